@@ -1,0 +1,21 @@
+"""What a user can mend; a command prints it as one line and exits with 2."""
+
+
+class FreepathError(Exception):
+    """Base of all errors that say what to do."""
+
+
+class UnsupportedCPUError(FreepathError):
+    """The compiled path exists for x86-64 only."""
+
+
+class CompileError(FreepathError):
+    """An image could not be compiled or its cached code cannot be used."""
+
+
+class OutOfMemoryError(FreepathError):
+    """The page array does not fit into the memory that is free."""
+
+
+class KernelReportError(FreepathError):
+    """The modelled kernel printed something: a bad page, a failed assertion, a counter below zero."""

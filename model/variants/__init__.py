@@ -1,0 +1,81 @@
+"""The forms of the patch point, one file each; a file's name is the variant's, with `_` for `-`.
+
+A file defines what differs from `base`:
+
+`SUMMARY`              one line for `--list`
+`EXACT`                inserts one operation and changes no other instruction (see `model.kernel.slot`)
+`GATED`                tests the static key, so it exists with both gates
+`NEEDS_MEMCG`          with memcg off its source is the base's
+`MARKS`                which pages alloc_kmem_pages marks: never, always, charged, memcg-data
+`patch_point(kernel)`  the code in free_pages_prepare; its helpers are attributes of `kernel`
+`release_uncharge(kernel)`  the test in put_page and release_pages, if it has one
+`exact_operation`      an exact arm's assembly
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Literal
+
+Marks = Literal["never", "always", "charged", "memcg-data"]
+
+# In the order of tables and figures: the reference, the history, the ladder.
+ORDER = ["base", "base-twin", "v1", "v1-ifdef", "v1-series", "keyfirst", "memcg-data"]
+ORDER += ["nop", "load", "load-compare", "load-compare-store"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One variant, as its file declares it."""
+
+    name: str
+    module: ModuleType
+
+    @property
+    def summary(self) -> str:
+        """One line that says what the patch point does."""
+        return str(self.module.SUMMARY)
+
+    @property
+    def story(self) -> str:
+        """The file's docstring: where in the kernel, what is left out, what to expect."""
+        return (self.module.__doc__ or "").strip()
+
+    @property
+    def exact(self) -> bool:
+        """Whether the arm inserts one operation and changes no other instruction."""
+        return hasattr(self.module, "exact_operation")
+
+    @property
+    def gated(self) -> bool:
+        """Whether the patch point asks the static key."""
+        return bool(getattr(self.module, "GATED", False))
+
+    @property
+    def needs_memcg(self) -> bool:
+        """Whether the patch point is empty when memcg is compiled out."""
+        return bool(getattr(self.module, "NEEDS_MEMCG", False))
+
+    @property
+    def marks(self) -> Marks:
+        """Which pages alloc_kmem_pages marks as kmem."""
+        return getattr(self.module, "MARKS", "never")
+
+    @property
+    def handles_kmem(self) -> bool:
+        """Whether it can free a kmem page: base through the old helper, others through their test."""
+        return self.marks != "never" or self.name in ("base", "base-twin")
+
+
+def _find() -> dict[str, Variant]:
+    names = [module.name for module in iter_modules(__path__)]
+    found = {
+        name.replace("_", "-"): Variant(name.replace("_", "-"), import_module(f"{__name__}.{name}"))
+        for name in names
+    }
+    rank = {name: place for place, name in enumerate(ORDER)}
+    return {name: found[name] for name in sorted(found, key=lambda name: (rank.get(name, len(rank)), name))}
+
+
+VARIANTS = _find()

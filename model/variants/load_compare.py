@@ -1,0 +1,16 @@
+"""Second rung: load `_mapcount`, compare it with the kmem mark, branch if equal (never, here).
+
+Exact: every other instruction is base's; what the branch leads to lies out of line.
+Expect: the price of v1's test without the compiler's new layout around it.
+"""
+
+SUMMARY = "exact: base plus load, comparison and branch"
+
+# The branch must lead somewhere: out of line, and back.
+exact_operation = """movl 24($0), %ecx
+cmpl $$-512, %ecx
+je 2f
+1:
+.subsection 1
+2: jmp 1b
+.subsection 0"""

@@ -1,0 +1,14 @@
+"""Third rung: load, compare, branch, and store -1: the worst case of the mail.
+
+Exact: every other instruction is base's. So that the store happens for an ordinary page too, the
+comparison is with the -1 that it has, and the store writes that again.
+Expect: the whole of "load + comparison + store", for every page.
+"""
+
+SUMMARY = "exact: base plus load, comparison, branch and a store of -1 that happens"
+
+exact_operation = """movl 24($0), %ecx
+cmpl $$-1, %ecx
+jne 1f
+movl $$-1, 24($0)
+1:"""

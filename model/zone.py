@@ -1,0 +1,95 @@
+"""`struct zone`, the per-CPU page lists, and what the free path finds through them.
+
+Source: include/linux/mmzone.h, mm/page_alloc.c, v4.3 on x86-64, as in kernel-facts (offsets from its
+debug info). Fields that the path does not touch are left out; the ones here keep their offsets.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+MAX_ORDER: Final = 11
+"""Free blocks have orders 0 to 10."""
+PAGEBLOCK_ORDER: Final = 9
+PCP_BATCH: Final = 31
+PCP_HIGH: Final = 6 * PCP_BATCH
+PCP_NEVER: Final = 2**31 - 1
+"""A `high` that no list reaches: depth `pcp`, the free without its drains."""
+
+
+class Migratetype(IntEnum):
+    """Kinds of pageblock; the first three have a per-CPU list."""
+
+    UNMOVABLE = 0
+    RECLAIMABLE = 1
+    MOVABLE = 2
+    RESERVE = 3
+
+
+MIGRATE_PCPTYPES: Final = 3
+MIGRATE_TYPES: Final = 4
+
+LIST_HEAD: Final = np.dtype({"names": ["next", "prev"], "formats": ["i8", "i8"]})
+
+FREE_AREA_BYTES: Final = 16 * MIGRATE_TYPES + 8
+"""One list per migratetype, then `nr_free`."""
+FREE_AREA: Final = 192
+ZONE_BYTES: Final = 1536
+ZONE_NORMAL: Final = 2
+
+STRUCT_ZONE: Final = np.dtype(
+    {
+        "names": ["pageset", "free_area", "lock", "nr_free_pages", "nr_pages_scanned"],
+        "formats": ["i8", ("u1", FREE_AREA_BYTES * MAX_ORDER), "i4", "i8", "i8"],
+        "offsets": [72, FREE_AREA, 992, 1088, 1096],
+        "itemsize": ZONE_BYTES,
+    }
+)
+
+PCP_LISTS: Final = 16
+STRUCT_PCP: Final = np.dtype(
+    {
+        "names": ["count", "high", "batch", "lists", "stat_threshold", "vm_stat_free"],
+        "formats": ["i4", "i4", "i4", (LIST_HEAD, MIGRATE_PCPTYPES), "i1", "i1"],
+        "offsets": [0, 4, 8, PCP_LISTS, 65, 66],
+        "itemsize": 128,
+    }
+)
+
+SECTION_SHIFT: Final = 15
+SECTIONS_PER_ROOT_SHIFT: Final = 8
+SECTION_BYTES: Final = 16
+USEMAP_BYTES: Final = 32
+"""Pageblock bits of one section: 64 blocks of 512 pages, 4 bits each."""
+SECTION_ROOTS: Final = 8
+NODES: Final = 64
+
+CPU_AREA: Final = np.dtype(
+    [
+        # This CPU's own data, found through the segment register %gs as in the kernel.
+        ("pgfree", "i8"),
+        # Never at offset 0: LLVM takes a load of %gs:0 for the segment's own base, as in user-space TLS.
+        ("this_cpu_off", "i8"),
+        ("stock_memcg", "i8"),
+        ("stock_pages", "i8"),
+        # Globals. The kernel reaches these by absolute addresses; position-independent code cannot.
+        ("vmemmap_base", "i8"),
+        ("mem_section", "i8", (SECTION_ROOTS,)),
+        ("node_data", "i8", (NODES,)),
+        ("memcg_kmem_enabled", "i4"),
+        ("mem_cgroup_disabled", "i4"),
+        ("do_swap_account", "i4"),
+        ("trace_mm_page_free", "i4"),
+        ("current_memcg", "i8"),
+        # What the kernel would print.
+        ("bad_pages", "i8"),
+        ("bad_page", "i8"),
+        ("bad_reason", "i8"),
+        ("vm_bugs", "i8"),
+        ("vm_bug_page", "i8"),
+        ("traced", "i8"),
+        ("counter_warnings", "i8"),
+    ]
+)
+"""The area that %gs points at."""
