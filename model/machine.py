@@ -65,7 +65,7 @@ class Machine:
         return self.state != "off"
 
     def place(self, code: Code, offsets: Iterable[int] = (0,)) -> list[Placement]:
-        """Copy an image to fresh pages, once per offset from a page's start; its keys follow this machine's."""
+        """Copy an image to fresh pages, once per offset from a page's start, and let it follow the keys."""
         placements = [Placement(code, offset) for offset in offsets]
         self.keys.register(placements)
         return placements
@@ -81,7 +81,8 @@ class Machine:
         cpu = self.memory.cpu
         if cpu["bad_pages"]:
             page = (int(cpu["bad_page"]) - address_of(self.memory.mem_map)) // PAGE_BYTES
-            return f"{cpu['bad_pages']} bad page(s), the last one number {page}: {Bad(int(cpu['bad_reason'])).text}"
+            reason = Bad(int(cpu["bad_reason"])).text
+            return f"{cpu['bad_pages']} bad page(s), the last one number {page}: {reason}"
         if cpu["vm_bugs"]:
             page = (int(cpu["vm_bug_page"]) - address_of(self.memory.mem_map)) // PAGE_BYTES
             return f"{cpu['vm_bugs']} VM_BUG_ON_PAGE, the last one on page number {page}"

@@ -82,6 +82,22 @@ def aligned(dtype: npt.DTypeLike, count: int, offset: int = 0) -> npt.NDArray[An
     return raw[start : start + size].view(dtype)
 
 
+def check_available(pages: int) -> None:
+    """Refuse an array of so many struct pages, and a fifth more, when it does not fit.
+
+    Raises
+    ------
+    OutOfMemoryError
+    """
+    need = pages * PAGE_BYTES
+    free = psutil.virtual_memory().available
+    if need * 1.2 > free:
+        raise OutOfMemoryError(
+            f"the page array needs {need >> 20} MiB and a fifth more, {free >> 20} MiB are free: "
+            "choose a smaller --memory or free some"
+        )
+
+
 class Memory:
     """All the memory that the free path can touch.
 
@@ -108,7 +124,7 @@ class Memory:
     def __init__(self, pages: int, rng: np.random.Generator | None = None) -> None:
         self.pages = -(-pages // BLOCK) * BLOCK
         self.data_offset = 0 if rng is None else int(rng.integers(mmap.PAGESIZE // LINE)) * LINE
-        self._check_available()
+        check_available(self.pages)
         self.mem_map = self._map_pages()
         self.arena = aligned(ARENA, 1, self.data_offset)[0:1]
         self._sections = self._map_sections()
@@ -129,7 +145,7 @@ class Memory:
 
     @property
     def pcp(self) -> Any:
-        """This CPU's lists of that zone."""
+        """The lists that this CPU keeps of that zone."""
         return self.arena["pcp"][0]
 
     @property
@@ -160,17 +176,8 @@ class Memory:
         return address_of(self.mem_map) + index * PAGE_BYTES
 
     def fill(self, template: npt.NDArray[Any]) -> None:
-        """Make every page equal to the template, in whole words (a record assignment takes ten times longer)."""
+        """Make every page equal to the template, by words: assigning records takes ten times longer."""
         self.mem_map.view("u8").reshape(-1, PAGE_BYTES // 8)[:] = template.view("u8")
-
-    def _check_available(self) -> None:
-        need = self.pages * PAGE_BYTES
-        free = psutil.virtual_memory().available
-        if need * 1.2 > free:
-            raise OutOfMemoryError(
-                f"the page array needs {need >> 20} MiB and a fifth more, {free >> 20} MiB are free: "
-                "choose a smaller --memory or free some"
-            )
 
     def _map_pages(self) -> npt.NDArray[Any]:
         size = self.pages * PAGE_BYTES

@@ -13,7 +13,17 @@ PAGE_BYTES: Final = 64
 
 STRUCT_PAGE: Final = np.dtype(
     {
-        "names": "flags mapping index _mapcount _count lru_next lru_prev private mem_cgroup".split(),
+        "names": [
+            "flags",
+            "mapping",
+            "index",
+            "_mapcount",
+            "_count",
+            "lru_next",
+            "lru_prev",
+            "private",
+            "mem_cgroup",
+        ],
         # Addresses and links are signed: Numba turns uint64 + int into a float.
         "formats": ["u8", "i8", "i8", "i4", "i4", "i8", "i8", "i8", "i8"],
         "offsets": [0, 8, 16, 24, 28, 32, 40, 48, 56],

@@ -34,7 +34,7 @@ def page_to_pfn(page: Any) -> int:
 
 @static_inline
 def this_cpu_pcp(zone: Any) -> Any:
-    """This CPU's lists of the zone: this_cpu_ptr(zone->pageset)->pcp."""
+    """The lists that this CPU keeps of the zone: this_cpu_ptr(zone->pageset)->pcp."""
     return pcp_at(zone.pageset + this_cpu_read("this_cpu_off"))
 
 

@@ -159,8 +159,9 @@ def _link_passes() -> list[str]:
     for name, step in steps.items():
         setattr(kernel, name, passes.timed(name, step))
     kernel.time_release_pages = kernel_function(passes.time_release_pages)
+    kernel.ticks = kernel_function(passes.ticks)
     single = ["__free_pages", "__free_kmem_pages", "put_page", "release_pages", "restore"]
-    return [*single, *steps, "time_release_pages"]
+    return [*single, *steps, "time_release_pages", "ticks"]
 
 
 def _free_path_root() -> Any:
@@ -176,5 +177,6 @@ def _free_path_root() -> Any:
         kernel.time_put_page(number)
         kernel.time_nothing(number)
         kernel.time_release_pages(number)
+        kernel.ticks()
 
     return static_inline(root)

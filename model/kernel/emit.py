@@ -23,7 +23,7 @@ ENTRY_BYTES: Final = 16
 OPTIMISATION: Final = 2
 
 
-class UnusableCode(Exception):
+class UnusableCodeError(Exception):
     """The compiler produced something that cannot run at any address."""
 
 
@@ -39,7 +39,7 @@ def machine_code(ir: str, entries: list[str], cpu: str) -> bytes:
 
     Raises
     ------
-    UnusableCode
+    UnusableCodeError
         When LLVM does not know the CPU.
     """
     module = llvm.parse_assembly(ir)
@@ -68,7 +68,7 @@ def read_object(data: bytes) -> dict[str, Any]:
 
     Raises
     ------
-    UnusableCode
+    UnusableCodeError
         When the text still refers to something outside of it.
     """
     elf: Any = ELFFile(io.BytesIO(data))
@@ -90,7 +90,7 @@ def _resolved(elf: Any, text_index: int, code: bytes, symbols: Any) -> bytes:
     for relocation in section.iter_relocations() if section else []:
         symbol = symbols.get_symbol(relocation["r_info_sym"])
         if relocation["r_info_type"] not in RELATIVE or symbol["st_shndx"] != text_index:
-            raise UnusableCode(f"the code refers to {symbol.name or 'data'} outside of itself")
+            raise UnusableCodeError(f"the code refers to {symbol.name or 'data'} outside of itself")
         at = relocation["r_offset"]
         distance = symbol["st_value"] + relocation["r_addend"] - at
         patched[at : at + 4] = distance.to_bytes(4, "little", signed=True)
@@ -106,7 +106,7 @@ def _jump_table(elf: Any, symbols: Any) -> list[list[int]]:
     places: dict[int, int] = {}
     for relocation in elf.get_section_by_name(".rela__jump_table").iter_relocations():
         if relocation["r_info_type"] != PC32:
-            raise UnusableCode(f"jump table: relocation type {relocation['r_info_type']}")
+            raise UnusableCodeError(f"jump table: relocation type {relocation['r_info_type']}")
         symbol = symbols.get_symbol(relocation["r_info_sym"])
         places[relocation["r_offset"]] = symbol["st_value"] + relocation["r_addend"]
     return [

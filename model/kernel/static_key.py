@@ -30,7 +30,8 @@ class _CallBr(ir.instructions.Instruction):  # type: ignore[misc]
 
     def descr(self, buf: list[str]) -> None:
         buf.append(
-            f'callbr void asm sideeffect "{_SITE}", "i,!i,~{{dirflag}},~{{fpsr}},~{{flags}}"(i64 {self.key})\n'
+            f'callbr void asm sideeffect "{_SITE}", '
+            f'"i,!i,~{{dirflag}},~{{fpsr}},~{{flags}}"(i64 {self.key})\n'
             f"        to label {self.off.get_reference()} [label {self.on.get_reference()}]\n"
         )
 

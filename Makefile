@@ -1,0 +1,32 @@
+# Everything a fresh machine needs: an installed Python 3.11 to 3.13, make and git.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git describe --always --abbrev=12 --dirty --exclude='*' 2>/dev/null || echo unknown)
+
+.PHONY: run test lint clean
+
+run: $(READY)  ## measure the headline, show it and draw it, all under results/runs/
+	@mkdir -p $(RUN)
+	@$(PY) -m benchmarks --quick -o $(RUN)/run.json
+	@$(PY) -m results show $(RUN)/run.json --format markdown -o $(RUN)/table.md
+	@$(PY) -m results show $(RUN)/run.json
+	@$(PY) -m plots $(RUN)/run.json -o $(RUN)
+
+test: $(READY) lint  ## every test
+	@$(PY) -m pytest -n 2
+
+lint: $(READY)
+	@$(VENV)/bin/ruff check -q .
+	@$(VENV)/bin/ruff format -q --check .
+	@$(VENV)/bin/mypy
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(not ok and "Python 3.11 to 3.13 is needed, this is %s: make PYTHON=python3.12 ..." % sys.version.split()[0])'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean:  ## remove what make made, but no measured run
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

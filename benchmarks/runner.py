@@ -1,0 +1,165 @@
+"""A pyperf runner whose worker measures all arms of a scenario, so that they can be compared in pairs.
+
+pyperf sees the first arm as "the benchmark": its options, worker processes, warm-ups and pipes are untouched.
+The worker also writes a side file, itself a valid pyperf suite, with one run per arm; the parent merges
+these. Runs of one process share a `pair_id`, and value k of each comes from the same block of slices.
+Only pyperf's public API is used.
+"""
+
+import argparse
+import os
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pyperf
+
+from benchmarks.cases import Case
+from benchmarks.conditions import Watch
+
+MakeSampler = Callable[[Case, list[int]], Any]
+
+
+class PairedRunner(pyperf.Runner):  # type: ignore[misc]
+    """pyperf.Runner with `bench_case`.
+
+    Parameters
+    ----------
+    forward
+        Options that workers need, as pyperf's `add_cmdline_args`.
+    """
+
+    def __init__(self, forward: Callable[[list[str], argparse.Namespace], None], **options: Any) -> None:
+        super().__init__(
+            add_cmdline_args=self._forward_context,
+            program_args=("-m", "benchmarks"),
+            **options,
+        )
+        self._forward = forward
+        self.argparser.add_argument("--pair-dir", help=argparse.SUPPRESS)
+        self.context: dict[str, Any] = {}
+
+    def bench_case(self, index: int, case: Case, make_sampler: MakeSampler) -> None:
+        """Measure a case; the parent finds the results with `collect`.
+
+        Parameters
+        ----------
+        index
+            The case's place in the selection: part of the seed.
+        make_sampler
+            Called in the worker only, with the case and the seed of this process.
+        """
+        args = self.parse_args()
+        name = benchmark_name(case, 0)
+        inner_loops = case.scenario.pages_per_slice
+        if not args.worker:
+            self.bench_time_func(name, _never_called, inner_loops=inner_loops)
+            return
+        worker = _Worker(self, index, case, make_sampler)
+        bench = self.bench_time_func(name, worker.time, inner_loops=inner_loops)
+        if bench is not None and args.pair_dir:
+            worker.save(bench, Path(args.pair_dir))
+
+    def _forward_context(self, command: list[str], args: argparse.Namespace) -> None:
+        if args.pair_dir:
+            command += ["--pair-dir", args.pair_dir]
+        self._forward(command, args)
+
+
+def _never_called(loops: int) -> float:
+    raise AssertionError("only workers measure")
+
+
+def benchmark_name(case: Case, arm: int) -> str:
+    """`scenario: variant/gate`."""
+    return f"{case.scenario.name}: {case.arms[arm].name}"
+
+
+class _Worker:
+    """What one worker process does for the one case that it was started for."""
+
+    def __init__(self, runner: PairedRunner, index: int, case: Case, make_sampler: MakeSampler) -> None:
+        self.runner, self.index, self.case, self.make_sampler = runner, index, case, make_sampler
+        self.sampler: Any = None
+
+    def time(self, loops: int) -> float:
+        """Pyperf's time function; sets up on its first call, for every worker builds every case."""
+        if self.sampler is None:
+            args = self.runner.args
+            self.process = claim_number(args.pair_dir, self.index)
+            self.watch = Watch()
+            self.sampler = self.make_sampler(self.case, [args.seed or 0, self.index, self.process])
+        return float(self.sampler(loops))
+
+    def save(self, bench: pyperf.Benchmark, folder: Path) -> None:
+        """Write one run per arm: the blocks of the values, not those of warm-ups or calibration."""
+        (run,) = bench.get_runs()
+        if not run.values:
+            return
+        self.sampler.check()
+        pair_id = uuid.uuid4().hex[:12]
+        common = run.get_metadata() | self.case.scenario.metadata() | self.watch.metadata()
+        common |= {
+            "schema": "freepath.run/1",
+            "pair_id": pair_id,
+            "seed": self.runner.args.seed or 0,
+            "process": self.process,
+            "clock_ns": round(self.sampler.empty_pass_ns, 5),
+            "data_offset": self.sampler.machine.memory.data_offset,
+            **self.runner.context,
+        }
+        benchmarks = [self._arm(number, run, common) for number in range(len(self.case.arms))]
+        temporary = folder / f"{pair_id}.tmp"
+        pyperf.BenchmarkSuite(benchmarks).dump(str(temporary))
+        temporary.rename(folder / f"{self.index}-{self.process:04}.json")
+
+    def _arm(self, number: int, run: pyperf.Run, common: dict[str, Any]) -> pyperf.Benchmark:
+        arm = self.case.arms[number]
+        first = len(self.sampler.blocks) - len(run.values)
+        blocks = [block[number] * 1e-9 for block in self.sampler.blocks]
+        placements = zip(*(block[number] for block in self.sampler.by_placement[first:]), strict=True)
+        own = {
+            "name": benchmark_name(self.case, number),
+            "variant": arm.variant,
+            "gate": arm.gate,
+            "layout_ns": " ".join(f"{sum(values) / len(values):.5f}" for values in placements),
+        }
+        loops = common["loops"]
+        warmups = [(loops, value) for value in blocks[first - len(run.warmups) : first]]
+        return pyperf.Benchmark(
+            [pyperf.Run(blocks[first:], warmups=warmups, metadata=common | own, collect_metadata=False)]
+        )
+
+
+def claim_number(folder: str | None, case: int) -> int:
+    """The number of this process among those of its case: the next one that nobody has claimed.
+
+    It makes the seed of every process different, and the same again when the run is repeated.
+    """
+    number = 0
+    while folder:
+        try:
+            os.close(os.open(Path(folder) / f"{case}.{number}.claim", os.O_CREAT | os.O_EXCL))
+            break
+        except FileExistsError:
+            number += 1
+    return number
+
+
+def side_files(folder: Path) -> list[Path]:
+    """Complete processes, in the order of measuring."""
+    return sorted(folder.glob("*.json"), key=lambda path: tuple(int(part) for part in path.stem.split("-")))
+
+
+def collect(
+    files: Iterable[Path], suite: pyperf.BenchmarkSuite | None = None
+) -> pyperf.BenchmarkSuite | None:
+    """Merge side files into one suite, or into an existing one; None when there is nothing."""
+    for path in files:
+        more = pyperf.BenchmarkSuite.load(str(path))
+        if suite is None:
+            suite = more
+        else:
+            suite.add_runs(more)
+    return suite

@@ -1,0 +1,174 @@
+"""The parent's side of a run: compile what is missing, start pyperf's workers, keep what they wrote."""
+
+import io
+import json
+import secrets
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pyperf
+
+from benchmarks.cases import Case
+from benchmarks.runner import PairedRunner, benchmark_name, collect, side_files
+from model.errors import FreepathError
+from model.store import Store
+
+POLL_S = 0.2
+
+
+class Session:
+    """One run of the command.
+
+    Parameters
+    ----------
+    runner
+        Its arguments are parsed.
+    cases
+        What to measure.
+    context
+        Metadata for every run.
+    """
+
+    def __init__(
+        self, runner: PairedRunner, cases: list[Case], store: Store, context: dict[str, str]
+    ) -> None:
+        self.runner, self.cases, self.store, self.context = runner, cases, store, context
+        args = runner.args
+        self.output = Path(args.output) if args.output else None
+        self.append = Path(args.append) if args.append else None
+        # Complete processes are merged here, with all their arms; pyperf alone would keep the first arm.
+        args.output = args.append = None
+        args.quiet = not args.verbose
+        if args.seed is None:
+            args.seed = secrets.randbits(31)
+
+    def run(self) -> int:
+        """Measure everything; returns the exit status."""
+        args = self.runner.args
+        args.context = json.dumps(self.context, separators=(",", ":"))
+        folder = Path(tempfile.mkdtemp(prefix="freepath-"))
+        args.pair_dir = str(folder)
+        try:
+            self._compile()
+            with self._progress(folder):
+                for index, case in enumerate(self.cases):
+                    # pyperf would print the first arm's mean, which says nothing about the others.
+                    with redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
+                        self.runner.bench_case(index, case, _never)
+        except (KeyboardInterrupt, SystemExit, RuntimeError) as stop:
+            return self._stopped(folder, stop)
+        else:
+            self._save(folder)
+            return 0
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _compile(self) -> None:
+        images = [case.scenario.image(arm) for case in self.cases for arm in case.arms]
+        if not self.store.missing(images):
+            return
+        with _bar("compiling") as update:
+            self.store.ensure(images, lambda done, total, name: update(done, total, name))
+
+    @contextmanager
+    def _progress(self, folder: Path) -> Iterator[None]:
+        """Count side files: each is one complete process."""
+        total = len(self.cases) * self.runner.args.processes
+        finished = threading.Event()
+        with _bar("measuring") as update:
+
+            def watch() -> None:
+                while not finished.wait(POLL_S):
+                    done = len(side_files(folder))
+                    case = self.cases[min(done * len(self.cases) // total, len(self.cases) - 1)]
+                    update(done, total, case.scenario.name)
+
+            thread = threading.Thread(target=watch, daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                finished.set()
+                thread.join()
+
+    def _save(self, folder: Path) -> None:
+        target = self.output or self.append
+        before = (
+            pyperf.BenchmarkSuite.load(str(self.append)) if self.append and self.append.exists() else None
+        )
+        suite = collect(side_files(folder), before)
+        if suite is None:
+            raise FreepathError("no worker wrote a result; run with --debug-single-value to see why")
+        for case in self.cases:
+            base = suite.get_benchmark(benchmark_name(case, 0))
+            print(f"{base.get_name()}: {base.mean() * 1e9:.2f} ns/page, {len(case.arms)} arms")
+        if target:
+            _write(suite, target)
+            print(f"wrote {target}; next: python -m results show {target}", file=sys.stderr)
+        else:
+            print("nothing was stored; add -o FILE to compare and draw", file=sys.stderr)
+
+    def _stopped(self, folder: Path, stop: BaseException) -> int:
+        """Keep complete processes beside the file that they were meant for."""
+        target = self.output or self.append
+        suite = collect(side_files(folder))
+        if suite is not None and target:
+            partial = _free_name(target.with_name(f"{target.name}.partial"))
+            _write(suite, partial)
+            print(
+                f"stopped: {len(side_files(folder))} complete processes are kept in {partial}",
+                file=sys.stderr,
+            )
+        if isinstance(stop, RuntimeError):
+            print("python -m benchmarks: a worker failed; its message is above", file=sys.stderr)
+            return 2
+        return 130
+
+
+def _never(case: Case, seed: list[int]) -> Any:
+    raise AssertionError("only workers measure")
+
+
+def _write(suite: pyperf.BenchmarkSuite, target: Path) -> None:
+    """All of the file or nothing, also when the disk is full."""
+    temporary = target.with_name(f".{target.name}.tmp")
+    suite.dump(str(temporary), replace=True)
+    temporary.replace(target)
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    candidate = path
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}.{number}")
+    return candidate
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar with time left on a terminal; elsewhere one line per quarter."""
+    if not sys.stderr.isatty():
+        shown: set[int] = set()
+
+        def line(done: int, total: int, name: str) -> None:
+            quarter = 4 * done // total
+            if quarter and quarter not in shown:
+                shown.add(quarter)
+                print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[name]}"), console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=None, name="")
+        yield lambda done, total, name: progress.update(task, completed=done, total=total, name=name)

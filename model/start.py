@@ -1,0 +1,196 @@
+"""Start states for measuring: which pages are freed, in which order, and how they are given back."""
+
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from model.machine import CHARGED_CGROUP, Machine
+from model.memory import RESTORED, address_of, aligned
+from model.page import (
+    ANON,
+    LIST_POISON1,
+    LIST_POISON2,
+    LRU,
+    MEMCG_DATA_KMEM,
+    PAGE_BYTES,
+    STRUCT_PAGE,
+    Mapcount,
+)
+from model.run import RUN
+from model.variants import VARIANTS
+from model.zone import PCP_BATCH, PCP_HIGH, PCP_NEVER, Migratetype
+
+PageKind = Literal["plain", "anon", "flagged", "charged"]
+Order = Literal["sequential", "random"]
+Depth = Literal["prepare", "pcp", "full"]
+Entry = Literal["__free_pages", "put_page", "release_pages"]
+PAGE_KINDS: Final[tuple[PageKind, ...]] = get_args(PageKind)
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
+DEPTHS: Final[tuple[Depth, ...]] = get_args(Depth)
+ENTRIES: Final[tuple[Entry, ...]] = get_args(Entry)
+
+RESIDENTS: Final = PCP_HIGH - PCP_BATCH
+"""Pages that stay on the per-CPU list once drains have begun: so many wait there at the start of `full`."""
+
+
+def timed_loop(variant: str, kind: PageKind, depth: Depth, entry: Entry) -> str:
+    """Name of the compiled loop that frees such a page as this variant's kernel frees it.
+
+    Before the patch a kmem page goes through the old helper, which uncharges it; afterwards there is none.
+    """
+    if depth == "prepare":
+        return "time_prepare"
+    if entry != "__free_pages":
+        return f"time_{entry}"
+    old_helper = kind in ("flagged", "charged") and VARIANTS[variant].marks == "never"
+    return "time_free_kmem_pages" if old_helper else "time_free_pages"
+
+
+def template(kind: PageKind, machine: Machine, variant: str) -> npt.NDArray[Any]:
+    """A page as its owner holds it just before the free.
+
+    Parameters
+    ----------
+    kind
+        `flagged`: from alloc_kmem_pages for an unaccounted task; `charged`: for an accounted one.
+    machine
+        Where the cgroup lives.
+    variant
+        Decides what marks a kmem page.
+
+    Returns
+    -------
+    STRUCT_PAGE[1]
+    """
+    page = np.zeros(1, STRUCT_PAGE)
+    page["flags"] = machine.memory.mem_map["flags"][0]
+    page["_mapcount"], page["_count"] = Mapcount.IDLE, 1
+    page["lru_next"], page["lru_prev"] = LIST_POISON1, LIST_POISON2
+    marks = VARIANTS[variant].marks
+    if kind == "anon":
+        page["mapping"] = address_of(machine.memory.arena) | ANON
+    if kind == "charged":
+        page["mem_cgroup"] = machine.memory.memcg_address(CHARGED_CGROUP)
+        if marks == "memcg-data":
+            page["mem_cgroup"] |= MEMCG_DATA_KMEM
+    if (marks == "always" and kind in ("flagged", "charged")) or (marks == "charged" and kind == "charged"):
+        page["_mapcount"] = Mapcount.KMEM
+    return page
+
+
+class StartState:
+    """Pages in play, the order in which they are freed, and the memory that restores them.
+
+    The start state is copied into place by `restore`, compiled, and never inside the timed part. Memory
+    beside the page array: 4 bytes per page for the order, 1 for the kind.
+
+    Parameters
+    ----------
+    machine
+        Its page array must have room for `pages` and, for depth `full`, 155 more.
+    pages
+        How many pages are freed before they are given back.
+    kind
+        What each of them is.
+    order
+        Walk through the array, or jump about in it.
+    depth
+        `pcp` never drains; `full` drains 31 pages on every 31st free.
+    entry
+        release_pages takes an array of addresses: 8 bytes more per page.
+    rng
+        Draws the random order.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        pages: int,
+        kind: PageKind,
+        order: Order,
+        depth: Depth,
+        entry: Entry = "__free_pages",
+        rng: np.random.Generator,
+    ) -> None:
+        self.machine, self.pages, self.kind = machine, pages, kind
+        memory = machine.memory
+        self.order_of_pages = np.arange(pages, dtype=np.uint32)
+        if order == "random":
+            rng.shuffle(self.order_of_pages)
+        self._kinds = np.zeros(pages, np.uint8)
+        self._addresses = np.zeros(0, np.int64)
+        if entry == "release_pages":
+            self._addresses = address_of(memory.mem_map) + self.order_of_pages.astype(np.int64) * PAGE_BYTES
+        self._charge(pages if kind == "charged" else 0)
+        memory.pcp["high"] = PCP_HIGH if depth == "full" else PCP_NEVER
+        self._residents = self._make_residents() if depth == "full" else 0
+        first = address_of(memory.arena) + RESTORED
+        self._arena = aligned(np.uint8, memory.arena.nbytes - RESTORED)
+        self._arena[:] = memory.arena.view(np.uint8)[RESTORED:]
+        self._arena_address = first
+
+    def run_record(self, variant: str) -> "Run":
+        """What the timed loops of one variant are told."""
+        return Run(self, variant)
+
+    def order_address(self, at: int) -> int:
+        """Where the loops find the page to free at this place of the order."""
+        return address_of(self.order_of_pages) + at * self.order_of_pages.itemsize
+
+    def _charge(self, pages: int) -> None:
+        """Put the pages on the cgroup's counters, as charging them one by one would have."""
+        group = CHARGED_CGROUP
+        swap = bool(self.machine.memory.cpu["do_swap_account"])
+        for name in ("memory", "kmem") + (("memsw",) if swap else ()):
+            for level in range(group + 1):
+                self.machine.memory.memcg[level][name]["count"] += pages
+        self.machine.memory.css_refs[group] += pages
+
+    def _make_residents(self) -> int:
+        """Link 155 freed pages into the per-CPU list, the last one freed first."""
+        memory = self.machine.memory
+        first, last = self.pages, self.pages + RESIDENTS
+        head = memory.pcp_list(Migratetype.MOVABLE)
+        links = [memory.page_address(number) + LRU for number in range(first, last)]
+        for at, number in enumerate(range(first, last)):
+            page = memory.mem_map[number]
+            page["_count"], page["index"] = 0, Migratetype.MOVABLE
+            page["lru_next"] = links[at + 1] if at + 1 < RESIDENTS else head
+            page["lru_prev"] = links[at - 1] if at else head
+        memory.pcp["lists"][Migratetype.MOVABLE] = (links[0], links[-1])
+        memory.pcp["count"] = RESIDENTS
+        self._residents_copy = memory.mem_map[first:last].copy()
+        return RESIDENTS
+
+
+class Run:
+    """One variant's RUN record over a start state.
+
+    Attributes
+    ----------
+    address
+        What the timed loops take.
+    record
+        RUN[1]; `n`, `passes` and `restore` may be changed between calls.
+    """
+
+    def __init__(self, start: StartState, variant: str) -> None:
+        memory = start.machine.memory
+        self._templates = aligned(STRUCT_PAGE, 1)
+        self._templates[:] = template(start.kind, start.machine, variant)
+        self.record = np.zeros(1, RUN)
+        self.address = address_of(self.record)
+        self.record["mem_map"] = address_of(memory.mem_map)
+        self.record["order_of_pages"] = address_of(start.order_of_pages)
+        self.record["n"] = self.record["pages"] = start.pages
+        self.record["passes"] = self.record["restore"] = 1
+        self.record["kinds"], self.record["templates"] = address_of(start._kinds), address_of(self._templates)
+        self.record["addresses"] = address_of(start._addresses)
+        self.record["arena"] = start._arena_address
+        self.record["arena_start"], self.record["arena_bytes"] = address_of(start._arena), start._arena.nbytes
+        if start._residents:
+            self.record["residents"] = memory.page_address(start.pages)
+            self.record["residents_start"] = address_of(start._residents_copy)
+            self.record["residents_bytes"] = start._residents * PAGE_BYTES
