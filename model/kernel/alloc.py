@@ -13,11 +13,12 @@ from model.kernel.buddy import (
     set_page_order,
     this_cpu_pcp,
 )
-from model.kernel.link import kernel
 from model.kernel.lists import list_add, list_add_tail, list_del, page_of
 from model.kernel.memcontrol import css_put_many
+from model.kernel.namespace import kernel
 from model.kernel.primitives import (
     address_of,
+    as_long,
     global_read,
     list_at,
     local_irq_restore,
@@ -93,7 +94,7 @@ def rmqueue_pcp(zone: Any, migratetype: int) -> int:
     pcp = this_cpu_pcp(zone)
     head = address_of(pcp) + PCP_LISTS + 16 * migratetype
     if list_at(head).next == head:
-        pcp.count += kernel.rmqueue_bulk(zone, int(read_once(pcp, "batch")), head, migratetype)
+        pcp.count += kernel.rmqueue_bulk(zone, as_long(read_once(pcp, "batch")), head, migratetype)
         if list_at(head).next == head:
             return 0
     page = page_of(list_at(head).next)

@@ -2,16 +2,23 @@
 
 from typing import Any
 
+import numba
+from numba import types
+
 from model.image import Allocator, Image, Spec
 from model.kernel import alloc, buddy, memcontrol, page_alloc, passes, swap
 from model.kernel.function import kernel_function, static_inline
-from model.kernel.link import kernel
+from model.kernel.namespace import kernel
 from model.kernel.page_flags import link_page_flags
-from model.kernel.primitives import page_at, this_cpu_read
+from model.kernel.primitives import this_cpu_read
 from model.kernel.slot import slot
 from model.kernel.static_key import jump_label
 from model.keys import KEYS
+from model.page import STRUCT_PAGE
 from model.variants import VARIANTS, Variant
+
+I64 = types.int64
+PAGE = numba.from_dtype(STRUCT_PAGE)
 
 SHARED = (page_alloc.bad_page, page_alloc.vm_bug, memcontrol.page_counter_uncharge, buddy.__free_one_page)
 FREE_PATH = (
@@ -57,13 +64,12 @@ ALLOCATION = (
 )
 
 
-def link(spec: Spec) -> tuple[Any, list[str]]:
-    """Fill the namespace for one image.
+Entries = dict[str, tuple[Any, ...]]
+"""Symbol and argument types of each function that is called from outside."""
 
-    Returns
-    -------
-    A Numba function whose compilation pulls in the whole image, and the names of its entries.
-    """
+
+def link(spec: Spec) -> Entries:
+    """Fill the namespace for one image; returns its entries."""
     kernel.CONFIG_MEMCG = spec.memcg
     kernel.CONFIG_DEBUG_VM = spec.debug
     kernel.vm_bug_on_page = page_alloc.vm_bug_on_page
@@ -72,21 +78,16 @@ def link(spec: Spec) -> tuple[Any, list[str]]:
     return _link_free_path(spec) if isinstance(spec, Image) else _link_allocation(spec)
 
 
-def _link_allocation(spec: Allocator) -> tuple[Any, list[str]]:
+def _link_allocation(spec: Allocator) -> Entries:
     kernel.memcg_kmem_enabled = jump_label(KEYS["memcg_kmem_enabled"]) if spec.memcg else _never_enabled
     link_page_flags(spec.marks)
     for function in ALLOCATION:
         setattr(kernel, function.__name__, kernel_function(function))
 
-    def root(number: int) -> None:
-        kernel.alloc_pages(number, number, number)
-        kernel.alloc_kmem_pages(number, number)
-        kernel.drain_stock()
-
-    return static_inline(root), ["alloc_pages", "alloc_kmem_pages", "drain_stock"]
+    return {"alloc_pages": (I64,) * 3, "alloc_kmem_pages": (I64,) * 2, "drain_stock": ()}
 
 
-def _link_free_path(image: Image) -> tuple[Any, list[str]]:
+def _link_free_path(image: Image) -> Entries:
     variant = VARIANTS[image.variant]
     kernel.CONFIG_CHECK_ON_FREE = image.checks == "on"
     kernel.OLD_HELPER_UNCHARGES = variant.marks == "never"
@@ -99,8 +100,7 @@ def _link_free_path(image: Image) -> tuple[Any, list[str]]:
         setattr(kernel, inline.__name__, static_inline(inline))
     kernel.patch_point = _patch_point(variant, image)
     kernel.release_uncharge = _release_uncharge(variant, image)
-    entries = _link_passes()
-    return _free_path_root(), entries
+    return _link_passes()
 
 
 def _gate(image: Image) -> Any:
@@ -146,7 +146,7 @@ def _no_uncharge(page: Any) -> None:
     pass
 
 
-def _link_passes() -> list[str]:
+def _link_passes() -> Entries:
     """Make the timed loops, one for each way in and one that frees nothing."""
     kernel.restore = kernel_function(passes.restore)
     steps = {
@@ -160,23 +160,6 @@ def _link_passes() -> list[str]:
         setattr(kernel, name, passes.timed(name, step))
     kernel.time_release_pages = kernel_function(passes.time_release_pages)
     kernel.ticks = kernel_function(passes.ticks)
-    single = ["__free_pages", "__free_kmem_pages", "put_page", "release_pages", "restore"]
-    return [*single, *steps, "time_release_pages", "ticks"]
-
-
-def _free_path_root() -> Any:
-    def root(number: int) -> None:
-        page = page_at(number)
-        kernel.__free_pages(page, number)
-        kernel.__free_kmem_pages(page, number)
-        kernel.put_page(page)
-        kernel.release_pages(number, number)
-        kernel.time_free_pages(number)
-        kernel.time_free_kmem_pages(number)
-        kernel.time_prepare(number)
-        kernel.time_put_page(number)
-        kernel.time_nothing(number)
-        kernel.time_release_pages(number)
-        kernel.ticks()
-
-    return static_inline(root)
+    free = {"__free_pages": (PAGE, I64), "__free_kmem_pages": (PAGE, I64), "put_page": (PAGE,)}
+    loops = dict.fromkeys([*steps, "time_release_pages", "restore"], (I64,))
+    return {**free, **loops, "release_pages": (I64, I64), "ticks": ()}

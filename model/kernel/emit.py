@@ -6,15 +6,18 @@ generic x86-64, small code model, direct calls, one text section that runs where
 """
 
 import io
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import llvmlite.binding as llvm
 from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_RELOC_TYPE_x64
-from numba import types
+from llvmlite import ir
+from numba.core.registry import cpu_target
 
 from model.image import Spec, to_json
 from model.kernel.build import link
+from model.kernel.function import FUNCTIONS, Compiled
 
 TRIPLE: Final = "x86_64-unknown-linux-gnu"
 PC32: Final = ENUM_RELOC_TYPE_x64["R_X86_64_PC32"]
@@ -27,34 +30,58 @@ class UnusableCodeError(Exception):
     """The compiler produced something that cannot run at any address."""
 
 
-def optimised_ir(root: Any) -> str:
-    """Compile the root and everything it pulls in; LLVM IR after Numba's optimiser."""
-    root.compile((types.int64,))
-    (result,) = root.overloads.values()
-    return str(result.library.get_llvm_str())
+def gather(entries: Mapping[str, tuple[Any, ...]]) -> dict[str, Compiled]:
+    """Compile the entries and all that they call, by symbol."""
+    found: dict[str, Compiled] = {}
+    wanted = dict(entries)
+    while wanted:
+        name, args = wanted.popitem()
+        found[name] = FUNCTIONS[name].compile(args)
+        callees = found[name].callees
+        wanted.update({callee: callees[callee] for callee in callees if callee not in found})
+    # One order for all images, so that two arms differ in no address that they need not differ in.
+    return {name: found[name] for name in FUNCTIONS if name in found}
 
 
-def machine_code(ir: str, entries: list[str], cpu: str) -> bytes:
-    """An ELF object with the entries and what they call; everything else is dropped.
+def link_ir(functions: Mapping[str, Compiled]) -> Any:
+    """One LLVM module with the C functions and Numba's own."""
+    context = cpu_target.target_context
+    definitions = ir.Module("image")
+    definitions.triple = TRIPLE
+    for name, compiled in functions.items():
+        FUNCTIONS[name].define(context, definitions, compiled)
+    module = llvm.parse_assembly(str(definitions))
+    for compiled in functions.values():
+        module.link_in(llvm.parse_assembly(compiled.ir))
+    return module
+
+
+def machine_code(module: Any, entries: Iterable[str], cpu: str) -> bytes:
+    """Optimise and emit an ELF object with the entries and what they call.
+
+    The functions are optimised while they could still be replaced by others of the same name: so no
+    argument that happens to be constant is propagated from caller to callee. Afterwards the rest is dropped.
 
     Raises
     ------
     UnusableCodeError
         When LLVM does not know the CPU.
     """
-    module = llvm.parse_assembly(ir)
-    for function in module.functions:
-        if not function.is_declaration:
-            function.linkage = "external" if function.name in entries else "internal"
-    for variable in list(module.global_variables):
-        if not variable.is_declaration:
-            variable.linkage = "internal"
     target = llvm.Target.from_triple(TRIPLE).create_target_machine(
         cpu=cpu, opt=OPTIMISATION, reloc="pic", codemodel="small"
     )
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_global_dead_code_eliminate_pass()
-    passes.run(module, llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options()))
+    tuning = llvm.create_pipeline_tuning_options(speed_level=OPTIMISATION)
+    builder = llvm.create_pass_builder(target, tuning)
+    kept = set(entries)
+    for name in kept:
+        module.get_function(name).linkage = "weak_odr"  # linkonce_odr may be dropped where nobody calls it
+    builder.getModulePassManager().run(module, builder)
+    for value in [*module.functions, *module.global_variables]:
+        if not value.is_declaration:
+            value.linkage = "external" if value.name in kept else "internal"
+    cleanup = llvm.create_new_module_pass_manager()
+    cleanup.add_global_dead_code_eliminate_pass()
+    cleanup.run(module, builder)
     return bytes(target.emit_object(module))
 
 
@@ -117,6 +144,6 @@ def _jump_table(elf: Any, symbols: Any) -> list[list[int]]:
 
 def emit(spec: Spec, cpu: str) -> dict[str, Any]:
     """Compile one image; plain data, ready to be stored."""
-    root, entries = link(spec)
-    code = read_object(machine_code(optimised_ir(root), entries, cpu))
-    return {"spec": to_json(spec), "cpu": cpu, "entries": entries, **code}
+    entries = link(spec)
+    code = read_object(machine_code(link_ir(gather(entries)), entries, cpu))
+    return {"spec": to_json(spec), "cpu": cpu, "entries": list(entries), **code}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from model.kernel.function import static_inline
-from model.kernel.link import kernel
+from model.kernel.namespace import kernel
 from model.kernel.primitives import (
     address_of,
     atomic_long_add_return,
@@ -103,7 +103,9 @@ def try_charge(owner: int, pages: int) -> int:
     if this_cpu_read("stock_memcg") == owner and this_cpu_read("stock_pages") >= pages:
         this_cpu_add("stock_pages", -pages)
         return 1
-    batch = max(pages, CHARGE_BATCH)
+    batch = CHARGE_BATCH
+    if pages > batch:
+        batch = pages
     if not kernel.charge_memory(owner, batch):
         batch = pages
         if not kernel.charge_memory(owner, batch):

@@ -4,10 +4,11 @@ from typing import Any
 
 from model.kernel.buddy import page_to_pfn, this_cpu_pcp
 from model.kernel.function import static_inline
-from model.kernel.link import kernel
 from model.kernel.lists import list_add, list_add_tail, list_del, page_of
+from model.kernel.namespace import kernel
 from model.kernel.primitives import (
     address_of,
+    as_long,
     dec_and_test,
     global_read,
     likely,
@@ -47,8 +48,8 @@ ROOT_SHIFT = SECTION_SHIFT + 8
 def page_zone(page: Any) -> Any:
     """The page's zone: node and zone number from the top of `flags`, then the node table."""
     flags = page.flags
-    node = global_read("node_data", int(flags >> NODE_SHIFT))
-    return zone_at(node + int((flags >> ZONE_SHIFT) & 3) * ZONE_BYTES)
+    node = global_read("node_data", as_long(flags >> NODE_SHIFT))
+    return zone_at(node + as_long((flags >> ZONE_SHIFT) & 3) * ZONE_BYTES)
 
 
 def get_pfnblock_flags_mask(pfn: int) -> int:
@@ -211,7 +212,7 @@ def free_hot_cold_page(page: Any, cold: int) -> None:
         list_add_tail(page, head)
     pcp.count += 1
     if pcp.count >= pcp.high:
-        batch = int(read_once(pcp, "batch"))
+        batch = as_long(read_once(pcp, "batch"))
         kernel.free_pcppages_bulk(zone, batch, pcp)
         pcp.count -= batch
     local_irq_restore(flags)

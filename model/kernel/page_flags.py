@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from model.kernel.function import static_inline
-from model.kernel.link import kernel
+from model.kernel.namespace import kernel
 from model.kernel.primitives import read_once, write_once
 from model.page import MEMCG_DATA_KMEM, Mapcount
 from model.variants import Marks

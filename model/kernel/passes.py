@@ -3,7 +3,7 @@
 from typing import Any
 
 from model.kernel.function import kernel_function, static_inline
-from model.kernel.link import kernel
+from model.kernel.namespace import kernel
 from model.kernel.page_alloc import put_page_testzero
 from model.kernel.primitives import (
     copy_bytes,

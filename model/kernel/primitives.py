@@ -85,6 +85,18 @@ page_counter_at = _record_at(STRUCT_PAGE_COUNTER, "page_counter_at")
 
 
 @intrinsic
+def as_long(typingctx: Any, number: Any) -> Any:
+    """A C cast to long: sign or zero extension as the type says, or no instruction."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if number.bitwidth == 64:
+            return args[0]
+        return builder.sext(args[0], I64) if number.signed else builder.zext(args[0], I64)
+
+    return types.int64(number), codegen
+
+
+@intrinsic
 def address_of(typingctx: Any, record: Any) -> Any:
     """The address of a record; no instruction."""
 

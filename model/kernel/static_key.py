@@ -5,6 +5,7 @@ target's place go to the section `__jump_table`, as in include/linux/jump_label.
 form of v4.20 and later: {s32 code, s32 target, s64 key}).
 """
 
+from functools import cache
 from typing import Any
 
 from llvmlite import ir
@@ -36,6 +37,7 @@ class _CallBr(ir.instructions.Instruction):  # type: ignore[misc]
         )
 
 
+@cache
 def jump_label(key: int) -> Any:
     """Make the test of one static key: an intrinsic that is true where the key's jump was taken.
 

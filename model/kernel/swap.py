@@ -3,8 +3,8 @@
 from typing import Any
 
 from model.kernel.function import static_inline
-from model.kernel.link import kernel
 from model.kernel.lists import list_add, list_del, page_of
+from model.kernel.namespace import kernel
 from model.kernel.page_alloc import page_zone, put_page_testzero
 from model.kernel.primitives import (
     address_of,

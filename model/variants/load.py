@@ -6,4 +6,4 @@ Expect: one instruction more, from a line that the refcount drop has just writte
 
 SUMMARY = "exact: base plus a load of _mapcount"
 
-exact_operation = "movl 24($0), %ecx"
+exact_operation = "movl 24($0), %edx"

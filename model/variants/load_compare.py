@@ -7,8 +7,8 @@ Expect: the price of v1's test without the compiler's new layout around it.
 SUMMARY = "exact: base plus load, comparison and branch"
 
 # The branch must lead somewhere: out of line, and back.
-exact_operation = """movl 24($0), %ecx
-cmpl $$-512, %ecx
+exact_operation = """movl 24($0), %edx
+cmpl $$-512, %edx
 je 2f
 1:
 .subsection 1

@@ -7,8 +7,8 @@ Expect: the whole of "load + comparison + store", for every page.
 
 SUMMARY = "exact: base plus load, comparison, branch and a store of -1 that happens"
 
-exact_operation = """movl 24($0), %ecx
-cmpl $$-1, %ecx
+exact_operation = """movl 24($0), %edx
+cmpl $$-1, %edx
 jne 1f
 movl $$-1, 24($0)
 1:"""
