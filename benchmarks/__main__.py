@@ -26,8 +26,8 @@ from model.store import DEFAULT_CPU, Store, check_can_compile, default_folder
 
 QUICK = {"processes": 6, "values": 8}
 DEFAULT = {"processes": 16, "values": 10}
-LOOPS = 64
-"""Slices per arm and block; a multiple of 8: four placements, each mirrored."""
+LOOPS = 128
+"""Slices per arm and block; a multiple of 32: sixteen placements, each mirrored."""
 
 
 def main(argv: list[str]) -> int:

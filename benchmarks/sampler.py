@@ -11,7 +11,7 @@ from model.errors import KernelReportError
 from model.machine import Machine
 from model.start import RESIDENTS, Run, StartState
 from model.store import Store
-from model.text import CLASSES, LINE, LOOP_ALIGNMENT, Placement
+from model.text import LINE, POSITIONS, STEP, Placement
 
 
 def interquartile_mean(slices: list[float]) -> float:
@@ -106,9 +106,9 @@ class Sampler:
             raise KernelReportError(f"the model freed {counted} pages of {self.freed}")
 
     def _place(self, arm: Arm, scenario: Scenario, store: Store) -> PlacedArm:
-        """Copy the arm's code to one place per class of the cache line, at random higher addresses."""
-        spread = self.rng.integers(4096 // LINE, size=CLASSES)
-        offsets = [int(LINE * high + LOOP_ALIGNMENT * low) for low, high in enumerate(spread)]
+        """Copy the arm's code to every position in a cache line, at random higher addresses."""
+        spread = self.rng.integers(4096 // LINE, size=POSITIONS)
+        offsets = [int(LINE * high + STEP * low) for low, high in enumerate(spread)]
         placements = self.machine.place(store.load(scenario.image(arm)), offsets)
         loop = scenario.loop(arm)
         self._last: Placement = placements[0]
@@ -125,7 +125,7 @@ class Sampler:
     def _next_places(self) -> list[int]:
         """One placement for each arm, such that each arm visits all of them equally often."""
         if not self._bags or not self._bags[0]:
-            self._bags = [[int(place) for place in self.rng.permutation(CLASSES)] for _ in self.arms]
+            self._bags = [[int(place) for place in self.rng.permutation(POSITIONS)] for _ in self.arms]
         return [bag.pop() for bag in self._bags]
 
     def _slice(self, placed: PlacedArm, place: int) -> float:

@@ -226,6 +226,16 @@ class Memory:
             group["css_percpu"] = self.field_address("css_refs") + 8 * index - self.field_address("cpu")
             group["css_flags"] = 0 if index else CSS_NO_REF
 
+    def regions(self) -> dict[str, tuple[int, int]]:
+        """Address and bytes of everything that the free path can touch, beside its stack."""
+        arrays = {
+            "arena": self.arena,
+            "mem_map": self.mem_map,
+            "mem_section": self._sections,
+            "pageblock_flags": self._usemaps,
+        }
+        return {name: (address_of(array), array.nbytes) for name, array in arrays.items()}
+
     def pcp_list(self, migratetype: int) -> int:
         """Address of a per-CPU list's head."""
         return self.field_address("pcp") + PCP_LISTS + 16 * migratetype

@@ -10,9 +10,11 @@ from model.image import Spec
 from model.keys import JMP_REL32, KEYS, NOP5, SITE_BYTES
 
 LINE = 64
-LOOP_ALIGNMENT = 16
-"""LLVM aligns functions and loop heads to 16 bytes, so a shift by 16 gives one of four places in a line."""
-CLASSES = LINE // LOOP_ALIGNMENT
+STEP = 4
+"""Functions and loop heads are aligned to 16 bytes, but where in a function the patch point falls is the
+accident of one compilation. Steps of 4 average over that as well (docs/decisions/0002)."""
+POSITIONS = LINE // STEP
+"""Places within a cache line that every process measures."""
 
 PROT_RW = mmap.PROT_READ | mmap.PROT_WRITE
 PROT_RX = mmap.PROT_READ | mmap.PROT_EXEC

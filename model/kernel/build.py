@@ -149,10 +149,11 @@ def _no_uncharge(page: Any) -> None:
 def _link_passes() -> Entries:
     """Make the timed loops, one for each way in and one that frees nothing."""
     kernel.restore = kernel_function(passes.restore)
+    kernel.prepare_only = kernel_function(passes.prepare_only)
     steps = {
         "time_free_pages": kernel.__free_pages,
         "time_free_kmem_pages": kernel.__free_kmem_pages,
-        "time_prepare": static_inline(passes.prepare_only),
+        "time_prepare": kernel.prepare_only,
         "time_put_page": static_inline(passes.put_one_page),
         "time_nothing": static_inline(passes.nothing),
     }
@@ -160,6 +161,6 @@ def _link_passes() -> Entries:
         setattr(kernel, name, passes.timed(name, step))
     kernel.time_release_pages = kernel_function(passes.time_release_pages)
     kernel.ticks = kernel_function(passes.ticks)
-    free = {"__free_pages": (PAGE, I64), "__free_kmem_pages": (PAGE, I64), "put_page": (PAGE,)}
+    free = dict.fromkeys(["__free_pages", "__free_kmem_pages", "prepare_only"], (PAGE, I64))
     loops = dict.fromkeys([*steps, "time_release_pages", "restore"], (I64,))
-    return {**free, **loops, "release_pages": (I64, I64), "ticks": ()}
+    return {**free, **loops, "put_page": (PAGE,), "release_pages": (I64, I64), "ticks": ()}

@@ -1,0 +1,120 @@
+"""Count one arm: bring the machine into steady state, then free a page in the emulator."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.cases import Arm, Case, Scenario
+from benchmarks.emulator import Access, Emulator, Trace
+from model.machine import Machine
+from model.start import RESIDENTS, StartState, template
+from model.store import Store
+from model.zone import PCP_BATCH
+
+WARM_FREES: Final = 3
+"""Frees before the counted one: the list is in use, the neighbour exists."""
+FIGURES: Final = ("instructions", "loads", "stores", "branches", "taken", "locked")
+
+
+@dataclass
+class Counts:
+    """Exact counts per freed page; a mean over several frees may be a fraction."""
+
+    figures: dict[str, float] = field(default_factory=dict)
+    accesses: dict[Access, float] = field(default_factory=dict)
+
+    @classmethod
+    def mean(cls, traces: Sequence[Trace]) -> "Counts":
+        """Per freed page, over frees in a row."""
+        frees = len(traces)
+        figures = {name: sum(getattr(trace, name) for trace in traces) / frees for name in FIGURES}
+        figures["lines"] = sum(len(trace.lines) for trace in traces) / frees
+        figures["code_bytes"] = sum(trace.code_bytes for trace in traces) / frees
+        accesses: Counter[Access] = Counter()
+        for trace in traces:
+            accesses.update(trace.accesses)
+        return cls(figures, {access: count / frees for access, count in sorted(accesses.items())})
+
+    def document(self) -> dict[str, Any]:
+        """As in the census JSON."""
+        return {
+            **{name: number(value) for name, value in self.figures.items()},
+            "accesses": rows(self.accesses),
+        }
+
+    def over(self, base: "Counts") -> dict[str, Any]:
+        """What this arm adds to base, as counts and as accesses (negative: base has more)."""
+        added = {name: number(value - base.figures[name]) for name, value in self.figures.items()}
+        every = sorted(set(self.accesses) | set(base.accesses))
+        more = {access: self.accesses.get(access, 0) - base.accesses.get(access, 0) for access in every}
+        return {**added, "accesses": rows({access: count for access, count in more.items() if count})}
+
+
+def number(value: float) -> int | float:
+    """An integer where it is one, else six digits."""
+    return int(value) if value == int(value) else round(value, 6)
+
+
+def rows(accesses: dict[Access, float]) -> list[dict[str, Any]]:
+    """Accesses as plain data."""
+    return [
+        {
+            "op": a.op,
+            "object": a.object,
+            "field": a.field,
+            "offset": a.offset,
+            "size": a.size,
+            "count": number(count),
+        }
+        for a, count in accesses.items()
+    ]
+
+
+def count_case(case: Case, store: Store) -> dict[Arm, dict[str, Counts]]:
+    """Count every arm of a case: `plain`, or at depth `full` `plain`, `drain` and `mean`."""
+    return {arm: _figures(trace_arm(case.scenario, arm, store), case.scenario) for arm in case.arms}
+
+
+def _figures(traces: list[Trace], scenario: Scenario) -> dict[str, Counts]:
+    if scenario.depth != "full":
+        return {"plain": Counts.mean(traces)}
+    middle = traces[len(traces) // 2]
+    return {"plain": Counts.mean([middle]), "drain": Counts.mean(traces[-1:]), "mean": Counts.mean(traces)}
+
+
+def trace_arm(scenario: Scenario, arm: Arm, store: Store) -> list[Trace]:
+    """Free pages natively into steady state, then in the emulator: one, or 31 at depth `full`."""
+    full = scenario.depth == "full"
+    machine = Machine(scenario.pages + (RESIDENTS if full else 0), scenario.memcg)
+    machine.memory.fill(template(scenario.page_kind, machine, arm.variant))
+    StartState(
+        machine,
+        pages=scenario.pages,
+        kind=scenario.page_kind,
+        order="sequential",
+        depth=scenario.depth,
+        rng=np.random.default_rng(0),
+    )
+    (placement,) = machine.place(store.load(scenario.image(arm)))
+    name = free_function(scenario, arm)
+    address = placement.address(name)
+    machine.activate()
+    native = placement.function(name, 2)
+    warm = 0 if full else WARM_FREES
+    for page in range(warm):
+        native(machine.memory.page_address(page), 0)
+    emulator = Emulator(machine, [placement])
+    pages = range(warm, warm + (PCP_BATCH if full else 1))
+    addresses = [machine.memory.page_address(page) for page in pages]
+    traces = [emulator.call(address, page, 0, page=page) for page in addresses]
+    machine.check()
+    return traces
+
+
+def free_function(scenario: Scenario, arm: Arm) -> str:
+    """The function that frees one such page."""
+    loops = {"time_free_pages": "__free_pages", "time_free_kmem_pages": "__free_kmem_pages"}
+    return loops.get(scenario.loop(arm), "prepare_only")

@@ -1,0 +1,226 @@
+"""Run compiled functions instruction by instruction, on the model's real memory, and name every access.
+
+The Unicorn emulator executes the same bytes at the same addresses as the processor would. What it cannot
+execute or reach is an error, never a shorter count.
+"""
+
+import ctypes
+import mmap
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import capstone
+import numpy as np
+import unicorn
+from unicorn import x86_const as x86
+
+from model.errors import FreepathError
+from model.machine import Machine
+from model.memory import ARENA, address_of
+from model.page import PAGE_BYTES, STRUCT_PAGE
+from model.text import Placement
+
+STACK: Final = 0x10000000
+STACK_BYTES: Final = 0x10000
+RETURN: Final = 0x20000000
+LINE: Final = 64
+ARGUMENTS: Final = (x86.UC_X86_REG_RDI, x86.UC_X86_REG_RSI, x86.UC_X86_REG_RDX)
+
+
+class EmulationError(FreepathError):
+    """The emulator met an instruction or an address that it cannot handle."""
+
+
+@dataclass(frozen=True, order=True)
+class Access:
+    """One load or store, named."""
+
+    op: str
+    object: str
+    field: str
+    offset: int
+    size: int
+
+
+@dataclass
+class Trace:
+    """What one or more calls did."""
+
+    instructions: int = 0
+    branches: int = 0
+    taken: int = 0
+    locked: int = 0
+    loads: int = 0
+    stores: int = 0
+    accesses: Counter[Access] = field(default_factory=Counter)
+    lines: set[int] = field(default_factory=set)
+    executed: dict[int, int] = field(default_factory=dict)
+    """Address to size of each instruction that ran."""
+
+    order: list[Access] = field(default_factory=list)
+    """The accesses in program order."""
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of code that ran, each counted once."""
+        return sum(self.executed.values())
+
+
+class Emulator:
+    """An emulated processor that shares the memory of a machine.
+
+    Parameters
+    ----------
+    machine
+        Its arena, tables and page array become visible at their own addresses.
+    placements
+        Code to make executable there.
+    """
+
+    def __init__(self, machine: Machine, placements: Iterable[Placement]) -> None:
+        self.machine = machine
+        self.cpu = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+        self.cpu.ctl_set_cpu_model(x86.UC_CPU_X86_HASWELL)
+        self._mapped: set[int] = set()
+        for start, size in machine.memory.regions().values():
+            self._map(start, size)
+        self._code: dict[int, Any] = {}
+        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+        self._fall_through = 0
+        for placement in placements:
+            self._map(placement.base, len(placement.code.code))
+        self.cpu.mem_map(STACK, STACK_BYTES)
+        self.cpu.mem_map(RETURN, mmap.PAGESIZE)
+        self.cpu.reg_write(x86.UC_X86_REG_GS_BASE, machine.memory.field_address("cpu"))
+        self.cpu.hook_add(unicorn.UC_HOOK_CODE, self._on_instruction)
+        self.cpu.hook_add(unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE, self._on_access)
+        self.names = Names(machine)
+        self._trace = Trace()
+
+    def call(self, address: int, *arguments: int, page: int = 0) -> Trace:
+        """Run one function to its return.
+
+        Parameters
+        ----------
+        address
+            Of the function.
+        arguments
+            64-bit integers.
+        page
+            Address of the struct page that accesses are named by; others are neighbours.
+
+        Raises
+        ------
+        EmulationError
+            With the address and the instruction.
+        """
+        self._trace = Trace()
+        self.names.page = page
+        top = STACK + STACK_BYTES // 2
+        self.cpu.mem_write(top, RETURN.to_bytes(8, "little"))
+        self.cpu.reg_write(x86.UC_X86_REG_RSP, top)
+        for register, value in zip(ARGUMENTS, arguments, strict=False):
+            self.cpu.reg_write(register, value)
+        try:
+            self.cpu.emu_start(address, RETURN)
+        except unicorn.UcError as error:
+            raise EmulationError(self._describe(error)) from None
+        return self._trace
+
+    def _describe(self, error: unicorn.UcError) -> str:
+        at = self.cpu.reg_read(x86.UC_X86_REG_RIP)
+        known = self._code.get(at)
+        text = f"{known.mnemonic} {known.op_str}" if known else "an unknown instruction"
+        return f"the emulator stopped at {at:#x}, {text}: {error}"
+
+    def _map(self, start: int, size: int) -> None:
+        first, last = start // mmap.PAGESIZE, (start + size - 1) // mmap.PAGESIZE
+        for number in range(first, last + 1):
+            if number not in self._mapped:
+                at = number * mmap.PAGESIZE
+                self.cpu.mem_map_ptr(at, mmap.PAGESIZE, unicorn.UC_PROT_ALL, ctypes.c_void_p(at))
+                self._mapped.add(number)
+
+    def _instruction(self, at: int, size: int) -> Any:
+        """Decode once; out-of-line code belongs to no function, so this follows execution."""
+        if at not in self._code:
+            (self._code[at],) = self._decoder.disasm(ctypes.string_at(at, size), at)
+        return self._code[at]
+
+    def _on_instruction(self, _: Any, at: int, size: int, __: Any) -> None:
+        trace = self._trace
+        trace.instructions += 1
+        trace.executed[at] = size
+        if self._fall_through:
+            trace.taken += at != self._fall_through
+            self._fall_through = 0
+        mnemonic = self._instruction(at, size).mnemonic
+        trace.locked += mnemonic.startswith("lock")
+        if mnemonic.startswith("j"):
+            trace.branches += 1
+            self._fall_through = at + size
+
+    def _on_access(self, _: Any, kind: int, at: int, size: int, __: int, ___: Any) -> None:
+        op = "store" if kind == unicorn.UC_MEM_WRITE else "load"
+        trace = self._trace
+        if op == "store":
+            trace.stores += 1
+        else:
+            trace.loads += 1
+        access = Access(op, *self.names.of(at), size)
+        trace.accesses[access] += 1
+        trace.order.append(access)
+        trace.lines.update({at // LINE, (at + size - 1) // LINE})
+
+
+class Names:
+    """Which object and field an address belongs to."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.page = 0
+        memory = machine.memory
+        self._pages = (address_of(memory.mem_map), memory.mem_map.nbytes)
+        self._arena = address_of(memory.arena)
+        regions = memory.regions()
+        self._tables = {name: regions[name] for name in ("mem_section", "pageblock_flags")}
+
+    def of(self, at: int) -> tuple[str, str, int]:
+        """Object, field and offset within the object."""
+        start, size = self._pages
+        if start <= at < start + size:
+            offset = (at - start) % PAGE_BYTES
+            own = at - offset == self.page
+            return "page" if own else "neighbour", _field(STRUCT_PAGE, offset), offset
+        if 0 <= at - self._arena < ARENA.itemsize:
+            return self._arena_name(at - self._arena)
+        if STACK <= at < STACK + STACK_BYTES:
+            return "stack", "", 0
+        for name, (first, length) in self._tables.items():
+            if first <= at < first + length:
+                return name, "", 0
+        raise EmulationError(f"an access at {at:#x} is in no memory of the model")
+
+    @staticmethod
+    def _arena_name(offset: int) -> tuple[str, str, int]:
+        name = _field(ARENA, offset).split("[")[0].split(".")[0]
+        dtype, start = ARENA.fields[name][:2]  # type: ignore[index]
+        inside = offset - start
+        index, inside = divmod(inside, dtype.base.itemsize)
+        objects = {"zones": "zone", "memcg": "memcg" if index else "root_memcg", "css_refs": "css_refs"}
+        return objects.get(name, name), _field(dtype.base, inside), inside
+
+
+def _field(dtype: np.dtype[Any], offset: int) -> str:
+    """Path of the field at an offset: `kmem.count`, `lists[2].next`; empty for a plain number."""
+    if dtype.subdtype is not None:
+        index, inside = divmod(offset, dtype.base.itemsize)
+        rest = _field(dtype.base, inside)
+        return f"[{index}]" + (f".{rest}" if rest else "")
+    for name in dtype.names or ():
+        kind, start = dtype.fields[name][:2]  # type: ignore[index]
+        if start <= offset < start + kind.itemsize:
+            rest = _field(kind, offset - start)
+            return name + (rest if rest.startswith("[") else f".{rest}" if rest else "")
+    return "" if dtype.names is None else f"+{offset}"

@@ -1,0 +1,66 @@
+"""The headline: overhead in ns per page of every variant and gate, one panel per memcg state."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from matplotlib.figure import Figure
+
+from plots.style import STATES, caption, floor_band, gate_legend, new_figure, point
+from results.load import Run
+from results.show import Cell, Group
+
+NEEDS: Final = "python -m benchmarks --quick -o FILE"
+ROW: Final = 0.27
+"""Inches per arm."""
+EXACT: Final = frozenset({"nop", "load", "load-compare", "load-compare-store"})
+
+
+def panels(groups: Sequence[Group]) -> list[Group]:
+    """One group per memcg state: warm, sequential, to the per-CPU list; on-charged with charged pages."""
+    wanted = {
+        "memory": "warm",
+        "order": "sequential",
+        "depth": "pcp",
+        "checks": "on",
+        "entry": "__free_pages",
+    }
+    found = {}
+    for group in groups:
+        axes = group.scenario.axes
+        kind = "charged" if axes["memcg"] == "on-charged" else "plain"
+        if axes["page_kind"] == kind and all(axes[name] == value for name, value in wanted.items()):
+            found[axes["memcg"]] = group
+    return [found[state] for state in STATES if state in found]
+
+
+def shown(group: Group) -> list[Cell]:
+    """The variants of the history; exact arms have a figure of their own."""
+    return [cell for cell in group.cells if cell.overhead.arm.variant not in EXACT]
+
+
+def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
+    """Overhead with 95 % intervals; None when the file has no such scenario."""
+    chosen = [group for group in panels(groups) if shown(group)]
+    if not chosen:
+        return None
+    names = list(dict.fromkeys(cell.overhead.arm.variant for group in chosen for cell in shown(group)))
+    height = 1.6 + ROW * len(names) * 1.6
+    figure, axes = new_figure(1, len(chosen), height, sharey=True)
+    gates = {cell.overhead.arm.gate for group in chosen for cell in shown(group)}
+    for panel, group in zip(axes[0], chosen, strict=True):
+        floor_band(panel, group)
+        offsets = {gate: (at - (len(gates) - 1) / 2) * 0.24 for at, gate in enumerate(sorted(gates))}
+        for cell in shown(group):
+            row = names.index(cell.overhead.arm.variant)
+            point(panel, cell, row + offsets[cell.overhead.arm.gate])
+        kind = group.scenario.axes["page_kind"]
+        panel.set_title(f"memcg {group.scenario.axes['memcg']}\n{kind} page, base {group.base_ns:.1f} ns")
+        panel.set_xlabel("overhead, ns per page")
+        panel.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+        panel.set_axisbelow(True)
+    axes[0][0].set_yticks(range(len(names)), names)
+    axes[0][0].set_ylim(len(names) - 0.5, -0.5)
+    gate_legend(figure, sorted(gates))
+    text = "Overhead over base with 95 % intervals; left of zero: cheaper. Each panel has its own scale."
+    caption(figure, run, chosen, text)
+    return figure

@@ -1,0 +1,59 @@
+"""The ladder: what one operation at the patch point costs, each rung inserting exactly one more."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from matplotlib.figure import Figure
+
+from plots.headline import panels
+from plots.style import caption, error_bar, floor_band, new_figure
+from results.load import Run
+from results.show import Group
+
+NEEDS: Final = "python -m benchmarks --quick --only 'nop,load*' -o FILE"
+RUNGS: Final = {
+    "nop": "5-byte NOP",
+    "load": "load",
+    "load-compare": "load, compare,\nbranch",
+    "load-compare-store": "load, compare,\nbranch, store",
+}
+HATCHES: Final = ("", "////", "....", "xxxx", "----")
+SHADES: Final = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7")
+
+
+def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
+    """Bars with 95 % intervals, one colour and hatch per memcg state; None without exact arms."""
+    chosen = [g for g in panels(groups) if any(c.overhead.arm.variant in RUNGS for c in g.cells)]
+    if not chosen:
+        return None
+    figure, axes = new_figure(1, 1, 4.2)
+    panel = axes[0][0]
+    width = 0.8 / len(chosen)
+    for at, group in enumerate(chosen):
+        cells = {cell.overhead.arm.variant: cell for cell in group.cells}
+        label = f"memcg {group.scenario.axes['memcg']}, base {group.base_ns:.1f} ns"
+        for rung, name in enumerate(name for name in RUNGS if name in cells):
+            panel.bar(
+                rung + (at - (len(chosen) - 1) / 2) * width,
+                cells[name].overhead.ns,
+                width * 0.92,
+                yerr=error_bar(cells[name]),
+                capsize=3,
+                facecolor=SHADES[at],
+                edgecolor="black",
+                hatch=HATCHES[at],
+                linewidth=0.7,
+                label=label if rung == 0 else None,
+                if rung == 0
+                else None,
+            )
+    floor_band(panel, max(chosen, key=lambda group: group.floor_ns or 0.0), vertical=True)
+    panel.set_xticks(range(len(RUNGS)), list(RUNGS.values()))
+    panel.set_ylabel("overhead, ns per page")
+    panel.legend(frameon=False, loc="upper left")
+    text = (
+        "Each arm inserts its operations and changes no other instruction. Grey band: noise floor; dashed: margin. "
+        "Plain page; the store writes the value that is there already."
+    )
+    caption(figure, run, chosen, text)
+    return figure

@@ -1,0 +1,118 @@
+"""Colours, markers, sizes and the caption: what all figures share.
+
+Colours are Okabe and Ito's, safe for colour-blind readers; every series also has its own marker and fill, so
+that a figure survives a black-and-white printer.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import textwrap
+
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from results.load import Run
+from results.show import Cell, Group, run_facts
+
+WIDTH: Final = 10.0
+"""Inches; at 100 dpi a thousand pixels."""
+CAPTION_COLUMNS: Final = 150
+
+SERIES: Final[dict[str, tuple[str, str, Any]]] = {
+    "jump-label": ("#0072B2", "o", "full"),
+    "memory-flag": ("#D55E00", "s", "none"),
+    "none": ("#000000", "D", "full"),
+}
+"""Gate -> colour, marker, fill."""
+
+FLOOR: Final = "#BBBBBB"
+STATES: Final = ("off", "disabled", "on-idle", "on-active", "on-charged")
+
+pyplot.rcParams.update(
+    {
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 9,
+        "axes.titlelocation": "left",
+        "svg.hashsalt": "freepath",
+        "svg.fonttype": "none",
+        "figure.dpi": 100,
+        "savefig.dpi": 150,
+    }
+)
+
+
+def error_bar(cell: Cell) -> Any:
+    """The 95 % interval as matplotlib wants it; None without one."""
+    here, interval = cell.overhead.ns, cell.judgement.ci95
+    return None if interval is None else [[here - interval[0]], [interval[1] - here]]
+
+
+def point(axes: Axes, cell: Cell, y: float) -> None:
+    """One overhead with its 95 % interval; without an interval the marker stands alone."""
+    colour, marker, fill = SERIES[cell.overhead.arm.gate]
+    look: dict[str, Any] = {"fmt": marker, "color": colour, "fillstyle": fill, "markersize": 5}
+    axes.errorbar(cell.overhead.ns, y, xerr=error_bar(cell), capsize=2.5, linewidth=1.2, **look)
+
+
+def floor_band(axes: Axes, group: Group, *, vertical: bool = False) -> None:
+    """Noise floor as a band around zero, margin as dashed lines."""
+    margin = group.cells[0].judgement.margin_ns
+    band = axes.axhspan if vertical else axes.axvspan
+    line = axes.axhline if vertical else axes.axvline
+    line(0, color="black", linewidth=0.8)
+    if group.floor_ns is not None:
+        band(-group.floor_ns, group.floor_ns, color=FLOOR, alpha=0.6, linewidth=0)
+    for end in (-margin, margin):
+        line(end, color="black", linewidth=0.7, linestyle=(0, (4, 3)))
+
+
+def gate_legend(figure: Figure, gates: Sequence[str]) -> None:
+    """Legend of the gates above the panels, with the band and the dashed line."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    labels = {"none": "no key asked"}
+    handles: list[Any] = [
+        Line2D(
+            [], [], color=SERIES[g][0], marker=SERIES[g][1], fillstyle=SERIES[g][2], label=labels.get(g, g)
+        )  # type: ignore[arg-type]
+        for g in SERIES
+        if g in gates
+    ]
+    handles.append(Patch(color=FLOOR, alpha=0.6, label="noise floor"))
+    handles.append(Line2D([], [], color="black", linewidth=0.7, linestyle=(0, (4, 3)), label="margin"))
+    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False)
+
+
+def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> None:
+    """Machine, commit, command, noise floor, and what was doubtful, below the panels."""
+    facts = run_facts(run)
+    floors = [group.floor_ns for group in groups if group.floor_ns is not None]
+    counts = [len(group.scenario.processes) for group in groups]
+    machine = ", ".join(str(facts[name]) for name in ("cpu_model_name", "hostname") if name in facts)
+    lines = [
+        text,
+        f"{machine}; commit {facts.get('commit', 'unknown')}; {min(counts)} processes or more; "
+        + (f"noise floor up to {max(floors):.3f} ns/page" if floors else "no noise floor measured"),
+        f"made by: {facts.get('freepath_command', 'unknown')}",
+    ]
+    lines += sorted({f"warning: {w}" for group in groups for w in group.warnings if "heavy load" in w})
+    wrapped = [part for line in lines for part in textwrap.wrap(line, CAPTION_COLUMNS)]
+    # A dollar sign would start mathematics, and the text is a stranger's.
+    figure.supxlabel("\n".join(wrapped).replace("$", r"\$"), x=0.01, ha="left", fontsize=7.5, color="#333333")
+
+
+def new_figure(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, Any]:
+    """A figure of the common width, its panels laid out around legend and caption."""
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=(WIDTH, height), squeeze=False, layout="constrained", **options
+    )
+    return figure, axes

@@ -1,0 +1,97 @@
+"""python -m results: read what was measured.
+
+Examples
+--------
+  python -m results show run.json                          tables
+  python -m results show run.json --margin 0.05ns          another smallest effect of interest
+  python -m results show run.json --format json | jq .     for programs
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from results.load import BadRunError, load
+
+
+class UsageError(Exception):
+    """Bad input; the message says what to do."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; returns the exit status."""
+    args = _parser().parse_args(argv)
+    try:
+        status: int = args.command(args)
+        return status
+    except (BadRunError, UsageError) as error:
+        print(f"python -m results: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader has gone, as `head` does; Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_show(commands)
+    return parser
+
+
+def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    show = commands.add_parser("show", help="overheads with intervals, noise floor and verdicts")
+    show.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
+    show.add_argument("--format", choices=("table", "json", "csv", "markdown"), default="table")
+    show.add_argument("--margin", default="1%", help="smallest overhead that matters: 0.05ns, 1%% (default)")
+    add_output(show)
+    show.set_defaults(command=_show)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that writes a file."""
+    parser.add_argument("-o", "--output", metavar="OUT", help="write there instead of to standard output")
+    parser.add_argument("--force", action="store_true", help="overwrite OUT")
+
+
+def _show(args: argparse.Namespace) -> int:
+    from results.show import FORMATS
+    from results.verdict import Margin
+
+    try:
+        margin = Margin.parse(args.margin)
+    except ValueError as error:
+        raise UsageError(f"--margin: {error}") from None
+    emit(FORMATS[args.format](load(args.file), margin), args)
+    return 0
+
+
+def emit(text: str, args: argparse.Namespace) -> None:
+    """Print, or write to OUT without overwriting anything.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not args.output:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    target = Path(args.output)
+    if target.exists() and not args.force:
+        raise UsageError(f"{target} exists: choose another name, or --force")
+    try:
+        target.write_text(text)
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,260 @@
+"""Read a run: a pyperf file whose runs carry the metadata of `freepath.run/1`.
+
+pyperf's JSON is read directly: importing pyperf costs 0.15 s, and a reader of strangers' files should see
+every value before anything acts on it. tests/ check that pyperf reads the same files.
+"""
+
+import gzip
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+SCHEMA: Final = "freepath.run/1"
+MAX_BYTES: Final = 256 << 20
+MAX_TEXT: Final = 500
+AXES: Final = ("memcg", "page_kind", "memory", "order", "depth", "checks", "entry")
+TEXTS: Final = (*AXES, "scenario", "variant", "gate", "pair_id", "commit", "layout_ns")
+MACHINE: Final = ("hostname", "cpu_model_name", "platform", "python_version", "numba", "freepath_cpu")
+WORD: Final = re.compile(r"[\w.,:+%-][\w.,:+%/ -]{0,119}", re.ASCII)
+"""What a name may look like: it becomes part of titles and file names."""
+
+Array = npt.NDArray[np.float64]
+
+
+class BadRunError(Exception):
+    """The file is no run of freepath; the message says why and what to do."""
+
+
+@dataclass(frozen=True, order=True)
+class Arm:
+    """One variant with one gate."""
+
+    variant: str
+    gate: str
+
+    @property
+    def name(self) -> str:
+        """`v1/jump-label`."""
+        return f"{self.variant}/{self.gate}"
+
+
+@dataclass
+class Process:
+    """One worker: what it measured of every arm, block by block.
+
+    Attributes
+    ----------
+    ns
+        Arm -> float64[blocks], ns per page; block k of every arm was measured interleaved.
+    placements
+        Arm -> float64[placements], ns per page at each code placement.
+    facts
+        Metadata of the process.
+    """
+
+    pair_id: str
+    ns: dict[Arm, Array] = field(default_factory=dict)
+    placements: dict[Arm, Array] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Scenario:
+    """What its arms have in common, and its processes in the order of measuring."""
+
+    name: str
+    axes: dict[str, str]
+    arms: list[Arm]
+    processes: list[Process]
+
+    def base_of(self, arm: Arm) -> Arm:
+        """The base an arm is compared with: of its own gate if there is one, else the first."""
+        bases = [other for other in self.arms if other.variant == "base"]
+        return next((base for base in bases if base.gate == arm.gate), bases[0])
+
+
+@dataclass
+class Run:
+    """A whole file.
+
+    Attributes
+    ----------
+    facts
+        Machine, commit and command; a tuple of values where processes differ.
+    """
+
+    path: str
+    facts: dict[str, Any]
+    scenarios: list[Scenario]
+
+
+def load(path: str | Path) -> Run:
+    """Read a run file.
+
+    Raises
+    ------
+    BadRunError
+        For anything but a well-formed run of freepath.
+    """
+    document = _read(Path(path))
+    scenarios: dict[str, Scenario] = {}
+    processes: dict[tuple[str, str], Process] = {}
+    try:
+        for values, facts in _runs(document):
+            _add(scenarios, processes, values, facts)
+    except BadRunError as error:
+        raise BadRunError(f"{path}: {error}") from None
+    if not scenarios:
+        raise BadRunError(f"{path} holds no measured values: measure with python -m benchmarks -o FILE")
+    for scenario in scenarios.values():
+        _check(scenario, path)
+    return Run(str(path), _common(processes.values()), list(scenarios.values()))
+
+
+def _read(path: Path) -> Any:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BadRunError(f"{path} is larger than {MAX_BYTES >> 20} MiB: no run is")
+        data = path.read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            with gzip.open(path) as stream:
+                data = stream.read(MAX_BYTES + 1)
+            if len(data) > MAX_BYTES:
+                raise BadRunError(f"{path} unpacks to more than {MAX_BYTES >> 20} MiB: no run does")
+        return json.loads(data, parse_constant=_no_constant)
+    except (OSError, EOFError) as error:
+        raise BadRunError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    except (ValueError, RecursionError) as error:
+        what = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:MAX_TEXT]
+        raise BadRunError(f"{path} is no JSON ({what}): expected a file of python -m benchmarks -o") from None
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _runs(document: Any) -> Iterator[tuple[list[float], dict[str, Any]]]:
+    """Values and merged metadata of every run that has values (calibration has none)."""
+    suite = _mapping(document, "the file")
+    if "benchmarks" not in suite or not isinstance(suite["benchmarks"], list):
+        raise BadRunError("no pyperf file: expected one of python -m benchmarks -o")
+    common = _mapping(suite.get("metadata", {}), "metadata")
+    for bench in suite["benchmarks"]:
+        bench_ = _mapping(bench, "a benchmark")
+        shared = {**common, **_mapping(bench_.get("metadata", {}), "a benchmark's metadata")}
+        runs = bench_.get("runs")
+        if not isinstance(runs, list):
+            raise BadRunError("a benchmark has no runs")
+        for run in runs:
+            run_ = _mapping(run, "a run")
+            if run_.get("values"):
+                yield (
+                    _numbers(run_["values"]),
+                    {**shared, **_mapping(run_.get("metadata", {}), "a run's metadata")},
+                )
+
+
+def _mapping(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise BadRunError(f"{what} is no JSON object")
+    return value
+
+
+def _numbers(values: Any) -> list[float]:
+    if not isinstance(values, list):
+        raise BadRunError("values are no list")
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+            raise BadRunError(f"{str(value)[:40]} is no time per page in seconds")
+    return [float(value) for value in values]
+
+
+def _add(
+    scenarios: dict[str, Scenario],
+    processes: dict[tuple[str, str], Process],
+    values: list[float],
+    facts: dict[str, Any],
+) -> None:
+    if facts.get("schema") != SCHEMA:
+        raise BadRunError(f"a run lacks the metadata of {SCHEMA}: measure with python -m benchmarks -o FILE")
+    texts = {name: _text(facts, name) for name in TEXTS}
+    arm = Arm(texts["variant"], texts["gate"])
+    name = texts["scenario"]
+    axes = {axis: texts[axis] for axis in AXES}
+    scenario = scenarios.setdefault(name, Scenario(name, axes, [], []))
+    if scenario.axes != axes:
+        raise BadRunError(f"scenario {name} has runs with different axes")
+    if arm not in scenario.arms:
+        scenario.arms.append(arm)
+    key = (name, texts["pair_id"])
+    if key not in processes:
+        processes[key] = Process(texts["pair_id"], facts=_facts(facts))
+        scenario.processes.append(processes[key])
+    process = processes[key]
+    if arm in process.ns:
+        raise BadRunError(f"{name}: {arm.name} occurs twice in process {texts['pair_id']}")
+    process.ns[arm] = np.array(values) * 1e9
+    process.placements[arm] = _placements(texts["layout_ns"])
+
+
+def _text(facts: Mapping[str, Any], name: str) -> str:
+    value = facts.get(name)
+    if not isinstance(value, str) or not WORD.fullmatch(value):
+        raise BadRunError(f"metadata {name} is {str(value)[:40]!r}: not as python -m benchmarks writes it")
+    return value
+
+
+def _placements(text: str) -> Array:
+    """Empty when a placement was not measured."""
+    try:
+        numbers = np.array([float(word) for word in text.split()])
+    except ValueError:
+        raise BadRunError(f"layout_ns is {text[:40]!r}: not numbers") from None
+    measured = numbers[np.isfinite(numbers)]
+    if (measured <= 0).any() or (measured > 1e9).any():
+        raise BadRunError(f"layout_ns is {text[:40]!r}: not ns per page")
+    return measured
+
+
+def clean(value: Any) -> str:
+    """A stranger's text, on one line and of bounded length."""
+    return "".join(char if char.isprintable() else " " for char in str(value)[:MAX_TEXT])
+
+
+def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as plain short texts and finite numbers."""
+    kept: dict[str, Any] = {}
+    for name, value in facts.items():
+        if isinstance(value, bool | str):
+            kept[clean(name)] = clean(value)
+        elif isinstance(value, int | float) and math.isfinite(value) and abs(value) < 1e18:
+            kept[clean(name)] = value
+    return kept
+
+
+def _check(scenario: Scenario, path: str | Path) -> None:
+    if not any(arm.variant == "base" for arm in scenario.arms):
+        raise BadRunError(f"{path}: scenario {scenario.name} has no base to compare with")
+    for process in scenario.processes:
+        if len({len(values) for values in process.ns.values()}) != 1:
+            raise BadRunError(f"{path}: {scenario.name}: arms of process {process.pair_id} differ in blocks")
+        if scenario.base_of(Arm("", "")) not in process.ns:
+            raise BadRunError(f"{path}: {scenario.name}: process {process.pair_id} did not measure the base")
+
+
+def _common(processes: Any) -> dict[str, Any]:
+    """Facts of the run: the value all processes share, or the tuple of their values."""
+    names = (*MACHINE, "commit", "freepath_command", "seed")
+    found: dict[str, Any] = {}
+    for name in names:
+        seen = tuple(dict.fromkeys(p.facts[name] for p in processes if name in p.facts))
+        if seen:
+            found[name] = seen[0] if len(seen) == 1 else seen
+    return found

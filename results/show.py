@@ -1,0 +1,298 @@
+"""`python -m results show`: overheads with intervals, noise floor and verdicts, in four formats."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from results.estimate import Levels, Overhead, overhead
+from results.load import Run, Scenario
+from results.verdict import Judgement, Margin, floor_of, judge
+
+SCHEMA: Final = "freepath.show/1"
+REAL_FREE_CYCLES: Final = (80, 110)
+"""A real order-0 free, min cycles per page: Gorman, 12 April 2016, v4.6-rc3 (corrected for batch + 1)."""
+REAL_FREE_GHZ: Final = 4.0
+STARTUP_S: Final = 0.4
+"""What a worker spends beside its blocks."""
+HEAVY_LOAD_PCT: Final = 25
+FEW_PROCESSES: Final = 5
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm of one scenario, judged."""
+
+    scenario: Scenario
+    overhead: Overhead
+    judgement: Judgement
+    seconds_needed: float | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """A scenario's cells and what concerns all of them."""
+
+    scenario: Scenario
+    cells: list[Cell]
+    floor_ns: float | None
+    warnings: list[str]
+
+    @property
+    def base_ns(self) -> float:
+        """Quiet level of the scenario's first base."""
+        return self.cells[0].overhead.base_ns
+
+
+def analyse(run: Run, margin: Margin) -> list[Group]:
+    """Estimate and judge every arm but base, scenario by scenario."""
+    cells = sum(arm.variant != "base" for scenario in run.scenarios for arm in scenario.arms)
+    return [_group(scenario, margin, cells) for scenario in run.scenarios]
+
+
+def _group(scenario: Scenario, margin: Margin, cells: int) -> Group:
+    levels = Levels(scenario)
+    found = [overhead(scenario, arm, levels) for arm in scenario.arms if arm.variant != "base"]
+    twin = next((one for one in found if one.arm.variant == "base-twin"), None)
+    floor = floor_of(twin)
+    rows = []
+    for one in found:
+        judgement = judge(one, margin, 0.0 if one is twin else floor, cells)
+        rows.append(Cell(scenario, one, judgement, _seconds(scenario, judgement)))
+    return Group(scenario, rows, floor, list(_warnings(scenario, levels, twin)))
+
+
+def _seconds(scenario: Scenario, judgement: Judgement) -> float | None:
+    if judgement.more_processes is None:
+        return None
+    durations = [float(p.facts.get("duration", 0.0)) for p in scenario.processes]
+    return judgement.more_processes * (sum(durations) / len(durations) + STARTUP_S)
+
+
+def _warnings(scenario: Scenario, levels: Levels, twin: Overhead | None) -> Iterator[str]:
+    count = len(scenario.processes)
+    if count == 1:
+        yield "one process only, so there is no interval: measure with -p 6 or more"
+    elif count < FEW_PROCESSES:
+        yield f"{count} processes only: intervals are wide; measure with -p 6 or more"
+    if twin is None:
+        yield "base-twin was not measured, so there is no noise floor"
+    elif (interval := twin.interval_ns(0.95)) and (interval[0] > 0 or interval[1] < 0):
+        yield "base-twin differs from base: nothing below the noise floor can be claimed"
+    if levels.busy:
+        yield "measured under heavy load: hardly a process had quiet blocks, so all blocks are used"
+    elif levels.quiet_share < 0.5:
+        yield f"only {levels.quiet_share:.0%} of the blocks were quiet; the others are set aside"
+    busy = [float(p.facts["busy_pct"]) for p in scenario.processes if "busy_pct" in p.facts]
+    if busy and sum(busy) / len(busy) > HEAVY_LOAD_PCT:
+        yield f"measured under heavy load: others took {sum(busy) / len(busy):.0f} % of the CPUs"
+    steal = [float(p.facts["steal_pct"]) for p in scenario.processes if "steal_pct" in p.facts]
+    if steal and sum(steal) / len(steal) > 2:
+        yield f"the hypervisor took {sum(steal) / len(steal):.1f} % of the time (steal)"
+    centre = [float(levels.of[id(p)].mean()) for p in scenario.processes]
+    if max(centre) > 1.15 * min(centre):
+        yield f"the level moved from {min(centre):.2f} to {max(centre):.2f} ns between processes"
+
+
+def document(run: Run, margin: Margin) -> dict[str, Any]:
+    """The document of `--format json` (show.schema.json)."""
+    groups = analyse(run, margin)
+    floors = [group.floor_ns for group in groups if group.floor_ns is not None]
+    return {
+        "schema": SCHEMA,
+        "run": {**run_facts(run), "warnings": list(run_warnings(run))},
+        "noise_floor_ns": number(max(floors)) if floors else None,
+        "scenarios": [
+            {
+                "scenario": group.scenario.name,
+                "base_ns": number(group.base_ns),
+                "noise_floor_ns": number(group.floor_ns),
+                "warnings": group.warnings,
+            }
+            for group in groups
+        ],
+        "cells": [cell_document(cell) for group in groups for cell in group.cells],
+    }
+
+
+def run_facts(run: Run) -> dict[str, Any]:
+    """Machine, commit and command; a list where the file mixes several."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in run.facts.items()}
+
+
+def run_warnings(run: Run) -> Iterator[str]:
+    """What is doubtful about the file as a whole."""
+    for name, what in (("hostname", "machines"), ("commit", "commits"), ("seed", "seeds")):
+        if isinstance(run.facts.get(name), tuple):
+            yield f"the file mixes {len(run.facts[name])} {what}"
+    commits = run.facts.get("commit", "")
+    if any("-dirty" in commit for commit in (commits if isinstance(commits, tuple) else (commits,))):
+        yield "measured from a checkout with changes that are not committed"
+
+
+def cell_document(cell: Cell) -> dict[str, Any]:
+    """One cell; null where a single process allows no figure."""
+    one, judged = cell.overhead, cell.judgement
+    return {
+        "scenario": cell.scenario.name,
+        **cell.scenario.axes,
+        "variant": one.arm.variant,
+        "gate": one.arm.gate,
+        "base_gate": one.base.gate,
+        "base_ns": number(one.base_ns),
+        "overhead_ns": number(one.ns),
+        "ci95_ns": pair(judged.ci95),
+        "ci95_corrected_ns": pair(judged.ci95_corrected),
+        "overhead_pct": number(one.pct),
+        "busy_overhead_ns": number(one.busy_ns),
+        "noise_within_ns": number(one.noise.within),
+        "noise_between_ns": number(one.noise.between),
+        "layout_sd_ns": number(one.noise.placement),
+        "layouts": one.layouts,
+        "blocks": one.blocks,
+        "processes": one.processes,
+        "margin_ns": number(judged.margin_ns),
+        "detectable_ns": number(judged.detectable_ns),
+        "needs_s": number(cell.seconds_needed),
+        "verdict": judged.verdict,
+    }
+
+
+def number(value: float | None) -> float | None:
+    """Six significant digits; None for what is no finite number."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.6g}")
+
+
+def pair(interval: tuple[float, float] | None) -> list[float | None] | None:
+    """An interval as a list."""
+    return None if interval is None else [number(interval[0]), number(interval[1])]
+
+
+def as_json(run: Run, margin: Margin) -> str:
+    """JSON, indented."""
+    return json.dumps(document(run, margin), indent=2, allow_nan=False) + "\n"
+
+
+def as_csv(run: Run, margin: Margin) -> str:
+    """One line per cell; intervals as two columns."""
+    rows = document(run, margin)["cells"]
+    stream = io.StringIO()
+    flat = [_flat(row) for row in rows]
+    writer = csv.DictWriter(stream, flat[0].keys() if flat else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return stream.getvalue()
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if name.startswith("ci95"):
+            flat[f"{name}_low"], flat[f"{name}_high"] = value or ("", "")
+        else:
+            flat[name] = value
+    return flat
+
+
+HEADINGS: Final = ("arm", "overhead, ns", "95 % interval", "%", "one layout, sd", "verdict")
+
+
+def _row(cell: Cell) -> tuple[str, ...]:
+    one, judged = cell.overhead, cell.judgement
+    interval = "none" if judged.ci95 is None else f"[{judged.ci95[0]:+.3f}, {judged.ci95[1]:+.3f}]"
+    placement = "" if one.noise.placement is None else f"{one.noise.placement:.3f}"
+    return (one.arm.name, f"{one.ns:+.3f}", interval, f"{one.pct:+.2f}", placement, verdict_text(cell))
+
+
+def verdict_text(cell: Cell) -> str:
+    """The verdict, and for `undecided` what could have been seen and what would settle it."""
+    judged = cell.judgement
+    if judged.verdict != "undecided" or judged.detectable_ns is None:
+        return judged.verdict
+    text = f"undecided: detects {judged.detectable_ns:.3f}"
+    return (
+        text
+        if cell.seconds_needed is None
+        else f"{text}, about {cell.seconds_needed:.0f} s more would settle it"
+    )
+
+
+def _title(group: Group) -> str:
+    floor = "no noise floor" if group.floor_ns is None else f"noise floor {group.floor_ns:.3f}"
+    scenario = group.scenario
+    return f"{scenario.name}: base {group.base_ns:.2f} ns/page, {floor}, {len(scenario.processes)} processes"
+
+
+def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
+    """What every table must say beneath it."""
+    facts = run_facts(run)
+    yield " · ".join(str(facts[name]) for name in ("cpu_model_name", "hostname", "commit") if name in facts)
+    if "freepath_command" in facts:
+        yield f"made by: {facts['freepath_command']}"
+    low, high = REAL_FREE_CYCLES
+    yield (
+        f"A real order-0 free was measured at {low} to {high} cycles (v4.6-rc3, Gorman 2016): "
+        f"{low / REAL_FREE_GHZ:.0f} to {high / REAL_FREE_GHZ:.0f} ns at {REAL_FREE_GHZ:g} GHz. "
+        "Percentages here are of the modelled path, which is shorter."
+    )
+    cells = sum(len(group.cells) for group in groups)
+    margins = {f"{cell.judgement.margin_ns:.3f}" for group in groups for cell in group.cells}
+    yield (
+        f"negligible: 90 % interval within the margin ({min(margins)} to {max(margins)} ns); "
+        f"costs, saves: 95 % interval, corrected for {cells} cells, beyond the noise floor."
+    )
+
+
+def as_table(run: Run, margin: Margin) -> str:
+    """For a terminal; 100 columns when piped."""
+    from rich.console import Console
+    from rich.table import Table
+
+    groups = analyse(run, margin)
+    stream = io.StringIO()
+    real = Console()
+    console = Console(
+        file=stream, width=max(real.width, 100), force_terminal=real.is_terminal, highlight=False
+    )
+    for group in groups:
+        table = Table(title=_title(group), title_justify="left", title_style="bold")
+        for heading in HEADINGS:
+            table.add_column(heading, justify="left" if heading in ("arm", "verdict") else "right")
+        for cell in group.cells:
+            table.add_row(*_row(cell))
+        console.print(table)
+        for warning in group.warnings:
+            console.print(f"warning: {warning}", markup=False)
+    for line in (*(f"warning: {w}" for w in run_warnings(run)), *footer(run, groups)):
+        console.print(line, markup=False, soft_wrap=True)
+    return stream.getvalue()
+
+
+def as_markdown(run: Run, margin: Margin) -> str:
+    """One table per scenario."""
+    groups = analyse(run, margin)
+    lines: list[str] = []
+    for group in groups:
+        lines += [
+            f"**{_escape(_title(group))}**",
+            "",
+            f"| {' | '.join(HEADINGS)} |",
+            "|---|---:|---:|---:|---:|---|",
+        ]
+        lines += [f"| {' | '.join(_escape(text) for text in _row(cell))} |" for cell in group.cells]
+        lines += ["", *(f"Warning: {_escape(warning)}" for warning in group.warnings), ""]
+    lines += [_escape(line) + "  " for line in (*run_warnings(run), *footer(run, groups))]
+    return "\n".join(lines) + "\n"
+
+
+def _escape(text: str) -> str:
+    """Markdown that shows as typed, whoever wrote it."""
+    return "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)
+
+
+FORMATS: Final = {"table": as_table, "json": as_json, "csv": as_csv, "markdown": as_markdown}
