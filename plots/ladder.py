@@ -44,16 +44,14 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
                 hatch=HATCHES[at],
                 linewidth=0.7,
                 label=label if rung == 0 else None,
-                if rung == 0
-                else None,
             )
     floor_band(panel, max(chosen, key=lambda group: group.floor_ns or 0.0), vertical=True)
     panel.set_xticks(range(len(RUNGS)), list(RUNGS.values()))
     panel.set_ylabel("overhead, ns per page")
     panel.legend(frameon=False, loc="upper left")
     text = (
-        "Each arm inserts its operations and changes no other instruction. Grey band: noise floor; dashed: margin. "
-        "Plain page; the store writes the value that is there already."
+        "Each arm inserts its operations and changes no other instruction. Plain page; the store writes the "
+        "value that is there already. Grey band: noise floor; dashed: margin."
     )
     caption(figure, run, chosen, text)
     return figure

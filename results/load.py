@@ -20,7 +20,7 @@ SCHEMA: Final = "freepath.run/1"
 MAX_BYTES: Final = 256 << 20
 MAX_TEXT: Final = 500
 AXES: Final = ("memcg", "page_kind", "memory", "order", "depth", "checks", "entry")
-TEXTS: Final = (*AXES, "scenario", "variant", "gate", "pair_id", "commit", "layout_ns")
+TEXTS: Final = (*AXES, "scenario", "variant", "gate", "pair_id", "commit")
 MACHINE: Final = ("hostname", "cpu_model_name", "platform", "python_version", "numba", "freepath_cpu")
 WORD: Final = re.compile(r"[\w.,:+%-][\w.,:+%/ -]{0,119}", re.ASCII)
 """What a name may look like: it becomes part of titles and file names."""
@@ -201,7 +201,7 @@ def _add(
     if arm in process.ns:
         raise BadRunError(f"{name}: {arm.name} occurs twice in process {texts['pair_id']}")
     process.ns[arm] = np.array(values) * 1e9
-    process.placements[arm] = _placements(texts["layout_ns"])
+    process.placements[arm] = _placements(facts.get("layout_ns"))
 
 
 def _text(facts: Mapping[str, Any], name: str) -> str:
@@ -211,8 +211,10 @@ def _text(facts: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _placements(text: str) -> Array:
-    """Empty when a placement was not measured."""
+def _placements(text: Any) -> Array:
+    """One number per placement; those that were not measured are left out."""
+    if not isinstance(text, str) or len(text) > MAX_TEXT * 10:
+        raise BadRunError("layout_ns is no short text: not as python -m benchmarks writes it")
     try:
         numbers = np.array([float(word) for word in text.split()])
     except ValueError:
