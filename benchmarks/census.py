@@ -24,6 +24,8 @@ from benchmarks.counting import Counts, count_case
 from model.errors import FreepathError
 from model.store import DEFAULT_CPU, Store
 
+WIDE: Final = 160
+"""Columns when the output is no terminal."""
 SCHEMA: Final = "freepath.census/1"
 
 
@@ -41,10 +43,6 @@ def main(argv: Sequence[str]) -> int:
             sys.stdout.write(text)
         elif not args.json:
             show(document)
-        if args.mca:
-            from benchmarks.mca import predict
-
-            print(predict(census_cases(args.only), Store(cpu=args.cpu)))
         return 0
     except FreepathError as error:
         print(f"python -m benchmarks.census: {error}", file=sys.stderr)
@@ -65,9 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="the whole document instead of a table")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the JSON there")
     parser.add_argument("--force", action="store_true", help="overwrite FILE")
-    parser.add_argument(
-        "--mca", action="store_true", help="add llvm-mca's predicted cycles, where it is installed"
-    )
     return parser
 
 
@@ -114,10 +109,16 @@ def show(document: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for arm in document["arms"]:
-        key = (arm["memcg"], arm["page_kind"], arm["depth"], f"checks {arm['checks']}", arm["free"])
+        key: tuple[str, ...] = (
+            arm["memcg"],
+            arm["page_kind"],
+            arm["depth"],
+            f"checks {arm['checks']}",
+            arm["free"],
+        )
         groups.setdefault(key, []).append(arm)
     for key, arms in groups.items():
         table = Table(title=" / ".join(key), title_justify="left")

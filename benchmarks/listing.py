@@ -1,6 +1,7 @@
 """--list: scenarios, arms, and what each stands for."""
 
 import json
+import sys
 from collections.abc import Sequence
 
 from benchmarks.cases import Case
@@ -15,7 +16,7 @@ def show(cases: Sequence[Case], as_json: bool) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     variants = Table("variant", "the patch point", title="variants", title_justify="left")
     for variant in VARIANTS.values():
         variants.add_row(variant.name, variant.summary)

@@ -83,7 +83,7 @@ def gate_legend(figure: Figure, gates: Sequence[str]) -> None:
     handles: list[Any] = [
         Line2D(
             [], [], color=SERIES[g][0], marker=SERIES[g][1], fillstyle=SERIES[g][2], label=labels.get(g, g)
-        )  # type: ignore[arg-type]
+        )
         for g in SERIES
         if g in gates
     ]

@@ -219,7 +219,7 @@ def _placements(text: Any) -> Array:
         numbers = np.array([float(word) for word in text.split()])
     except ValueError:
         raise BadRunError(f"layout_ns is {text[:40]!r}: not numbers") from None
-    measured = numbers[np.isfinite(numbers)]
+    measured: Array = numbers[np.isfinite(numbers)]
     if (measured <= 0).any() or (measured > 1e9).any():
         raise BadRunError(f"layout_ns is {text[:40]!r}: not ns per page")
     return measured

@@ -244,7 +244,8 @@ def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
     margins = {f"{cell.judgement.margin_ns:.3f}" for group in groups for cell in group.cells}
     yield (
         f"negligible: 90 % interval within the margin ({min(margins)} to {max(margins)} ns); "
-        f"costs, saves: 95 % interval, corrected for {cells} cells, beyond the noise floor."
+        f"costs, saves: 95 % interval, corrected for {cells} cells, beyond the noise floor; "
+        "undecided: the smallest overhead that this run would have seen, and what would settle it."
     )
 
 
