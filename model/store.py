@@ -113,7 +113,7 @@ class Store:
         finally:
             for worker in workers:
                 worker.kill()
-                worker.wait()
+                worker.communicate()
 
     def save(self, spec: Spec, compiled: dict[str, Any]) -> None:
         """Write one image; readers see all of it or nothing."""
@@ -141,7 +141,7 @@ class Store:
                     progress(done, total, line.strip())
             if worker.wait() != 0:
                 lines = worker.stderr.read().strip().splitlines() or ["no message"]
-                raise CompileError(f"compiling the free path failed: {lines[-1]}")
+                raise CompileError(f"compiling the free path failed: {lines[-1].rpartition('Error: ')[2]}")
 
     def _make_folder(self) -> None:
         try:

@@ -214,12 +214,8 @@ def verdict_text(cell: Cell) -> str:
     judged = cell.judgement
     if judged.verdict != "undecided" or judged.detectable_ns is None:
         return judged.verdict
-    text = f"undecided: detects {judged.detectable_ns:.3f}"
-    return (
-        text
-        if cell.seconds_needed is None
-        else f"{text}, about {cell.seconds_needed:.0f} s more would settle it"
-    )
+    text = f"undecided (sees {judged.detectable_ns:.3f}"
+    return f"{text})" if cell.seconds_needed is None else f"{text}; {cell.seconds_needed:.0f} s more)"
 
 
 def _title(group: Group) -> str:

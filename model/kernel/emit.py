@@ -6,6 +6,8 @@ generic x86-64, small code model, direct calls, one text section that runs where
 """
 
 import io
+import os
+import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -18,6 +20,9 @@ from numba.core.registry import cpu_target
 from model.image import Spec, to_json
 from model.kernel.build import link
 from model.kernel.function import FUNCTIONS, Compiled
+
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
 
 TRIPLE: Final = "x86_64-unknown-linux-gnu"
 PC32: Final = ENUM_RELOC_TYPE_x64["R_X86_64_PC32"]
@@ -62,10 +67,6 @@ def machine_code(module: Any, entries: Iterable[str], cpu: str) -> bytes:
     The functions are optimised while they could still be replaced by others of the same name: so no
     argument that happens to be constant is propagated from caller to callee. Afterwards the rest is dropped.
 
-    Raises
-    ------
-    UnusableCodeError
-        When LLVM does not know the CPU.
     """
     target = llvm.Target.from_triple(TRIPLE).create_target_machine(
         cpu=cpu, opt=OPTIMISATION, reloc="pic", codemodel="small"
@@ -83,6 +84,26 @@ def machine_code(module: Any, entries: Iterable[str], cpu: str) -> bytes:
     cleanup.add_global_dead_code_eliminate_pass()
     cleanup.run(module, builder)
     return bytes(target.emit_object(module))
+
+
+def check_cpu(cpu: str) -> None:
+    """Refuse a CPU that LLVM does not know; it would only warn, and compile for another.
+
+    Raises
+    ------
+    UnusableCodeError
+    """
+    with tempfile.TemporaryFile() as said:
+        stderr = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            llvm.Target.from_triple(TRIPLE).create_target_machine(cpu=cpu)
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+        said.seek(0)
+        if b"not a recognized processor" in said.read():
+            raise UnusableCodeError(f"LLVM knows no CPU called '{cpu}': try x86-64, x86-64-v3 or znver4")
 
 
 def read_object(data: bytes) -> dict[str, Any]:
@@ -144,6 +165,7 @@ def _jump_table(elf: Any, symbols: Any) -> list[list[int]]:
 
 def emit(spec: Spec, cpu: str) -> dict[str, Any]:
     """Compile one image; plain data, ready to be stored."""
+    check_cpu(cpu)
     entries = link(spec)
     code = read_object(machine_code(link_ir(gather(entries)), entries, cpu))
     return {"spec": to_json(spec), "cpu": cpu, "entries": list(entries), **code}

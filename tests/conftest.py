@@ -1,0 +1,26 @@
+"""Compile once, before the workers start; hypothesis the same in every run."""
+
+import pytest
+from hypothesis import settings
+
+from model.image import Image, allocator_of
+from model.store import Store
+
+settings.register_profile("freepath", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("freepath")
+
+
+def images() -> list[Image]:
+    """Every image of the headline's scenarios, deferred checks, and the debug build."""
+    from benchmarks.cases import select
+
+    cases = select("checks=*,memory=warm")
+    found = [case.scenario.image(arm) for case in cases for arm in case.arms]
+    return [*found, Image("v1", "jump-label", memcg=True, debug=True)]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Only the controlling process compiles; xdist's workers find the code."""
+    if not hasattr(session.config, "workerinput"):
+        every = images()
+        Store().ensure([*every, *(allocator_of(image) for image in every)])
