@@ -71,6 +71,9 @@ def __rmqueue(zone: Any, order: int, migratetype: int) -> int:
     while page == 0 and other < MIGRATE_PCPTYPES:
         page = kernel.__rmqueue_smallest(zone, order, other)
         other += 1
+    if page != 0:
+        # Where a drain will put it back: the wanted type, also when another type's block was split.
+        page_at(page).index = migratetype
     return page
 
 
