@@ -1,7 +1,6 @@
 """python -m benchmarks: measure the free path, as a pyperf program.
 
-Examples
---------
+For example:
   python -m benchmarks --quick -o quick.json            the headline, in about a minute
   python -m benchmarks -o run.json                      every warm scenario
   python -m benchmarks --only 'v1*' --quick -o v1.json  base, its twin and two variants

@@ -221,7 +221,7 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
         axes = scenario.metadata()
         if all(_matches(axes[axis], globs) for axis, globs in terms.items() if axis in axes):
             arms = [arm for arm in scenario.arms if _wanted(arm, terms, quick)]
-            if any(arm.variant != "base" for arm in arms):
+            if any(_matches(arm.variant, terms.get("variant", "*")) for arm in arms):
                 cases.append(Case(scenario, tuple(arms)))
     if not cases:
         raise SelectionError(f"--only '{only}' selects nothing: see python -m benchmarks --list")

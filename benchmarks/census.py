@@ -3,8 +3,7 @@
 Steady state: pages were freed before, so every list is in use. At depth `full` three figures: a free
 without a drain, the one of 31 that drains, and the mean over the 31.
 
-Examples
---------
+For example:
   python -m benchmarks.census                                   table
   python -m benchmarks.census --only 'v1,memcg=off' --json      one variant, as JSON
   python -m benchmarks.census --cpu x86-64-v3 --json -o census.json

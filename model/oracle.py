@@ -232,7 +232,7 @@ class Oracle:
 
     def release_pages(self, pages: Sequence[int]) -> None:
         """Single pages: those whose last reference went are freed, the last one first."""
-        freed = []
+        freed: list[int] = []
         for page in pages:
             self.pages[page].count -= 1
             if self.pages[page].count == 0:

@@ -1,7 +1,6 @@
 """python -m plots: draw every figure that a run has the data for.
 
-Examples
---------
+For example:
   python -m plots run.json                      SVG and PNG beside the run
   python -m plots run.json -o figures --format pdf
 """

@@ -1,7 +1,6 @@
 """python -m results: read what was measured.
 
-Examples
---------
+For example:
   python -m results show run.json                          tables
   python -m results show run.json --margin 0.05ns          another smallest effect of interest
   python -m results show run.json --format json | jq .     for programs

@@ -1,0 +1,241 @@
+"""`python -m benchmarks`: selection, a real run, the pyperf commands, interruption, bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cases import SCENARIOS, SelectionError, select
+from model.image import Image
+from model.variants import VARIANTS
+from results.load import Run, load
+from tests.command import ROOT, refused, run
+
+TINY = (
+    "-p",
+    "2",
+    "-n",
+    "3",
+    "--loops",
+    "32",
+    "--only",
+    "memcg=on-idle,page_kind=plain,depth=pcp,checks=on,entry=__free*,v1",
+)
+"""Two short processes of one scenario."""
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real run, small."""
+    target = tmp_path_factory.mktemp("run") / "run.json"
+    done = run("benchmarks", *TINY, "--seed", "5", "-o", str(target))
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def test_every_variant_is_measured_in_every_memcg_state() -> None:
+    """No variant of the design is missing, nor a gate where it has a key."""
+    names = (
+        "base base-twin v1 v1-ifdef v1-series keyfirst memcg-data nop load load-compare load-compare-store"
+    )
+    assert list(VARIANTS) == names.split()
+    for state in ("disabled", "on-idle", "on-active"):
+        (case,) = select(f"memcg={state},page_kind=plain,depth=pcp,checks=on,entry=__free_pages")
+        gates = {(arm.variant, arm.gate) for arm in case.arms}
+        for variant in ("v1", "v1-ifdef", "v1-series", "keyfirst", "memcg-data"):
+            assert {(variant, "jump-label"), (variant, "memory-flag")} <= gates
+    assert {scenario.memcg for scenario in SCENARIOS} == {
+        "off",
+        "disabled",
+        "on-idle",
+        "on-active",
+        "on-charged",
+    }
+
+
+def test_quick_has_twelve_headline_arms() -> None:
+    """Over five memcg states."""
+    cases = select(quick=True)
+    assert [case.scenario.memcg for case in cases] == [
+        "off",
+        "disabled",
+        "on-idle",
+        "on-active",
+        "on-charged",
+    ]
+    assert [len(case.arms) for case in cases[1:4]] == [12, 12, 12]
+
+
+def test_selection_keeps_base_and_twin() -> None:
+    """Without them nothing could be said."""
+    for case in select("keyfirst,gate=memory-flag,memcg=on-*"):
+        assert {arm.variant for arm in case.arms} == {"base", "base-twin", "keyfirst"}
+        assert {arm.gate for arm in case.arms if arm.variant == "keyfirst"} == {"memory-flag"}
+
+
+@pytest.mark.parametrize("only", ["v9", "colour=red", "memcg=onn", "load,page_kind=charged", "gate=jump"])
+def test_selecting_nothing_is_an_error(only: str) -> None:
+    """The message names the choices."""
+    with pytest.raises(SelectionError):
+        select(only)
+
+
+def test_a_new_variant_file_is_found() -> None:
+    """The recipe in CONTRIBUTING: a file, and no other edit."""
+    code = """
+import sys, types, model.variants as v
+module = types.ModuleType("model.variants.my_check"); module.__doc__ = "Mine."
+module.SUMMARY = "mine"; module.exact_operation = "movl 24($0), %edx"
+sys.modules[module.__name__] = module
+v.VARIANTS["my-check"] = v.Variant("my-check", module)
+from benchmarks.cases import select
+print(len(select("my-check,memcg=on-idle")[0].arms))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "3"
+
+
+def test_the_run_carries_its_metadata(measured: Path) -> None:
+    """What design.md section 7 asks for, and pairs that fit."""
+    read: Run = load(measured)
+    (scenario,) = read.scenarios
+    assert scenario.name == "on-idle/plain/warm/sequential/pcp"
+    assert len(scenario.processes) == 2
+    assert {arm.name for arm in scenario.arms} >= {
+        "base/none",
+        "base-twin/none",
+        "v1/jump-label",
+        "v1/memory-flag",
+    }
+    for process in scenario.processes:
+        assert all(len(values) == 3 for values in process.ns.values())
+        assert all(len(places) == 16 for places in process.placements.values())
+        assert process.facts["clock_ns"] < 0.01 * process.ns[scenario.arms[0]].mean()
+        for name in (
+            "commit",
+            "seed",
+            "load_before",
+            "freepath_command",
+            "cpu_model_name",
+            "hostname",
+            "data_offset",
+        ):
+            assert name in process.facts
+
+
+def test_pyperf_commands_work_on_it(measured: Path, tmp_path: Path) -> None:
+    """show, stats, check, compare_to, dump."""
+    for command in ("show", "stats", "check", "dump", "metadata"):
+        assert run("pyperf", command, str(measured)).returncode == 0, command
+    assert run("pyperf", "compare_to", str(measured), str(measured)).returncode == 0
+
+
+def test_results_and_plots_read_it(measured: Path, tmp_path: Path) -> None:
+    """The pipeline end to end."""
+    document = json.loads(run("results", "show", str(measured), "--format", "json").stdout)
+    assert {cell["variant"] for cell in document["cells"]} == {"base-twin", "v1"}
+    assert run("plots", str(measured), "-o", str(tmp_path), "--format", "png").returncode == 0
+
+
+def test_the_same_seed_gives_the_same_placements(measured: Path, tmp_path: Path) -> None:
+    """And another seed others; the data's place is the witness."""
+
+    def offsets(path: Path) -> list[int]:
+        return [p.facts["data_offset"] for s in load(path).scenarios for p in s.processes]
+
+    again, other = tmp_path / "again.json", tmp_path / "other.json"
+    assert run("benchmarks", *TINY, "--seed", "5", "-o", str(again)).returncode == 0
+    assert run("benchmarks", *TINY, "--seed", "6", "-o", str(other)).returncode == 0
+    assert offsets(again) == offsets(measured)
+    assert offsets(other) != offsets(measured)
+
+
+def test_append_goes_on(measured: Path, tmp_path: Path) -> None:
+    """Two processes become four."""
+    target = tmp_path / "run.json"
+    target.write_bytes(measured.read_bytes())
+    assert run("benchmarks", *TINY, "--append", str(target)).returncode == 0
+    assert len(load(target).scenarios[0].processes) == 4
+
+
+def test_interrupting_keeps_what_is_complete(tmp_path: Path) -> None:
+    """Ctrl-C: complete processes lie beside the file, with every arm; nothing is half written."""
+    target = tmp_path / "run.json"
+    command = [sys.executable, "-m", "benchmarks", *TINY, "-p", "500", "-o", str(target)]
+    worker = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    folder = Path(os.environ.get("TMPDIR", "/tmp"))
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("freepath-*/0-0001.json")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(worker.pid, signal.SIGINT)
+    _, said = worker.communicate(timeout=30)
+    assert worker.returncode == 130, said
+    assert "Traceback" not in said and "run.json.partial" in said
+    assert not target.exists()
+    assert len(load(tmp_path / "run.json.partial").scenarios[0].processes) >= 2
+
+
+def test_bad_input(measured: Path, tmp_path: Path) -> None:
+    """One line on stderr that says what to do, exit status 2, nothing overwritten."""
+    before = measured.read_bytes()
+    refused(run("benchmarks", *TINY, "-o", str(measured)), "exists", "--append")
+    assert measured.read_bytes() == before
+    refused(run("benchmarks", "--only", "v9", "-o", str(tmp_path / "x")), "v9", "base")
+    refused(run("benchmarks", "--only", "load,page_kind=charged", "-o", str(tmp_path / "x")), "--list")
+    refused(run("benchmarks", "-o", str(tmp_path / "no" / "x.json")), "cannot write")
+    refused(run("benchmarks", *TINY, NUMBA_DISABLE_JIT="1"), "NUMBA_DISABLE_JIT", "unset")
+    refused(run("benchmarks", "--memory", "tape"), "tape", "dram")
+    assert run("benchmarks", "-p", "many").returncode == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_little_memory_is_said_before_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With both figures."""
+    from types import SimpleNamespace
+
+    from model.errors import OutOfMemoryError
+    from model.memory import Memory
+
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1 << 20))
+    with pytest.raises(OutOfMemoryError, match=r"4 MiB .*1 MiB are free.*--memory"):
+        Memory(65536)
+
+
+def test_listing(tmp_path: Path) -> None:
+    """For people and for programs, in well under a second, without compiling."""
+    document = json.loads(run("benchmarks", "--list", "--json").stdout)
+    assert {s["memcg"] for s in document["scenarios"]} == {
+        "off",
+        "disabled",
+        "on-idle",
+        "on-active",
+        "on-charged",
+    }
+    assert len(document["variants"]) == len(VARIANTS)
+    assert "keyfirst" in run("benchmarks", "--list").stdout
+    assert "--only" in run("benchmarks", "--help").stdout
+
+
+def test_start_states_are_what_allocation_leaves() -> None:
+    """A page is measured as alloc_pages or alloc_kmem_pages hands it out."""
+    from model.booted import Booted
+    from model.start import template
+
+    for variant, state in (
+        ("v1", "on-idle"),
+        ("v1", "on-charged"),
+        ("keyfirst", "on-charged"),
+        ("memcg-data", "on-charged"),
+    ):
+        kernel = Booted(Image(variant, "jump-label", memcg=True), state)  # type: ignore[arg-type]
+        page = kernel.alloc_kmem_pages()
+        assert page is not None
+        ours = template("charged" if state == "on-charged" else "flagged", kernel.machine, variant)[0]
+        theirs = kernel.machine.memory.mem_map[page]
+        for name in ("flags", "mapping", "_mapcount", "_count", "mem_cgroup"):
+            assert ours[name] == theirs[name], (variant, state, name)

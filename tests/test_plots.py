@@ -1,0 +1,66 @@
+"""Figures: drawn from a file alone, the same bytes for the same run, nothing overwritten."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import runfile
+from tests.command import refused, run
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A quick run of all five memcg states."""
+    return runfile.write(tmp_path / "run.json", runfile.headline())
+
+
+def test_every_figure_in_every_format(file: Path, tmp_path: Path) -> None:
+    """Paths on standard output; captions name machine, commit, command and noise floor."""
+    done = run("plots", str(file), "-o", str(tmp_path / "figures"), "--format", "svg", "--format", "png")
+    assert done.returncode == 0, done.stderr
+    names = [Path(line).name for line in done.stdout.split()]
+    assert {"headline.svg", "headline.png", "ladder.svg", "ladder.png"} <= set(names)
+    assert (tmp_path / "figures" / "headline.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("headline.svg", "ladder.svg"):
+        svg = (tmp_path / "figures" / name).read_text()
+        for words in ("None 9000", "0123456789ab", "python -m benchmarks --quick", "noise floor"):
+            assert words in svg, (name, words)
+
+
+def test_the_same_run_gives_the_same_bytes(file: Path, tmp_path: Path) -> None:
+    """So that a figure in a repository changes only with its data."""
+    for folder in ("a", "b"):
+        assert run("plots", str(file), "-o", str(tmp_path / folder), "--format", "svg").returncode == 0
+    assert (tmp_path / "a" / "headline.svg").read_bytes() == (tmp_path / "b" / "headline.svg").read_bytes()
+
+
+def test_existing_figures_are_kept(file: Path, tmp_path: Path) -> None:
+    """--force overwrites."""
+    assert run("plots", str(file), "--format", "png").returncode == 0
+    refused(run("plots", str(file), "--format", "png"), "exists", "--force")
+    assert run("plots", str(file), "--format", "png", "--force").returncode == 0
+
+
+def test_a_figure_without_data_names_the_command(tmp_path: Path) -> None:
+    """The others are drawn."""
+    arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.2}
+    file = runfile.write(tmp_path / "run.json", runfile.document(runfile.Session(arms=arms)))
+    done = run("plots", str(file), "--format", "svg")
+    assert done.returncode == 0
+    assert "no ladder" in done.stderr and "python -m benchmarks" in done.stderr
+    assert "headline.svg" in done.stdout
+
+
+def test_bad_input(file: Path, tmp_path: Path) -> None:
+    """One line, exit status 2."""
+    refused(run("plots", "nowhere.json"), "nowhere.json")
+    refused(run("plots", str(file), "--margin=-1"), "--margin")
+    (tmp_path / "taken").write_text("")
+    refused(run("plots", str(file), "-o", str(tmp_path / "taken")), "cannot write")
+
+
+def test_a_strangers_text_is_no_mathematics(tmp_path: Path) -> None:
+    """A dollar sign in a command must not reach matplotlib's mathtext."""
+    data = runfile.document(freepath_command=r"python $\badcommand{$ -o x.json")
+    file = runfile.write(tmp_path / "run.json", data)
+    assert run("plots", str(file), "--format", "svg").returncode == 0

@@ -1,0 +1,209 @@
+"""`python -m results`: formats, exit codes, and files from strangers."""
+
+import csv
+import gzip
+import io
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pyperf
+import pytest
+
+import results.__main__ as command
+from results.load import BadRunError, load
+from tests import runfile
+from tests.command import ROOT, refused, run
+
+SCHEMA = json.loads((ROOT / "results" / "show.schema.json").read_text())
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A quick run of all five memcg states."""
+    return runfile.write(tmp_path / "run.json", runfile.headline())
+
+
+def shown(file: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    """Standard output of `show`, in this process."""
+    assert command.main(["show", str(file), *options]) == 0
+    return capsys.readouterr().out
+
+
+def test_json_is_the_contracts(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every field of design.md section 7, as the schema that lies beside the code has it."""
+    document = json.loads(shown(file, capsys, "--format", "json"))
+    jsonschema.validate(document, SCHEMA)
+    cell = next(c for c in document["cells"] if c["memcg"] == "on-idle" and c["variant"] == "v1")
+    assert cell["scenario"] == "on-idle/plain/warm/sequential/pcp"
+    assert cell["ci95_ns"][0] < 0.25 < cell["ci95_ns"][1]
+    assert cell["verdict"] == "costs"
+    assert document["noise_floor_ns"] > 0
+    assert document["run"]["commit"] == "0123456789ab"
+
+
+def test_one_process_is_valid_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No interval is null, never NaN."""
+    file = runfile.write(tmp_path / "run.json", runfile.document(runfile.Session(processes=1)))
+    document = json.loads(shown(file, capsys, "--format", "json"), parse_constant=pytest.fail)
+    jsonschema.validate(document, SCHEMA)
+    assert document["noise_floor_ns"] is None
+
+
+def test_the_schema_refuses_something(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else it would prove nothing."""
+    document = json.loads(shown(file, capsys, "--format", "json"))
+    document["cells"][0]["verdict"] = "faster"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, SCHEMA)
+
+
+def test_table_names_what_it_rests_on(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Noise floor, interval, layout spread, verdict, machine, command, and the price of a real free."""
+    text = shown(file, capsys)
+    for words in (
+        "noise floor",
+        "95 % interval",
+        "one layout, sd",
+        "costs",
+        "None 9000",
+        "made by: python -m benchmarks",
+    ):
+        assert words in text
+    assert "80 to 110 cycles" in text
+    assert max(map(len, text.splitlines()[:40])) <= 100
+
+
+def test_csv_and_markdown_have_every_cell(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For a spreadsheet, and for a mail."""
+    cells = json.loads(shown(file, capsys, "--format", "json"))["cells"]
+    rows = list(csv.DictReader(io.StringIO(shown(file, capsys, "--format", "csv"))))
+    assert [row["variant"] for row in rows] == [cell["variant"] for cell in cells]
+    assert float(rows[0]["ci95_ns_low"]) == cells[0]["ci95_ns"][0]
+    markdown = shown(file, capsys, "--format", "markdown")
+    assert sum(line.startswith("| ") for line in markdown.splitlines()) == len(cells) + 5
+
+
+def test_the_margin_changes_the_verdict(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is negligible is the reader's choice."""
+    assert "costs" not in shown(file, capsys, "--margin", "1ns", "--format", "csv")
+
+
+def test_pyperf_reads_the_same_file(file: Path) -> None:
+    """A run stays a normal pyperf file."""
+    suite = pyperf.BenchmarkSuite.load(str(file))
+    ours = load(file)
+    names = {f"{s.name}: {arm.name}" for s in ours.scenarios for arm in s.arms}
+    assert {bench.get_name() for bench in suite} == names
+    first = ours.scenarios[0]
+    theirs = suite.get_benchmark(f"{first.name}: base/none").get_runs()[0].values
+    assert first.processes[0].ns[first.arms[0]].tolist() == pytest.approx([value * 1e9 for value in theirs])
+
+
+def test_gzip_is_read(file: Path, tmp_path: Path) -> None:
+    """As pyperf does."""
+    packed = tmp_path / "run.json.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    assert len(load(packed).scenarios) == 5
+
+
+def test_commands_as_a_user_runs_them(file: Path, tmp_path: Path) -> None:
+    """Writes where told, does not overwrite, ends quietly when the reader goes, helps."""
+    target = tmp_path / "table.md"
+    assert run("results", "show", str(file), "--format", "markdown", "-o", str(target)).returncode == 0
+    before = target.read_text()
+    refused(run("results", "show", str(file), "-o", str(target)), "exists", "--force")
+    assert target.read_text() == before
+    assert run("results", "show", str(file), "-o", str(target), "--force").returncode == 0
+    assert "For example:" in run("results", "--help").stdout
+    assert run("results").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no JSON"),
+        ("[]", "no JSON object"),
+        ("{}", "no pyperf file"),
+        ("NaN", "NaN"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"benchmarks": [{"runs": [{"values": [1e-8]}]}]}', "lacks the metadata"),
+        ('{"benchmarks": []}', "no measured values"),
+    ],
+)
+def test_no_run_is_one_clear_line(text: str, words: str, tmp_path: Path) -> None:
+    """Exit status 2 and what to do."""
+    file = tmp_path / "run.json"
+    file.write_text(text)
+    refused(run("results", "show", str(file)), words)
+
+
+def test_other_bad_input(file: Path, tmp_path: Path) -> None:
+    """A missing file, a folder, a margin that is none, a folder that is not there."""
+    refused(run("results", "show", "nowhere.json"), "nowhere.json", "No such file")
+    refused(run("results", "show", str(tmp_path)), "cannot read")
+    for margin in ("-1", "nan", "0%", "one"):
+        refused(run("results", "show", str(file), f"--margin={margin}"), "--margin", "0.05ns")
+    refused(run("results", "show", str(file), "-o", str(tmp_path / "no" / "x")), "cannot write")
+
+
+def spoil(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Set `benchmarks.0.runs.0.values` and the like."""
+    place: Any = data
+    *steps, last = path.split(".")
+    for step in steps:
+        place = place[int(step) if isinstance(place, list) else step]
+    place[int(last) if isinstance(place, list) else last] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("benchmarks.0.runs.0.values.0", -1.0),
+        ("benchmarks.0.runs.0.values.0", 1e300),
+        ("benchmarks.0.runs.0.values.0", 10**400),
+        ("benchmarks.0.runs.0.values.0", "1"),
+        ("benchmarks.0.runs.0.values.0", True),
+        ("benchmarks.0.runs.0.values", [1e-8]),
+        ("benchmarks.0.runs.0.values", {"a": 1}),
+        ("benchmarks.0.runs", 3),
+        ("benchmarks.0.metadata.variant", "<script>alert(1)</script>"),
+        ("benchmarks.0.metadata.variant", "../../etc/passwd"),
+        ("benchmarks.0.metadata.variant", "not-the-base"),
+        ("benchmarks.0.metadata.scenario", "a\nb"),
+        ("benchmarks.0.metadata.memcg", "on-active"),
+        ("benchmarks.0.runs.0.metadata.pair_id", 5),
+        ("benchmarks.0.runs.0.metadata.layout_ns", "1 2 x"),
+        ("benchmarks.0.runs.0.metadata.layout_ns", "-1 2"),
+        ("benchmarks.0.runs.1.metadata.pair_id", "000100000000"),
+        ("metadata.schema", "freepath.run/2"),
+        ("metadata", []),
+    ],
+)
+def test_spoiled_runs_are_refused(path: str, value: Any, tmp_path: Path) -> None:
+    """Whatever a stranger wrote: BadRunError, never anything else, never a table."""
+    data = runfile.document(runfile.Session(processes=3))
+    if value == "000100000000":
+        value = data["benchmarks"][0]["runs"][0]["metadata"]["pair_id"]
+    with pytest.raises(BadRunError):
+        load(runfile.write(tmp_path / "run.json", spoil(data, path, value)))
+
+
+def test_mutated_files_never_give_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two hundred files with bytes changed, dropped or doubled: read or refused."""
+    rng = random.Random(4)
+    original = json.dumps(runfile.document(runfile.Session(processes=2, blocks=3))).encode()
+    file = tmp_path / "run.json"
+    for _ in range(200):
+        data = bytearray(original)
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(data))
+            data[at : at + rng.choice([0, 1, 30])] = rng.choice(
+                [b"", b"9", b"null", b'"', b"[[", bytes([rng.randrange(256)])]
+            )
+        file.write_bytes(data)
+        assert command.main(["show", str(file)]) in (0, 2)
+        assert "Traceback" not in capsys.readouterr().err
