@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git describe --always --abbrev=12 --dirty --exclude='*' 2>/dev/null || echo unknown)
 
-.PHONY: run test lint clean
+.PHONY: run calibrate test lint clean
 
 run: $(READY)  ## measure the headline, show it and draw it, all under results/runs/
 	@mkdir -p $(RUN)
@@ -13,6 +13,13 @@ run: $(READY)  ## measure the headline, show it and draw it, all under results/r
 	@$(PY) -m results show $(RUN)/run.json --format markdown -o $(RUN)/table.md
 	@$(PY) -m results show $(RUN)/run.json
 	@$(PY) -m plots $(RUN)/run.json -o $(RUN)
+
+calibrate: $(READY)  ## measure the instrument: false alarms, coverage, half-widths, a known cost
+	@mkdir -p $(RUN)
+	@$(PY) -m benchmarks --calibrate -o $(RUN)/calibration.json
+	@$(PY) -m results calibration $(RUN)/calibration.json --format json -o $(RUN)/calibration-figures.json
+	@$(PY) -m plots $(RUN)/calibration.json -o $(RUN)
+	@$(PY) -m results calibration $(RUN)/calibration.json
 
 test: $(READY) lint  ## every test
 	@$(PY) -m pytest -n 2

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import listing
+from benchmarks.calibrate import calibration_cases
 from benchmarks.cases import Case, select
 from benchmarks.conditions import commit
 from model.errors import FreepathError
@@ -67,6 +68,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--memory", default="", metavar="SIZE", help="warm (default), l2, l3, dram, or all")
     parser.add_argument("--quick", action="store_true", help="headline scenarios and arms, fewer processes")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="measure the instrument instead: four minutes"
+    )
     parser.add_argument("--seed", type=int, help="repeat the code placements of another run")
     parser.add_argument("--cache", default="", help=argparse.SUPPRESS)
     parser.add_argument("--context", default="{}", help=argparse.SUPPRESS)
@@ -88,13 +92,16 @@ def _writable(path: Path) -> bool:
 
 
 def _measure(argv: list[str], early: argparse.Namespace) -> int:
-    cases = select(early.only, memory=early.memory, quick=early.quick)
+    cases = (
+        calibration_cases() if early.calibrate else select(early.only, memory=early.memory, quick=early.quick)
+    )
     store = Store(Path(early.cache) if early.cache else default_folder())
     from benchmarks.runner import PairedRunner
 
     def forward(command: list[str], args: argparse.Namespace) -> None:
         command += ["--seed", str(args.seed), "--cache", str(store.root), "--context", args.context]
         command += [f"--only={args.only}", f"--memory={args.memory}"] + (["--quick"] if args.quick else [])
+        command += ["--calibrate"] if args.calibrate else []
 
     runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=1, loops=LOOPS)
     runner.argparser.prog = "python -m benchmarks"

@@ -186,10 +186,20 @@ AXES: Final = {
 
 @dataclass(frozen=True)
 class Case:
-    """A scenario and the arms of it that are to be measured, bases first."""
+    """A scenario and the arms of it that are to be measured, bases first.
+
+    Attributes
+    ----------
+    processes
+        How many workers; None: as the command line says.
+    plain
+        One arm, one placement, plain means: what pyperf alone would do, to compare with.
+    """
 
     scenario: Scenario
     arms: tuple[Arm, ...]
+    processes: int | None = None
+    plain: bool = False
 
 
 def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Case]:

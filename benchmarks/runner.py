@@ -40,8 +40,8 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
         self.argparser.add_argument("--pair-dir", help=argparse.SUPPRESS)
         self.context: dict[str, Any] = {}
 
-    def bench_case(self, index: int, case: Case, make_sampler: MakeSampler) -> None:
-        """Measure a case; the parent finds the results with `collect`.
+    def bench_case(self, index: int, case: Case, make_sampler: MakeSampler) -> pyperf.Benchmark | None:
+        """Measure a case; the parent finds the results with `collect`, and gets pyperf's own view.
 
         Parameters
         ----------
@@ -54,12 +54,12 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
         name = benchmark_name(case, 0)
         inner_loops = case.scenario.pages_per_slice
         if not args.worker:
-            self.bench_time_func(name, _never_called, inner_loops=inner_loops)
-            return
+            return self.bench_time_func(name, _never_called, inner_loops=inner_loops)
         worker = _Worker(self, index, case, make_sampler)
         bench = self.bench_time_func(name, worker.time, inner_loops=inner_loops)
-        if bench is not None and args.pair_dir:
+        if bench is not None and args.pair_dir and not case.plain:
             worker.save(bench, Path(args.pair_dir))
+        return bench
 
     def _forward_context(self, command: list[str], args: argparse.Namespace) -> None:
         if args.pair_dir:
@@ -73,7 +73,8 @@ def _never_called(loops: int) -> float:
 
 def benchmark_name(case: Case, arm: int) -> str:
     """`scenario: variant/gate`."""
-    return f"{case.scenario.name}: {case.arms[arm].name}"
+    plain = "plain pyperf, " if case.plain else ""
+    return f"{plain}{case.scenario.name}: {case.arms[arm].name}"
 
 
 class _Worker:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import mean
 from time import perf_counter_ns
 
 import numpy as np
@@ -69,6 +70,8 @@ class Sampler:
             rng=self.rng,
         )
         self.machine.activate()
+        self.positions = 1 if case.plain else POSITIONS
+        self.reduce: Callable[[list[float]], float] = mean if case.plain else interquartile_mean
         self.arms = [self._place(arm, scenario, store) for arm in case.arms]
         self.walk = Walk(scenario)
         self.pages_per_slice = scenario.pages_per_slice
@@ -88,7 +91,7 @@ class Sampler:
             for index in order + order[::-1]:
                 times[index][places[index]].append(self._slice(self.arms[index], places[index]))
             done += 2
-        block = [[interquartile_mean(place) if place else float("nan") for place in arm] for arm in times]
+        block = [[self.reduce(place) if place else float("nan") for place in arm] for arm in times]
         self.by_placement.append(block)
         self.blocks.append([float(np.nanmean(arm)) for arm in block])
         return self.blocks[-1][0] * 1e-9 * self.pages_per_slice * loops
@@ -107,7 +110,7 @@ class Sampler:
 
     def _place(self, arm: Arm, scenario: Scenario, store: Store) -> PlacedArm:
         """Copy the arm's code to every position in a cache line, at random higher addresses."""
-        spread = self.rng.integers(4096 // LINE, size=POSITIONS)
+        spread = self.rng.integers(4096 // LINE, size=self.positions)
         offsets = [int(LINE * high + STEP * low) for low, high in enumerate(spread)]
         placements = self.machine.place(store.load(scenario.image(arm)), offsets)
         loop = scenario.loop(arm)
@@ -125,7 +128,7 @@ class Sampler:
     def _next_places(self) -> list[int]:
         """One placement for each arm, such that each arm visits all of them equally often."""
         if not self._bags or not self._bags[0]:
-            self._bags = [[int(place) for place in self.rng.permutation(POSITIONS)] for _ in self.arms]
+            self._bags = [[int(place) for place in self.rng.permutation(self.positions)] for _ in self.arms]
         return [bag.pop() for bag in self._bags]
 
     def _slice(self, placed: PlacedArm, place: int) -> float:

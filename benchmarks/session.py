@@ -20,6 +20,8 @@ from model.errors import FreepathError
 from model.store import Store
 
 POLL_S = 0.2
+PLAIN_VALUES, PLAIN_LOOPS = 3, 3200
+"""pyperf's own defaults: three values of at least 0.1 s."""
 
 
 class Session:
@@ -40,6 +42,7 @@ class Session:
     ) -> None:
         self.runner, self.cases, self.store, self.context = runner, cases, store, context
         args = runner.args
+        self.plain: list[pyperf.Benchmark] = []
         self.output = Path(args.output) if args.output else None
         self.append = Path(args.append) if args.append else None
         # Complete processes are merged here, with all their arms; pyperf alone would keep the first arm.
@@ -58,9 +61,7 @@ class Session:
             self._compile()
             with self._progress(folder):
                 for index, case in enumerate(self.cases):
-                    # pyperf would print the first arm's mean, which says nothing about the others.
-                    with redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
-                        self.runner.bench_case(index, case, _never)
+                    self._measure(index, case)
         except (KeyboardInterrupt, SystemExit, RuntimeError) as stop:
             return self._stopped(folder, stop)
         else:
@@ -68,6 +69,21 @@ class Session:
             return 0
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _measure(self, index: int, case: Case) -> None:
+        args = self.runner.args
+        asked = args.processes, args.values, args.loops
+        args.processes = case.processes or args.processes
+        if case.plain:
+            args.values, args.loops = PLAIN_VALUES, PLAIN_LOOPS
+        try:
+            # pyperf would print the first arm's mean, which says nothing about the others.
+            with redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
+                bench = self.runner.bench_case(index, case, _never)
+        finally:
+            args.processes, args.values, args.loops = asked
+        if case.plain and bench is not None:
+            self.plain.append(bench)
 
     def _compile(self) -> None:
         images = [case.scenario.image(arm) for case in self.cases for arm in case.arms]
@@ -79,7 +95,7 @@ class Session:
     @contextmanager
     def _progress(self, folder: Path) -> Iterator[None]:
         """Count side files: each is one complete process."""
-        total = len(self.cases) * self.runner.args.processes
+        total = sum(case.processes or self.runner.args.processes for case in self.cases if not case.plain)
         finished = threading.Event()
         with _bar("measuring") as update:
 
@@ -106,10 +122,14 @@ class Session:
         if suite is None:
             raise FreepathError("no worker wrote a result; run with --debug-single-value to see why")
         for case in self.cases:
+            if case.plain:
+                continue
             base = suite.get_benchmark(benchmark_name(case, 0))
             print(f"{base.get_name()}: {base.mean() * 1e9:.2f} ns/page, {len(case.arms)} arms")
         if target:
             _write(suite, target)
+            if self.plain:
+                _write(pyperf.BenchmarkSuite(self.plain), target.with_suffix(".plain.json"))
             print(f"wrote {target}; next: python -m results show {target}", file=sys.stderr)
         else:
             print("nothing was stored; add -o FILE to compare and draw", file=sys.stderr)

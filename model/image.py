@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
-from model.variants import VARIANTS, Marks
+from model.variants import Marks, variant
 
 Gate = Literal["jump-label", "memory-flag", "none"]
 Checks = Literal["on", "deferred"]
@@ -76,4 +76,4 @@ def from_json(data: dict[str, object]) -> Spec:
 
 def allocator_of(image: Image) -> Allocator:
     """The allocation side that gives this arm's free path something to undo."""
-    return Allocator(VARIANTS[image.variant].marks, image.memcg, image.debug)
+    return Allocator(variant(image.variant).marks, image.memcg, image.debug)

@@ -18,7 +18,7 @@ from model.page import (
     Mapcount,
 )
 from model.run import RUN
-from model.variants import VARIANTS
+from model.variants import variant as variant_called
 from model.zone import PCP_BATCH, PCP_HIGH, PCP_NEVER, Migratetype
 
 PageKind = Literal["plain", "anon", "flagged", "charged"]
@@ -43,7 +43,7 @@ def timed_loop(variant: str, kind: PageKind, depth: Depth, entry: Entry) -> str:
         return "time_prepare"
     if entry != "__free_pages":
         return f"time_{entry}"
-    old_helper = kind in ("flagged", "charged") and VARIANTS[variant].marks == "never"
+    old_helper = kind in ("flagged", "charged") and variant_called(variant).marks == "never"
     return "time_free_kmem_pages" if old_helper else "time_free_pages"
 
 
@@ -67,7 +67,7 @@ def template(kind: PageKind, machine: Machine, variant: str) -> npt.NDArray[Any]
     page["flags"] = machine.memory.mem_map["flags"][0]
     page["_mapcount"], page["_count"] = Mapcount.IDLE, 1
     page["lru_next"], page["lru_prev"] = LIST_POISON1, LIST_POISON2
-    marks = VARIANTS[variant].marks
+    marks = variant_called(variant).marks
     if kind == "anon":
         page["mapping"] = address_of(machine.memory.arena) | ANON
     if kind == "charged":

@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_show(commands)
+    _add_calibration(commands)
     return parser
 
 
@@ -52,6 +53,14 @@ def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     show.add_argument("--margin", default="1%", help="smallest overhead that matters: 0.05ns, 1%% (default)")
     add_output(show)
     show.set_defaults(command=_show)
+
+
+def _add_calibration(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    calibration = commands.add_parser("calibration", help="what the instrument can tell, from --calibrate")
+    calibration.add_argument("file", metavar="FILE", help="run of python -m benchmarks --calibrate -o FILE")
+    calibration.add_argument("--format", choices=("text", "json"), default="text")
+    add_output(calibration)
+    calibration.set_defaults(command=_calibration)
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +78,19 @@ def _show(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(f"--margin: {error}") from None
     emit(FORMATS[args.format](load(args.file), margin), args)
+    return 0
+
+
+def _calibration(args: argparse.Namespace) -> int:
+    import json
+
+    from results.calibration import document, lines
+
+    run, plain = load(args.file), Path(args.file).with_suffix(".plain.json")
+    if args.format == "json":
+        emit(json.dumps(document(run, plain), indent=2, allow_nan=False) + "\n", args)
+    else:
+        emit("\n".join(lines(run, plain)) + "\n", args)
     return 0
 
 

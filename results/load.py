@@ -103,11 +103,11 @@ def load(path: str | Path) -> Run:
     BadRunError
         For anything but a well-formed run of freepath.
     """
-    document = _read(Path(path))
+    document = read_json(Path(path))
     scenarios: dict[str, Scenario] = {}
     processes: dict[tuple[str, str], Process] = {}
     try:
-        for values, facts in _runs(document):
+        for values, facts in runs_of(document):
             _add(scenarios, processes, values, facts)
     except BadRunError as error:
         raise BadRunError(f"{path}: {error}") from None
@@ -118,7 +118,8 @@ def load(path: str | Path) -> Run:
     return Run(str(path), _common(processes.values()), list(scenarios.values()))
 
 
-def _read(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """A JSON document, unpacked if need be; BadRunError for what is none."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise BadRunError(f"{path} is larger than {MAX_BYTES >> 20} MiB: no run is")
@@ -140,7 +141,7 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no number")
 
 
-def _runs(document: Any) -> Iterator[tuple[list[float], dict[str, Any]]]:
+def runs_of(document: Any) -> Iterator[tuple[list[float], dict[str, Any]]]:
     """Values and merged metadata of every run that has values (calibration has none)."""
     suite = _mapping(document, "the file")
     if "benchmarks" not in suite or not isinstance(suite["benchmarks"], list):

@@ -15,7 +15,8 @@ from model.kernel.slot import slot
 from model.kernel.static_key import jump_label
 from model.keys import KEYS
 from model.page import STRUCT_PAGE
-from model.variants import VARIANTS, Variant
+from model.variants import Variant
+from model.variants import variant as variant_called
 
 I64 = types.int64
 PAGE = numba.from_dtype(STRUCT_PAGE)
@@ -88,7 +89,7 @@ def _link_allocation(spec: Allocator) -> Entries:
 
 
 def _link_free_path(image: Image) -> Entries:
-    variant = VARIANTS[image.variant]
+    variant = variant_called(image.variant)
     kernel.CONFIG_CHECK_ON_FREE = image.checks == "on"
     kernel.OLD_HELPER_UNCHARGES = variant.marks == "never"
     kernel.memcg_kmem_enabled = _gate(image)
@@ -132,7 +133,7 @@ def _patch_point(variant: Variant, image: Image) -> Any:
     """The variant's code; base, an exact arm, or a variant that is compiled out: the slot."""
     if hasattr(variant.module, "patch_point") and (image.memcg or not variant.needs_memcg):
         return static_inline(variant.module.patch_point(kernel))
-    return slot(getattr(variant.module, "exact_operation", ""))
+    return slot(variant.operation or "")
 
 
 def _release_uncharge(variant: Variant, image: Image) -> Any:

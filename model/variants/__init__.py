@@ -10,6 +10,7 @@ A file defines what differs from `base`:
 `patch_point(kernel)`  the code in free_pages_prepare; its helpers are attributes of `kernel`
 `release_uncharge(kernel)`  the test in put_page and release_pages, if it has one
 `exact_operation`      an exact arm's assembly
+`FAMILY`               lengths of a calibration's chain; one variant each, from `exact_operation_of(length)`
 """
 
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ class Variant:
 
     name: str
     module: ModuleType
+    length: int | None = None
+    """Of a calibration's chain; None for a form of the patch point."""
 
     @property
     def summary(self) -> str:
@@ -43,9 +46,16 @@ class Variant:
         return (self.module.__doc__ or "").strip()
 
     @property
+    def operation(self) -> str | None:
+        """Assembly of an exact arm; None for a variant that is compiled."""
+        if self.length is not None:
+            return str(self.module.exact_operation_of(self.length))
+        return getattr(self.module, "exact_operation", None)
+
+    @property
     def exact(self) -> bool:
         """Whether the arm inserts one operation and changes no other instruction."""
-        return hasattr(self.module, "exact_operation")
+        return self.operation is not None
 
     @property
     def gated(self) -> bool:
@@ -68,14 +78,23 @@ class Variant:
         return self.marks != "never" or self.name in ("base", "base-twin")
 
 
-def _find() -> dict[str, Variant]:
-    names = [module.name for module in iter_modules(__path__)]
-    found = {
-        name.replace("_", "-"): Variant(name.replace("_", "-"), import_module(f"{__name__}.{name}"))
-        for name in names
-    }
+def _find() -> tuple[dict[str, Variant], dict[str, Variant]]:
+    found: dict[str, Variant] = {}
+    calibration: dict[str, Variant] = {}
+    for file in iter_modules(__path__):
+        name, module = file.name.replace("_", "-"), import_module(f"{__name__}.{file.name}")
+        if hasattr(module, "FAMILY"):
+            calibration |= {f"{name}-{k}": Variant(f"{name}-{k}", module, k) for k in module.FAMILY}
+        else:
+            found[name] = Variant(name, module)
     rank = {name: place for place, name in enumerate(ORDER)}
-    return {name: found[name] for name in sorted(found, key=lambda name: (rank.get(name, len(rank)), name))}
+    ordered = sorted(found, key=lambda name: (rank.get(name, len(rank)), name))
+    return {name: found[name] for name in ordered}, calibration
 
 
-VARIANTS = _find()
+VARIANTS, CALIBRATION = _find()
+
+
+def variant(name: str) -> Variant:
+    """A form of the patch point, or a calibration's chain, by name."""
+    return VARIANTS.get(name) or CALIBRATION[name]

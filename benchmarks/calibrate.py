@@ -1,0 +1,40 @@
+"""--calibrate measures the instrument: does it tell nothing from something, and how small a something.
+
+Three paired cases and one plain one, each in a scenario of its own:
+
+`off`       arms whose code is base's, byte for byte: every difference is a false one
+`on-idle`   base, its twin and v1: how narrow the interval is after half a minute
+`disabled`  chains of k dependent additions: a known cost must come out
+plain       base and v1 one after the other, as pyperf alone would measure them, for as long
+"""
+
+from typing import Final
+
+from benchmarks.cases import Arm, Case, Scenario
+from model.variants import CALIBRATION
+
+SESSION: Final = 6
+"""Processes of one A/A session; results/calibration.py cuts the run into sessions of this many."""
+SESSIONS: Final = 40
+HALF_MINUTE: Final = 60
+"""Processes that take about 30 s."""
+PLAIN: Final = 20
+CHAINS: Final = 8
+
+NULL_ARMS: Final = ("base", "base-twin", "v1-ifdef", "keyfirst", "memcg-data")
+
+
+def calibration_cases() -> list[Case]:
+    """What `--calibrate` measures."""
+    chains = (Arm("base", "none"), Arm("base-twin", "none"), *(Arm(name, "none") for name in CALIBRATION))
+    compared = (Arm("base", "none"), Arm("base-twin", "none"), Arm("v1", "jump-label"))
+    null = tuple(Arm(name, "none") for name in NULL_ARMS)
+    return [
+        Case(Scenario("off"), null, processes=SESSION * SESSIONS),
+        Case(Scenario("on-idle"), compared, processes=HALF_MINUTE),
+        Case(Scenario("disabled"), chains, processes=CHAINS),
+        *(
+            Case(Scenario("on-idle"), (arm,), processes=PLAIN, plain=True)
+            for arm in (compared[0], compared[2])
+        ),
+    ]
