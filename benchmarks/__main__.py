@@ -6,20 +6,32 @@ For example:
   python -m benchmarks --only 'v1*' --quick -o v1.json  base, its twin and two variants
   python -m benchmarks --only 'memcg=on-*,depth=full,keyfirst' -o full.json
   python -m benchmarks --memory dram -o cold.json       16,777,216 struct pages: 1 GiB
+  python -m benchmarks --quick --until-decided --budget 5min -o sure.json
   python -m benchmarks --list
+  python -m benchmarks --doctor                         what disturbs measuring here
+  python -m benchmarks --calibrate -o instrument.json   what the instrument can tell
 then: python -m results show run.json
 """
 
-import argparse
-import shlex
+import signal
 import sys
+
+if "--worker" in sys.argv:
+    # Ctrl-C reaches the whole group; the parent ends its workers, and they have nothing to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+import argparse
+import os
+import shlex
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from benchmarks import listing
+from benchmarks import doctor, listing
 from benchmarks.calibrate import calibration_cases
 from benchmarks.cases import Case, select
 from benchmarks.conditions import commit
+from benchmarks.units import check_margin, seconds
 from model.errors import FreepathError
 from model.memory import check_available
 from model.store import DEFAULT_CPU, Store, check_can_compile, default_folder
@@ -28,6 +40,7 @@ QUICK = {"processes": 6, "values": 8}
 DEFAULT = {"processes": 16, "values": 10}
 LOOPS = 128
 """Slices per arm and block; a multiple of 32: sixteen placements, each mirrored."""
+LEAST_BUDGET_S = 10.0
 
 
 def main(argv: list[str]) -> int:
@@ -35,16 +48,18 @@ def main(argv: list[str]) -> int:
     early = _early_parser().parse_known_args(argv)[0]
     try:
         if early.list:
-            return listing.show(
-                select(early.only, memory=early.memory or "all", quick=early.quick), early.json
-            )
+            cases = select(early.only, memory=early.memory or "all", quick=early.quick)
+            return listing.show(cases, early.json)
+        if early.doctor:
+            return doctor.show(early.json)
         if not early.worker:
-            check_can_compile()
-            _check_target(early.output, early.append)
+            _check(early)
         return _measure(argv, early)
     except FreepathError as error:
         print(f"python -m benchmarks: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _early_parser() -> argparse.ArgumentParser:
@@ -58,49 +73,54 @@ def _early_parser() -> argparse.ArgumentParser:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--list", action="store_true", help="show scenarios and arms, measure nothing")
-    parser.add_argument("--json", action="store_true", help="with --list: as JSON")
-    parser.add_argument(
-        "--only",
-        default="",
-        metavar="EXPR",
-        help="comma-separated globs of variants, or axis=glob; the bases always stay",
-    )
-    parser.add_argument("--memory", default="", metavar="SIZE", help="warm (default), l2, l3, dram, or all")
-    parser.add_argument("--quick", action="store_true", help="headline scenarios and arms, fewer processes")
-    parser.add_argument(
-        "--calibrate", action="store_true", help="measure the instrument instead: four minutes"
-    )
-    parser.add_argument("--seed", type=int, help="repeat the code placements of another run")
-    parser.add_argument("--cache", default="", help=argparse.SUPPRESS)
-    parser.add_argument("--context", default="{}", help=argparse.SUPPRESS)
+    add = parser.add_argument
+    add("--list", action="store_true", help="show scenarios and arms, measure nothing")
+    add("--doctor", action="store_true", help="say what disturbs measuring here, and what helps")
+    add("--json", action="store_true", help="with --list and --doctor: as JSON")
+    add("--only", default="", metavar="EXPR", help="comma-separated globs of variants, or axis=glob")
+    add("--memory", default="", metavar="SIZE", help="warm (default), l2, l3, dram, or all")
+    add("--quick", action="store_true", help="headline scenarios and arms, fewer processes")
+    add("--until-decided", action="store_true", help="add processes where a verdict is open")
+    add("--budget", default="10min", help="how long that may take: 90s, 10min (default), 1h")
+    add("--margin", default="1%", help="for that: smallest overhead that matters, 0.05ns or 1%% (default)")
+    add("--calibrate", action="store_true", help="measure the instrument instead: about four minutes")
+    add("--seed", type=int, help="repeat the code placements of another run")
+    add("--cache", default="", help=argparse.SUPPRESS)
+    add("--context", default="{}", help=argparse.SUPPRESS)
+    add("--schedule", default="", help=argparse.SUPPRESS)
 
 
-def _check_target(output: str | None, append: str | None) -> None:
-    """Refuse before measuring what could not be written after it."""
-    if output and Path(output).exists():
-        raise FreepathError(f"{output} exists: choose another name, or --append {output} to go on")
-    target = output or append
+def _check(early: argparse.Namespace) -> None:
+    """Refuse before measuring what could not be done, or not be written after it."""
+    if seconds(early.budget) < LEAST_BUDGET_S:
+        raise FreepathError(f"--budget {early.budget} is too small to measure anything: give 10s or more")
+    check_margin(early.margin)
+    check_can_compile()
+    if early.output and Path(early.output).exists():
+        raise FreepathError(
+            f"{early.output} exists: choose another name, or --append {early.output} to go on"
+        )
+    target = early.output or early.append
     if target and not _writable(Path(target)):
         raise FreepathError(f"cannot write {target}: its folder is missing or read-only; choose another -o")
 
 
 def _writable(path: Path) -> bool:
-    import os
-
     return path.parent.is_dir() and os.access(path if path.exists() else path.parent, os.W_OK)
 
 
 def _measure(argv: list[str], early: argparse.Namespace) -> int:
-    cases = (
-        calibration_cases() if early.calibrate else select(early.only, memory=early.memory, quick=early.quick)
-    )
+    if early.calibrate:
+        cases = calibration_cases()
+    else:
+        cases = select(early.only, memory=early.memory, quick=early.quick)
     store = Store(Path(early.cache) if early.cache else default_folder())
     from benchmarks.runner import PairedRunner
 
     def forward(command: list[str], args: argparse.Namespace) -> None:
         command += ["--seed", str(args.seed), "--cache", str(store.root), "--context", args.context]
-        command += [f"--only={args.only}", f"--memory={args.memory}"] + (["--quick"] if args.quick else [])
+        command += [f"--only={args.only}", f"--memory={args.memory}", f"--schedule={args.schedule}"]
+        command += ["--quick"] if args.quick else []
         command += ["--calibrate"] if args.calibrate else []
 
     runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=1, loops=LOOPS)
@@ -119,12 +139,13 @@ def _measure(argv: list[str], early: argparse.Namespace) -> int:
         "commit": commit(),
         "numba": version("numba"),
         "freepath_cpu": DEFAULT_CPU,
+        **doctor.facts(),
         "freepath_command": shlex.join(["python", "-m", "benchmarks", *argv]),
     }
     return Session(runner, cases, store, context).run()
 
 
-def _parse(runner: "PairedRunner", argv: list[str]) -> argparse.Namespace:  # type: ignore[name-defined]  # noqa: F821
+def _parse(runner: Any, argv: list[str]) -> argparse.Namespace:
     try:
         args: argparse.Namespace = runner.parse_args(argv)
     except SystemExit as stop:
@@ -135,15 +156,17 @@ def _parse(runner: "PairedRunner", argv: list[str]) -> argparse.Namespace:  # ty
     return args
 
 
-def _work(runner: "PairedRunner", cases: list[Case], store: Store) -> int:  # type: ignore[name-defined]  # noqa: F821
+def _work(runner: Any, cases: list[Case], store: Store) -> int:
     """Measure the one case that this worker was started for."""
     import json
 
     from benchmarks.sampler import Sampler
 
     runner.context = json.loads(runner.args.context)
-    for index, case in enumerate(cases):
-        runner.bench_case(index, case, lambda case, seed: Sampler(case, store, seed))
+    # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
+    schedule = [int(index) for index in runner.args.schedule.split(",") if index] or range(len(cases))
+    for index in schedule:
+        runner.bench_case(index, cases[index], lambda case, seed: Sampler(case, store, seed))
     return 0
 
 

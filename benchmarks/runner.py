@@ -37,6 +37,7 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
             **options,
         )
         self._forward = forward
+        self._position = 0
         self.argparser.add_argument("--pair-dir", help=argparse.SUPPRESS)
         self.context: dict[str, Any] = {}
 
@@ -51,7 +52,9 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
             Called in the worker only, with the case and the seed of this process.
         """
         args = self.parse_args()
-        name = benchmark_name(case, 0)
+        self._position += 1
+        # pyperf wants every name once; runs are stored under the case's own.
+        name = f"{self._position}: {benchmark_name(case, 0)}"
         inner_loops = case.scenario.pages_per_slice
         if not args.worker:
             return self.bench_time_func(name, _never_called, inner_loops=inner_loops)

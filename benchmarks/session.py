@@ -4,22 +4,28 @@ import io
 import json
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyperf
 
 from benchmarks.cases import Case
 from benchmarks.runner import PairedRunner, benchmark_name, collect, side_files
+from benchmarks.units import seconds
 from model.errors import FreepathError
 from model.store import Store
 
 POLL_S = 0.2
+ROUND: Final = 4
+"""Processes per round of --until-decided."""
+MOST_LOOKS: Final = 100
 PLAIN_VALUES, PLAIN_LOOPS = 3, 3200
 """pyperf's own defaults: three values of at least 0.1 s."""
 
@@ -38,11 +44,13 @@ class Session:
     """
 
     def __init__(
-        self, runner: PairedRunner, cases: list[Case], store: Store, context: dict[str, str]
+        self, runner: PairedRunner, cases: list[Case], store: Store, context: dict[str, Any]
     ) -> None:
         self.runner, self.cases, self.store, self.context = runner, cases, store, context
         args = runner.args
         self.plain: list[pyperf.Benchmark] = []
+        self.schedule: list[int] = []
+        self.began = time.monotonic()
         self.output = Path(args.output) if args.output else None
         self.append = Path(args.append) if args.append else None
         # Complete processes are merged here, with all their arms; pyperf alone would keep the first arm.
@@ -59,9 +67,13 @@ class Session:
         args.pair_dir = str(folder)
         try:
             self._compile()
+            if args.until_decided:
+                self._set_looks(1)
             with self._progress(folder):
-                for index, case in enumerate(self.cases):
-                    self._measure(index, case)
+                for index in range(len(self.cases)):
+                    self._measure(index)
+            if args.until_decided:
+                self._until_decided(folder)
         except (KeyboardInterrupt, SystemExit, RuntimeError) as stop:
             return self._stopped(folder, stop)
         else:
@@ -70,8 +82,11 @@ class Session:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _measure(self, index: int, case: Case) -> None:
-        args = self.runner.args
+    def _measure(self, index: int) -> None:
+        """Let pyperf measure one case, with as many processes as it or the command line says."""
+        args, case = self.runner.args, self.cases[index]
+        self.schedule.append(index)
+        args.schedule = ",".join(map(str, self.schedule))
         asked = args.processes, args.values, args.loops
         args.processes = case.processes or args.processes
         if case.plain:
@@ -84,6 +99,62 @@ class Session:
             args.processes, args.values, args.loops = asked
         if case.plain and bench is not None:
             self.plain.append(bench)
+
+    def _until_decided(self, folder: Path) -> None:
+        """Add rounds of processes to the cases that have an open verdict, while the budget lasts.
+
+        The verdicts come from `python -m results show`, as a user would get them. Every look is one more
+        chance to be wrong, so results narrow the error of each (`looks` in the metadata).
+        """
+        args = self.runner.args
+        asked, args.processes = args.processes, ROUND
+        budget = self.began + seconds(args.budget)
+        try:
+            for look in range(1, MOST_LOOKS):
+                self._set_looks(look + 1)
+                before = time.monotonic()
+                open_cases = self._open_cases(folder, args.margin)
+                if not open_cases:
+                    print("every verdict is settled", file=sys.stderr)
+                    return
+                for index in open_cases:
+                    if time.monotonic() > budget:
+                        print(f"the budget is spent; {len(open_cases)} scenarios are open", file=sys.stderr)
+                        return
+                    self._measure(index)
+                took = time.monotonic() - before
+                print(
+                    f"look {look}: {len(open_cases)} scenarios were open, {took:.0f} s more", file=sys.stderr
+                )
+        finally:
+            args.processes = asked
+
+    def _set_looks(self, look: int) -> None:
+        self.context["looks"] = look
+        self.runner.args.context = json.dumps(self.context, separators=(",", ":"))
+
+    def _open_cases(self, folder: Path, margin: str) -> list[int]:
+        """Cases with an undecided cell, by index."""
+        suite = collect(side_files(folder))
+        if suite is None:
+            return []
+        merged = folder / "merged"
+        suite.dump(str(merged), replace=True)
+        command = [
+            sys.executable,
+            "-m",
+            "results",
+            "show",
+            str(merged),
+            "--format",
+            "json",
+            f"--margin={margin}",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise FreepathError(f"--until-decided: {done.stderr.strip()}")
+        undecided = {c["scenario"] for c in json.loads(done.stdout)["cells"] if c["verdict"] == "undecided"}
+        return [index for index, case in enumerate(self.cases) if case.scenario.name in undecided]
 
     def _compile(self) -> None:
         images = [case.scenario.image(arm) for case in self.cases for arm in case.arms]

@@ -215,17 +215,15 @@ def lines(run: Run, plain: Path | None) -> Iterator[str]:
     share, cover = alarms.alarms / alarms.sessions, alarms.covering / alarms.intervals
     yield f"A/A: {alarms.sessions} sessions of {SESSION} processes, all arms the same code"
     yield f"  {share:.1%} of the sessions' tables raised a false alarm"
-    yield f"  {cover:.1%} of {alarms.intervals} intervals of 95 % cover zero; half-width {alarms.half_ns:.4f} ns"
+    yield f"  {cover:.1%} of {alarms.intervals} intervals cover zero; half-width {alarms.half_ns:.4f} ns"
     yield f"after {halves.seconds:.0f} s of measuring, 95 % half-widths in ns per page:"
-    yield f"  base-twin {halves.twin_ns:.4f}; v1 {halves.v1_ns:.4f}, its overhead {halves.v1_overhead_ns:+.4f}"
+    yield f"  base-twin {halves.twin_ns:.4f}"
+    yield f"  v1 {halves.v1_ns:.4f}; its overhead {halves.v1_overhead_ns:+.4f}"
     if halves.plain_ns is not None and halves.plain_overhead_ns is not None:
-        yield (
-            f"  v1 by plain pyperf, one benchmark after the other, for as long: {halves.plain_ns:.3f}, "
-            f"{halves.plain_ns / halves.v1_ns:.0f} times as wide; its overhead {halves.plain_overhead_ns:+.3f}"
-        )
-    yield (
-        f"known cost: {cost.slope:.3f} +- {cost.slope_half:.3f} cycles per dependent addition; "
-        f"one cycle is {cost.cycle_ns:.4f} ns (chain of {cost.points[-1][0]})"
-    )
+        times = f"{halves.plain_ns / halves.v1_ns:.0f} times as wide"
+        theirs = f"{halves.plain_ns:.3f}, {times}; its overhead {halves.plain_overhead_ns:+.3f}"
+        yield f"  v1 by plain pyperf, arm after arm, in as long {theirs}"
+    yield f"known cost: {cost.slope:.3f} +- {cost.slope_half:.3f} cycles per dependent addition"
+    yield f"  one cycle is {cost.cycle_ns:.4f} ns, by the chain of {cost.points[-1][0]}"
     for k, ns, half in cost.points:
         yield f"  k = {k:>3}: {ns:7.3f} +- {half:.3f} ns, {ns / cost.cycle_ns:7.2f} cycles"

@@ -58,9 +58,10 @@ def _group(scenario: Scenario, margin: Margin, cells: int) -> Group:
     found = [overhead(scenario, arm, levels) for arm in scenario.arms if arm.variant != "base"]
     twin = next((one for one in found if one.arm.variant == "base-twin"), None)
     floor = floor_of(twin)
+    looks = max(int(p.facts.get("looks", 0)) for p in scenario.processes)
     rows = []
     for one in found:
-        judgement = judge(one, margin, 0.0 if one is twin else floor, cells)
+        judgement = judge(one, margin, 0.0 if one is twin else floor, cells, looks)
         rows.append(Cell(scenario, one, judgement, _seconds(scenario, judgement)))
     return Group(scenario, rows, floor, list(_warnings(scenario, levels, twin)))
 
@@ -78,6 +79,9 @@ def _warnings(scenario: Scenario, levels: Levels, twin: Overhead | None) -> Iter
         yield "one process only, so there is no interval: measure with -p 6 or more"
     elif count < FEW_PROCESSES:
         yield f"{count} processes only: intervals are wide; measure with -p 6 or more"
+    looks = max(int(p.facts.get("looks", 0)) for p in scenario.processes)
+    if looks:
+        yield f"measured until decided, in {looks} looks: each look's error is a share of the whole"
     if twin is None:
         yield "base-twin was not measured, so there is no noise floor"
     elif (interval := twin.interval_ns(0.95)) and (interval[0] > 0 or interval[1] < 0):
@@ -199,6 +203,29 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def _median(values: list[float | None]) -> str:
+    known = sorted(value for value in values if value is not None)
+    return f"{known[len(known) // 2]:.3f}" if known else "unknown"
+
+
+def noise_line(group: Group) -> str:
+    """Where the noise of this scenario comes from, and what a busy machine would have said."""
+    noises = [cell.overhead.noise for cell in group.cells]
+    parts: dict[str, list[float | None]] = {
+        "within a process": [noise.within for noise in noises],
+        "between processes": [noise.between for noise in noises],
+        "one placement": [noise.placement for noise in noises],
+    }
+    text = "noise, sd in ns (median over arms): "
+    text += ", ".join(f"{name} {_median(values)}" for name, values in parts.items())
+    busy = [
+        f"{c.overhead.arm.name} {c.overhead.busy_ns:+.2f}"
+        for c in group.cells
+        if c.overhead.busy_ns is not None
+    ]
+    return text + (f"; while the machine was busy: {', '.join(busy)}" if busy else "")
+
+
 HEADINGS: Final = ("arm", "overhead, ns", "95 % interval", "%", "one layout, sd", "verdict")
 
 
@@ -263,6 +290,7 @@ def as_table(run: Run, margin: Margin) -> str:
         for cell in group.cells:
             table.add_row(*_row(cell))
         console.print(table)
+        console.print(noise_line(group), markup=False)
         for warning in group.warnings:
             console.print(f"warning: {warning}", markup=False)
     for line in (*(f"warning: {w}" for w in run_warnings(run)), *footer(run, groups)):
@@ -282,7 +310,13 @@ def as_markdown(run: Run, margin: Margin) -> str:
             "|---|---:|---:|---:|---:|---|",
         ]
         lines += [f"| {' | '.join(_escape(text) for text in _row(cell))} |" for cell in group.cells]
-        lines += ["", *(f"Warning: {_escape(warning)}" for warning in group.warnings), ""]
+        lines += [
+            "",
+            _escape(noise_line(group)),
+            "",
+            *(f"Warning: {_escape(warning)}" for warning in group.warnings),
+            "",
+        ]
     lines += [_escape(line) + "  " for line in (*run_warnings(run), *footer(run, groups))]
     return "\n".join(lines) + "\n"
 

@@ -77,12 +77,20 @@ def floor_of(twin: Overhead | None) -> float | None:
     return None if interval is None else max(abs(end) for end in interval)
 
 
-def judge(overhead: Overhead, margin: Margin, floor_ns: float | None, cells: int) -> Judgement:
-    """Apply the rule to one cell of a table with so many cells."""
+def spending(looks: int) -> int:
+    """By how much each of several looks narrows its error: the sum of 1 / (i (i + 1)) over all looks is 1."""
+    return looks * (looks + 1) if looks else 1
+
+
+def judge(
+    overhead: Overhead, margin: Margin, floor_ns: float | None, cells: int, looks: int = 0
+) -> Judgement:
+    """Apply the rule to one cell of a table with so many cells, at one of several looks (0: the only one)."""
+    cells = max(cells, 1) * spending(looks)
     margin_ns = margin.ns(overhead.base_ns)
     floor = floor_ns or 0.0
-    tost = overhead.interval_ns(TOST_CONFIDENCE)
-    corrected = overhead.interval_ns(1 - (1 - CONFIDENCE) / max(cells, 1))
+    tost = overhead.interval_ns(1 - (1 - TOST_CONFIDENCE) / spending(looks))
+    corrected = overhead.interval_ns(1 - (1 - CONFIDENCE) / cells)
     word: Word = "undecided"
     if tost is not None and -margin_ns < tost[0] and tost[1] < margin_ns:
         word = "negligible"
@@ -120,7 +128,7 @@ def _more_processes(overhead: Overhead, margin_ns: float, floor: float, cells: i
     if size < margin_ns:
         needed.append(quantile(freedom, 0.95) * error / (margin_ns - size))
     if size > floor:
-        needed.append(quantile(freedom, 1 - (1 - CONFIDENCE) / 2 / max(cells, 1)) * error / (size - floor))
+        needed.append(quantile(freedom, 1 - (1 - CONFIDENCE) / 2 / cells) * error / (size - floor))
     if not needed:
         return None
     total = overhead.processes * min(needed) ** 2

@@ -146,3 +146,16 @@ def write(path: Path, data: Any) -> Path:
     """Write a document; returns its path."""
     path.write_text(json.dumps(data))
     return path
+
+
+def calibration(seed: int = 1, sessions: int = 4) -> dict[str, Any]:
+    """A run of --calibrate: null arms, base against v1, chains of k additions of 0.27 ns."""
+    null: Arms = {(name, "none"): 0.0 for name in ("base", "base-twin", "v1-ifdef", "keyfirst", "memcg-data")}
+    pair: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.25}
+    chains: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0}
+    chains |= {(f"chain-{k}", "none"): 18 + 0.27 * k for k in (0, 1, 2, 4, 8, 256)}
+    return document(
+        Session(arms=null, processes=6 * sessions, seed=seed, axes={"memcg": "off"}),
+        Session(arms=pair, processes=45, seed=seed + 1),
+        Session(arms=chains, processes=8, seed=seed + 2, axes={"memcg": "disabled"}),
+    )

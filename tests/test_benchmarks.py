@@ -180,6 +180,26 @@ def test_interrupting_keeps_what_is_complete(tmp_path: Path) -> None:
     assert len(load(tmp_path / "run.json.partial").scenarios[0].processes) >= 2
 
 
+def test_until_decided_adds_processes_where_a_verdict_is_open(tmp_path: Path) -> None:
+    """And stops at the budget or when all are settled; every run says how many looks were taken."""
+    target = tmp_path / "run.json"
+    done = run(
+        "benchmarks", *TINY, "--until-decided", "--budget", "10s", "--margin", "0.001ns", "-o", str(target)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "every verdict is settled" in done.stderr or "the budget is spent" in done.stderr
+    (scenario,) = load(target).scenarios
+    assert len(scenario.processes) > 2
+    assert max(process.facts["looks"] for process in scenario.processes) >= 2
+
+
+def test_doctor() -> None:
+    """Every fact with what to do about it, and the same for programs."""
+    assert "virtual machine" in run("benchmarks", "--doctor").stdout
+    names = {finding["name"] for finding in json.loads(run("benchmarks", "--doctor", "--json").stdout)}
+    assert {"load", "steal", "smt", "turbo", "clock source", "mitigations", "frequency governor"} <= names
+
+
 def test_bad_input(measured: Path, tmp_path: Path) -> None:
     """One line on stderr that says what to do, exit status 2, nothing overwritten."""
     before = measured.read_bytes()
@@ -191,6 +211,9 @@ def test_bad_input(measured: Path, tmp_path: Path) -> None:
     refused(run("benchmarks", *TINY, NUMBA_DISABLE_JIT="1"), "NUMBA_DISABLE_JIT", "unset")
     refused(run("benchmarks", "--memory", "tape"), "tape", "dram")
     assert run("benchmarks", "-p", "many").returncode == 2
+    refused(run("benchmarks", *TINY, "--until-decided", "--budget", "1s"), "too small")
+    refused(run("benchmarks", *TINY, "--budget", "soon"), "10min")
+    refused(run("benchmarks", *TINY, "--margin=-1"), "--margin", "0.05ns")
     assert not list(tmp_path.iterdir())
 
 

@@ -1,0 +1,36 @@
+"""Quantities as users write them."""
+
+import re
+from typing import Final
+
+from model.errors import FreepathError
+
+BUDGET: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|)\s*")
+SECONDS: Final = {"": 1, "s": 1, "min": 60, "h": 3600}
+MARGIN: Final = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(?:ns|%|)\s*")
+
+
+def seconds(text: str) -> float:
+    """Read `90s`, `10min`, `1h`.
+
+    Raises
+    ------
+    FreepathError
+        For anything else.
+    """
+    match = BUDGET.fullmatch(text)
+    if not match:
+        raise FreepathError(f"--budget {text}: give a time such as 90s, 10min or 1h")
+    return float(match[1]) * SECONDS[match[2]]
+
+
+def check_margin(text: str) -> None:
+    """Refuse early what `python -m results show --margin` would refuse later.
+
+    Raises
+    ------
+    FreepathError
+    """
+    match = MARGIN.fullmatch(text)
+    if not match or not 0 < float(match[1]) < 1e6:
+        raise FreepathError(f"--margin {text}: give a positive number of ns or percent, such as 0.05ns or 1%")
