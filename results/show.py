@@ -63,7 +63,7 @@ def _group(scenario: Scenario, margin: Margin, cells: int) -> Group:
     for one in found:
         judgement = judge(one, margin, 0.0 if one is twin else floor, cells, looks)
         rows.append(Cell(scenario, one, judgement, _seconds(scenario, judgement)))
-    return Group(scenario, rows, floor, list(_warnings(scenario, levels, twin)))
+    return Group(scenario, rows, floor, list(_warnings(scenario, levels, twin, margin)))
 
 
 def _seconds(scenario: Scenario, judgement: Judgement) -> float | None:
@@ -73,7 +73,14 @@ def _seconds(scenario: Scenario, judgement: Judgement) -> float | None:
     return judgement.more_processes * (sum(durations) / len(durations) + STARTUP_S)
 
 
-def _warnings(scenario: Scenario, levels: Levels, twin: Overhead | None) -> Iterator[str]:
+def _matters(twin: Overhead, margin: Margin) -> bool:
+    """Whether the twin is off by more than chance and by more than a tenth of what matters."""
+    interval = twin.interval_ns(0.95)
+    real = interval is not None and (interval[0] > 0 or interval[1] < 0)
+    return real and abs(twin.ns) > 0.1 * margin.ns(twin.base_ns)
+
+
+def _warnings(scenario: Scenario, levels: Levels, twin: Overhead | None, margin: Margin) -> Iterator[str]:
     count = len(scenario.processes)
     if count == 1:
         yield "one process only, so there is no interval: measure with -p 6 or more"
@@ -84,7 +91,7 @@ def _warnings(scenario: Scenario, levels: Levels, twin: Overhead | None) -> Iter
         yield f"measured until decided, in {looks} looks: each look's error is a share of the whole"
     if twin is None:
         yield "base-twin was not measured, so there is no noise floor"
-    elif (interval := twin.interval_ns(0.95)) and (interval[0] > 0 or interval[1] < 0):
+    elif _matters(twin, margin):
         yield "base-twin differs from base: nothing below the noise floor can be claimed"
     if levels.busy:
         yield "measured under heavy load: hardly a process had quiet blocks, so all blocks are used"
