@@ -54,7 +54,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
             row = names.index(cell.overhead.arm.variant)
             point(panel, cell, row + offsets[cell.overhead.arm.gate])
         kind = group.scenario.axes["page_kind"]
-        panel.set_title(f"memcg {group.scenario.axes['memcg']}\n{kind} page, base {group.base_ns:.1f} ns")
+        panel.set_title(f"memcg {group.scenario.axes['memcg']}\n{kind}, base {group.base_ns:.1f} ns")
         panel.set_xlabel("overhead, ns per page")
         panel.grid(axis="y", color="#DDDDDD", linewidth=0.6)
         panel.set_axisbelow(True)
