@@ -76,6 +76,10 @@ def _draw_all(args: argparse.Namespace) -> int:
     targets = [folder / f"{name}.{kind}" for name, _ in drawn for kind in formats]
     if not args.force and (existing := [str(path) for path in targets if path.exists()]):
         raise UsageError(f"{existing[0]} exists: choose another -o, or --force")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error.strerror}") from None
     for name, module in drawn:
         figure = module.draw(run, groups)
         if figure is None:
@@ -95,7 +99,6 @@ def _save(figure: object, path: Path) -> None:
         {"Date": None} if path.suffix == ".svg" else {"CreationDate": None} if path.suffix == ".pdf" else None
     )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata=metadata)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
