@@ -113,7 +113,7 @@ class Scenario:
 
     def loop(self, arm: Arm) -> str:
         """The timed loop that frees these pages as this arm's kernel does."""
-        return timed_loop(arm.variant, self.page_kind, self.depth, self.entry)
+        return timed_loop(arm.variant, self.memcg != "off", self.page_kind, self.depth, self.entry)
 
     def _takes(self, variant: str) -> bool:
         """Exact arms add to base, which cannot free a kmem page without its old helper."""

@@ -35,13 +35,18 @@ def main(argv: Sequence[str]) -> int:
         if args.output and Path(args.output).exists() and not args.force:
             raise FreepathError(f"{args.output} exists: choose another name, or --force")
         document = census(census_cases(args.only), args.cpu)
-        text = json.dumps(document, indent=1) + "\n"
+        text = as_json(document)
         if args.output:
             Path(args.output).write_text(text)
         if args.json and not args.output:
             sys.stdout.write(text)
         elif not args.json:
             show(document)
+        if args.mca:
+            from benchmarks.mca import predictions
+
+            for line in predictions(census_cases(args.only), Store(cpu=args.cpu), args.mca):
+                print(line)
         return 0
     except FreepathError as error:
         print(f"python -m benchmarks.census: {error}", file=sys.stderr)
@@ -62,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="the whole document instead of a table")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the JSON there")
     parser.add_argument("--force", action="store_true", help="overwrite FILE")
+    parser.add_argument(
+        "--mca",
+        nargs="?",
+        const="native",
+        metavar="CPU",
+        help="add llvm-mca's predicted cycles, if installed",
+    )
     return parser
 
 
@@ -101,6 +113,13 @@ def _axes(scenario: Scenario, arm: Arm) -> dict[str, str]:
     axes = scenario.metadata()
     names = ("memcg", "page_kind", "depth", "checks")
     return {"variant": arm.variant, "gate": arm.gate, **{name: axes[name] for name in names}}
+
+
+def as_json(document: dict[str, Any]) -> str:
+    """One line per arm, so that a difference between two files is a line."""
+    head = json.dumps({name: value for name, value in document.items() if name != "arms"})
+    arms = ",\n".join(json.dumps(arm, separators=(",", ":")) for arm in document["arms"])
+    return f'{head[:-1]}, "arms": [\n{arms}\n]}}\n'
 
 
 def show(document: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from benchmarks.emulator import Access, Emulator, Trace
 from model.machine import Machine
 from model.start import RESIDENTS, StartState, template
 from model.store import Store
+from model.text import Placement
 from model.zone import PCP_BATCH
 
 WARM_FREES: Final = 3
@@ -86,7 +87,12 @@ def _figures(traces: list[Trace], scenario: Scenario) -> dict[str, Counts]:
 
 
 def trace_arm(scenario: Scenario, arm: Arm, store: Store) -> list[Trace]:
-    """Free pages natively into steady state, then in the emulator: one, or 31 at depth `full`."""
+    """Trace one free, or 31 in a row at depth `full`."""
+    return traced(scenario, arm, store)[1]
+
+
+def traced(scenario: Scenario, arm: Arm, store: Store) -> tuple[Placement, list[Trace]]:
+    """Free pages natively into steady state, then in the emulator; the code that ran and what it did."""
     full = scenario.depth == "full"
     machine = Machine(scenario.pages + (RESIDENTS if full else 0), scenario.memcg)
     machine.memory.fill(template(scenario.page_kind, machine, arm.variant))
@@ -111,7 +117,7 @@ def trace_arm(scenario: Scenario, arm: Arm, store: Store) -> list[Trace]:
     addresses = [machine.memory.page_address(page) for page in pages]
     traces = [emulator.call(address, page, 0, page=page) for page in addresses]
     machine.check()
-    return traces
+    return placement, traces
 
 
 def free_function(scenario: Scenario, arm: Arm) -> str:

@@ -59,8 +59,11 @@ class Trace:
     executed: dict[int, int] = field(default_factory=dict)
     """Address to size of each instruction that ran."""
 
-    order: list[Access] = field(default_factory=list)
-    """The accesses in program order."""
+    path: list[int] = field(default_factory=list)
+    """Address of every instruction, in the order in which they ran."""
+
+    order: list[tuple[int, Access]] = field(default_factory=list)
+    """Accesses in program order, each with the address of its instruction."""
 
     @property
     def code_bytes(self) -> int:
@@ -153,6 +156,7 @@ class Emulator:
         trace = self._trace
         trace.instructions += 1
         trace.executed[at] = size
+        trace.path.append(at)
         if self._fall_through:
             trace.taken += at != self._fall_through
             self._fall_through = 0
@@ -171,7 +175,7 @@ class Emulator:
             trace.loads += 1
         access = Access(op, *self.names.of(at), size)
         trace.accesses[access] += 1
-        trace.order.append(access)
+        trace.order.append((trace.path[-1], access))
         trace.lines.update({at // LINE, (at + size - 1) // LINE})
 
 

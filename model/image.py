@@ -76,4 +76,4 @@ def from_json(data: dict[str, object]) -> Spec:
 
 def allocator_of(image: Image) -> Allocator:
     """The allocation side that gives this arm's free path something to undo."""
-    return Allocator(variant(image.variant).marks, image.memcg, image.debug)
+    return Allocator(variant(image.variant).marks(image.memcg), image.memcg, image.debug)

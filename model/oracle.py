@@ -61,7 +61,7 @@ class Oracle:
     def __init__(
         self, variant: str, state: MemcgState, pages: int, *, checks: str = "on", swap_account: bool = False
     ) -> None:
-        self.marks = VARIANTS[variant].marks
+        self.marks = VARIANTS[variant].marks(state != "off")
         self.order_of_tests = {"always": "flag first", "charged": "key first", "memcg-data": "bit"}.get(
             self.marks
         )

@@ -34,7 +34,7 @@ RESIDENTS: Final = PCP_HIGH - PCP_BATCH
 """Pages that stay on the per-CPU list once drains have begun: so many wait there at the start of `full`."""
 
 
-def timed_loop(variant: str, kind: PageKind, depth: Depth, entry: Entry) -> str:
+def timed_loop(variant: str, memcg: bool, kind: PageKind, depth: Depth, entry: Entry) -> str:
     """Name of the compiled loop that frees such a page as this variant's kernel frees it.
 
     Before the patch a kmem page goes through the old helper, which uncharges it; afterwards there is none.
@@ -43,7 +43,7 @@ def timed_loop(variant: str, kind: PageKind, depth: Depth, entry: Entry) -> str:
         return "time_prepare"
     if entry != "__free_pages":
         return f"time_{entry}"
-    old_helper = kind in ("flagged", "charged") and variant_called(variant).marks == "never"
+    old_helper = kind in ("flagged", "charged") and variant_called(variant).marks(memcg) == "never"
     return "time_free_kmem_pages" if old_helper else "time_free_pages"
 
 
@@ -67,7 +67,7 @@ def template(kind: PageKind, machine: Machine, variant: str) -> npt.NDArray[Any]
     page["flags"] = machine.memory.mem_map["flags"][0]
     page["_mapcount"], page["_count"] = Mapcount.IDLE, 1
     page["lru_next"], page["lru_prev"] = LIST_POISON1, LIST_POISON2
-    marks = variant_called(variant).marks
+    marks = variant_called(variant).marks(machine.memcg_compiled)
     if kind == "anon":
         page["mapping"] = address_of(machine.memory.arena) | ANON
     if kind == "charged":

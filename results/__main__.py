@@ -4,6 +4,7 @@ For example:
   python -m results show run.json                          tables
   python -m results show run.json --margin 0.05ns          another smallest effect of interest
   python -m results show run.json --format json | jq .     for programs
+  python -m results compare old.json new.json              exit status 1 on a regression
 """
 
 import argparse
@@ -42,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_show(commands)
+    _add_compare(commands)
     _add_calibration(commands)
     return parser
 
@@ -53,6 +55,23 @@ def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     show.add_argument("--margin", default="1%", help="smallest overhead that matters: 0.05ns, 1%% (default)")
     add_output(show)
     show.set_defaults(command=_show)
+
+
+def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    compare = commands.add_parser(
+        "compare", help="what changed between two runs, or two census files; exit 1 if so"
+    )
+    compare.add_argument("old", metavar="OLD")
+    compare.add_argument("new", metavar="NEW")
+    compare.add_argument("--format", choices=("table", "json", "markdown"), default="table")
+    compare.add_argument(
+        "--threshold", default="2%", help="smallest change of interest: 0.1ns, 2%% of base (default)"
+    )
+    compare.add_argument(
+        "--across-machines", action="store_true", help="compare unlike machines or compilers too"
+    )
+    add_output(compare)
+    compare.set_defaults(command=_compare)
 
 
 def _add_calibration(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -79,6 +98,31 @@ def _show(args: argparse.Namespace) -> int:
         raise UsageError(f"--margin: {error}") from None
     emit(FORMATS[args.format](load(args.file), margin), args)
     return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from results import compare
+    from results.load import read_json
+    from results.verdict import Margin
+
+    try:
+        threshold = Margin.parse(args.threshold)
+    except ValueError as error:
+        raise UsageError(f"--threshold: {error}") from None
+    documents = [read_json(Path(path)) for path in (args.old, args.new)]
+    kinds = [compare.is_census(document) for document in documents]
+    if all(kinds):
+        changes = compare.compare_census(*documents)
+    elif any(kinds):
+        raise UsageError("one file is a census and the other is not: compare like with like")
+    else:
+        runs = load(args.old), load(args.new)
+        changes = compare.compare_runs(*runs, threshold, across=args.across_machines)
+    if args.format == "json":
+        emit(compare.as_json(changes), args)
+    else:
+        emit("\n".join(compare.lines(changes, markdown=args.format == "markdown")) + "\n", args)
+    return compare.exit_status(changes)
 
 
 def _calibration(args: argparse.Namespace) -> int:

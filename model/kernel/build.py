@@ -91,10 +91,10 @@ def _link_allocation(spec: Allocator) -> Entries:
 def _link_free_path(image: Image) -> Entries:
     variant = variant_called(image.variant)
     kernel.CONFIG_CHECK_ON_FREE = image.checks == "on"
-    kernel.OLD_HELPER_UNCHARGES = variant.marks == "never"
+    kernel.OLD_HELPER_UNCHARGES = variant.marks(image.memcg) == "never"
     kernel.memcg_kmem_enabled = _gate(image)
     kernel.trace_mm_page_free = jump_label(KEYS["trace_mm_page_free"])
-    link_page_flags(variant.marks)
+    link_page_flags(variant.marks(image.memcg))
     for function in FREE_PATH:
         setattr(kernel, function.__name__, kernel_function(function))
     for inline in FREE_PATH_INLINE:

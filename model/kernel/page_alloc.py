@@ -96,7 +96,9 @@ def page_is_bad(page: Any) -> int:
     if unlikely(read_once(page, "_mapcount") != IDLE):
         rare()
         reason = BAD_MAPCOUNT
-    if unlikely(page.mapping != 0):
+    # A compiler may reuse the value loaded for the anonymous test; whether LLVM did depended on the
+    # arm, which is not the question here. So all arms load it twice.
+    if unlikely(read_once(page, "mapping") != 0):
         rare()
         reason = BAD_MAPPING
     if unlikely(read_once(page, "_count") != 0):
@@ -140,7 +142,7 @@ def free_pages_prepare(page: Any, order: int) -> bool:
     """Make a page, or a block, fit to be freed; false when it is bad and must not be."""
     if kernel.trace_mm_page_free():
         this_cpu_add("traced", 1)
-    if (page.mapping & ANON) != 0:
+    if (read_once(page, "mapping") & ANON) != 0:
         rare()
         page.mapping = 0
     kernel.patch_point(page, order)

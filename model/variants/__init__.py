@@ -67,15 +67,9 @@ class Variant:
         """Whether the patch point is empty when memcg is compiled out."""
         return bool(getattr(self.module, "NEEDS_MEMCG", False))
 
-    @property
-    def marks(self) -> Marks:
-        """Which pages alloc_kmem_pages marks as kmem."""
-        return getattr(self.module, "MARKS", "never")
-
-    @property
-    def handles_kmem(self) -> bool:
-        """Whether it can free a kmem page: base through the old helper, others through their test."""
-        return self.marks != "never" or self.name in ("base", "base-twin")
+    def marks(self, memcg: bool) -> Marks:
+        """Which pages alloc_kmem_pages marks as kmem; an #ifdef leaves out the mark with its test."""
+        return "never" if self.needs_memcg and not memcg else getattr(self.module, "MARKS", "never")
 
 
 def _find() -> tuple[dict[str, Variant], dict[str, Variant]]:

@@ -1,0 +1,224 @@
+"""`python -m results compare OLD NEW`: what changed, run against run or census against census.
+
+Runs are compared by their overheads (arm minus base), which a faster or slower machine hardly moves, and the
+levels of base are shown beside, unjudged. Census files are exact: any change in a count is a change.
+
+regressed  the interval of the difference, corrected for the cells, lies above the noise floor, and a
+           change as large as the threshold cannot be excluded
+improved   the same below
+same       the interval lies within the threshold
+unsure     neither; measure longer
+"""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from results.estimate import quantile
+from results.load import BadRunError, Run, clean
+from results.show import Cell, Group, analyse, number, pair
+from results.verdict import CONFIDENCE, Margin
+
+SCHEMA: Final = "freepath.compare/1"
+CENSUS: Final = "freepath.census/1"
+MUST_MATCH: Final = ("cpu_model_name", "platform", "numba", "freepath_cpu")
+COUNTS: Final = ("instructions", "loads", "stores", "branches", "taken", "locked", "lines", "code_bytes")
+ARM_KEYS: Final = ("variant", "gate", "memcg", "page_kind", "depth", "checks", "free")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell in both files, ns per page (or counts, with `interval` None)."""
+
+    cell: str
+    old: float
+    new: float
+    difference: float
+    interval: tuple[float, float] | None
+    verdict: str
+    detail: str = ""
+
+
+def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list[Change]:
+    """Cells that both runs have.
+
+    Raises
+    ------
+    BadRunError
+        When the runs are from unlike machines or compilers and `across` is not set, or share no cell.
+    """
+    unlike = [
+        f"{name}: {old.facts.get(name)} and {new.facts.get(name)}"
+        for name in MUST_MATCH
+        if old.facts.get(name) != new.facts.get(name)
+    ]
+    if unlike and not across:
+        raise BadRunError(f"not comparable ({'; '.join(unlike)}): --across-machines compares all the same")
+    margin = Margin(1.0, percent=True)
+    before, after = (
+        {_key(g, c): (g, c) for g in analyse(run, margin) for c in g.cells} for run in (old, new)
+    )
+    shared = [key for key in after if key in before]
+    if not shared:
+        raise BadRunError(f"{old.path} and {new.path} share no scenario and arm")
+    return [_change(key, *before[key], *after[key], threshold, len(shared)) for key in shared]
+
+
+def _key(group: Group, cell: Cell) -> str:
+    return f"{group.scenario.name}: {cell.overhead.arm.name}"
+
+
+def _change(
+    key: str, old_group: Group, old: Cell, new_group: Group, new: Cell, threshold: Margin, cells: int
+) -> Change:
+    before, after = old.overhead, new.overhead
+    difference = after.ns - before.ns
+    interval = _interval(
+        before.error_ns, after.error_ns, before.log_ratio.freedom, after.log_ratio.freedom, cells
+    )
+    if interval is None:
+        return Change(key, before.ns, after.ns, difference, None, "unsure", "one process only: no interval")
+    low, high = difference - interval, difference + interval
+    floor = max(old_group.floor_ns or 0.0, new_group.floor_ns or 0.0)
+    limit = threshold.ns(before.base_ns)
+    if -limit < low and high < limit:
+        verdict = "same"
+    elif low > floor:
+        verdict = "regressed"
+    elif high < -floor:
+        verdict = "improved"
+    else:
+        verdict = "unsure"
+    return Change(key, before.ns, after.ns, difference, (low, high), verdict)
+
+
+def _interval(a: float | None, b: float | None, df_a: int, df_b: int, cells: int) -> float | None:
+    """Half-width of Welch's interval of the difference, corrected for the cells."""
+    if a is None or b is None:
+        return None
+    variance = a**2 + b**2
+    if variance == 0:
+        return 0.0
+    freedom = variance**2 / (a**4 / df_a + b**4 / df_b)
+    return quantile(math.floor(freedom), 1 - (1 - CONFIDENCE) / 2 / cells) * math.sqrt(variance)
+
+
+def compare_census(old: Any, new: Any) -> list[Change]:
+    """Every arm in both files whose counts or accesses differ; arms in one file only.
+
+    Raises
+    ------
+    BadRunError
+        When a file is no census, or they were compiled for different CPUs.
+    """
+    if old.get("cpu") != new.get("cpu"):
+        raise BadRunError(f"not comparable: compiled for {clean(old.get('cpu'))} and {clean(new.get('cpu'))}")
+    before, after = _arms(old), _arms(new)
+    changes = [
+        Change(key, 0, 0, 0, None, "changed", "only in the old file") for key in before if key not in after
+    ]
+    for key, arm in after.items():
+        if key not in before:
+            changes.append(Change(key, 0, 0, 0, None, "changed", "only in the new file"))
+        elif arm != before[key]:
+            changes.append(_census_change(key, before[key], arm))
+    return changes
+
+
+def _arms(document: Any) -> dict[str, dict[str, Any]]:
+    try:
+        arms = document["arms"]
+        found = {"/".join(clean(arm[name]) for name in ARM_KEYS): arm for arm in arms}
+        for arm in arms:
+            for name in COUNTS:
+                if isinstance(arm[name], bool) or not math.isfinite(arm[name]):
+                    raise BadRunError(f"a census count is {clean(arm[name])}")
+            _accesses(arm)
+    except (KeyError, TypeError, AttributeError, OverflowError):
+        raise BadRunError(
+            "the census lacks its counts: make it with python -m benchmarks.census --json"
+        ) from None
+    if len(found) != len(arms):
+        raise BadRunError("the census has an arm twice")
+    return found
+
+
+def _accesses(arm: dict[str, Any]) -> dict[str, float]:
+    return {
+        f"{clean(a['op'])} {clean(a['object'])}.{clean(a['field'])}+{int(a['offset'])}:{int(a['size'])}": a[
+            "count"
+        ]
+        for a in arm["accesses"]
+    }
+
+
+def _census_change(key: str, old: dict[str, Any], new: dict[str, Any]) -> Change:
+    """What differs, counts first, then accesses."""
+    parts = [f"{name} {old[name]:g} to {new[name]:g}" for name in COUNTS if old[name] != new[name]]
+    before, after = _accesses(old), _accesses(new)
+    parts += [
+        f"{access} {before.get(access, 0):g} to {after.get(access, 0):g}"
+        for access in sorted({*before, *after})
+        if before.get(access, 0) != after.get(access, 0)
+    ]
+    detail = "; ".join(parts) or "what base does"
+    difference = new["instructions"] - old["instructions"]
+    return Change(key, old["instructions"], new["instructions"], difference, None, "changed", detail)
+
+
+def is_census(document: Any) -> bool:
+    """Whether this JSON document says that it is a census."""
+    return isinstance(document, dict) and document.get("schema") == CENSUS
+
+
+def exit_status(changes: Sequence[Change]) -> int:
+    """1 on a finding: a regression, or any change of a census."""
+    return int(any(change.verdict in ("regressed", "changed") for change in changes))
+
+
+def as_json(changes: Sequence[Change]) -> str:
+    """The document of design.md section 7."""
+    rows = [
+        {
+            "cell": change.cell,
+            "old": number(change.old),
+            "new": number(change.new),
+            "difference_ns": number(change.difference),
+            "ci95_ns": pair(change.interval),
+            "verdict": change.verdict,
+            "detail": change.detail,
+        }
+        for change in changes
+    ]
+    return json.dumps({"schema": SCHEMA, "changes": rows, "exit": exit_status(changes)}, indent=2) + "\n"
+
+
+def lines(changes: Sequence[Change], *, markdown: bool) -> Iterator[str]:
+    """A table; in Markdown only what is not `same`, short enough for a pull request."""
+    counts = {
+        word: sum(change.verdict == word for change in changes)
+        for word in dict.fromkeys(c.verdict for c in changes)
+    }
+    summary = ", ".join(f"{count} {word}" for word, count in counts.items()) or "no change at all"
+    shown = [change for change in changes if change.verdict != "same"] if markdown else list(changes)
+    if markdown:
+        yield f"**freepath: {summary}**"
+        if shown:
+            yield from ("", "| cell | old | new | difference | verdict |", "|---|---:|---:|---:|---|")
+            yield from (f"| {' | '.join(_columns(change))} |" for change in shown)
+        return
+    for change in shown:
+        cell, old, new, difference, verdict = _columns(change)
+        yield f"{verdict:10} {cell}: {old} to {new}, {difference}"
+    yield summary
+
+
+def _columns(change: Change) -> tuple[str, ...]:
+    if change.interval is None and change.verdict == "changed":
+        cell = change.cell.replace("|", " ")
+        return cell, f"{change.old:g}", f"{change.new:g}", change.detail.replace("|", " "), change.verdict
+    interval = "" if change.interval is None else f" [{change.interval[0]:+.3f}, {change.interval[1]:+.3f}]"
+    difference = f"{change.difference:+.3f}{interval} ns" + (f" ({change.detail})" if change.detail else "")
+    return change.cell, f"{change.old:+.3f}", f"{change.new:+.3f}", difference, change.verdict

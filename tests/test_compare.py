@@ -1,0 +1,119 @@
+"""`python -m results compare`: regressions found, A/A left alone, census exact, unlike files refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from results.compare import compare_runs
+from results.load import load
+from results.verdict import Margin
+from tests import runfile
+from tests.command import ROOT, refused, run
+
+REFERENCE = ROOT / "results" / "reference" / "census-x86-64-v3.json"
+THRESHOLD = Margin(2.0, percent=True)
+PAIRS = 100
+
+
+def made(tmp_path: Path, seed: int, v1: float = 0.25, **facts: Any) -> Path:
+    """A run of one scenario, with the noise between processes of a real one."""
+    arms = dict(runfile.HEADLINE) | {("v1", "jump-label"): v1}
+    machine = runfile.Machine(between=0.002, drift=0.001, spikes=0.1)
+    session = runfile.Session(arms=arms, seed=seed, machine=machine)
+    return runfile.write(tmp_path / f"{seed}-{v1}.json", runfile.document(session, **facts))
+
+
+def verdicts(old: Path, new: Path) -> dict[str, str]:
+    """By arm."""
+    changes = compare_runs(load(old), load(new), THRESHOLD, across=False)
+    return {change.cell.rpartition(": ")[2]: change.verdict for change in changes}
+
+
+def test_rates_over_a_hundred_pairs(tmp_path: Path) -> None:
+    """A/A: at most 5 of 100 tables carry any `regressed`; +0.3 ns on v1 is found in at least 95."""
+    false = found = 0
+    for seed in range(PAIRS):
+        old = made(tmp_path, seed)
+        false += "regressed" in verdicts(old, made(tmp_path, seed + 5000)).values()
+        found += verdicts(old, made(tmp_path, seed + 9000, v1=0.55))["v1/jump-label"] == "regressed"
+    print(f"{false} of {PAIRS} A/A tables with a false regression; +0.3 ns found in {found} of {PAIRS}")
+    assert false <= 5 and found >= 95
+
+
+def test_an_improvement_is_one(tmp_path: Path) -> None:
+    """The same rule below zero."""
+    assert verdicts(made(tmp_path, 1, v1=0.8), made(tmp_path, 2, v1=0.25))["v1/jump-label"] == "improved"
+
+
+def test_exit_status_and_formats(tmp_path: Path) -> None:
+    """0 without, 1 with a regression; JSON as in the contract; Markdown shows what changed only."""
+    old, same, worse = made(tmp_path, 1), made(tmp_path, 2), made(tmp_path, 3, v1=0.9)
+    assert run("results", "compare", str(old), str(same)).returncode == 0
+    done = run("results", "compare", str(old), str(worse), "--format", "json")
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert document["schema"] == "freepath.compare/1" and document["exit"] == 1
+    (change,) = [c for c in document["changes"] if c["verdict"] == "regressed"]
+    assert change["cell"].endswith("v1/jump-label") and change["ci95_ns"][0] > 0
+    markdown = run("results", "compare", str(old), str(worse), "--format", "markdown").stdout
+    assert "regressed" in markdown and "same |" not in markdown
+    assert run("results", "compare", str(old), str(worse), "--threshold", "5ns").returncode == 0
+
+
+def test_unlike_machines_are_refused(tmp_path: Path) -> None:
+    """Unless asked for."""
+    old, new = made(tmp_path, 1), made(tmp_path, 2, cpu_model_name="Another 1")
+    refused(run("results", "compare", str(old), str(new)), "not comparable", "--across-machines")
+    assert run("results", "compare", str(old), str(new), "--across-machines").returncode == 0
+
+
+def test_one_process_is_unsure(tmp_path: Path) -> None:
+    """No interval, no claim."""
+    single = runfile.write(tmp_path / "one.json", runfile.document(runfile.Session(processes=1)))
+    changes = compare_runs(load(single), load(single), THRESHOLD, across=False)
+    assert {change.verdict for change in changes} == {"unsure"}
+
+
+def test_census_is_exact(tmp_path: Path) -> None:
+    """The same file is no change; one instruction more is one, named."""
+    assert run("results", "compare", str(REFERENCE), str(REFERENCE)).returncode == 0
+    document = json.loads(REFERENCE.read_text())
+    document["arms"][7]["instructions"] += 1
+    done = run("results", "compare", str(REFERENCE), str(runfile.write(tmp_path / "new.json", document)))
+    assert done.returncode == 1
+    assert "instructions" in done.stdout and "1 changed" in done.stdout
+    del document["arms"][3]
+    done = run("results", "compare", str(REFERENCE), str(runfile.write(tmp_path / "less.json", document)))
+    assert "only in the old file" in done.stdout
+
+
+@pytest.mark.parametrize("value", [None, "many", [1], True, float("1e999")])
+def test_a_strangers_census_is_refused(tmp_path: Path, value: Any) -> None:
+    """Whatever stands where a count should be."""
+    document = json.loads(REFERENCE.read_text())
+    document["arms"][0]["instructions"] = value
+    new = runfile.write(tmp_path / "new.json", document)
+    refused(run("results", "compare", str(REFERENCE), str(new)))
+
+
+def test_unlike_files_are_refused(tmp_path: Path) -> None:
+    """A census with a run, another CPU target, no file at all."""
+    refused(run("results", "compare", str(REFERENCE), str(made(tmp_path, 1))), "like with like")
+    document = json.loads(REFERENCE.read_text()) | {"cpu": "znver4"}
+    refused(
+        run("results", "compare", str(REFERENCE), str(runfile.write(tmp_path / "z.json", document))), "znver4"
+    )
+    refused(run("results", "compare", "nowhere.json", str(REFERENCE)), "nowhere.json")
+    refused(
+        run("results", "compare", str(made(tmp_path, 1)), str(made(tmp_path, 2)), "--threshold=-1"),
+        "--threshold",
+    )
+
+
+def test_seeds_differ() -> None:
+    """The simulated pairs are not the same run twice."""
+    blocks = [runfile.blocks_of(runfile.Session(seed=s), np.random.default_rng(s)) for s in (1, 2)]
+    assert not np.allclose(blocks[0], blocks[1])
