@@ -12,8 +12,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from results.load import BadRunError, load
+
+if TYPE_CHECKING:
+    from results.verdict import Margin
 
 
 class UsageError(Exception):
@@ -43,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_show(commands)
+    _add_claims(commands)
     _add_compare(commands)
     _add_calibration(commands)
     return parser
@@ -55,6 +60,22 @@ def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     show.add_argument("--margin", default="1%", help="smallest overhead that matters: 0.05ns, 1%% (default)")
     add_output(show)
     show.set_defaults(command=_show)
+
+
+def _add_claims(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    claims = commands.add_parser(
+        "claims", help="the mail's six claims: holds, fails, undecided; exit 1 if one fails"
+    )
+    claims.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
+    claims.add_argument(
+        "census", metavar="CENSUS", nargs="?", help="census file; the kept reference by default"
+    )
+    claims.add_argument("--format", choices=("text", "json", "markdown"), default="text")
+    claims.add_argument(
+        "--margin", default="1%", help="smallest overhead that matters: 0.05ns, 1%% (default)"
+    )
+    add_output(claims)
+    claims.set_defaults(command=_claims)
 
 
 def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -90,25 +111,38 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def _show(args: argparse.Namespace) -> int:
     from results.show import FORMATS
+
+    emit(FORMATS[args.format](load(args.file), margin_of(args.margin, "--margin")), args)
+    return 0
+
+
+def margin_of(text: str, option: str) -> "Margin":
+    """Read a margin; a wrong one is a UsageError that names the option."""
     from results.verdict import Margin
 
     try:
-        margin = Margin.parse(args.margin)
+        return Margin.parse(text)
     except ValueError as error:
-        raise UsageError(f"--margin: {error}") from None
-    emit(FORMATS[args.format](load(args.file), margin), args)
-    return 0
+        raise UsageError(f"{option}: {error}") from None
+
+
+def _claims(args: argparse.Namespace) -> int:
+    from results import claims
+
+    census = Path(args.census) if args.census else None
+    found = claims.answers(load(args.file), census, margin_of(args.margin, "--margin"))
+    if args.format == "json":
+        emit(claims.as_json(found), args)
+    else:
+        emit("\n".join(claims.lines(found, markdown=args.format == "markdown")) + "\n", args)
+    return claims.exit_status(found)
 
 
 def _compare(args: argparse.Namespace) -> int:
     from results import compare
     from results.load import read_json
-    from results.verdict import Margin
 
-    try:
-        threshold = Margin.parse(args.threshold)
-    except ValueError as error:
-        raise UsageError(f"--threshold: {error}") from None
+    threshold = margin_of(args.threshold, "--threshold")
     documents = [read_json(Path(path)) for path in (args.old, args.new)]
     kinds = [compare.is_census(document) for document in documents]
     if all(kinds):

@@ -173,9 +173,9 @@ class Levels:
         return mask
 
 
-def overhead(scenario: Scenario, arm: Arm, levels: Levels) -> Overhead:
-    """Estimate one arm's overhead over its base."""
-    base = scenario.base_of(arm)
+def overhead(scenario: Scenario, arm: Arm, levels: Levels, base: Arm | None = None) -> Overhead:
+    """Estimate one arm's overhead over its base, or over another arm of the same processes."""
+    base = base or scenario.base_of(arm)
     shared = [p for p in scenario.processes if arm in p.ns and base in p.ns]
     used = [p for p in shared if levels.chosen(p).any()] or shared
     chosen = {id(p): levels.chosen(p) if levels.chosen(p).any() else levels.chosen(p) | True for p in used}

@@ -1,0 +1,266 @@
+"""`python -m results claims`: the six claims of the mail, each judged by a rule that is written down.
+
+docs/claims.md has the rules in words. Timed claims read the run; claims about instructions read a census: one
+that is given, else the reference that is kept in `results/reference`.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from results.compare import compare_census, is_census
+from results.estimate import Levels, Overhead, overhead
+from results.load import Arm, BadRunError, Run, read_json
+from results.show import Cell, Group, analyse
+from results.verdict import Judgement, Margin, judge
+
+SCHEMA: Final = "freepath.claims/1"
+REFERENCE: Final = Path(__file__).parent / "reference" / "census-x86-64-v3.json"
+Verdict = Literal["holds", "fails", "undecided"]
+
+LOAD: Final = ("load", "page", "_mapcount", 4)
+STORE: Final = ("store", "page", "_mapcount", 4)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One claim, judged."""
+
+    id: str
+    claim: str
+    verdict: Verdict
+    because: str
+    evidence: list[str] = field(default_factory=list)
+
+
+class Data:
+    """A run with its groups by scenario, and a census."""
+
+    def __init__(self, run: Run, census: dict[str, Any], margin: Margin) -> None:
+        self.margin, self.census = margin, census
+        self.groups = {group.scenario.name: group for group in analyse(run, margin)}
+
+    def group(self, memcg: str, kind: str = "plain", rest: str = "warm/sequential/pcp") -> Group | None:
+        """A scenario's group, or None when it was not measured."""
+        return self.groups.get(f"{memcg}/{kind}/{rest}")
+
+    def cell(self, group: Group | None, variant: str) -> Cell | None:
+        """A variant's cell, with the jump label where it has several gates."""
+        cells = [c for c in group.cells if c.overhead.arm.variant == variant] if group else []
+        return min(cells, key=lambda cell: cell.overhead.arm.gate != "jump-label", default=None)
+
+    def between(self, group: Group | None, arm: Arm, reference: Arm) -> tuple[Overhead, Judgement] | None:
+        """One arm over another of the same scenario, paired."""
+        if group is None or not {arm, reference} <= set(group.scenario.arms):
+            return None
+        one = overhead(group.scenario, arm, Levels(group.scenario), base=reference)
+        return one, judge(one, self.margin, group.floor_ns, 1)
+
+    def rows(self, **wanted: str) -> list[dict[str, Any]]:
+        """Arms of the census with these values."""
+        return [
+            arm for arm in self.census["arms"] if all(arm[name] == value for name, value in wanted.items())
+        ]
+
+
+def text_of(one: Overhead, judgement: Judgement, name: str = "") -> str:
+    """`on-idle v1/jump-label +0.239 ns [+0.228, +0.250]: costs`."""
+    interval = "" if judgement.ci95 is None else f" [{judgement.ci95[0]:+.3f}, {judgement.ci95[1]:+.3f}]"
+    return f"{name or one.arm.name} {one.ns:+.3f} ns{interval}: {judgement.verdict}"
+
+
+def missing(number: str, claim: str, what: str, command: str) -> Answer:
+    """No data: undecided, and the command that supplies it."""
+    return Answer(number, claim, "undecided", f"the run has no {what}; measure with {command}")
+
+
+def overhead_on_all_kernels(data: Data) -> Answer:
+    """C1: v1 costs with memcg off, disabled and on-idle."""
+    claim = "the test adds overhead to all kernels, even without memcg"
+    cells = {state: data.cell(data.group(state), "v1") for state in ("off", "disabled", "on-idle")}
+    if not all(cells.values()):
+        return missing("C1", claim, "v1 in every memcg state", "python -m benchmarks --quick -o FILE")
+    found = {state: cell.judgement.verdict for state, cell in cells.items() if cell}
+    evidence = [
+        text_of(c.overhead, c.judgement, f"{state} {c.overhead.arm.name}") for state, c in cells.items() if c
+    ]
+    without = [state for state, word in found.items() if word in ("negligible", "saves")]
+    if all(word == "costs" for word in found.values()):
+        return Answer("C1", claim, "holds", "v1 costs in each of the three states", evidence)
+    if without:
+        return Answer("C1", claim, "fails", f"no cost with memcg {', '.join(without)}", evidence)
+    return Answer("C1", claim, "undecided", "the intervals do not settle every state", evidence)
+
+
+def no_op_by_jump_label(data: Data) -> Answer:
+    """C2: with the key off, the jump label saves the call, and is no dearer than a flag in memory."""
+    claim = "the uncharge is a no-op when kmemcg is unused, thanks to jump labels"
+    group = data.group("on-idle", "flagged")
+    label = Arm("v1", "jump-label")
+    call = data.between(group, Arm("v1", "none"), label)
+    flag = data.between(group, Arm("v1", "memory-flag"), label)
+    if call is None or flag is None:
+        return missing(
+            "C2", claim, "flagged pages", "python -m benchmarks --only 'v1,page_kind=flagged' -o FILE"
+        )
+    evidence = [
+        text_of(*call, "calling without a gate, over the jump label"),
+        text_of(*flag, "a flag in memory, over it"),
+    ]
+    if flag[1].verdict == "saves":
+        return Answer("C2", claim, "fails", "a flag in memory is cheaper than the jump label", evidence)
+    if call[1].verdict == "costs":
+        return Answer(
+            "C2", claim, "holds", "without the gate the call is paid; the jump label saves it", evidence
+        )
+    if call[1].verdict == "negligible":
+        return Answer(
+            "C2", claim, "fails", "the call that the gate saves costs nothing that matters", evidence
+        )
+    return Answer("C2", claim, "undecided", "the intervals do not settle it", evidence)
+
+
+def _added(row: dict[str, Any]) -> dict[tuple[str, str, str, int], float]:
+    """Accesses over base, the stack and the key's own load left out."""
+    skipped = ("stack", "cpu")
+    accesses = [a for a in row["over_base"]["accesses"] if a["object"] not in skipped]
+    return {(a["op"], a["object"], a["field"], a["size"]): a["count"] for a in accesses}
+
+
+def _exactly(
+    data: Data, number: str, claim: str, rows: list[dict[str, Any]], wanted: dict[Any, int]
+) -> Answer:
+    """Judge by census: every row adds these accesses, and nothing else."""
+    if not rows:
+        return missing(number, claim, "census of v1", "python -m benchmarks.census --json -o CENSUS")
+    others = [row for row in rows if _added(row) != wanted]
+    said = " and ".join(
+        f"{count} {op} of {size} bytes at {obj}.{name}" for (op, obj, name, size), count in wanted.items()
+    )
+    evidence = [f"census for {data.census['cpu']}, {len(rows)} arms: {said}"]
+    if others:
+        states = ", ".join(f"{row['memcg']} {row['gate']}" for row in others[:4])
+        return Answer(number, claim, "fails", f"other accesses with {states}", evidence)
+    more = sorted({row["over_base"]["instructions"] for row in rows})
+    return Answer(
+        number, claim, "holds", f"exactly that, in {more[0]:+g} to {more[-1]:+g} instructions", evidence
+    )
+
+
+def at_worst_a_store(data: Data) -> Answer:
+    """C3: a flagged page adds one load and one store; the ladder says what they cost."""
+    claim = "at worst a load, a comparison and a store"
+    rows = [
+        row
+        for row in data.rows(variant="v1", page_kind="flagged", depth="pcp", checks="on", free="plain")
+        if (row["memcg"] in ("off", "disabled", "on-idle") and row["gate"] != "none") or row["memcg"] == "off"
+    ]
+    answer = _exactly(data, "C3", claim, rows, {LOAD: 1, STORE: 1})
+    for name in ("load", "load-compare", "load-compare-store"):
+        cell = data.cell(data.group("on-idle"), name)
+        if cell:
+            answer.evidence.append(text_of(cell.overhead, cell.judgement))
+    return answer
+
+
+def mostly_a_load(data: Data) -> Answer:
+    """C4: a plain page adds one load, in every memcg state."""
+    rows = data.rows(variant="v1", page_kind="plain", depth="pcp", checks="on", free="plain")
+    return _exactly(data, "C4", "for most pages a load and a comparison", rows, {LOAD: 1})
+
+
+def read_anyway(data: Data) -> Answer:
+    """C5: v1 beside the check is negligible, wherever the run measured it."""
+    claim = "_mapcount is read by free_pages_check anyway, so the overhead is negligible"
+    found = {
+        name: cell
+        for name, group in data.groups.items()
+        if name.startswith("on-idle/plain/") and name.count("/") <= 5 and "/pcp" in name
+        if group.scenario.axes["entry"] == "__free_pages" and (cell := data.cell(group, "v1"))
+    }
+    beside = {name: cell for name, cell in found.items() if cell.scenario.axes["checks"] == "on"}
+    if not beside:
+        return missing(
+            "C5", claim, "v1 with memcg on-idle", "python -m benchmarks --memory all --only v1 -o FILE"
+        )
+    evidence = [text_of(cell.overhead, cell.judgement, name) for name, cell in found.items()]
+    words = {cell.judgement.verdict for cell in beside.values()}
+    if words & {"costs"}:
+        where = ", ".join(name for name, cell in beside.items() if cell.judgement.verdict == "costs")
+        return Answer("C5", claim, "fails", f"beside the check it still costs: {where}", evidence)
+    if "undecided" in words:
+        return Answer("C5", claim, "undecided", "the intervals do not settle it", evidence)
+    return Answer("C5", claim, "holds", "negligible wherever it was measured beside the check", evidence)
+
+
+def vague_benefit(data: Data) -> Answer:
+    """C6: leaving v1 out by #ifdef saves nothing that matters; what key first saves is evidence."""
+    claim = "moving it under CONFIG_MEMCG_KMEM is a vague performance benefit"
+    left_out = data.between(data.group("off"), Arm("v1", "none"), Arm("v1-ifdef", "none"))
+    if left_out is None:
+        return missing("C6", claim, "v1 and v1-ifdef with memcg off", "python -m benchmarks --quick -o FILE")
+    evidence = [text_of(*left_out, "off: v1 over v1-ifdef")]
+    key_first = data.between(data.group("on-idle"), Arm("v1", "jump-label"), Arm("keyfirst", "jump-label"))
+    if key_first:
+        evidence.append(text_of(*key_first, "on-idle: v1 over keyfirst"))
+    word = left_out[1].verdict
+    if word == "costs":
+        return Answer(
+            "C6", claim, "fails", "leaving it out saves what v1 costs: a benefit, not a vague one", evidence
+        )
+    if word == "undecided":
+        return Answer("C6", claim, "undecided", "the intervals do not settle it", evidence)
+    return Answer("C6", claim, "holds", "leaving it out saves nothing that matters", evidence)
+
+
+CLAIMS: Final[Sequence[Callable[[Data], Answer]]] = (
+    overhead_on_all_kernels,
+    no_op_by_jump_label,
+    at_worst_a_store,
+    mostly_a_load,
+    read_anyway,
+    vague_benefit,
+)
+
+
+def answers(run: Run, census: Path | None, margin: Margin) -> list[Answer]:
+    """Judge every claim.
+
+    Raises
+    ------
+    BadRunError
+        When the census is none.
+    """
+    path = census or REFERENCE
+    document = read_json(path)
+    if not is_census(document):
+        raise BadRunError(f"{path} is no census: make one with python -m benchmarks.census --json -o CENSUS")
+    compare_census(document, document)  # refuses what is not well formed
+    try:
+        data = Data(run, document, margin)
+        return [claim(data) for claim in CLAIMS]
+    except (KeyError, TypeError) as error:
+        raise BadRunError(f"{path}: an arm lacks {error}") from None
+
+
+def as_json(found: Sequence[Answer]) -> str:
+    """The document of design.md section 7."""
+    return json.dumps({"schema": SCHEMA, "claims": [asdict(answer) for answer in found]}, indent=2) + "\n"
+
+
+def lines(found: Sequence[Answer], *, markdown: bool) -> Iterator[str]:
+    """One block per claim."""
+    for answer in found:
+        head = f"{answer.id} {answer.verdict}: {answer.claim}"
+        yield f"**{head}**" if markdown else head
+        yield f"{'' if markdown else '   '}{answer.because}"
+        yield from (f"{'- ' if markdown else '     '}{line}" for line in answer.evidence)
+        if markdown:
+            yield ""
+
+
+def exit_status(found: Sequence[Answer]) -> int:
+    """1 when a claim fails."""
+    return int(any(answer.verdict == "fails" for answer in found))
