@@ -104,7 +104,10 @@ def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> Non
         + (f"noise floor up to {max(floors):.3f} ns/page" if floors else "no noise floor measured"),
         f"made by: {facts.get('freepath_command', 'unknown')}",
     ]
-    lines += sorted({f"warning: {w}" for group in groups for w in group.warnings if "heavy load" in w})
+    loaded = sum(any("heavy load" in warning for warning in group.warnings) for group in groups)
+    lines += (
+        [f"warning: {loaded} of {len(groups)} scenarios were measured under heavy load"] if loaded else []
+    )
     wrapped = [part for line in lines for part in textwrap.wrap(line, CAPTION_COLUMNS)]
     # A dollar sign would start mathematics, and the text is a stranger's.
     figure.supxlabel("\n".join(wrapped).replace("$", r"\$"), x=0.01, ha="left", fontsize=7.5, color="#333333")

@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_show(commands)
     _add_claims(commands)
     _add_compare(commands)
+    _add_report(commands)
     _add_calibration(commands)
     return parser
 
@@ -95,6 +96,19 @@ def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     compare.set_defaults(command=_compare)
 
 
+def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    report = commands.add_parser("report", help="one self-contained page: report.html, or report.md")
+    report.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
+    report.add_argument(
+        "census", metavar="CENSUS", nargs="?", help="census file; the kept reference by default"
+    )
+    report.add_argument(
+        "--margin", default="1%", help="smallest overhead that matters: 0.05ns, 1%% (default)"
+    )
+    add_output(report)
+    report.set_defaults(command=_report)
+
+
 def _add_calibration(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     calibration = commands.add_parser("calibration", help="what the instrument can tell, from --calibrate")
     calibration.add_argument("file", metavar="FILE", help="run of python -m benchmarks --calibrate -o FILE")
@@ -136,6 +150,18 @@ def _claims(args: argparse.Namespace) -> int:
     else:
         emit("\n".join(claims.lines(found, markdown=args.format == "markdown")) + "\n", args)
     return claims.exit_status(found)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from results import report
+
+    if not args.output or Path(args.output).suffix not in (".html", ".md"):
+        raise UsageError("report needs -o with a name that ends in .html or .md")
+    margin_of(args.margin, "--margin")
+    run, census = load(args.file), Path(args.census) if args.census else None
+    make = report.as_html if args.output.endswith(".html") else report.as_text
+    emit(make(run, census, args.margin), args)
+    return 0
 
 
 def _compare(args: argparse.Namespace) -> int:

@@ -144,9 +144,8 @@ def _exactly(
         states = ", ".join(f"{row['memcg']} {row['gate']}" for row in others[:4])
         return Answer(number, claim, "fails", f"other accesses with {states}", evidence)
     more = sorted({row["over_base"]["instructions"] for row in rows})
-    return Answer(
-        number, claim, "holds", f"exactly that, in {more[0]:+g} to {more[-1]:+g} instructions", evidence
-    )
+    span = f"{more[0]:g}" if len(more) == 1 else f"{more[0]:g} to {more[-1]:g}"
+    return Answer(number, claim, "holds", f"exactly that, in {span} instructions", evidence)
 
 
 def at_worst_a_store(data: Data) -> Answer:

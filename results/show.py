@@ -236,7 +236,8 @@ def noise_line(group: Group) -> str:
 HEADINGS: Final = ("arm", "overhead, ns", "95 % interval", "%", "one layout, sd", "verdict")
 
 
-def _row(cell: Cell) -> tuple[str, ...]:
+def row_of(cell: Cell) -> tuple[str, ...]:
+    """A cell as texts under `HEADINGS`."""
     one, judged = cell.overhead, cell.judgement
     interval = "none" if judged.ci95 is None else f"[{judged.ci95[0]:+.3f}, {judged.ci95[1]:+.3f}]"
     placement = "" if one.noise.placement is None else f"{one.noise.placement:.3f}"
@@ -252,7 +253,8 @@ def verdict_text(cell: Cell) -> str:
     return f"{text})" if cell.seconds_needed is None else f"{text}; {cell.seconds_needed:.0f} s more)"
 
 
-def _title(group: Group) -> str:
+def title_of(group: Group) -> str:
+    """Scenario, base level, noise floor, processes."""
     floor = "no noise floor" if group.floor_ns is None else f"noise floor {group.floor_ns:.3f}"
     scenario = group.scenario
     return f"{scenario.name}: base {group.base_ns:.2f} ns/page, {floor}, {len(scenario.processes)} processes"
@@ -291,11 +293,11 @@ def as_table(run: Run, margin: Margin) -> str:
         file=stream, width=max(real.width, 100), force_terminal=real.is_terminal, highlight=False
     )
     for group in groups:
-        table = Table(title=_title(group), title_justify="left", title_style="bold")
+        table = Table(title=title_of(group), title_justify="left", title_style="bold")
         for heading in HEADINGS:
             table.add_column(heading, justify="left" if heading in ("arm", "verdict") else "right")
         for cell in group.cells:
-            table.add_row(*_row(cell))
+            table.add_row(*row_of(cell))
         console.print(table)
         console.print(noise_line(group), markup=False)
         for warning in group.warnings:
@@ -311,12 +313,12 @@ def as_markdown(run: Run, margin: Margin) -> str:
     lines: list[str] = []
     for group in groups:
         lines += [
-            f"**{_escape(_title(group))}**",
+            f"**{_escape(title_of(group))}**",
             "",
             f"| {' | '.join(HEADINGS)} |",
             "|---|---:|---:|---:|---:|---|",
         ]
-        lines += [f"| {' | '.join(_escape(text) for text in _row(cell))} |" for cell in group.cells]
+        lines += [f"| {' | '.join(_escape(text) for text in row_of(cell))} |" for cell in group.cells]
         lines += [
             "",
             _escape(noise_line(group)),

@@ -1,0 +1,70 @@
+"""Overhead against how many struct pages are in play: the line is hot, in a cache, or in memory."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from matplotlib.figure import Figure
+
+from plots.style import caption, error_bar, new_figure
+from results.load import Run
+from results.show import Cell, Group
+
+NEEDS: Final = "python -m benchmarks --memory all --only 'v1,keyfirst,memcg=on-idle,depth=pcp' -o FILE"
+SIZES: Final = {"warm": "warm\n32 KiB", "l2": "l2\n512 KiB", "l3": "l3\n4 MiB", "dram": "dram\n1 GiB"}
+SHOWN: Final = {("v1", "jump-label"): ("#0072B2", "o"), ("keyfirst", "jump-label"): ("#D55E00", "s")}
+LINES: Final = {"on": "-", "deferred": ":"}
+
+
+def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
+    """Sequential beside random, checks on and deferred; None unless two sizes were measured."""
+    chosen = [
+        group
+        for group in groups
+        if group.scenario.axes["memcg"] == "on-idle"
+        and group.scenario.axes["page_kind"] == "plain"
+        and group.scenario.axes["depth"] == "pcp"
+        and group.scenario.axes["entry"] == "__free_pages"
+    ]
+    if len({group.scenario.axes["memory"] for group in chosen}) < 2:
+        return None
+    figure, axes = new_figure(1, 2, 4.0)
+    for panel, order in zip(axes[0], ("sequential", "random"), strict=True):
+        panel.axhline(0, color="black", linewidth=0.8)
+        for (variant, gate), (colour, marker) in SHOWN.items():
+            for checks, line in LINES.items():
+                points = _points(chosen, order, checks, variant, gate)
+                if points:
+                    places, cells = zip(*points, strict=True)
+                    bars = [error_bar(cell) or [[0], [0]] for cell in cells]
+                    panel.errorbar(
+                        places,
+                        [cell.overhead.ns for cell in cells],
+                        yerr=[[bar[end][0] for bar in bars] for end in (0, 1)],
+                        color=colour,
+                        marker=marker,
+                        fillstyle="full" if checks == "on" else "none",
+                        linestyle=line,
+                        capsize=3,
+                        label=f"{variant}, check {'on every free' if checks == 'on' else 'at the drain'}",
+                    )
+        panel.set_xticks(range(len(SIZES)), list(SIZES.values()))
+        panel.set_title(f"pages freed in {order} order")
+        panel.set_ylabel("overhead, ns per page")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
+    caption(figure, run, chosen, "memcg on-idle, plain pages, 95 % intervals. Panels have their own scales.")
+    return figure
+
+
+def _points(
+    groups: Sequence[Group], order: str, checks: str, variant: str, gate: str
+) -> list[tuple[int, Cell]]:
+    """Place on the axis and cell; the warm set is measured in sequential order only."""
+    return [
+        (list(SIZES).index(group.scenario.axes["memory"]), cell)
+        for group in groups
+        for cell in group.cells
+        if group.scenario.axes["order"] == order
+        and group.scenario.axes["checks"] == checks
+        and (cell.overhead.arm.variant, cell.overhead.arm.gate) == (variant, gate)
+    ]

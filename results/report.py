@@ -1,0 +1,121 @@
+"""`python -m results report`: one self-contained page, verdicts first. No network, no script.
+
+Every string of the run is a stranger's: Jinja escapes it, and figures are embedded as images, in which
+scripts do not run.
+"""
+
+import base64
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from results import claims
+from results.load import Run
+from results.show import HEADINGS, analyse, as_markdown, noise_line, row_of, run_facts, run_warnings, title_of
+from results.verdict import Margin
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+ALT: Final = {
+    "headline": "Overhead of every variant over base, in ns per page with 95 % intervals, by memcg state.",
+    "ladder": "Cost of a NOP, a load, a comparison with its branch, and a store, each inserted alone.",
+    "memory": "Overhead of v1 against the number of struct pages in play, sequential and random.",
+    "noise": "Noise floor of each scenario and the spread of a single code placement.",
+    "calibration": "Injected against measured cycles.",
+}
+SHOWN: Final = (
+    "cpu_model_name",
+    "hostname",
+    "platform",
+    "commit",
+    "python_version",
+    "numba",
+    "freepath_cpu",
+    "seed",
+)
+CONDITIONS: Final = (
+    "governor",
+    "turbo",
+    "smt",
+    "clocksource",
+    "thp",
+    "virtual",
+    "mitigations",
+    "load_before",
+)
+
+
+def draw_figures(run: Run, margin_text: str, folder: Path) -> None:
+    """Have the figures drawn. In a process of its own: this stage does not import the next one."""
+    command = [sys.executable, "-m", "plots", run.path, "-o", str(folder), "--format", "svg"]
+    root = Path(__file__).parent.parent
+    subprocess.run(
+        [*command, f"--margin={margin_text}"],
+        capture_output=True,
+        env={
+            "PYTHONPATH": str(root),
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "MPLCONFIGDIR": str(folder),
+        },
+        check=False,
+    )
+
+
+def embedded(folder: Path) -> Iterator[dict[str, str]]:
+    """The figures of a folder, in the order of `ALT`, as data URLs."""
+    for name, alt in ALT.items():
+        path = folder / f"{name}.svg"
+        if path.exists():
+            data = base64.b64encode(path.read_bytes()).decode()
+            yield {"source": f"data:image/svg+xml;base64,{data}", "alt": alt}
+
+
+def as_html(run: Run, census: Path | None, margin_text: str) -> str:
+    """The page."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.ChainableUndefined
+    )
+    with tempfile.TemporaryDirectory(prefix="freepath-") as folder:
+        draw_figures(run, margin_text, Path(folder))
+        return environment.get_template("report.html").render(
+            **_content(run, census, Margin.parse(margin_text)), figures=list(embedded(Path(folder)))
+        )
+
+
+def _content(run: Run, census: Path | None, margin: Margin) -> dict[str, Any]:
+    groups = analyse(run, margin)
+    floors = [group.floor_ns for group in groups if group.floor_ns is not None]
+    doubts = [f"{group.scenario.name}: {warning}" for group in groups for warning in group.warnings]
+    facts = run_facts(run)
+    conditions = run.scenarios[0].processes[0].facts
+    machine = {name: facts[name] for name in SHOWN if name in facts}
+    return {
+        "facts": facts,
+        "machine": machine | {name: conditions[name] for name in CONDITIONS if name in conditions},
+        "floor": max(floors) if floors else None,
+        "answers": claims.answers(run, census, margin),
+        "doubts": [*run_warnings(run), *doubts],
+        "cells": sum(len(group.cells) for group in groups),
+        "headings": HEADINGS,
+        "groups": [
+            {
+                "title": title_of(group),
+                "rows": [row_of(cell) for cell in group.cells],
+                "noise": noise_line(group),
+            }
+            for group in groups
+        ],
+    }
+
+
+def as_text(run: Run, census: Path | None, margin_text: str) -> str:
+    """The same as Markdown, without figures."""
+    margin = Margin.parse(margin_text)
+    found = claims.answers(run, census, margin)
+    head = "# What does one more test cost in the page free path?\n\n"
+    return head + "\n".join(claims.lines(found, markdown=True)) + "\n" + as_markdown(run, margin)

@@ -1,0 +1,181 @@
+"""The six claims on data whose truth is known, and the report made from them."""
+
+import copy
+import json
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from results import claims
+from results.load import load
+from results.verdict import Margin
+from tests import runfile
+from tests.command import ROOT, refused, run
+
+MARGIN = Margin(1.0, percent=True)
+REFERENCE = json.loads((ROOT / "results" / "reference" / "census-x86-64-v3.json").read_text())
+FLAGGED: runfile.Arms = {
+    ("base", "jump-label"): 0.0,
+    ("base", "memory-flag"): 0.1,
+    ("base", "none"): 0.4,
+    ("base-twin", "jump-label"): 0.0,
+    ("v1", "jump-label"): 0.2,
+    ("v1", "memory-flag"): 0.3,
+    ("v1", "none"): 0.7,
+}
+
+
+def quick(off: float = 0.3, idle: float = 0.25, ungated: float = 0.7) -> dict[str, Any]:
+    """A run with what every claim reads; v1's cost by memcg state, and of a call without a gate."""
+    plain = dict(runfile.HEADLINE) | {("v1", "jump-label"): idle, ("v1", "memory-flag"): idle}
+    without = {(variant, "none"): cost for (variant, _), cost in plain.items()}
+    without |= {("v1", "none"): off, ("v1-ifdef", "none"): 0.0}
+    return runfile.document(
+        runfile.Session(arms=without, seed=1, axes={"memcg": "off"}),
+        runfile.Session(arms=plain, seed=2, axes={"memcg": "disabled"}),
+        runfile.Session(arms=plain, seed=3),
+        runfile.Session(arms=FLAGGED | {("v1", "none"): ungated}, seed=4, axes={"page_kind": "flagged"}),
+    )
+
+
+def verdicts(tmp_path: Path, data: dict[str, Any], census: dict[str, Any] | None = None) -> dict[str, str]:
+    """By claim."""
+    other = runfile.write(tmp_path / "census.json", census) if census else None
+    found = claims.answers(load(runfile.write(tmp_path / "run.json", data)), other, MARGIN)
+    return {answer.id: answer.verdict for answer in found}
+
+
+def test_the_answers_of_a_run_in_which_v1_costs(tmp_path: Path) -> None:
+    """C1 to C4 hold; C5 and C6 fail, since a quarter of a nanosecond is more than 1 %."""
+    expected = dict.fromkeys(["C1", "C2", "C3", "C4"], "holds") | {"C5": "fails", "C6": "fails"}
+    assert verdicts(tmp_path, quick()) == expected
+
+
+def test_the_answers_of_a_run_in_which_it_is_free(tmp_path: Path) -> None:
+    """C1 fails, C5 and C6 hold; a call that costs nothing without a gate makes C2 fail."""
+    found = verdicts(tmp_path, quick(off=0.0, idle=0.0, ungated=0.2))
+    assert (found["C1"], found["C2"], found["C5"], found["C6"]) == ("fails", "fails", "holds", "holds")
+
+
+def test_a_cost_in_some_states_only_refutes_all_kernels(tmp_path: Path) -> None:
+    """C1 says all."""
+    assert verdicts(tmp_path, quick(off=0.0))["C1"] == "fails"
+
+
+def test_without_data_a_claim_is_undecided_and_names_the_command(tmp_path: Path) -> None:
+    """Never a guess."""
+    arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("nop", "none"): 0.0}
+    file = runfile.write(tmp_path / "run.json", runfile.document(runfile.Session(arms=arms)))
+    found = {answer.id: answer for answer in claims.answers(load(file), None, MARGIN)}
+    for number in ("C1", "C2", "C5", "C6"):
+        assert found[number].verdict == "undecided"
+        assert "python -m benchmarks" in found[number].because
+
+
+@pytest.mark.parametrize(("number", "kind"), [("C3", "flagged"), ("C4", "plain")])
+def test_one_access_more_refutes_the_instruction_claims(tmp_path: Path, number: str, kind: str) -> None:
+    """The census decides them exactly."""
+    census = copy.deepcopy(REFERENCE)
+    row = next(
+        arm
+        for arm in census["arms"]
+        if (arm["variant"], arm["page_kind"], arm["memcg"], arm["depth"]) == ("v1", kind, "off", "pcp")
+    )
+    row["over_base"]["accesses"].append(
+        {"op": "store", "object": "page", "field": "flags", "offset": 0, "size": 8, "count": 1}
+    )
+    found = verdicts(tmp_path, quick(), census)
+    assert found[number] == "fails"
+    assert found["C4" if number == "C3" else "C3"] == "holds"
+
+
+def test_the_command(tmp_path: Path) -> None:
+    """Exit status 1 when a claim fails; JSON as in the contract; bad input."""
+    file = runfile.write(tmp_path / "run.json", quick())
+    done = run("results", "claims", str(file), "--format", "json")
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert document["schema"] == "freepath.claims/1"
+    assert [claim["id"] for claim in document["claims"]] == ["C1", "C2", "C3", "C4", "C5", "C6"]
+    assert set(document["claims"][0]) == {"id", "claim", "verdict", "because", "evidence"}
+    assert "C5 fails" in run("results", "claims", str(file)).stdout
+    refused(run("results", "claims", str(file), str(file)), "no census")
+    refused(run("results", "claims", "nowhere.json"), "nowhere.json")
+
+
+class Page(HTMLParser):
+    """What the checks below need to know of a page."""
+
+    VOID = frozenset({"meta", "img", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.ids: list[str] = []
+        self.unbalanced: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember it."""
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """It must close the innermost open one."""
+        if not self.open or self.open.pop() != tag:
+            self.unbalanced.append(tag)
+
+
+def test_the_page_is_whole_and_needs_nothing(tmp_path: Path) -> None:
+    """Balanced tags, headings in order, alternative texts, labelled regions; no script, no network."""
+    file = runfile.write(tmp_path / "run.json", quick())
+    target = tmp_path / "report.html"
+    assert run("results", "report", str(file), "-o", str(target)).returncode == 0
+    text = target.read_text()
+    page = Page(text)
+    assert not page.unbalanced and not page.open
+    assert len(page.ids) == len(set(page.ids))
+    names = [tag for tag, _ in page.tags]
+    assert "script" not in names and "link" not in names and "iframe" not in names
+    levels = [int(name[1]) for name in names if name in ("h1", "h2", "h3")]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    images = [attrs for tag, attrs in page.tags if tag == "img"]
+    assert images and all(image["alt"] and (image["src"] or "").startswith("data:") for image in images)
+    assert dict(page.tags[0][1])["lang"] == "en"
+    assert all(attrs.get("scope") for tag, attrs in page.tags if tag == "th")
+    assert "http://" not in text.replace("http://www.w3.org", "") and "https://" not in text
+    assert text.index("The claims of the mail") < text.index("Figures") < text.index("Overhead by scenario")
+
+
+def test_a_strangers_run_does_not_execute(tmp_path: Path) -> None:
+    """Every string is data: it is shown, escaped."""
+    data = quick()
+    data["metadata"]["cpu_model_name"] = "<script>alert(1)</script>"
+    data["metadata"]["freepath_command"] = '"><img src=x onerror=alert(2)>'
+    data["metadata"]["hostname"] = "{{ 7 * 7 }}"
+    file = runfile.write(tmp_path / "run.json", data)
+    target = tmp_path / "report.html"
+    assert run("results", "report", str(file), "-o", str(target)).returncode == 0
+    text = target.read_text()
+    assert "<script" not in text and "<img src=x" not in text
+    assert "&lt;script&gt;" in text and "{{ 7 * 7 }}" in text
+
+
+def test_markdown_and_bad_input(tmp_path: Path) -> None:
+    """The same without figures; a name decides the format; nothing is overwritten."""
+    file = runfile.write(tmp_path / "run.json", quick())
+    target = tmp_path / "report.md"
+    assert run("results", "report", str(file), "-o", str(target)).returncode == 0
+    assert "**C1 holds" in target.read_text() and "| v1/jump-label |" in target.read_text()
+    refused(run("results", "report", str(file), "-o", str(target)), "exists", "--force")
+    refused(run("results", "report", str(file), "-o", str(tmp_path / "report.pdf")), ".html or .md")
+    refused(run("results", "report", str(file)), "-o")
+    refused(run("results", "report", str(file), "-o", str(tmp_path / "r.html"), "--margin=0"), "--margin")
