@@ -12,7 +12,19 @@ from typing import Final
 from model.errors import FreepathError
 from model.image import CHECKS, GATES, Checks, Gate, Image
 from model.machine import MEMCG_STATES, MemcgState
-from model.start import DEPTHS, ENTRIES, ORDERS, PAGE_KINDS, Depth, Entry, Order, PageKind, timed_loop
+from model.start import (
+    DEPTHS,
+    ENTRIES,
+    ORDERS,
+    PAGE_KINDS,
+    Depth,
+    Entry,
+    Order,
+    PageKind,
+    is_kmem,
+    mix_of,
+    timed_loop,
+)
 from model.variants import VARIANTS
 
 MEMORY: Final = {"warm": 512, "l2": 8192, "l3": 65536, "dram": 16_777_216}
@@ -29,8 +41,6 @@ UNCHARGE_NS: Final = 45
 SEQUENTIAL_CHUNK: Final = 4096
 RANDOM_CHUNK: Final = 1024
 """Pages per slice beyond the warm set: a random page costs about four times as much."""
-
-KMEM_KINDS: Final = ("flagged", "charged")
 
 
 class SelectionError(FreepathError):
@@ -85,8 +95,9 @@ class Scenario:
     @property
     def passes(self) -> int:
         """Passes per slice; cold pages are freed once."""
-        if self.memory != "warm":
-            return 1
+        mix = mix_of(self.page_kind)
+        if self.memory != "warm" or (mix and mix[1] == "random"):
+            return 1  # a second pass over a random mix would find its branches learned
         per_page = NOMINAL_NS[self.depth] + (UNCHARGE_NS if self.page_kind == "charged" else 0)
         return max(1, round(SLICE_NS / (self.pages * per_page)))
 
@@ -117,13 +128,13 @@ class Scenario:
 
     def _takes(self, variant: str) -> bool:
         """Exact arms add to base, which cannot free a kmem page without its old helper."""
-        return self.page_kind not in KMEM_KINDS or not VARIANTS[variant].exact
+        return not is_kmem(self.page_kind) or not VARIANTS[variant].exact
 
     def _gates(self, variant: str) -> tuple[Gate, ...]:
         """Gates under which this variant's code differs here."""
         if self.memcg == "off":
             return ("none",)  # no key is compiled in
-        if self.page_kind in KMEM_KINDS and not VARIANTS[variant].exact:
+        if is_kmem(self.page_kind) and not VARIANTS[variant].exact:
             # The old helper asks the key too, so base exists with each gate; without any gate the
             # uncharge is always called, which answers what the key saves.
             ungated: tuple[Gate, ...] = ("none",) if variant in ("base", "v1") else ()
@@ -147,6 +158,7 @@ SCENARIOS: Final = [
     *(replace(scenario, depth="full") for scenario in PLAIN[::2]),
     *(replace(scenario, checks="deferred") for scenario in PLAIN[::2]),
     *(replace(_ON_IDLE, entry=entry) for entry in ENTRIES[1:]),
+    *(replace(_ON_IDLE, page_kind=kind) for kind in PAGE_KINDS if mix_of(kind)),
     *(
         replace(_ON_IDLE, memory=memory, order=order, checks=checks)
         for memory in ("l2", "l3", "dram")

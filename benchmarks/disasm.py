@@ -97,6 +97,11 @@ class Listing:
                     first.setdefault(name, place)
         return sorted(first, key=lambda name: first[name])
 
+    def ran(self, function: str) -> int:
+        """Instructions of one function that ran, repetitions counted."""
+        offset, size = self.placement.code.functions[function]
+        return sum(offset <= at - self.placement.base < offset + size for at in self.trace.path)
+
     def lines(self, function: str) -> Iterator[tuple[str, str, str, bool]]:
         """Mark, text, remark, and whether it ran, of every instruction."""
         ours, theirs = self._decoded(self.placement, function), self._decoded(self.reference, function)
@@ -155,7 +160,7 @@ def _show(listing: Listing, only: str | None, title: str) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(f"{title}; {listing.trace.instructions} instructions ran", style="bold", markup=False)
     for name in [only] if only else names:
-        console.print(f"\n{name}:", style="bold", markup=False)
+        console.print(f"\n{name}: {listing.ran(name)} instructions ran", style="bold", markup=False)
         for mark, text, remark, ran in listing.lines(name):
             line = f"{mark}{' ' if ran else '.'} {text}"
             styled = Text(f"{line:60}  # {remark}" if remark else line)

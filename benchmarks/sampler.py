@@ -135,6 +135,7 @@ class Sampler:
         """Ns per page of one slice; what restores the pages is not in it."""
         record = placed.run.record
         if self.walk.restores_each_pass:
+            record["kinds"] = self.start.kinds_address(self.rng)
             placed.restore(placed.run.address)
         elif self.walk.exhausted:
             placed.restore(placed.run.address)

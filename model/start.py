@@ -21,10 +21,24 @@ from model.run import RUN
 from model.variants import variant as variant_called
 from model.zone import PCP_BATCH, PCP_HIGH, PCP_NEVER, Migratetype
 
-PageKind = Literal["plain", "anon", "flagged", "charged"]
+PageKind = Literal[
+    "plain",
+    "anon",
+    "flagged",
+    "charged",
+    "flagged-1-periodic",
+    "flagged-10-periodic",
+    "flagged-50-periodic",
+    "flagged-1-random",
+    "flagged-10-random",
+    "flagged-50-random",
+]
+"""A mix is a percentage of flagged pages among plain ones, evenly spread or drawn anew for every slice."""
 Order = Literal["sequential", "random"]
 Depth = Literal["prepare", "pcp", "full"]
 Entry = Literal["__free_pages", "put_page", "release_pages"]
+MIX_PATTERN: Final = 1 << 16
+"""Pages in the pattern of a random mix; each slice begins at another place of it."""
 PAGE_KINDS: Final[tuple[PageKind, ...]] = get_args(PageKind)
 ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 DEPTHS: Final[tuple[Depth, ...]] = get_args(Depth)
@@ -43,8 +57,37 @@ def timed_loop(variant: str, memcg: bool, kind: PageKind, depth: Depth, entry: E
         return "time_prepare"
     if entry != "__free_pages":
         return f"time_{entry}"
-    old_helper = kind in ("flagged", "charged") and variant_called(variant).marks(memcg) == "never"
+    old_helper = is_kmem(kind) and variant_called(variant).marks(memcg) == "never"
     return "time_free_kmem_pages" if old_helper else "time_free_pages"
+
+
+def is_kmem(kind: PageKind) -> bool:
+    """Whether such pages, or some of them, come from alloc_kmem_pages."""
+    return kind.startswith("flagged") or kind == "charged"
+
+
+def mix_of(kind: PageKind) -> tuple[float, str] | None:
+    """Share of flagged pages and how they are spread; None for pages all alike."""
+    _, *mix = kind.split("-")
+    return (float(mix[0]) / 100, mix[1]) if mix else None
+
+
+def pattern(kind: PageKind, pages: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Which template each page starts from: 1 for a flagged page of a mix, else 0.
+
+    Returns
+    -------
+    u1[pages], or for a random mix a longer array of which any `pages` in a row may be used.
+    """
+    mix = mix_of(kind)
+    if mix is None:
+        return np.zeros(pages, np.uint8)
+    share, spread = mix
+    if spread == "random":
+        drawn: npt.NDArray[np.uint8] = (rng.random(MIX_PATTERN + pages) < share).astype(np.uint8)
+        return drawn
+    spread_evenly: npt.NDArray[np.uint8] = (np.arange(pages) % round(1 / share) == 0).astype(np.uint8)
+    return spread_evenly
 
 
 def template(kind: PageKind, machine: Machine, variant: str) -> npt.NDArray[Any]:
@@ -119,7 +162,7 @@ class StartState:
         self.order_of_pages = np.arange(pages, dtype=np.uint32)
         if order == "random":
             rng.shuffle(self.order_of_pages)
-        self._kinds = np.zeros(pages, np.uint8)
+        self._kinds = pattern(kind, pages, rng)
         self._addresses = np.zeros(0, np.int64)
         if entry == "release_pages":
             self._addresses = address_of(memory.mem_map) + self.order_of_pages.astype(np.int64) * PAGE_BYTES
@@ -134,6 +177,10 @@ class StartState:
     def run_record(self, variant: str) -> "Run":
         """What the timed loops of one variant are told."""
         return Run(self, variant)
+
+    def kinds_address(self, rng: np.random.Generator) -> int:
+        """Where a slice's kinds begin: in a random mix at a place drawn anew, so that nobody learns it."""
+        return address_of(self._kinds) + int(rng.integers(len(self._kinds) - self.pages + 1))
 
     def order_address(self, at: int) -> int:
         """Where the loops find the page to free at this place of the order."""
@@ -178,8 +225,12 @@ class Run:
 
     def __init__(self, start: StartState, variant: str) -> None:
         memory = start.machine.memory
-        self._templates = aligned(STRUCT_PAGE, 1)
-        self._templates[:] = template(start.kind, start.machine, variant)
+        self._templates = aligned(STRUCT_PAGE, 2)
+        kinds: tuple[PageKind, PageKind] = (
+            ("plain", "flagged") if mix_of(start.kind) else (start.kind, start.kind)
+        )
+        for place, kind in enumerate(kinds):
+            self._templates[place] = template(kind, start.machine, variant)[0]
         self.record = np.zeros(1, RUN)
         self.address = address_of(self.record)
         self.record["mem_map"] = address_of(memory.mem_map)

@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_show(commands)
     _add_claims(commands)
     _add_compare(commands)
+    _add_history(commands)
     _add_report(commands)
     _add_calibration(commands)
     return parser
@@ -94,6 +95,14 @@ def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add_output(compare)
     compare.set_defaults(command=_compare)
+
+
+def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    history = commands.add_parser("history", help="each cell over the runs of a folder, change points marked")
+    history.add_argument("folder", metavar="DIR", help="results/runs, or any folder of runs")
+    history.add_argument("--format", choices=("text", "json"), default="text")
+    add_output(history)
+    history.set_defaults(command=_history)
 
 
 def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -150,6 +159,14 @@ def _claims(args: argparse.Namespace) -> int:
     else:
         emit("\n".join(claims.lines(found, markdown=args.format == "markdown")) + "\n", args)
     return claims.exit_status(found)
+
+
+def _history(args: argparse.Namespace) -> int:
+    from results import history
+
+    found = history.history(Path(args.folder))
+    emit(history.as_json(found) if args.format == "json" else "\n".join(history.lines(found)) + "\n", args)
+    return 0
 
 
 def _report(args: argparse.Namespace) -> int:

@@ -22,6 +22,8 @@ ALT: Final = {
     "headline": "Overhead of every variant over base, in ns per page with 95 % intervals, by memcg state.",
     "ladder": "Cost of a NOP, a load, a comparison with its branch, and a store, each inserted alone.",
     "memory": "Overhead of v1 against the number of struct pages in play, sequential and random.",
+    "share": "Overhead against the share of flagged pages, evenly spread and at random.",
+    "distribution": "Each process's own estimate, arm by arm, with memcg on-idle.",
     "noise": "Noise floor of each scenario and the spread of a single code placement.",
     "calibration": "Injected against measured cycles.",
 }
@@ -106,6 +108,8 @@ def _content(run: Run, census: Path | None, margin: Margin) -> dict[str, Any]:
             {
                 "title": title_of(group),
                 "rows": [row_of(cell) for cell in group.cells],
+                "share": "Overhead against the share of flagged pages, evenly spread and at random.",
+                "distribution": "Each process's own estimate, arm by arm, with memcg on-idle.",
                 "noise": noise_line(group),
             }
             for group in groups

@@ -1,0 +1,49 @@
+"""How a figure comes about: every process's own estimate, arm by arm, in the headline's on-idle scenario."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from plots.style import SERIES, caption, floor_band, new_figure
+from results.estimate import TRIM_BLOCKS, Levels, trimmed_mean
+from results.load import Run
+from results.show import Group
+
+NEEDS: Final = "python -m benchmarks --quick -o FILE"
+SCENARIO: Final = "on-idle/plain/warm/sequential/pcp"
+ROW: Final = 0.28
+
+
+def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
+    """One dot per process, the interval's centre as a bar; None without the scenario."""
+    group = next((group for group in groups if group.scenario.name == SCENARIO), None)
+    if group is None:
+        return None
+    figure, axes = new_figure(1, 1, 1.6 + ROW * len(group.cells))
+    panel = axes[0][0]
+    floor_band(panel, group)
+    levels = Levels(group.scenario)
+    rng = np.random.default_rng(0)
+    for row, cell in enumerate(group.cells):
+        one = cell.overhead
+        used = [p for p in group.scenario.processes if one.arm in p.ns and levels.chosen(p).any()]
+        ratios = [
+            trimmed_mean(np.log(p.ns[one.arm] / p.ns[one.base])[levels.chosen(p)], TRIM_BLOCKS) for p in used
+        ]
+        colour, marker, fill = SERIES[one.arm.gate]
+        heights = row + 0.5 * (rng.random(len(ratios)) - 0.5)
+        panel.plot(
+            np.expm1(ratios) * one.base_ns, heights, marker, color=colour, fillstyle=fill, markersize=4
+        )
+        panel.plot([one.ns, one.ns], [row - 0.36, row + 0.36], color="black", linewidth=1.4)
+    panel.set_yticks(range(len(group.cells)), [cell.overhead.arm.name for cell in group.cells])
+    panel.invert_yaxis()
+    panel.set_xlabel("overhead, ns per page")
+    panel.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    panel.set_title(group.scenario.name)
+    caption(
+        figure, run, [group], "One marker per process; bars: the estimate. Grey: noise floor; dashed: margin."
+    )
+    return figure

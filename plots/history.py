@@ -1,0 +1,44 @@
+"""Overheads over time, with the points at which a level changed."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from plots.style import new_figure
+from results.history import Series
+
+MOST: Final = 12
+"""Series per figure: those with changes first, then the longest."""
+COLUMNS: Final = 3
+
+
+def draw_history(found: Sequence[Series]) -> Figure | None:
+    """Small panels, one per cell; None without two runs of any cell."""
+    known = [one for one in found if len(one.points) > 1 and "base-twin" not in one.cell]
+    chosen = sorted(known, key=lambda one: (-len(one.changes), -len(one.points)))[:MOST]
+    if not chosen:
+        return None
+    rows = -(-len(chosen) // COLUMNS)
+    figure, axes = new_figure(rows, COLUMNS, 0.8 + 1.7 * rows)
+    for panel, one in zip(axes.flat, chosen, strict=False):
+        places = range(len(one.points))
+        values = [point.overhead_ns for point in one.points]
+        ends = [point.ci95_ns or (point.overhead_ns, point.overhead_ns) for point in one.points]
+        errors = [
+            [v - e[0] for v, e in zip(values, ends, strict=True)],
+            [e[1] - v for v, e in zip(values, ends, strict=True)],
+        ]
+        panel.errorbar(places, values, yerr=errors, fmt="o-", color="#0072B2", markersize=3, linewidth=0.8)
+        for index in one.changes:
+            panel.axvline(index - 0.5, color="#D55E00", linestyle="--", linewidth=1)
+        panel.axhline(0, color="black", linewidth=0.6)
+        panel.set_title(one.cell.replace(": ", "\n").replace("$", r"\$"), fontsize=7)
+        panel.tick_params(labelsize=7)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for panel in axes.flat[len(chosen) :]:
+        panel.set_axis_off()
+    text = f"Overhead, ns per page, run by run; dashed: change points. {len(chosen)} of {len(known)} cells."
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, color="#333333")
+    return figure
