@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git describe --always --abbrev=12 --dirty --exclude='*' 2>/dev/null || echo unknown)
 
-.PHONY: run calibrate test lint clean
+.PHONY: run calibrate test lint web clean
 
 run: $(READY)  ## measure the headline, show it and draw it, all under results/runs/
 	@mkdir -p $(RUN)
@@ -37,6 +37,9 @@ $(READY): pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
+
+web: $(READY)  ## what the browser test of the report needs besides Node.js and Chromium
+	@npm install --silent --no-save --no-package-lock --prefix $(VENV)/web axe-core@4.14.1 playwright-core@1.65.1 html-validate@10.17.0
 
 clean:  ## remove what make made, but no measured run
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

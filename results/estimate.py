@@ -87,12 +87,12 @@ class Overhead:
     @property
     def ns(self) -> float:
         """Overhead in ns per page."""
-        return math.expm1(self.log_ratio.mean) * self.base_ns
+        return _expm1(self.log_ratio.mean) * self.base_ns
 
     @property
     def pct(self) -> float:
         """Overhead in percent of the modelled base."""
-        return 100 * math.expm1(self.log_ratio.mean)
+        return 100 * _expm1(self.log_ratio.mean)
 
     def interval_ns(self, confidence: float) -> tuple[float, float] | None:
         """Two-sided interval in ns per page; None with a single process."""
@@ -100,12 +100,17 @@ class Overhead:
         if half is None:
             return None
         ends = (self.log_ratio.mean - half, self.log_ratio.mean + half)
-        return math.expm1(ends[0]) * self.base_ns, math.expm1(ends[1]) * self.base_ns
+        return _expm1(ends[0]) * self.base_ns, _expm1(ends[1]) * self.base_ns
 
     @property
     def error_ns(self) -> float | None:
         """Standard error in ns per page."""
         return None if self.log_ratio.error is None else self.log_ratio.error * self.base_ns
+
+
+def _expm1(x: float) -> float:
+    """exp(x) - 1; infinite where a stranger's numbers leave the range."""
+    return math.expm1(x) if x < 700 else math.inf
 
 
 def quantile(freedom: int, probability: float) -> float:

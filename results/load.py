@@ -235,11 +235,17 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata as plain short texts and finite numbers."""
     kept: dict[str, Any] = {}
     for name, value in facts.items():
+        a_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if name in NUMBERS and not (a_number and 0 <= value < 1e6):
+            raise BadRunError(f"metadata {name} is {clean(value)[:40]!r}: no such number")
         if isinstance(value, bool | str):
             kept[clean(name)] = clean(value)
         elif isinstance(value, int | float) and math.isfinite(value) and abs(value) < 1e18:
             kept[clean(name)] = value
     return kept
+
+
+NUMBERS: Final = ("duration", "busy_pct", "steal_pct", "looks", "load_before", "load_after")
 
 
 def _check(scenario: Scenario, path: str | Path) -> None:

@@ -207,3 +207,10 @@ def test_mutated_files_never_give_a_traceback(tmp_path: Path, capsys: pytest.Cap
         file.write_bytes(data)
         assert command.main(["show", str(file)]) in (0, 2)
         assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_short_fuzz_finds_nothing() -> None:
+    """Three seconds of `python -m tests.fuzz`, the same inputs every time."""
+    from tests.fuzz import fuzz
+
+    assert fuzz(3.0, seed=11) > 20

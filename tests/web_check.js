@@ -1,0 +1,36 @@
+// node web_check.js MODULES PAGE: axe-core in headless Chromium (light and dark, wide and narrow) and
+// html-validate on the source. Prints findings as JSON; an empty list is a pass.
+const { createRequire } = require("module");
+const fs = require("fs");
+const path = require("path");
+const [modules, page] = process.argv.slice(2);
+const need = createRequire(path.join(path.resolve(modules), "x.js"));
+const { chromium } = need("playwright-core");
+const { HtmlValidate } = need("html-validate");
+const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+async function main() {
+  const found = [];
+  const validator = new HtmlValidate({ extends: ["html-validate:standard"] });
+  const report = await validator.validateFile(page);
+  for (const file of report.results) {
+    for (const message of file.messages) found.push(`html ${file.filePath}:${message.line} ${message.message}`);
+  }
+  const executablePath = CHROMIUM.find((name) => fs.existsSync(name));
+  const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
+  const browser = await chromium.launch({ executablePath, args: flags });
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [1200, 380]) {
+      const tab = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+      await tab.goto("file://" + path.resolve(page));
+      await tab.addScriptTag({ content: fs.readFileSync(need.resolve("axe-core/axe.min.js"), "utf8") });
+      const result = await tab.evaluate(async () => await axe.run());
+      for (const v of result.violations) found.push(`axe ${colorScheme} ${width}: ${v.id} (${v.impact}) ${v.nodes[0].html}`);
+      const wide = await tab.evaluate(() => document.documentElement.scrollWidth);
+      if (wide > width) found.push(`${colorScheme} ${width}: the page is ${wide} wide`);
+    }
+  }
+  await browser.close();
+  console.log(JSON.stringify(found));
+}
+main();
