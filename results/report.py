@@ -5,6 +5,7 @@ scripts do not run.
 """
 
 import base64
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ ALT: Final = {
     "share": "Overhead against the share of flagged pages, evenly spread and at random.",
     "distribution": "Each process's own estimate, arm by arm, with memcg on-idle.",
     "noise": "Noise floor of each scenario and the spread of a single code placement.",
+    "census": "Instructions per freed page of every arm, by memcg state, and what each adds to base.",
     "calibration": "Injected against measured cycles.",
 }
 SHOWN: Final = (
@@ -49,21 +51,12 @@ CONDITIONS: Final = (
 )
 
 
-def draw_figures(run: Run, margin_text: str, folder: Path) -> None:
-    """Have the figures drawn. In a process of its own: this stage does not import the next one."""
-    command = [sys.executable, "-m", "plots", run.path, "-o", str(folder), "--format", "svg"]
+def draw_figures(path: Path, margin_text: str, folder: Path) -> None:
+    """Have a file's figures drawn, in a process of its own: this stage does not import the next one."""
+    command = [sys.executable, "-m", "plots", str(path), "-o", str(folder), "--format", "svg"]
     root = Path(__file__).parent.parent
-    subprocess.run(
-        [*command, f"--margin={margin_text}"],
-        capture_output=True,
-        env={
-            "PYTHONPATH": str(root),
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(folder),
-            "MPLCONFIGDIR": str(folder),
-        },
-        check=False,
-    )
+    environment = {**os.environ, "PYTHONPATH": str(root), "MPLCONFIGDIR": str(folder)}
+    subprocess.run([*command, f"--margin={margin_text}"], capture_output=True, env=environment, check=False)
 
 
 def embedded(folder: Path) -> Iterator[dict[str, str]]:
@@ -83,7 +76,8 @@ def as_html(run: Run, census: Path | None, margin_text: str) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.ChainableUndefined
     )
     with tempfile.TemporaryDirectory(prefix="freepath-") as folder:
-        draw_figures(run, margin_text, Path(folder))
+        for path in (Path(run.path), census or claims.REFERENCE):
+            draw_figures(path, margin_text, Path(folder))
         return environment.get_template("report.html").render(
             **_content(run, census, Margin.parse(margin_text)), figures=list(embedded(Path(folder)))
         )
