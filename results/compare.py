@@ -1,7 +1,9 @@
 """`python -m results compare OLD NEW`: what changed, run against run or census against census.
 
-Runs are compared by their overheads (arm minus base), which a faster or slower machine hardly moves, and the
-levels of base are shown beside, unjudged. Census files are exact: any change in a count is a change.
+Runs are compared by their overheads (arm minus base), which a faster or slower machine hardly moves. The
+level of base is a row too, but a machine that is slower today is no regression: beyond the threshold it is
+`unsure`, and the census decides whether base itself changed. Census files are exact: any change in a count
+is one.
 
 regressed  the interval of the difference, corrected for the cells, lies above the noise floor, and a
            change as large as the threshold cannot be excluded
@@ -63,7 +65,17 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
     shared = [key for key in after if key in before]
     if not shared:
         raise BadRunError(f"{old.path} and {new.path} share no scenario and arm")
-    return [_change(key, *before[key], *after[key], threshold, len(shared)) for key in shared]
+    levels = {after[key][0].scenario.name: (before[key][0], after[key][0]) for key in shared}
+    changes = [_level(*groups, threshold) for groups in levels.values()]
+    return changes + [_change(key, *before[key], *after[key], threshold, len(shared)) for key in shared]
+
+
+def _level(old: Group, new: Group, threshold: Margin) -> Change:
+    """The level of base itself."""
+    difference = new.base_ns - old.base_ns
+    verdict = "same" if abs(difference) < threshold.ns(old.base_ns) else "unsure"
+    detail = "level of base: the machine's speed; compare census files for its code"
+    return Change(f"{new.scenario.name}: base", old.base_ns, new.base_ns, difference, None, verdict, detail)
 
 
 def _key(group: Group, cell: Cell) -> str:

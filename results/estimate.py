@@ -6,6 +6,7 @@ trimmed mean per process; Yuen's trimmed-mean interval over processes, the unit 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -141,6 +142,13 @@ def yuen(values: Array, share: float = TRIM_PROCESSES) -> Interval:
     return Interval(mean, error, kept - 1)
 
 
+def variances(rows: Sequence[Array]) -> Array:
+    """Sample variance of each row, 0 for a single value; one NumPy call where rows are of one length."""
+    if len({len(row) for row in rows}) == 1 and len(rows[0]) > 1:
+        return np.asarray(np.stack(rows).var(axis=1, ddof=1))
+    return np.array([row.var(ddof=1) if len(row) > 1 else 0.0 for row in rows])
+
+
 class Levels:
     """How busy the machine was in each block of a scenario.
 
@@ -202,7 +210,7 @@ def overhead(scenario: Scenario, arm: Arm, levels: Levels, base: Arm | None = No
 
 
 def _noise(ratios: list[Array], per_process: Array, placement: float | None, base_ns: float) -> Noise:
-    within = float(np.mean([x.var(ddof=1) / len(x) if len(x) > 1 else 0.0 for x in ratios]))
+    within = float(np.mean(variances(ratios) / [len(x) for x in ratios]))
     between = None
     if len(per_process) > 1:
         between = math.sqrt(max(0.0, float(per_process.var(ddof=1)) - within)) * base_ns
@@ -211,12 +219,12 @@ def _noise(ratios: list[Array], per_process: Array, placement: float | None, bas
 
 def _placement_sd(processes: list[Process], arm: Arm, base: Arm) -> float | None:
     """SD of the log ratio had each side been measured at one placement only, pooled over processes."""
-    variances = [
-        np.log(p.placements[arm]).var(ddof=1) + np.log(p.placements[base]).var(ddof=1)
-        for p in processes
-        if min(len(p.placements[arm]), len(p.placements[base])) > 1
-    ]
-    return math.sqrt(float(np.mean(variances))) if variances else None
+    pairs = [(p.placements[arm], p.placements[base]) for p in processes]
+    usable = [pair for pair in pairs if min(map(len, pair)) > 1]
+    if not usable:
+        return None
+    sides = [variances([np.log(x) for x in side]) for side in zip(*usable, strict=True)]
+    return math.sqrt(float(np.mean(sides[0] + sides[1])))
 
 
 def _busy(processes: list[Process], arm: Arm, base: Arm, levels: Levels) -> float | None:
