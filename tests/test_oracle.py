@@ -286,3 +286,24 @@ def test_struct_page_is_one_aligned_line() -> None:
         "flags": 0, "mapping": 8, "index": 16, "_mapcount": 24, "_count": 28,
         "lru_next": 32, "lru_prev": 40, "private": 48, "mem_cgroup": 56,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("order", range(1, 9))
+def test_a_block_that_may_soon_merge_goes_to_the_tail(order: int) -> None:
+    """Where the next larger buddy is free the block is best left alone, up to order 8; else it goes first."""
+    pair = Pair(("base", "none", "on-idle", "on"))
+    size = 1 << order
+    while pair.oracle.nr_free:
+        pair.alloc(order, kmem=False, compound=False)
+    place = {first: at for at, (first, *_) in enumerate(pair.blocks)}
+
+    def free(first: int) -> None:
+        pair.blocks[place[first]] = (-1, 0, False, False)
+        for side in (pair.kernel, pair.oracle):
+            side.free_pages(first, order)
+
+    # Two buddies become the larger block; a block elsewhere opens the list; then the one beside the larger.
+    for first in (2 * size, 3 * size, 4 * size, 0):
+        free(first)
+    assert pair.kernel.machine.free_lists()[order] == [4 * size, 0]
+    pair.compare()
