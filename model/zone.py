@@ -11,7 +11,6 @@ import numpy as np
 
 MAX_ORDER: Final = 11
 """Free blocks have orders 0 to 10."""
-PAGEBLOCK_ORDER: Final = 9
 PCP_BATCH: Final = 31
 PCP_HIGH: Final = 6 * PCP_BATCH
 PCP_NEVER: Final = 2**31 - 1

@@ -54,9 +54,6 @@ class Margin:
         return cls(float(match[1]), match[2] == "%")
 
 
-DEFAULT_MARGIN: Final = Margin(1.0, percent=True)
-
-
 @dataclass(frozen=True)
 class Judgement:
     """A verdict with what it rests on, in ns per page."""

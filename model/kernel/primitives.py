@@ -293,7 +293,6 @@ def _asm(text: str, constraints: str = "", result: Any = types.none) -> Any:
 
 rare = _asm("")
 """Keeps a branch a branch: LLVM would fold a short body into arithmetic, and gcc does not."""
-barrier = _asm("", "~{memory}")
 
 # The kernel also clears the interrupt flag (cli) in between; user mode may not.
 local_irq_save = _asm("pushfq\npopq $0", "=r,~{memory}", types.int64)
