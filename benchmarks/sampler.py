@@ -1,23 +1,45 @@
-"""In the worker: every arm of a scenario, in several code placements, timed in interleaved slices."""
+"""In the worker: every arm of a scenario, in many builds and placements, timed in interleaved slices."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import mean
 from time import perf_counter_ns
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.cases import Arm, Case, Scenario
-from model.errors import KernelReportError
+from benchmarks.scheme import Scheme
+from model.builds import Builds
+from model.errors import FreepathError, KernelReportError
 from model.machine import Machine
+from model.run import CHAIN
 from model.start import RESIDENTS, Run, StartState
 from model.store import Store
-from model.text import LINE, POSITIONS, STEP, Placement
+from model.text import Trampoline
+
+CLOCK_NS: Final = 20_000_000
+CLOCK_READINGS: Final = 15
+"""Readings at each end of the clock's calibration, of which the tightest counts."""
+CLOCK_DRIFT: Final = 1e-3
+"""A clock that runs faster or slower than this against another is no clock."""
+CHAIN_PASSES: Final = 40
+"""About 10,000 cycles per cell."""
+
+Floats = npt.NDArray[np.float64]
 
 
-def interquartile_mean(slices: list[float]) -> float:
-    """Mean of the middle half: interruptions drop out, and clock steps do not show as with a median."""
+def faster_half(slices: list[float]) -> float:
+    """Mean of the faster half: interruptions and cold code only ever add, and up to half the slices may be hit."""
     ordered = sorted(slices)
+    kept = ordered[: (len(ordered) + 1) // 2]
+    return sum(kept) / len(kept)
+
+
+def interquartile_mean(values: list[float]) -> float:
+    """Mean of the middle half."""
+    ordered = sorted(values)
     quarter = len(ordered) // 4
     middle = ordered[quarter : len(ordered) - quarter]
     return sum(middle) / len(middle)
@@ -25,11 +47,11 @@ def interquartile_mean(slices: list[float]) -> float:
 
 @dataclass
 class PlacedArm:
-    """One arm: its code in several places, and what its loops are told."""
+    """One arm: the address of its loop in each cell, what its loops are told, and how its pages are given back."""
 
     arm: Arm
     run: Run
-    loops: list[Callable[..., int]]
+    addresses: list[int]
     restore: Callable[..., int]
 
 
@@ -43,21 +65,26 @@ class Sampler:
     store
         Where compiled images are; they must be there.
     seed
-        Draws code placements, data offset, page order and the order of slices.
+        Draws builds, code placements, data offset, page order and the order of slices.
+    scheme
+        Which builds.
 
     Attributes
     ----------
+    cells
+        What differs between cells.
     blocks
-        [call][arm] -> ns per page, mean over the placements of each one's interquartile mean.
-    by_placement
-        [call][arm][placement] -> ns per page.
+        [call] -> float64[arms, cells of a value], ns per page; the cells in the order of `cells.group(call)`.
+    cycles, bare
+        [call] -> ns per cycle, and ns per page of base as it was compiled, without a build's NOPs.
     """
 
-    def __init__(self, case: Case, store: Store, seed: list[int]) -> None:
+    def __init__(self, case: Case, store: Store, seed: list[int], scheme: Scheme) -> None:
         scenario = case.scenario
         self.rng = np.random.default_rng(seed)
-        self.blocks: list[list[float]] = []
-        self.by_placement: list[list[list[float]]] = []
+        self.blocks: list[Floats] = []
+        self.cycles: list[float] = []
+        self.bare: list[float] = []
         extra = RESIDENTS if scenario.depth == "full" else 0
         self.machine = Machine(scenario.pages + extra, scenario.memcg, rng=self.rng)
         self.start = StartState(
@@ -70,34 +97,48 @@ class Sampler:
             rng=self.rng,
         )
         self.machine.activate()
-        self.positions = 1 if case.plain else POSITIONS
-        self.reduce: Callable[[list[float]], float] = mean if case.plain else interquartile_mean
+        self.reduce: Callable[[list[float]], float] = mean if case.plain else faster_half
+        self.cells = scheme.draw(self.rng)
+        self.stacks = [int(offset) for offset in self.cells.stack]
+        self._trampoline = Trampoline()
+        self._call = self._trampoline.call
         self.arms = [self._place(arm, scenario, store) for arm in case.arms]
-        self.walk = Walk(scenario)
+        self._place_base(case, store)
+        self.walk = Walk(scenario, self.arms)
         self.pages_per_slice = scenario.pages_per_slice
         self.freed = 0
-        self._bags: list[list[int]] = []
         self.ticks_per_ns = self._clock_rate()
         self.empty_pass_ns = self._empty_pass()
 
     def __call__(self, loops: int) -> float:
         """Time `loops` slices of every arm; returns the first arm's seconds."""
-        times: list[list[list[float]]] = [[[] for _ in arm.loops] for arm in self.arms]
-        done = 0
-        while done < loops:
+        group = self.cells.group(len(self.blocks))
+        block = np.zeros((len(self.arms), len(group)))
+        slices = max(loops // len(group), 1)
+        chains, bare = [], []
+        for place in self.rng.permutation(len(group)):
+            block[:, place] = self._cell(int(group[place]), slices)
+            chains.append(self._chain(CHAIN_PASSES) / self.ticks_per_ns / (CHAIN_PASSES * CHAIN))
+            bare.append(self._slice(self.arms[0], self._bare, self.stacks[group[place]]))
+        self.blocks.append(block)
+        self.cycles.append(interquartile_mean(chains))
+        self.bare.append(interquartile_mean(bare))
+        return float(block[0].mean()) * 1e-9 * self.pages_per_slice * loops
+
+    def _cell(self, cell: int, slices: int) -> list[float]:
+        """Ns per page of every arm in one cell, each reduced by itself."""
+        times: list[list[float]] = [[] for _ in self.arms]
+        stack = self.stacks[cell]
+        while len(times[-1]) < slices:
             order = list(self.rng.permutation(len(self.arms)))
-            places = self._next_places()
             # Mirrored, so that a linear drift of the machine's speed cancels.
             for index in order + order[::-1]:
-                times[index][places[index]].append(self._slice(self.arms[index], places[index]))
-            done += 2
-        block = [[self.reduce(place) if place else float("nan") for place in arm] for arm in times]
-        self.by_placement.append(block)
-        self.blocks.append([float(np.nanmean(arm)) for arm in block])
-        return self.blocks[-1][0] * 1e-9 * self.pages_per_slice * loops
+                arm = self.arms[index]
+                times[index].append(self._slice(arm, arm.addresses[cell], stack))
+        return [self.reduce(slices) for slices in times]
 
     def check(self) -> None:
-        """Fail unless every page was freed, and none was bad.
+        """Fail unless every page was freed, none was bad, and both clocks agree.
 
         Raises
         ------
@@ -105,33 +146,54 @@ class Sampler:
         """
         self.machine.check()
         counted = int(self.machine.memory.cpu["pgfree"])
-        if counted != self.freed:
+        if self.walk.counts and counted != self.freed:
             raise KernelReportError(f"the model freed {counted} pages of {self.freed}")
+        for arm in self.arms:
+            self._check_work(arm)
+        rate = self._clock_rate()
+        if abs(rate / self.ticks_per_ns - 1) > CLOCK_DRIFT:
+            raise KernelReportError(
+                f"the time stamp counter ran at {self.ticks_per_ns:.4f} and at {rate:.4f} ticks per ns: "
+                "no figure of this process is good"
+            )
+
+    def _check_work(self, placed: PlacedArm) -> None:
+        """One more slice, whose pages are looked at before they are given back: none may hold a reference."""
+        record = placed.run.record
+        restores, at = int(record["restore"][0]), self.walk.at
+        record["restore"], record["passes"] = 0, 1
+        self.walk.at = self.walk.pages  # gives all pages back first
+        self._slice(placed, placed.addresses[0], 0)
+        held = int((self.machine.memory.mem_map["_count"][self.walk.last(self.start)] != 0).sum())
+        record["restore"], record["passes"] = restores, self.walk.passes
+        self.walk.at = at
+        placed.restore(placed.run.address)
+        if held:
+            raise KernelReportError(f"{placed.arm.name} left {held} of {self.walk.chunk} pages referenced")
 
     def _place(self, arm: Arm, scenario: Scenario, store: Store) -> PlacedArm:
-        """Copy the arm's code to every position in a cache line, at random higher addresses."""
-        spread = self.rng.integers(4096 // LINE, size=self.positions)
-        offsets = [int(LINE * high + STEP * low) for low, high in enumerate(spread)]
-        placements = self.machine.place(store.load(scenario.image(arm)), offsets)
-        loop = scenario.loop(arm)
-        self._last: Placement = placements[0]
+        """Lay out the arm's builds, and one copy as compiled for what is not timed."""
+        code = store.load(scenario.image(arm))
+        builds = Builds(code, scenario.loop(arm), self.cells.plan, self.rng)
+        (placement,) = self.machine.place(code)
+        self.machine.keys.register([builds])
         run = self.start.run_record(arm.variant)
         run.record["n"], run.record["passes"] = scenario.pages_per_pass, scenario.passes
         run.record["restore"] = scenario.memory == "warm"
         return PlacedArm(
-            arm,
-            run,
-            [placement.function(loop, 1) for placement in placements],
-            placements[0].function("restore", 1),
+            arm, run, [int(address) for address in builds.addresses], placement.function("restore", 1)
         )
 
-    def _next_places(self) -> list[int]:
-        """One placement for each arm, such that each arm visits all of them equally often."""
-        if not self._bags or not self._bags[0]:
-            self._bags = [[int(place) for place in self.rng.permutation(self.positions)] for _ in self.arms]
-        return [bag.pop() for bag in self._bags]
+    def _place_base(self, case: Case, store: Store) -> None:
+        """The first arm as compiled, the chain that tells a cycle, and the clock."""
+        scenario = case.scenario
+        (placement,) = self.machine.place(store.load(scenario.image(case.arms[0])))
+        self._bare = placement.address(scenario.loop(case.arms[0]))
+        self._chain = placement.function("time_chain", 1)
+        self._ticks = placement.function("ticks", 0)
+        self._nothing = placement.function("time_nothing", 1)
 
-    def _slice(self, placed: PlacedArm, place: int) -> float:
+    def _slice(self, placed: PlacedArm, address: int, stack: int) -> float:
         """Ns per page of one slice; what restores the pages is not in it."""
         record = placed.run.record
         if self.walk.restores_each_pass:
@@ -141,25 +203,32 @@ class Sampler:
             placed.restore(placed.run.address)
             self.walk.restart()
         self.walk.advance(record, self.start)
-        ticks = placed.loops[place](placed.run.address)
+        ticks = self._call(placed.run.address, stack, address)
         self.freed += self.pages_per_slice if self.walk.counts else 0
         return ticks / self.ticks_per_ns / self.pages_per_slice
 
     def _clock_rate(self) -> float:
-        """Time stamp counter ticks per ns, over at least 20 ms."""
-        ticks = self._last.function("ticks", 0)
-        begin_ns, begin = perf_counter_ns(), ticks()
-        while perf_counter_ns() - begin_ns < 20_000_000:
+        """Time stamp counter ticks per ns of the monotonic clock."""
+        begin_ns, begin = self._clocks()
+        while perf_counter_ns() - begin_ns < CLOCK_NS:
             pass
-        end_ns, end = perf_counter_ns(), ticks()
+        end_ns, end = self._clocks()
         return (end - begin) / (end_ns - begin_ns)
+
+    def _clocks(self) -> tuple[float, float]:
+        """Both clocks at one moment: of several readings the one that nothing came between."""
+        readings = []
+        for _ in range(CLOCK_READINGS):
+            before, ticks, after = perf_counter_ns(), self._ticks(), perf_counter_ns()
+            readings.append((after - before, (before + after) / 2, ticks))
+        _, ns, ticks = min(readings)
+        return ns, ticks
 
     def _empty_pass(self) -> float:
         """Ns that reading the clock twice adds to a pass, spread over its pages."""
-        nothing = self._last.function("time_nothing", 1)
         run = self.start.run_record("base")
         run.record["n"], run.record["restore"] = 0, 0
-        times = [float(nothing(run.address)) for _ in range(99)]
+        times = [float(self._nothing(run.address)) for _ in range(99)]
         return interquartile_mean(times) / self.ticks_per_ns / self.walk.chunk
 
 
@@ -167,15 +236,21 @@ class Walk:
     """Which pages a slice frees: all of the warm set, pass after pass, or the next part of a larger array.
 
     Cold pages are restored in bulk when the array is used up, so that restoring does not warm what
-    is freed next.
+    is freed next. So all arms must find the same pages there.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, arms: list[PlacedArm]) -> None:
         self.pages = scenario.pages
         self.restores_each_pass = scenario.memory == "warm"
-        self.chunk = scenario.pages_per_pass
+        self.chunk, self.passes = scenario.pages_per_pass, scenario.passes
         self.counts = scenario.depth != "prepare"
-        self.at = 0
+        # Nothing was restored yet: the page array holds plain pages, whatever kind was asked for.
+        self.at = self.pages
+        if not self.restores_each_pass and len({arm.run.templates for arm in arms}) > 1:
+            raise FreepathError(
+                f"{scenario.name}: arms mark such pages differently, and beyond the warm set all arms walk "
+                "through one array: choose memory=warm, or page_kind=plain or anon"
+            )
 
     @property
     def exhausted(self) -> bool:
@@ -192,3 +267,9 @@ class Walk:
             return
         record["order_of_pages"] = start.order_address(self.at)
         self.at += self.chunk
+
+    def last(self, start: StartState) -> npt.NDArray[np.uint32]:
+        """Numbers of the pages that the latest slice freed."""
+        first = 0 if self.restores_each_pass else self.at - self.chunk
+        pages: npt.NDArray[np.uint32] = start.order_of_pages[first : first + self.chunk]
+        return pages

@@ -27,3 +27,6 @@ RUN: Final = np.dtype(
 
 RELEASE_BATCH: Final = 16
 """Pages per call of release_pages (PAGEVEC_SIZE is 14; kernel-facts counts 16)."""
+
+CHAIN: Final = 256
+"""Dependent additions per pass of `time_chain`, one cycle each; the loop around them overlaps with them."""

@@ -221,6 +221,8 @@ class Run:
         What the timed loops take.
     record
         RUN[1]; `n`, `passes` and `restore` may be changed between calls.
+    templates
+        The bytes that a page starts as, one page per kind.
     """
 
     def __init__(self, start: StartState, variant: str) -> None:
@@ -231,6 +233,7 @@ class Run:
         )
         for place, kind in enumerate(kinds):
             self._templates[place] = template(kind, start.machine, variant)[0]
+        self.templates = self._templates.tobytes()
         self.record = np.zeros(1, RUN)
         self.address = address_of(self.record)
         self.record["mem_map"] = address_of(memory.mem_map)

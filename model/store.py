@@ -164,6 +164,8 @@ class Store:
                 code=bytes.fromhex(data["code"]),
                 functions={name: (at, size) for name, (at, size) in data["functions"].items()},
                 sites=tuple(Site(*entry) for entry in data["jump_table"]),
+                points=tuple((at, key) for at, key in data["points"]),
+                branches=tuple((at, target) for at, target in data["branches"]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise CompileError(f"{path} is damaged ({error}): delete it and run again") from None

@@ -3,8 +3,13 @@
 import ctypes
 import mmap
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from model.image import Spec
 from model.keys import JMP_REL32, KEYS, NOP5, SITE_BYTES
@@ -48,6 +53,46 @@ class Code:
     """Offset and size of each function."""
     sites: tuple[Site, ...]
     """Jump table, offsets from the image's start."""
+    points: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    """Offset and key of each place that a build may open (model.kernel.seams)."""
+    branches: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    """Offset and target of each jump and call."""
+
+
+class Region:
+    """Whole pages that are either writable or executable.
+
+    Attributes
+    ----------
+    start
+        Address of the first byte.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        self._memory = mmap.mmap(-1, self.size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, PROT_RW)
+        self.start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+
+    def bytes(self) -> npt.NDArray[np.uint8]:
+        """uint8[size], the memory itself."""
+        return np.frombuffer(self._memory, np.uint8)
+
+    @contextmanager
+    def writable(self) -> Iterator[npt.NDArray[np.uint8]]:
+        """The memory, writable for as long as this lasts; nobody may run it meanwhile."""
+        self._protect(PROT_RW)
+        try:
+            yield self.bytes()
+        finally:
+            self.seal()
+
+    def seal(self) -> None:
+        """Make it executable."""
+        self._protect(PROT_RX)
+
+    def _protect(self, protection: int) -> None:
+        if _libc.mprotect(self.start, self.size, protection) != 0:
+            raise OSError(ctypes.get_errno(), "mprotect of the code pages failed")
 
 
 class Placement:
@@ -63,25 +108,21 @@ class Placement:
 
     def __init__(self, code: Code, offset: int) -> None:
         self.code = code
-        size = -(-(offset + len(code.code)) // mmap.PAGESIZE) * mmap.PAGESIZE
-        self._memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, PROT_RW)
-        self._size = size
-        self._start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
-        self.base = self._start + offset
-        self._memory[offset : offset + len(code.code)] = code.code
+        self._region = Region(offset + len(code.code))
+        self.base = self._region.start + offset
+        self._region.bytes()[offset : offset + len(code.code)] = np.frombuffer(code.code, np.uint8)
         self.sites = tuple(Site(s.code + self.base, s.target + self.base, s.key) for s in code.sites)
-        self._protect(PROT_RX)
+        self._region.seal()
 
     def patch(self, key: int, enabled: bool) -> None:
         """Write JMP or NOP to every site of a key. No other thread may be running this copy."""
         wanted = [site for site in self.sites if site.key == key]
         if not wanted:
             return
-        self._protect(PROT_RW)
-        for site in wanted:
-            at = site.code - self._start
-            self._memory[at : at + SITE_BYTES] = site.jump if enabled else NOP5
-        self._protect(PROT_RX)
+        with self._region.writable() as memory:
+            for site in wanted:
+                at = site.code - self._region.start
+                memory[at : at + SITE_BYTES] = np.frombuffer(site.jump if enabled else NOP5, np.uint8)
 
     def read(self, name: str) -> bytes:
         """The bytes of one function as they stand in memory."""
@@ -100,9 +141,31 @@ class Placement:
         call: Callable[..., int] = kind(self.address(name))
         return call
 
-    def _protect(self, protection: int) -> None:
-        if _libc.mprotect(self._start, self._size, protection) != 0:
-            raise OSError(ctypes.get_errno(), "mprotect of the code pages failed")
+
+# push rbx; mov rbx,rsi; sub rsp,rbx; call rdx; add rsp,rbx; pop rbx; ret
+TRAMPOLINE: Final = bytes.fromhex("534889f34829dcffd24801dc5bc3")
+STACK_STEP: Final = 8
+"""The kernel keeps its stack aligned to 8 bytes."""
+STACK_PLACES: Final = LINE // STACK_STEP
+
+
+class Trampoline:
+    """Calls compiled code with the stack moved down: call(argument, bytes, address)."""
+
+    def __init__(self) -> None:
+        self._region = Region(len(TRAMPOLINE))
+        self._region.bytes()[: len(TRAMPOLINE)] = np.frombuffer(TRAMPOLINE, np.uint8)
+        self._region.seal()
+        self.call: Callable[..., int] = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 3)(
+            self._region.start
+        )
+
+
+class Follower(Protocol):
+    """Code with jump labels."""
+
+    def patch(self, key: int, enabled: bool) -> None:
+        """Write JMP or NOP to every site of a key."""
 
 
 class StaticKeys:
@@ -115,19 +178,19 @@ class StaticKeys:
     def __init__(self, set_count: Callable[[str, int], None]) -> None:
         self._counts = dict.fromkeys(KEYS, 0)
         self._set_count = set_count
-        self._placements: list[Placement] = []
+        self._followers: list[Follower] = []
 
     def enabled(self, name: str) -> bool:
         """Whether the key's count is above zero."""
         return self._counts[name] > 0
 
-    def register(self, placements: Iterable[Placement]) -> None:
+    def register(self, followers: Iterable[Follower]) -> None:
         """Let these copies follow the keys."""
-        for placement in placements:
-            self._placements.append(placement)
+        for follower in followers:
+            self._followers.append(follower)
             for name in KEYS:
                 if self.enabled(name):
-                    placement.patch(KEYS[name], True)
+                    follower.patch(KEYS[name], True)
 
     def inc(self, name: str) -> None:
         """static_key_slow_inc(): only the first one patches."""
@@ -150,5 +213,5 @@ class StaticKeys:
         self._counts[name] = count
         self._set_count(name, count)
         if self.enabled(name) != before:
-            for placement in self._placements:
-                placement.patch(KEYS[name], not before)
+            for follower in self._followers:
+                follower.patch(KEYS[name], not before)

@@ -22,7 +22,9 @@ MAX_BYTES: Final = 256 << 20
 MAX_TEXT: Final = 500
 AXES: Final = ("memcg", "page_kind", "memory", "order", "depth", "checks", "entry")
 TEXTS: Final = (*AXES, "scenario", "variant", "gate", "pair_id", "commit")
-MACHINE: Final = ("hostname", "cpu_model_name", "platform", "python_version", "numba", "freepath_cpu")
+CPU: Final = ("cpu_vendor", "cpu_family", "cpu_model", "cpu_stepping", "cpu_microcode", "cpu_core_type")
+"""Which processor: vendors give one name to several generations ("AMD EPYC")."""
+MACHINE: Final = ("hostname", "cpu_model_name", *CPU, "platform", "python_version", "numba", "freepath_cpu")
 WORD: Final = re.compile(r"[\w.,:+%-][\w.,:+%/ -]{0,119}", re.ASCII)
 """What a name may look like: it becomes part of titles and file names."""
 

@@ -161,7 +161,8 @@ def _link_passes() -> Entries:
     for name, step in steps.items():
         setattr(kernel, name, passes.timed(name, step))
     kernel.time_release_pages = kernel_function(passes.time_release_pages)
+    kernel.time_chain = kernel_function(passes.time_chain)
     kernel.ticks = kernel_function(passes.ticks)
     free = dict.fromkeys(["__free_pages", "__free_kmem_pages", "prepare_only"], (PAGE, I64))
-    loops = dict.fromkeys([*steps, "time_release_pages", "restore"], (I64,))
+    loops = dict.fromkeys([*steps, "time_release_pages", "time_chain", "restore"], (I64,))
     return {**free, **loops, "put_page": (PAGE,), "release_pages": (I64, I64), "ticks": ()}

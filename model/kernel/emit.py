@@ -20,6 +20,7 @@ from numba.core.registry import cpu_target
 from model.image import Spec, to_json
 from model.kernel.build import link
 from model.kernel.function import FUNCTIONS, Compiled
+from model.kernel.seams import MARK, mark, seams
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
@@ -29,6 +30,8 @@ PC32: Final = ENUM_RELOC_TYPE_x64["R_X86_64_PC32"]
 RELATIVE: Final = (PC32, ENUM_RELOC_TYPE_x64["R_X86_64_PLT32"])
 ENTRY_BYTES: Final = 16
 OPTIMISATION: Final = 2
+LONG_NOPS: Final = "+fast-15bytenop"
+"""LLVM's assembler pads with shorter NOPs than its code generator unless told so; tests/ compare the two."""
 
 
 class UnusableCodeError(Exception):
@@ -61,16 +64,14 @@ def link_ir(functions: Mapping[str, Compiled]) -> Any:
     return module
 
 
-def machine_code(module: Any, entries: Iterable[str], cpu: str) -> bytes:
-    """Optimise and emit an ELF object with the entries and what they call.
+def assembly(module: Any, entries: Iterable[str], cpu: str) -> str:
+    """Optimise and emit the entries and what they call, as assembly.
 
     The functions are optimised while they could still be replaced by others of the same name: so no
     argument that happens to be constant is propagated from caller to callee. Afterwards the rest is dropped.
 
     """
-    target = llvm.Target.from_triple(TRIPLE).create_target_machine(
-        cpu=cpu, opt=OPTIMISATION, reloc="pic", codemodel="small"
-    )
+    target = target_machine(cpu)
     tuning = llvm.create_pipeline_tuning_options(speed_level=OPTIMISATION)
     builder = llvm.create_pass_builder(target, tuning)
     kept = set(entries)
@@ -83,7 +84,22 @@ def machine_code(module: Any, entries: Iterable[str], cpu: str) -> bytes:
     cleanup = llvm.create_new_module_pass_manager()
     cleanup.add_global_dead_code_eliminate_pass()
     cleanup.run(module, builder)
-    return bytes(target.emit_object(module))
+    return str(target.emit_assembly(module))
+
+
+def target_machine(cpu: str, features: str = "") -> Any:
+    """LLVM's back end as the kernel uses gcc's: position-independent, direct calls."""
+    return llvm.Target.from_triple(TRIPLE).create_target_machine(
+        cpu=cpu, features=features, opt=OPTIMISATION, reloc="pic", codemodel="small"
+    )
+
+
+def assemble(text: str, cpu: str) -> bytes:
+    """An ELF object, by LLVM's own assembler: a fresh machine need have no other."""
+    quoted = '"\\'
+    escaped = "".join(c if c.isprintable() and c not in quoted else f"\\{ord(c):02X}" for c in text)
+    module = llvm.parse_assembly(f'target triple = "{TRIPLE}"\nmodule asm "{escaped}"\n')
+    return bytes(target_machine(cpu, LONG_NOPS).emit_object(module))
 
 
 def check_cpu(cpu: str) -> None:
@@ -111,8 +127,8 @@ def read_object(data: bytes) -> dict[str, Any]:
 
     Returns
     -------
-    `code` (hex), `functions` {name: [offset, bytes]}, `jump_table` [[site, target, key], ...], all
-    offsets from the start of `code`.
+    `code` (hex), `functions` {name: [offset, bytes]}, `jump_table` [[site, target, key], ...], `marks`
+    {symbol of `mark`: offset}, all offsets from the start of `code`.
 
     Raises
     ------
@@ -127,8 +143,16 @@ def read_object(data: bytes) -> dict[str, Any]:
         for symbol in symbols.iter_symbols()
         if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_shndx"] == text_index
     }
+    marks = {
+        symbol.name: symbol["st_value"] for symbol in symbols.iter_symbols() if symbol.name.startswith(MARK)
+    }
     code = _resolved(elf, text_index, text.data(), symbols)
-    return {"code": code.hex(), "functions": functions, "jump_table": _jump_table(elf, symbols)}
+    return {
+        "code": code.hex(),
+        "functions": functions,
+        "jump_table": _jump_table(elf, symbols),
+        "marks": marks,
+    }
 
 
 def _resolved(elf: Any, text_index: int, code: bytes, symbols: Any) -> bytes:
@@ -167,5 +191,6 @@ def emit(spec: Spec, cpu: str) -> dict[str, Any]:
     """Compile one image; plain data, ready to be stored."""
     check_cpu(cpu)
     entries = link(spec)
-    code = read_object(machine_code(link_ir(gather(entries)), entries, cpu))
-    return {"spec": to_json(spec), "cpu": cpu, "entries": list(entries), **code}
+    text, points = mark(assembly(link_ir(gather(entries)), entries, cpu))
+    code = read_object(assemble(text, cpu))
+    return {"spec": to_json(spec), "cpu": cpu, **code, **seams(code, points)}

@@ -7,6 +7,7 @@ from model.kernel.namespace import kernel
 from model.kernel.page_alloc import put_page_testzero
 from model.kernel.primitives import (
     copy_bytes,
+    dependent_additions,
     load_64,
     load_u8,
     load_u32,
@@ -80,6 +81,15 @@ def put_one_page(page: Any, order: int) -> None:
 def ticks() -> int:
     """Read the time stamp counter, to find its rate."""
     return read_tsc()
+
+
+def time_chain(passes: int) -> int:
+    """Ticks of so many times CHAIN dependent additions: what a cycle is, here and now."""
+    start = read_tsc()
+    while passes > 0:
+        dependent_additions()
+        passes -= 1
+    return read_tsc() - start
 
 
 def nothing(page: Any, order: int) -> None:

@@ -14,7 +14,7 @@ from numba.core import cgutils
 
 from model.memcg import STRUCT_MEM_CGROUP, STRUCT_PAGE_COUNTER
 from model.page import STRUCT_PAGE
-from model.run import RUN
+from model.run import CHAIN, RUN
 from model.zone import CPU_AREA, LIST_HEAD, STRUCT_PCP, STRUCT_ZONE
 
 # Numba's own annotation still shows the typing context as an argument of every intrinsic.
@@ -293,6 +293,9 @@ def _asm(text: str, constraints: str = "", result: Any = types.none) -> Any:
 
 rare = _asm("")
 """Keeps a branch a branch: LLVM would fold a short body into arithmetic, and gcc does not."""
+
+dependent_additions = _asm("\n".join(["addl %edx, %edx"] * CHAIN), "~{edx}")
+"""A register added to itself, CHAIN times: one cycle each on every CPU. (Some rename `add $1` away.)"""
 
 # The kernel also clears the interrupt flag (cli) in between; user mode may not.
 local_irq_save = _asm("pushfq\npopq $0", "=r,~{memory}", types.int64)

@@ -1,0 +1,124 @@
+"""Which builds a process measures: enumerated phases, random NOPs, placements and stack places, all balanced.
+
+A *cell* is one build at one placement with the stack at one place; all arms are measured in it, interleaved. A value
+(pyperf's word for what one call of the time function gives) is the mean over a set of cells in which each phase
+and each place of the stack occurs equally often. docs/decisions/0004 has the experiments.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from model.builds import SHARE, Plan
+from model.errors import FreepathError
+from model.text import POSITIONS, STACK_PLACES, STACK_STEP, STEP
+
+PHASES: Final = 24
+"""NOPs before the patch point: 0 to 23. A multiple of every dispatch width from 4 to 12 but 5, 7, 9, 10 and 11, over
+which 24 consecutive phases are balanced to a 24th."""
+SLICES: Final = 4
+"""Slices of each arm in a cell, two of them mirrored; the faster half counts."""
+GROUPS: Final = 8
+"""Different sets of cells that a process holds: in so many values each phase meets each place of the stack."""
+
+Incidental = Literal["both", "phase", "random"]
+INCIDENTAL: Final[tuple[Incidental, ...]] = get_args(Incidental)
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How builds are drawn.
+
+    Attributes
+    ----------
+    builds
+        Phases 0 to builds - 1; with a single one the image stays as compiled.
+    incidental
+        What differs between builds: the enumerated phase, random NOPs elsewhere, or both.
+    """
+
+    builds: int = PHASES
+    incidental: Incidental = "both"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.builds <= PHASES:
+            raise FreepathError(f"--builds {self.builds}: from 1 (as compiled) to {PHASES} (the default) can be measured")
+
+    @property
+    def name(self) -> str:
+        """As the run's metadata has it; runs of unlike schemes are not mixed."""
+        return "one" if self.builds == 1 else f"{self.incidental}-{self.builds}"
+
+    @property
+    def cells(self) -> int:
+        """Cells of a value."""
+        return math.lcm(self.builds, STACK_PLACES)
+
+    @property
+    def unit(self) -> int:
+        """Loops (slices per arm and value) come in multiples of this."""
+        return SLICES * self.cells
+
+    def loops(self, asked: int | None = None) -> int:
+        """Slices per arm and value.
+
+        Raises
+        ------
+        FreepathError
+            When so many do not balance phases and places of the stack.
+        """
+        if asked is None:
+            return self.unit * max(1, SLICES * PHASES // self.unit)
+        if asked % self.unit or asked < 1:
+            near = max(1, round(asked / self.unit)) * self.unit
+            raise FreepathError(
+                f"--loops {asked}: {self.builds} builds, {STACK_PLACES} places of the stack and {SLICES} slices "
+                f"balance at multiples of {self.unit}, such as {near}"
+            )
+        return asked
+
+    def draw(self, rng: np.random.Generator) -> "Cells":
+        """The cells of one process."""
+        count = GROUPS * self.cells
+        number = np.arange(count)
+        group, cell = number // self.cells, number % self.cells
+        phase = cell * self.builds // self.cells
+        # Group g moves the stack one place on, so that in GROUPS values each phase meets each place.
+        stack = (cell + group) % STACK_PLACES
+        bags = [rng.permutation(POSITIONS) for _ in range(-(-count // POSITIONS))]
+        placement = np.concatenate(bags)[:count]
+        alone = self.builds == 1
+        plan = Plan(
+            phases=np.zeros(count, np.int64) if self.incidental == "random" else phase,
+            seeds=rng.integers(0, 2**63, count).astype(np.uint64),
+            offsets=placement * STEP,
+            share=0.0 if alone or self.incidental == "phase" else SHARE,
+        )
+        return Cells(plan, phase, placement, stack * STACK_STEP, self.cells)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of one process, in groups of `size`; within a group in the order of their phase.
+
+    Attributes
+    ----------
+    phase, placement, stack
+        int64[cells]: number of the build, of the place in a line, and bytes that the stack is moved down.
+    """
+
+    plan: Plan
+    phase: Ints
+    placement: Ints
+    stack: Ints
+    size: int
+
+    def group(self, call: int) -> Ints:
+        """int64[size], the cells of a value."""
+        first = call % GROUPS * self.size
+        return np.arange(first, first + self.size)

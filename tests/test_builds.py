@@ -1,0 +1,169 @@
+"""Builds: the image's own instructions in its own order, with NOPs between them, at every phase and place."""
+
+from itertools import pairwise
+
+import capstone
+import numpy as np
+import pytest
+from capstone import x86
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.builds import NOPS, PATCHED, Builds, Plan
+from model.image import Image
+from model.keys import KEYS, NOP5
+from model.text import LINE, Code
+from tests.code import code_of
+
+ENTRY = "time_free_pages"
+IMAGES = [
+    Image("base", "none", memcg=True),
+    Image("v1", "jump-label", memcg=True),
+    Image("v1-series", "memory-flag", memcg=True),
+    Image("keyfirst", "jump-label", memcg=True, checks="deferred"),
+    Image("load-compare", "none", memcg=False),
+    Image("load-compare-store", "none", memcg=True),
+]
+DECODER = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+DECODER.detail = True
+
+
+def plan(seed: int, phases: list[int], share: float = 0.15) -> Plan:
+    """Builds of these phases, each at a place of its own."""
+    rng = np.random.default_rng(seed)
+    seeds = rng.integers(0, 2**63, len(phases)).astype(np.uint64)
+    return Plan(np.array(phases), seeds, 4 * rng.integers(0, 16, len(phases)), share)
+
+
+def follow(read: bytes, base: int, entry: int) -> list[tuple[str, int]]:
+    """Every instruction that can be reached, in the order of a walk, and where it lies; padding NOPs left out.
+
+    A jump is followed where it leads only after the straight way, so two codes that differ in NOPs and in
+    the length of jumps give the same walk.
+    """
+    seen: set[int] = set()
+    wanted, walk = [entry], []
+    while wanted:
+        at = wanted.pop()
+        while at not in seen:
+            seen.add(at)
+            (instruction,) = DECODER.disasm(read[at - base : at - base + 15], at, 1)
+            leads = instruction.group(capstone.CS_GRP_JUMP) or instruction.group(capstone.CS_GRP_CALL)
+            if leads and instruction.operands[0].type == x86.X86_OP_IMM:
+                walk.append((instruction.mnemonic, at))
+                wanted.append(instruction.operands[0].imm)
+                if instruction.mnemonic == "jmp":
+                    break
+            elif instruction.bytes not in NOPS[1:] or instruction.bytes == NOP5:
+                walk.append((f"{instruction.mnemonic} {instruction.op_str}", at))
+            if instruction.group(capstone.CS_GRP_RET):
+                break
+            at = instruction.address + instruction.size
+    return walk
+
+
+def names(walk: list[tuple[str, int]]) -> list[str]:
+    """The instructions without their places; five-byte NOPs may be a jump label or padding."""
+    return [name for name, _ in walk if not name.startswith("nop")]
+
+
+def original(code: Code) -> list[str]:
+    """The image's own walk."""
+    return names(follow(code.code + bytes(16), 0, code.functions[ENTRY][0]))
+
+
+def walks(builds: Builds) -> list[list[tuple[str, int]]]:
+    """Each build's walk, from the memory it lies in."""
+    memory = builds._region.bytes().tobytes() + bytes(16)
+    return [follow(memory, builds._region.start, int(address)) for address in builds.addresses]
+
+
+@given(st.sampled_from(IMAGES), st.integers(0, 2**31), st.lists(st.integers(0, 24), min_size=1, max_size=4))
+def test_a_build_is_the_image_with_nops(image: Image, seed: int, phases: list[int]) -> None:
+    """Whatever is drawn: the same instructions, and every branch leads to the same one."""
+    code = code_of(image)
+    builds = Builds(code, ENTRY, plan(seed, phases), np.random.default_rng(seed))
+    for walk in walks(builds):
+        assert names(walk) == original(code)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.9])
+def test_short_jumps_become_long_where_they_must(share: float) -> None:
+    """With NOPs nearly everywhere many jumps no longer reach; without any none changes."""
+    code = code_of(IMAGES[1])
+    builds = Builds(code, ENTRY, plan(3, [0, 24], share), np.random.default_rng(3))
+    for walk in walks(builds):
+        assert names(walk) == original(code)
+
+
+def test_the_phase_is_so_many_nops_at_the_entry() -> None:
+    """One byte each, in front of the first instruction of the function that holds the patch point."""
+    code = code_of(IMAGES[0])
+    first = code.code[code.functions[PATCHED][0] :][:12]
+    phases = [0, 7, 24]
+    builds = Builds(code, ENTRY, plan(1, phases, 0.0), np.random.default_rng(1))
+    start, memory = builds._region.start, builds._region.bytes().tobytes()
+    for phase, walk in zip(phases, walks(builds), strict=True):
+        called = {
+            instruction.operands[0].imm
+            for name, at in walk
+            if name == "call"
+            for instruction in DECODER.disasm(memory[at - start : at - start + 5], at)
+        }
+        assert any(memory[at - start :].startswith(NOPS[1] * phase + first) for at in called)
+
+
+def test_base_and_an_exact_arm_have_the_same_nops() -> None:
+    """Taking the inserted instructions out of the arm gives base, NOPs and their lengths included."""
+    listings = []
+    for image in (IMAGES[0], Image("load", "none", memcg=True)):
+        builds = Builds(code_of(image), ENTRY, plan(5, [3]), np.random.default_rng(5))
+        memory = builds._region.bytes().tobytes()
+        walk = walks(builds)[0]
+        places = sorted(at for _, at in walk)
+        sizes = [b - a for a, b in pairwise(places)]
+        text = [name for name, _ in sorted(walk, key=lambda pair: pair[1])]
+        listings.append((text, sizes, memory))
+    base, load = listings
+    inserted = next(i for i, (a, b) in enumerate(zip(*(x[0] for x in listings), strict=False)) if a != b)
+    assert load[0][inserted] == "mov edx, dword ptr [rdi + 0x18]"
+    assert load[0][:inserted] + load[0][inserted + 1 :] == base[0]
+    behind = base[1][inserted - 1 : inserted + 20]
+    assert load[1][inserted - 1] + load[1][inserted] - 3 == behind[0]
+    assert load[1][inserted + 1 : inserted + 21] == behind[1:]
+
+
+def test_the_same_seed_gives_the_same_build_and_another_seed_another() -> None:
+    """So that a run can be repeated; and two builds differ."""
+    code = code_of(IMAGES[0])
+
+    def made(seed: int) -> bytes:
+        builds = Builds(code, ENTRY, plan(seed, [3, 3]), np.random.default_rng(0))
+        return builds._region.bytes().tobytes()
+
+    assert made(1) == made(1) != made(2)
+
+
+def test_builds_lie_where_they_are_told() -> None:
+    """At the offsets of the plan, from a line's start; functions keep their alignment to 16 from there."""
+    asked = plan(2, list(range(16)))
+    code = code_of(IMAGES[0])
+    builds = Builds(code, ENTRY, asked, np.random.default_rng(2))
+    assert ((builds.addresses - asked.offsets) % 16 == 0).all()
+    assert len(set((builds.addresses - asked.offsets) // LINE)) == 16
+
+
+def test_every_build_follows_the_key() -> None:
+    """NOP5 becomes a jump to the jump table's target in each build, and back."""
+    code = code_of(IMAGES[1])
+    builds = Builds(code, ENTRY, plan(4, [0, 5, 11]), np.random.default_rng(4))
+    before = builds._region.bytes().tobytes()
+    off = [[at for name, at in walk if name == "nop dword ptr [rax + rax]"] for walk in walks(builds)]
+    builds.patch(KEYS["memcg_kmem_enabled"], True)
+    on = builds._region.bytes().tobytes()
+    for nops, walk in zip(off, walks(builds), strict=True):
+        jumps = {at for name, at in walk if name == "jmp"} & set(nops)
+        assert len(jumps) == sum(site.key == KEYS["memcg_kmem_enabled"] for site in code.sites)
+    assert on != before
+    builds.patch(KEYS["memcg_kmem_enabled"], False)
+    assert builds._region.bytes().tobytes() == before
