@@ -28,18 +28,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import doctor, listing
+from benchmarks.append import check_append
 from benchmarks.calibrate import calibration_cases
 from benchmarks.cases import Case, select
-from benchmarks.conditions import commit
+from benchmarks.conditions import commit, processor, set_store_bypass
+from benchmarks.scheme import INCIDENTAL, PHASES, Scheme
 from benchmarks.units import check_margin, seconds
 from model.errors import FreepathError
 from model.memory import check_available
 from model.store import DEFAULT_CPU, Store, check_can_compile, default_folder
 
 QUICK = {"processes": 6, "values": 8}
-DEFAULT = {"processes": 16, "values": 10}
-LOOPS = 128
-"""Slices per arm and block; a multiple of 32: sixteen placements, each mirrored."""
+DEFAULT = {"processes": 16, "values": 8}
 LEAST_BUDGET_S = 10.0
 
 
@@ -54,6 +54,7 @@ def main(argv: list[str]) -> int:
             return doctor.show(early.json)
         if not early.worker:
             _check(early)
+        set_store_bypass(early.store_bypass)
         return _measure(argv, early)
     except FreepathError as error:
         print(f"python -m benchmarks: {error}", file=sys.stderr)
@@ -69,6 +70,7 @@ def _early_parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output")
     parser.add_argument("--append")
     parser.add_argument("--worker", action="store_true")
+    parser.add_argument("-l", "--loops", type=int)
     return parser
 
 
@@ -83,10 +85,30 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--until-decided", action="store_true", help="add processes where a verdict is open")
     add("--budget", default="10min", help="how long that may take: 90s, 10min (default), 1h")
     add("--margin", default="1%", help="for that: smallest overhead that matters, 0.05ns or 1%% (default)")
-    add("--calibrate", action="store_true", help="measure the instrument instead: about four minutes")
+    add(
+        "--calibrate",
+        action="store_true",
+        help="measure the instrument instead: about ten minutes; exit 1 if a target is missed",
+    )
     add("--seed", type=int, help="repeat the code placements of another run")
+    add("--builds", type=int, default=PHASES, metavar="N", help="phases of the compilation; 1: as compiled")
+    add(
+        "--scheme",
+        choices=INCIDENTAL,
+        default="both",
+        help="what differs between builds: NOPs before the patch point (phase), random NOPs elsewhere, "
+        "or both",
+    )
+    add(
+        "--store-bypass",
+        choices=("on", "off"),
+        default="on",
+        help="off: loads wait for older stores, as under PR_SPEC_STORE_BYPASS; for CPUs that guess wrongly",
+    )
+    add("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for: x86-64 (default)")
     add("--cache", default="", help=argparse.SUPPRESS)
     add("--context", default="{}", help=argparse.SUPPRESS)
+    add("--code", default="{}", help=argparse.SUPPRESS)
     add("--schedule", default="", help=argparse.SUPPRESS)
 
 
@@ -95,6 +117,7 @@ def _check(early: argparse.Namespace) -> None:
     if seconds(early.budget) < LEAST_BUDGET_S:
         raise FreepathError(f"--budget {early.budget} is too small to measure anything: give 10s or more")
     check_margin(early.margin)
+    Scheme(early.builds, early.scheme).loops(early.loops)
     check_can_compile()
     if early.output and Path(early.output).exists():
         raise FreepathError(
@@ -114,23 +137,26 @@ def _measure(argv: list[str], early: argparse.Namespace) -> int:
         cases = calibration_cases()
     else:
         cases = select(early.only, memory=early.memory, quick=early.quick)
-    store = Store(Path(early.cache) if early.cache else default_folder())
+    store = Store(Path(early.cache) if early.cache else default_folder(), early.cpu)
+    scheme = Scheme(early.builds, early.scheme)
     from benchmarks.runner import PairedRunner
 
     def forward(command: list[str], args: argparse.Namespace) -> None:
         command += ["--seed", str(args.seed), "--cache", str(store.root), "--context", args.context]
         command += [f"--only={args.only}", f"--memory={args.memory}", f"--schedule={args.schedule}"]
+        command += [f"--builds={args.builds}", f"--scheme={args.scheme}", f"--cpu={args.cpu}"]
+        command += [f"--store-bypass={args.store_bypass}", f"--code={args.code}"]
         command += ["--quick"] if args.quick else []
         command += ["--calibrate"] if args.calibrate else []
 
-    runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=1, loops=LOOPS)
+    runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=0, loops=scheme.loops())
     runner.argparser.prog = "python -m benchmarks"
     runner.argparser.description = __doc__
     runner.argparser.formatter_class = argparse.RawDescriptionHelpFormatter
     _add_options(runner.argparser)
     args = _parse(runner, argv)
     if args.worker:
-        return _work(runner, cases, store)
+        return _work(runner, cases, store, scheme)
     from benchmarks.session import Session
 
     for case in cases:
@@ -138,10 +164,16 @@ def _measure(argv: list[str], early: argparse.Namespace) -> int:
     context = {
         "commit": commit(),
         "numba": version("numba"),
-        "freepath_cpu": DEFAULT_CPU,
+        "freepath_cpu": early.cpu,
+        "build_scheme": scheme.name,
+        "builds": scheme.builds,
+        "store_bypass": early.store_bypass,
+        **processor(),
         **doctor.facts(),
         "freepath_command": shlex.join(["python", "-m", "benchmarks", *argv]),
     }
+    if early.append:
+        check_append(Path(early.append), context, early.seed)
     return Session(runner, cases, store, context).run()
 
 
@@ -156,17 +188,18 @@ def _parse(runner: Any, argv: list[str]) -> argparse.Namespace:
     return args
 
 
-def _work(runner: Any, cases: list[Case], store: Store) -> int:
+def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme) -> int:
     """Measure the one case that this worker was started for."""
     import json
 
     from benchmarks.sampler import Sampler
 
     runner.context = json.loads(runner.args.context)
+    store.expect(json.loads(runner.args.code))
     # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
     schedule = [int(index) for index in runner.args.schedule.split(",") if index] or range(len(cases))
     for index in schedule:
-        runner.bench_case(index, cases[index], lambda case, seed: Sampler(case, store, seed))
+        runner.bench_case(index, cases[index], lambda case, seed: Sampler(case, store, seed, scheme))
     return 0
 
 

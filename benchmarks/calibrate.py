@@ -2,7 +2,8 @@
 
 Three paired cases and one plain one, each in a scenario of its own:
 
-`off`       arms whose code is base's, byte for byte: every difference is a false one
+`off`       arms whose code is base's, byte for byte, and NOPs of 1 to 9 bytes, which take the same slot but
+            shift what follows: every difference between like arms is a false one
 `on-idle`   base, its twin and v1: how narrow the interval is after half a minute
 `disabled`  chains of k dependent additions: a known cost must come out
 plain       base and v1 one after the other, as pyperf alone would measure them, for as long
@@ -15,8 +16,11 @@ from model.variants import CALIBRATION
 
 SESSION: Final = 6
 """Processes of one A/A session; results/calibration.py cuts the run into sessions of this many."""
-SESSIONS: Final = 40
-HALF_MINUTE: Final = 60
+SESSIONS: Final = 84
+"""Of twelve intervals each: 1,008 in all."""
+VALUES: Final = 3
+"""Per process of these sessions: so many sessions are what takes the time."""
+HALF_MINUTE: Final = 45
 """Processes that take about 30 s."""
 PLAIN: Final = 20
 CHAINS: Final = 8
@@ -24,13 +28,18 @@ CHAINS: Final = 8
 NULL_ARMS: Final = ("base", "base-twin", "v1-ifdef", "keyfirst", "memcg-data")
 
 
+def family(prefix: str) -> tuple[Arm, ...]:
+    """Arms of one family of the calibration."""
+    return tuple(Arm(name, "none") for name in CALIBRATION if name.startswith(prefix))
+
+
 def calibration_cases() -> list[Case]:
     """What `--calibrate` measures."""
-    chains = (Arm("base", "none"), Arm("base-twin", "none"), *(Arm(name, "none") for name in CALIBRATION))
+    chains = (Arm("base", "none"), Arm("base-twin", "none"), *family("chain-"))
     compared = (Arm("base", "none"), Arm("base-twin", "none"), Arm("v1", "jump-label"))
-    null = tuple(Arm(name, "none") for name in NULL_ARMS)
+    null = (*(Arm(name, "none") for name in NULL_ARMS), *family("nop-bytes-"))
     return [
-        Case(Scenario("off"), null, processes=SESSION * SESSIONS),
+        Case(Scenario("off"), null, processes=SESSION * SESSIONS, values=VALUES),
         Case(Scenario("on-idle"), compared, processes=HALF_MINUTE),
         Case(Scenario("disabled"), chains, processes=CHAINS),
         *(

@@ -206,6 +206,8 @@ class Case:
     ----------
     processes
         How many workers; None: as the command line says.
+    values
+        How many values each gives; None likewise.
     plain
         One arm, one placement, plain means: what pyperf alone would do, to compare with.
     """
@@ -213,6 +215,7 @@ class Case:
     scenario: Scenario
     arms: tuple[Arm, ...]
     processes: int | None = None
+    values: int | None = None
     plain: bool = False
 
 

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.cases import Arm, Case, Scenario, select
+from benchmarks.cases import Arm, Case, Scenario, SelectionError, select
 from benchmarks.counting import Counts, count_case
 from model.errors import FreepathError
 from model.start import mix_of
@@ -79,13 +79,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def census_cases(only: str = "") -> list[Case]:
-    """Cases that counting tells apart: not by memory size, order, entry, or the share of a mix."""
-    cases = select(only)
-    return [
+    """Cases that counting tells apart: not by memory size, order, entry, or the share of a mix.
+
+    Raises
+    ------
+    SelectionError
+        Also when none is left.
+    """
+    cases = [
         case
-        for case in cases
+        for case in select(only)
         if case.scenario.entry == "__free_pages" and mix_of(case.scenario.page_kind) is None
     ]
+    if not cases:
+        raise SelectionError(
+            f"--only '{only}' leaves nothing to count: one page is followed through __free_pages, so mixes "
+            "and other entries have no census of their own"
+        )
+    return cases
 
 
 def census(cases: Sequence[Case], cpu: str = DEFAULT_CPU) -> dict[str, Any]:

@@ -1,11 +1,27 @@
 """What else the machine was doing, and which machine and commit it was."""
 
+import ctypes
 import os
 import subprocess
 from pathlib import Path
 from typing import Final
 
+from model.errors import FreepathError
+
 ROOT: Final = Path(__file__).parent.parent
+# include/uapi/linux/prctl.h
+PR_SET_SPECULATION_CTRL: Final = 53
+PR_SPEC_STORE_BYPASS: Final = 0
+PR_SPEC_DISABLE: Final = 4
+SYSTEM: Final = Path("/sys/devices")
+IDENTITY: Final = {
+    "cpu_vendor": "vendor_id",
+    "cpu_family": "cpu family",
+    "cpu_model": "model",
+    "cpu_stepping": "stepping",
+    "cpu_microcode": "microcode",
+}
+"""Metadata name -> name in /proc/cpuinfo."""
 TICK_FIELDS: Final = 8
 """user nice system idle iowait irq softirq steal, in the first line of /proc/stat."""
 
@@ -17,6 +33,62 @@ def commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def processor(
+    cpu: int | None = None, cpuinfo: Path = Path("/proc/cpuinfo"), system: Path = SYSTEM
+) -> dict[str, str]:
+    """Which processor this is: vendor, family, model, stepping, microcode, core type.
+
+    The name alone does not tell: "AMD EPYC" is three generations. `cpu` is the one asked about, by default
+    the one that this process runs on; a hybrid processor has two core types, and they are two machines.
+    """
+    try:
+        blocks = cpuinfo.read_text().strip().split("\n\n")
+    except OSError:
+        return {}
+    number = min(os.sched_getaffinity(0)) if cpu is None else cpu
+    facts: dict[str, str] = {}
+    for block in blocks:
+        pairs = (line.partition(":") for line in block.splitlines())
+        found = {name.strip(): value.strip() for name, _, value in pairs}
+        if found.get("processor") == str(number) or not facts:
+            facts = {ours: found.get(theirs, "unknown") for ours, theirs in IDENTITY.items()}
+    return facts | {"cpu_core_type": core_type(number, system)}
+
+
+def core_type(cpu: int, system: Path = SYSTEM) -> str:
+    """`core` or `atom` of a hybrid Intel processor, else `only`."""
+    for kind in ("core", "atom"):
+        try:
+            listed = (system / f"cpu_{kind}" / "cpus").read_text()
+        except OSError:
+            continue
+        ranges = [part.partition("-") for part in listed.strip().split(",") if part]
+        if any(int(low) <= cpu <= int(high or low) for low, _, high in ranges):
+            return kind
+    return "only"
+
+
+def set_store_bypass(wanted: str) -> None:
+    """Let loads pass older stores whose address is not known (`on`, as the CPU does), or make them wait.
+
+    It holds for this process and the workers that it starts. The kernel of a task runs with the task's
+    setting.
+
+    Raises
+    ------
+    FreepathError
+        Where the kernel or the CPU cannot switch it off.
+    """
+    if wanted == "on":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, PR_SPEC_DISABLE, 0, 0) != 0:
+        raise FreepathError(
+            f"--store-bypass off: this kernel or CPU refuses it ({os.strerror(ctypes.get_errno())}); "
+            "measure with it on"
+        )
 
 
 class Watch:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.cases import Arm, Case, Scenario
+from benchmarks.cases import Arm, Case, Scenario, SelectionError
 from benchmarks.emulator import Access, Emulator, Trace
 from model.machine import Machine
-from model.start import RESIDENTS, StartState, template
+from model.start import PAGE_KINDS, RESIDENTS, StartState, mix_of, template
 from model.store import Store
 from model.text import Placement
 from model.zone import PCP_BATCH
@@ -91,8 +91,24 @@ def trace_arm(scenario: Scenario, arm: Arm, store: Store) -> list[Trace]:
     return traced(scenario, arm, store)[1]
 
 
+def check_one_kind(scenario: Scenario) -> None:
+    """Refuse a mix: one page is followed, and of a mix some are plain and some flagged.
+
+    Raises
+    ------
+    SelectionError
+    """
+    if mix_of(scenario.page_kind) is None:
+        return
+    pure = ", ".join(kind for kind in PAGE_KINDS if mix_of(kind) is None)
+    raise SelectionError(
+        f"page kind {scenario.page_kind} is a mix, and here single pages are followed: choose one of {pure}"
+    )
+
+
 def traced(scenario: Scenario, arm: Arm, store: Store) -> tuple[Placement, list[Trace]]:
     """Free pages natively into steady state, then in the emulator; the code that ran and what it did."""
+    check_one_kind(scenario)
     full = scenario.depth == "full"
     machine = Machine(scenario.pages + (RESIDENTS if full else 0), scenario.memcg)
     machine.memory.fill(template(scenario.page_kind, machine, arm.variant))

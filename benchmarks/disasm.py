@@ -19,7 +19,7 @@ import capstone
 
 from benchmarks.cases import Arm, Case, Scenario, SelectionError
 from benchmarks.census import base_of
-from benchmarks.counting import traced
+from benchmarks.counting import check_one_kind, traced
 from benchmarks.emulator import Trace
 from model.errors import FreepathError
 from model.image import GATES
@@ -37,6 +37,7 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     try:
         scenario = Scenario(args.memcg, args.page_kind)
+        check_one_kind(scenario)
         arm = _arm(scenario, args.arm, args.gate)
         store = Store(cpu=args.cpu)
         base = base_of(arm, Case(scenario, tuple(scenario.arms)))

@@ -11,12 +11,17 @@ import os
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyperf
 
 from benchmarks.cases import Case
 from benchmarks.conditions import Watch
+from model.text import POSITIONS, STACK_PLACES, STACK_STEP
+from model.variants import variant
 
 MakeSampler = Callable[[Case, list[int]], Any]
 
@@ -60,7 +65,7 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
             return self.bench_time_func(name, _never_called, inner_loops=inner_loops)
         worker = _Worker(self, index, case, make_sampler)
         bench = self.bench_time_func(name, worker.time, inner_loops=inner_loops)
-        if bench is not None and args.pair_dir and not case.plain:
+        if bench is not None and args.pair_dir:
             worker.save(bench, Path(args.pair_dir))
         return bench
 
@@ -102,6 +107,9 @@ class _Worker:
         if not run.values:
             return
         self.sampler.check()
+        if self.case.plain:
+            return
+        first = len(self.sampler.blocks) - len(run.values)
         pair_id = uuid.uuid4().hex[:12]
         common = run.get_metadata() | self.case.scenario.metadata() | self.watch.metadata()
         common |= {
@@ -111,6 +119,9 @@ class _Worker:
             "process": self.process,
             "clock_ns": round(self.sampler.empty_pass_ns, 5),
             "data_offset": self.sampler.machine.memory.data_offset,
+            "ticks_per_ns": round(self.sampler.ticks_per_ns, 6),
+            "cycle_ns": round(fmean(self.sampler.cycles[first:]), 6),
+            "bare_ns": " ".join(f"{bare:.4f}" for bare in self.sampler.bare[first:]),
             **self.runner.context,
         }
         benchmarks = [self._arm(number, run, common) for number in range(len(self.case.arms))]
@@ -120,20 +131,32 @@ class _Worker:
 
     def _arm(self, number: int, run: pyperf.Run, common: dict[str, Any]) -> pyperf.Benchmark:
         arm = self.case.arms[number]
-        first = len(self.sampler.blocks) - len(run.values)
-        blocks = [block[number] * 1e-9 for block in self.sampler.blocks]
-        placements = zip(*(block[number] for block in self.sampler.by_placement[first:]), strict=True)
-        own = {
+        sampler = self.sampler
+        first = len(sampler.blocks) - len(run.values)
+        blocks = [float(block[number].mean()) * 1e-9 for block in sampler.blocks]
+        cells = np.concatenate([sampler.cells.group(call) for call in range(first, len(blocks))])
+        times = np.concatenate([block[number] for block in sampler.blocks[first:]])
+        own: dict[str, Any] = {
             "name": benchmark_name(self.case, number),
             "variant": arm.variant,
             "gate": arm.gate,
-            "layout_ns": " ".join(f"{sum(values) / len(values):.5f}" for values in placements),
+            "build_ns": " ".join(f"{time:.3f}" for time in times),
+            "layout_ns": means(times, sampler.cells.placement[cells], POSITIONS),
+            "stack_ns": means(times, sampler.cells.stack[cells] // STACK_STEP, STACK_PLACES),
         }
+        slots = variant(arm.variant).slots
+        own |= {} if slots is None else {"slots": slots}
         loops = common["loops"]
         warmups = [(loops, value) for value in blocks[first - len(run.warmups) : first]]
         return pyperf.Benchmark(
             [pyperf.Run(blocks[first:], warmups=warmups, metadata=common | own, collect_metadata=False)]
         )
+
+
+def means(times: npt.NDArray[np.float64], place: npt.NDArray[np.int64], count: int) -> str:
+    """Mean time at each of so many places; `nan` where none was measured."""
+    found = [times[place == number] for number in range(count)]
+    return " ".join(f"{chosen.mean():.5f}" if len(chosen) else "nan" for chosen in found)
 
 
 def claim_number(folder: str | None, case: int) -> int:

@@ -1,8 +1,8 @@
 """Which builds a process measures: enumerated phases, random NOPs, placements and stack places, all balanced.
 
-A *cell* is one build at one placement with the stack at one place; all arms are measured in it, interleaved. A value
-(pyperf's word for what one call of the time function gives) is the mean over a set of cells in which each phase
-and each place of the stack occurs equally often. docs/decisions/0004 has the experiments.
+A *cell* is one build at one placement with the stack at one place; all arms are measured in it, interleaved.
+A value (pyperf's word for what one call of the time function gives) is the mean over a set of cells in which
+each phase and each place of the stack occurs equally often. docs/decisions/0004 has the experiments.
 """
 
 import math
@@ -17,12 +17,12 @@ from model.errors import FreepathError
 from model.text import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 
 PHASES: Final = 24
-"""NOPs before the patch point: 0 to 23. A multiple of every dispatch width from 4 to 12 but 5, 7, 9, 10 and 11, over
-which 24 consecutive phases are balanced to a 24th."""
+"""NOPs before the patch point: 0 to 23. A multiple of every dispatch width from 4 to 12 but 5, 7, 9, 10 and
+11, over which 24 consecutive phases are balanced to a 24th."""
 SLICES: Final = 4
 """Slices of each arm in a cell, two of them mirrored; the faster half counts."""
 GROUPS: Final = 8
-"""Different sets of cells that a process holds: in so many values each phase meets each place of the stack."""
+"""Different sets of cells that a process holds: in so many values each phase meets each stack place."""
 
 Incidental = Literal["both", "phase", "random"]
 INCIDENTAL: Final[tuple[Incidental, ...]] = get_args(Incidental)
@@ -47,7 +47,9 @@ class Scheme:
 
     def __post_init__(self) -> None:
         if not 1 <= self.builds <= PHASES:
-            raise FreepathError(f"--builds {self.builds}: from 1 (as compiled) to {PHASES} (the default) can be measured")
+            raise FreepathError(
+                f"--builds {self.builds}: from 1 (as compiled) to {PHASES} (the default) can be measured"
+            )
 
     @property
     def name(self) -> str:
@@ -77,8 +79,8 @@ class Scheme:
         if asked % self.unit or asked < 1:
             near = max(1, round(asked / self.unit)) * self.unit
             raise FreepathError(
-                f"--loops {asked}: {self.builds} builds, {STACK_PLACES} places of the stack and {SLICES} slices "
-                f"balance at multiples of {self.unit}, such as {near}"
+                f"--loops {asked}: {self.builds} builds, {STACK_PLACES} places of the stack and {SLICES} "
+                f"slices balance at multiples of {self.unit}, such as {near}"
             )
         return asked
 

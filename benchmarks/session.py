@@ -1,5 +1,6 @@
 """The parent's side of a run: compile what is missing, start pyperf's workers, keep what they wrote."""
 
+import hashlib
 import io
 import json
 import secrets
@@ -67,6 +68,7 @@ class Session:
         args.pair_dir = str(folder)
         try:
             self._compile()
+            self._announce()
             if args.until_decided:
                 self._set_looks(1)
             with self._progress(folder):
@@ -78,7 +80,7 @@ class Session:
             return self._stopped(folder, stop)
         else:
             self._save(folder)
-            return 0
+            return self._judge_calibration() if args.calibrate else 0
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -89,6 +91,7 @@ class Session:
         args.schedule = ",".join(map(str, self.schedule))
         asked = args.processes, args.values, args.loops
         args.processes = case.processes or args.processes
+        args.values = case.values or args.values
         if case.plain:
             args.values, args.loops = PLAIN_VALUES, PLAIN_LOOPS
         try:
@@ -163,6 +166,14 @@ class Session:
         with _bar("compiling") as update:
             self.store.ensure(images, lambda done, total, name: update(done, total, name))
 
+    def _announce(self) -> None:
+        """Tell the workers which code this run is about, and keep its digest in every run."""
+        sums = self.store.sums(case.scenario.image(arm) for case in self.cases for arm in case.arms)
+        self.runner.args.code = json.dumps(sums, separators=(",", ":"))
+        whole = hashlib.sha256(json.dumps(sums, sort_keys=True).encode())
+        self.context["code_digest"] = whole.hexdigest()[:16]
+        self.runner.args.context = json.dumps(self.context, separators=(",", ":"))
+
     @contextmanager
     def _progress(self, folder: Path) -> Iterator[None]:
         """Count side files: each is one complete process."""
@@ -204,6 +215,13 @@ class Session:
             print(f"wrote {target}; next: python -m results show {target}", file=sys.stderr)
         else:
             print("nothing was stored; add -o FILE to compare and draw", file=sys.stderr)
+
+    def _judge_calibration(self) -> int:
+        """Asked, got, reached, as `python -m results calibration` says it; its exit status."""
+        target = self.output or self.append
+        if target is None:
+            return 0
+        return subprocess.run([sys.executable, "-m", "results", "calibration", str(target)]).returncode
 
     def _stopped(self, folder: Path, stop: BaseException) -> int:
         """Keep complete processes beside the file that they were meant for."""

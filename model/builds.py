@@ -1,21 +1,22 @@
 """Builds: an image as other compilations of the same source might have left it.
 
-Which instructions stand before the patch point, and how long they are, is incidental to the question and decides
-the answer: the same test costs nothing or a cycle (docs/decisions/0004). A build therefore differs from the image
-in NOPs alone:
+Which instructions stand before the patch point, and how long they are, is incidental to the question and
+decides the answer: the same test costs nothing or a cycle (docs/decisions/0004). A build therefore differs
+from the image in NOPs alone:
 
 phase      so many one-byte NOPs at the entry of the function that holds the patch point, before its first
            instruction: the straight run that leads to the patch point begins there
-incidental NOPs of 1 to 8 bytes in front of a share of all other instructions of the path, drawn anew for each build
+incidental NOPs of 1 to 8 bytes in front of a share of all other instructions of the path, drawn anew for
+           each build
 
-The draw depends on the build's seed and on the place (model.kernel.seams), so base and every arm of a build have the
-same NOPs. Nothing is compiled: the bytes are laid out again, branches are given their new distances, and the short
-ones that no longer reach become long ones, as an assembler would make them.
+The draw depends on the build's seed and on the place (model.kernel.seams), so base and every arm of a build
+have the same NOPs. Nothing is compiled: the bytes are laid out again, branches are given their new distances,
+and the short ones that no longer reach become long ones, as an assembler would make them.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +28,8 @@ PATCHED: Final = "free_pages_prepare"
 """The function that holds the patch point in every variant."""
 FUNCTION_ALIGNMENT: Final = 16
 SHARE: Final = 0.15
-"""Share of the places that get a NOP: enough to move every distance, few beside the path (builds with 5 to 30 % agree:
-docs/decisions/0004)."""
+"""Share of the places that get a NOP: enough to move every distance, few beside the path (builds with 5 to
+30 % agree: docs/decisions/0004)."""
 LONGEST: Final = 8
 NOPS: Final = (
     b"",
@@ -44,6 +45,7 @@ NOPS: Final = (
 """The recommended NOP of each length; one instruction, one dispatch slot."""
 
 Ints = npt.NDArray[np.int64]
+Side = Literal["left", "right"]
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,15 @@ class Pieces:
         self.branches, self.targets = self._at(branches[:, 0]), self._at(branches[:, 1])
         sites = np.array([(s.code, s.target, s.key) for s in code.sites], np.int64).reshape(-1, 3)
         sites = sites[self._holds(sites[:, 0])]
-        self.sites, self.site_targets, self.site_keys = self._at(sites[:, 0]), self._at(sites[:, 1]), sites[:, 2]
+        self.sites, self.site_targets, self.site_keys = (
+            self._at(sites[:, 0]),
+            self._at(sites[:, 1]),
+            sites[:, 2],
+        )
 
     @staticmethod
     def _reached(code: Code, entry: str, size: int) -> list[tuple[int, int]]:
-        """Spans of the functions that the entry calls or jumps to, and of the out-of-line part behind them all."""
+        """Spans of the functions that the entry calls or jumps to, and of the out-of-line part behind all."""
         spans = {name: (at, at + length) for name, (at, length) in code.functions.items()}
         outside = max(end for _, end in spans.values())
         wanted, reached = [entry], {entry}
@@ -198,12 +204,12 @@ class Layout:
             begins = self.labels(np.array([start]))[:, 0]
             self._gaps[:, number] += -begins % FUNCTION_ALIGNMENT
 
-    def _moved(self, at: Ints, side: str) -> Ints:
+    def _moved(self, at: Ints, side: Side) -> Ints:
         pieces = self.pieces
         number = np.searchsorted(pieces.starts, at, side="right") - 1
         moved = at + self._gaps[:, number]
         moved = moved + self._growth_before[:, np.searchsorted(pieces.branches, at, side="left")]
-        moved = moved + self._nops_before[:, np.searchsorted(pieces.points, at, side=side)]  # type: ignore[call-overload]
+        moved = moved + self._nops_before[:, np.searchsorted(pieces.points, at, side=side)]
         padded = at > pieces.pad[0] if side == "left" else at >= pieces.pad[0]
         result: Ints = moved + padded * self._phases[:, None]
         return result
@@ -242,8 +248,8 @@ class Layout:
             int64[builds], where in `target` each build starts.
         """
         pieces = self.pieces
-        opened = [[0], pieces.points, pieces.branches + 1, pieces.starts, pieces.pad]
-        edges = np.unique(np.concatenate(opened))
+        opened = [pieces.points, pieces.branches + 1, pieces.starts, pieces.pad]
+        edges: Ints = np.unique(np.concatenate(opened))
         edges = edges[edges < len(pieces.source)]
         shift = self.instructions(edges) - edges + begins[:, None]
         lengths = np.diff(edges, append=len(pieces.source))

@@ -11,7 +11,7 @@ import platform
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -80,6 +80,7 @@ class Store:
         self.root = folder or default_folder()
         self.cpu = cpu
         self.folder = self.root / f"{digest(cpu)}-{cpu}"
+        self._expected: dict[str, str] = {}
 
     def path(self, spec: Spec) -> Path:
         """File of one image."""
@@ -93,6 +94,17 @@ class Store:
         """Read one image, compiling it first if it is missing."""
         self.ensure([spec])
         return self._read(spec)
+
+    def sums(self, specs: Iterable[Spec]) -> dict[str, str]:
+        """SHA-256 of each image's file, by name: what a parent tells its workers to expect."""
+        return {
+            spec.name: hashlib.sha256(self.path(spec).read_bytes()).hexdigest()
+            for spec in dict.fromkeys(specs)
+        }
+
+    def expect(self, sums: Mapping[str, str]) -> None:
+        """From now on load only images with these sums."""
+        self._expected = dict(sums)
 
     def ensure(self, specs: Iterable[Spec], progress: Progress | None = None) -> None:
         """Compile what is missing, on all cores, in processes of their own.
@@ -157,7 +169,14 @@ class Store:
         path = self.path(spec)
         self._check_owner(path)
         try:
-            data = json.loads(path.read_text())
+            content = path.read_bytes()
+            expected = self._expected.get(spec.name)
+            if expected not in (None, hashlib.sha256(content).hexdigest()):
+                raise CompileError(
+                    f"{path} is not the code that this run began with: the sources or the cache changed "
+                    "meanwhile; run again"
+                )
+            data = json.loads(content)
             return Code(
                 spec=from_json(data["spec"]),
                 cpu=data["cpu"],

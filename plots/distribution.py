@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from plots.style import SERIES, caption, floor_band, new_figure
-from results.estimate import TRIM_BLOCKS, Levels, trimmed_mean
 from results.load import Run
 from results.show import Group
 
@@ -24,19 +23,12 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     figure, axes = new_figure(1, 1, 1.6 + ROW * len(group.cells))
     panel = axes[0][0]
     floor_band(panel, group)
-    levels = Levels(group.scenario)
     rng = np.random.default_rng(0)
     for row, cell in enumerate(group.cells):
         one = cell.overhead
-        used = [p for p in group.scenario.processes if one.arm in p.ns and levels.chosen(p).any()]
-        ratios = [
-            trimmed_mean(np.log(p.ns[one.arm] / p.ns[one.base])[levels.chosen(p)], TRIM_BLOCKS) for p in used
-        ]
         colour, marker, fill = SERIES[one.arm.gate]
-        heights = row + 0.5 * (rng.random(len(ratios)) - 0.5)
-        panel.plot(
-            np.expm1(ratios) * one.base_ns, heights, marker, color=colour, fillstyle=fill, markersize=4
-        )
+        heights = row + 0.5 * (rng.random(len(one.per_process)) - 0.5)
+        panel.plot(one.per_process, heights, marker, color=colour, fillstyle=fill, markersize=4)
         panel.plot([one.ns, one.ns], [row - 0.36, row + 0.36], color="black", linewidth=1.4)
     panel.set_yticks(range(len(group.cells)), [cell.overhead.arm.name for cell in group.cells])
     panel.invert_yaxis()

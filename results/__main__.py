@@ -119,7 +119,9 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _add_calibration(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    calibration = commands.add_parser("calibration", help="what the instrument can tell, from --calibrate")
+    calibration = commands.add_parser(
+        "calibration", help="what the instrument can tell, from --calibrate; exit 1 when a target is missed"
+    )
     calibration.add_argument("file", metavar="FILE", help="run of python -m benchmarks --calibrate -o FILE")
     calibration.add_argument("--format", choices=("text", "json"), default="text")
     add_output(calibration)
@@ -205,14 +207,14 @@ def _compare(args: argparse.Namespace) -> int:
 def _calibration(args: argparse.Namespace) -> int:
     import json
 
-    from results.calibration import document, lines
+    from results.calibration import document, exit_status, lines
 
     run, plain = load(args.file), Path(args.file).with_suffix(".plain.json")
     if args.format == "json":
         emit(json.dumps(document(run, plain), indent=2, allow_nan=False) + "\n", args)
     else:
         emit("\n".join(lines(run, plain)) + "\n", args)
-    return 0
+    return exit_status(run, plain)
 
 
 def emit(text: str, args: argparse.Namespace) -> None:

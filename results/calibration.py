@@ -1,23 +1,29 @@
 """`python -m results calibration`: what the instrument can and cannot tell, from a run of --calibrate.
 
-A/A            arms whose code is base's: every difference is a false one
+A/A            arms whose code is base's, and NOPs of 1 to 9 bytes against one another, which take the same slot but
+               shift what follows: every difference is a false one
+layout floor   how far these NOPs, averaged over builds, lie from one another
 half-widths    of the twin and of v1 after half a minute of measuring
 plain pyperf   the same two arms one after the other, for as long
-known cost     chains of k dependent additions, in cycles that the longest chain defines
+known cost     chains of k dependent additions, from k = 1 on, in cycles that the longest chain defines
+
+Each figure has a target; a target that is missed makes the exit status 1.
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from results.estimate import Interval, Levels, overhead, trimmed_mean, yuen
+from results.cpus import processor_line
+from results.estimate import Interval, Levels, Overhead, overhead, student
 from results.load import Arm, BadRunError, Process, Run, Scenario, read_json, runs_of
-from results.show import number
-from results.verdict import Margin, floor_of, judge
+from results.show import NOP_BYTES, number
+from results.verdict import Margin, chance, floor_of, holm, judge
 
 SESSION: Final = 6
 """Processes of one A/A session, as --calibrate measures them."""
@@ -28,6 +34,26 @@ NO_MARGIN: Final = Margin(1e-6, percent=False)
 """So small that no verdict is `negligible`: a false alarm cannot hide behind the margin."""
 NULL: Final = frozenset({"base-twin", "v1-ifdef", "keyfirst", "memcg-data"})
 CHAIN: Final = "chain-"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One figure, what was asked of it, and whether it was reached."""
+
+    name: str
+    asked: str
+    got: str
+    reached: bool
+
+
+@dataclass(frozen=True)
+class LayoutFloor:
+    """NOPs of 1 to 9 bytes over base: mean and 95 % half-width of each, ns per page, and the largest distance."""
+
+    points: list[tuple[int, float, float]]
+    span_ns: float
+    half_ns: float
+    """Median half-width of the difference between neighbours."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +82,7 @@ class HalfWidths:
 
 @dataclass(frozen=True)
 class KnownCost:
-    """Chains of k dependent additions over the empty chain.
+    """Chains of k dependent additions over the chain of one.
 
     Attributes
     ----------
@@ -65,13 +91,16 @@ class KnownCost:
     slope
         Cycles per addition of the short chains, with its 95 % half-width.
     points
-        (k, cost in ns, 95 % half-width in ns).
+        (k, cost over k = 1 in ns, 95 % half-width in ns).
+    own_cycle_ns
+        The cycle as each process measures it for itself; None in older files.
     """
 
     cycle_ns: float
     slope: float
     slope_half: float
     points: list[tuple[int, float, float]]
+    own_cycle_ns: float | None
 
 
 def scenario_of(run: Run, memcg: str) -> Scenario:
@@ -91,24 +120,71 @@ def scenario_of(run: Run, memcg: str) -> Scenario:
 def false_alarms(run: Run) -> FalseAlarms:
     """Cut the A/A part into sessions in the order of measuring, and judge each by itself."""
     whole = scenario_of(run, "off")
-    alarms = intervals = covering = sessions = 0
-    halves = []
+    alarms = sessions = 0
+    halves: list[float] = []
+    covers: list[bool] = []
     for start in range(0, len(whole.processes) - SESSION + 1, SESSION):
         session = replace(whole, processes=whole.processes[start : start + SESSION])
         levels = Levels(session)
-        found = [overhead(session, arm, levels) for arm in session.arms if arm.variant in NULL]
-        floor = floor_of(next((one for one in found if one.arm.variant == "base-twin"), None))
-        others = [one for one in found if one.arm.variant != "base-twin"]
-        verdicts = [judge(one, NO_MARGIN, floor, len(others)).verdict for one in others]
+        null = known([overhead(session, arm, levels) for arm in session.arms if arm.variant in NULL])
+        floor = floor_of(next((estimate for estimate in null if estimate.arm.variant == "base-twin"), None))
+        others = [estimate for estimate in null if estimate.arm.variant != "base-twin"]
+        errors = holm([chance(estimate, floor or 0.0) for estimate in others])
+        verdicts = [
+            judge(e, NO_MARGIN, floor, error).verdict for e, error in zip(others, errors, strict=True)
+        ]
         alarms += any(word in ("costs", "saves") for word in verdicts)
-        for one in found:
-            low, high = one.interval_ns(0.95) or (-math.inf, math.inf)
-            intervals, covering = intervals + 1, covering + (low <= 0 <= high)
+        neighbours = known(
+            [overhead(session, b, levels, base=a) for a, b in pairwise(family(session, NOP_BYTES))]
+        )
+        for estimate in (*null, *neighbours):
+            low, high = estimate.interval_ns(0.95) or (-math.inf, math.inf)
+            covers.append(low <= 0 <= high)
             halves.append((high - low) / 2)
         sessions += 1
     if not sessions:
         raise BadRunError(f"{run.path} has no whole A/A session of {SESSION} processes")
-    return FalseAlarms(sessions, alarms, intervals, covering, float(np.median(halves)))
+    return FalseAlarms(sessions, alarms, len(covers), sum(covers), float(np.median(halves)))
+
+
+def known(estimates: list[Overhead | None]) -> list[Overhead]:
+    """Those for which there was data."""
+    return [estimate for estimate in estimates if estimate is not None]
+
+
+def family(scenario: Scenario, prefix: str) -> list[Arm]:
+    """Arms of one family, by length."""
+    arms = [arm for arm in scenario.arms if arm.variant.startswith(prefix)]
+    return sorted(arms, key=lambda arm: length_of(arm, prefix))
+
+
+def length_of(arm: Arm, prefix: str) -> int:
+    """The number behind the prefix.
+
+    Raises
+    ------
+    BadRunError
+        When there is none.
+    """
+    text = arm.variant.removeprefix(prefix)
+    if not text.isdecimal() or len(text) > 6:
+        raise BadRunError(f"{arm.variant} is no arm of a calibration")
+    return int(text)
+
+
+def layout_floor(run: Run) -> LayoutFloor | None:
+    """NOPs of 1 to 9 bytes over base, over all processes; None in a calibration from before they were measured."""
+    whole = scenario_of(run, "off")
+    arms = family(whole, NOP_BYTES)
+    if len(arms) < 3:
+        return None
+    levels = Levels(whole)
+    found = known([overhead(whole, arm, levels) for arm in arms])
+    between = known([overhead(whole, b, levels, base=a) for a, b in pairwise(arms)])
+    means = [estimate.ns for estimate in found]
+    points = [(length_of(e.arm, NOP_BYTES), e.ns, _half(e.interval_ns(0.95))) for e in found]
+    halves = [_half(estimate.interval_ns(0.95)) for estimate in between]
+    return LayoutFloor(points, max(means) - min(means), float(np.median(halves)))
 
 
 def half_widths(run: Run, plain: Path | None) -> HalfWidths:
@@ -124,6 +200,8 @@ def half_widths(run: Run, plain: Path | None) -> HalfWidths:
     short = replace(whole, processes=used)
     levels = Levels(short)
     twin, v1 = (overhead(short, Arm(*arm), levels) for arm in (("base-twin", "none"), ("v1", "jump-label")))
+    if twin is None or v1 is None:
+        raise BadRunError(f"{run.path} lacks base-twin or v1 with memcg on-idle: measure with --calibrate")
     theirs = plain_comparison(plain) if plain and plain.exists() else (None, None)
     return HalfWidths(seconds, _half(twin.interval_ns(0.95)), _half(v1.interval_ns(0.95)), v1.ns, *theirs)
 
@@ -149,35 +227,35 @@ def plain_comparison(path: Path) -> tuple[float, float]:
 
 
 def known_cost(run: Run) -> KnownCost:
-    """Cost of each chain over the empty one, per process, so that the slope has an interval."""
+    """Cost of each chain over the shortest one that has an addition, per process, so that the slope has an interval.
+
+    Two lfence with nothing between them are cheaper than with one addition, so k = 0 is no point of the line.
+    """
     scenario = scenario_of(run, "disabled")
-    chains = {
-        int(arm.variant.removeprefix(CHAIN)): arm for arm in scenario.arms if arm.variant.startswith(CHAIN)
-    }
-    if 0 not in chains or len(chains) < 4:
+    chains = {length_of(arm, CHAIN): arm for arm in family(scenario, CHAIN)}
+    if 1 not in chains or len(chains) < 4:
         raise BadRunError(
             f"{run.path} lacks the chains: measure with python -m benchmarks --calibrate -o FILE"
         )
-    levels = Levels(scenario)
-    used = [p for p in scenario.processes if levels.chosen(p).any()]
-    costs = {k: np.array([_difference(p, arm, chains[0], levels) for p in used]) for k, arm in chains.items()}
+    used = Levels(scenario).used(scenario.processes)
+    costs = {
+        k: np.array([float((p.ns[arm] - p.ns[chains[1]])[mask].mean()) for p, mask in used])
+        for k, arm in chains.items()
+    }
     longest = max(chains)
-    short = sorted(k for k in chains if k != longest)
-    cycles = costs[longest] / longest
+    short = sorted(k for k in chains if 0 < k < longest)
+    cycles = costs[longest] / (longest - 1)
     slopes = np.array([np.polyfit(short, [costs[k][i] for k in short], 1)[0] for i in range(len(used))])
-    slope = yuen(slopes / cycles)
-    points = [(k, yuen(costs[k])) for k in (*short, longest)]
+    slope = student(slopes / cycles)
+    points = [(k, student(costs[k])) for k in (*sorted(chains)[:-1], longest)]
+    own = [float(p.facts["cycle_ns"]) for p, _ in used if p.facts.get("cycle_ns")]
     return KnownCost(
-        yuen(cycles).mean,
+        student(cycles).mean,
         slope.mean,
         _finite(slope),
         [(k, interval.mean, _finite(interval)) for k, interval in points],
+        float(np.median(own)) if own else None,
     )
-
-
-def _difference(process: Process, arm: Arm, base: Arm, levels: Levels) -> float:
-    """Ns between two arms of one process, over its quiet blocks."""
-    return trimmed_mean((process.ns[arm] - process.ns[base])[levels.chosen(process)], 0.2)
 
 
 def _finite(interval: Interval) -> float:
@@ -185,11 +263,59 @@ def _finite(interval: Interval) -> float:
     return math.nan if half is None else half
 
 
+def targets(run: Run, plain: Path | None) -> list[Target]:
+    """Every figure against what is asked of it (docs/methodology.md says why)."""
+    alarms, halves, cost, layout = (
+        false_alarms(run),
+        half_widths(run, plain),
+        known_cost(run),
+        layout_floor(run),
+    )
+    share, cover = alarms.alarms / alarms.sessions, alarms.covering / alarms.intervals
+    rows = [
+        Target(
+            "A/A tables with a false alarm", "at most 5 %", f"{share:.1%} of {alarms.sessions}", share <= 0.05
+        ),
+        Target(
+            "95 % intervals that cover zero",
+            "at least 93 %",
+            f"{cover:.1%} of {alarms.intervals}",
+            cover >= 0.93,
+        ),
+        _at_most("half-width of base-twin after 30 s, ns", 0.003, halves.twin_ns),
+        _at_most("half-width of v1 after 30 s, ns", 0.015, halves.v1_ns),
+        Target(
+            "cycles per dependent addition",
+            "1 within 3 %",
+            f"{cost.slope:.3f} +- {cost.slope_half:.3f}",
+            abs(cost.slope - 1) <= 0.03,
+        ),
+    ]
+    if layout:
+        rows.append(_at_most("NOPs of 1 to 9 bytes lie within, ns", 0.01, layout.span_ns))
+    return rows
+
+
+def _at_most(name: str, most: float, got: float) -> Target:
+    return Target(name, f"at most {most:g}", f"{got:.4f}", got <= most)
+
+
+def exit_status(run: Run, plain: Path | None) -> int:
+    """1 when a target was missed."""
+    return int(not all(target.reached for target in targets(run, plain)))
+
+
 def document(run: Run, plain: Path | None) -> dict[str, Any]:
     """The figures as plain data, `freepath.calibration/1`."""
-    alarms, halves, cost = false_alarms(run), half_widths(run, plain), known_cost(run)
+    alarms, halves, cost, layout = (
+        false_alarms(run),
+        half_widths(run, plain),
+        known_cost(run),
+        layout_floor(run),
+    )
     return {
         "schema": "freepath.calibration/1",
+        "targets": [asdict(target) for target in targets(run, plain)],
         "aa": {
             "sessions": alarms.sessions,
             "false_alarm_share": number(alarms.alarms / alarms.sessions),
@@ -198,8 +324,18 @@ def document(run: Run, plain: Path | None) -> dict[str, Any]:
             "session_half_width_ns": number(alarms.half_ns),
         },
         "half_minute": {name: number(value) for name, value in vars(halves).items()},
+        "layout_floor": None
+        if layout is None
+        else {
+            "span_ns": number(layout.span_ns),
+            "half_width_ns": number(layout.half_ns),
+            "points": [
+                {"bytes": k, "ns": number(ns), "half_width_ns": number(half)} for k, ns, half in layout.points
+            ],
+        },
         "known_cost": {
             "cycle_ns": number(cost.cycle_ns),
+            "own_cycle_ns": number(cost.own_cycle_ns),
             "cycles_per_addition": number(cost.slope),
             "half_width": number(cost.slope_half),
             "points": [
@@ -210,20 +346,29 @@ def document(run: Run, plain: Path | None) -> dict[str, Any]:
 
 
 def lines(run: Run, plain: Path | None) -> Iterator[str]:
-    """The figures as text."""
-    alarms, halves, cost = false_alarms(run), half_widths(run, plain), known_cost(run)
-    share, cover = alarms.alarms / alarms.sessions, alarms.covering / alarms.intervals
-    yield f"A/A: {alarms.sessions} sessions of {SESSION} processes, all arms the same code"
-    yield f"  {share:.1%} of the sessions' tables raised a false alarm"
-    yield f"  {cover:.1%} of {alarms.intervals} intervals cover zero; half-width {alarms.half_ns:.4f} ns"
-    yield f"after {halves.seconds:.0f} s of measuring, 95 % half-widths in ns per page:"
-    yield f"  base-twin {halves.twin_ns:.4f}"
-    yield f"  v1 {halves.v1_ns:.4f}; its overhead {halves.v1_overhead_ns:+.4f}"
+    """The figures as text, the targets first."""
+    alarms, halves, cost, layout = (
+        false_alarms(run),
+        half_widths(run, plain),
+        known_cost(run),
+        layout_floor(run),
+    )
+    bypass = ", store bypass off" if run.facts.get("store_bypass") == "off" else ""
+    yield f"{processor_line(run.facts)}{bypass}"
+    for target in targets(run, plain):
+        word = "reached" if target.reached else "NOT REACHED"
+        yield f"  {word:11}  {target.name}: asked {target.asked}, got {target.got}"
+    yield f"A/A: {alarms.sessions} sessions of {SESSION} processes; median half-width {alarms.half_ns:.4f} ns"
+    yield f"after {halves.seconds:.0f} s of measuring: v1 costs {halves.v1_overhead_ns:+.4f} +- {halves.v1_ns:.4f} ns"
     if halves.plain_ns is not None and halves.plain_overhead_ns is not None:
         times = f"{halves.plain_ns / halves.v1_ns:.0f} times as wide"
         theirs = f"{halves.plain_ns:.3f}, {times}; its overhead {halves.plain_overhead_ns:+.3f}"
-        yield f"  v1 by plain pyperf, arm after arm, in as long {theirs}"
-    yield f"known cost: {cost.slope:.3f} +- {cost.slope_half:.3f} cycles per dependent addition"
-    yield f"  one cycle is {cost.cycle_ns:.4f} ns, by the chain of {cost.points[-1][0]}"
+        yield f"  v1 by plain pyperf, arm after arm, one placement each, in as long {theirs}"
+    if layout:
+        yield f"layout floor: NOPs over base, neighbours differ by 0 +- {layout.half_ns:.4f} ns at the median"
+        yield "  " + ", ".join(f"{k} bytes {ns:+.4f} +- {half:.4f}" for k, ns, half in layout.points)
+    yield f"known cost: {cost.slope:.3f} +- {cost.slope_half:.3f} cycles per dependent addition, from k = 1 on"
+    own = "" if cost.own_cycle_ns is None else f"; {cost.own_cycle_ns:.4f} by the chain timed alone"
+    yield f"  one cycle is {cost.cycle_ns:.4f} ns, by the chain of {cost.points[-1][0]}{own}"
     for k, ns, half in cost.points:
-        yield f"  k = {k:>3}: {ns:7.3f} +- {half:.3f} ns, {ns / cost.cycle_ns:7.2f} cycles"
+        yield f"  k = {k:>3}: {ns:+8.3f} +- {half:.3f} ns over k = 1, {ns / cost.cycle_ns:+7.2f} cycles"

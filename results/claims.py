@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 from results.compare import compare_census, is_census
 from results.estimate import Levels, Overhead, overhead
 from results.load import Arm, BadRunError, Run, read_json
-from results.show import Cell, Group, analyse
-from results.verdict import Judgement, Margin, judge
+from results.show import Cell, Group, analyse, looks_of
+from results.verdict import CONFIDENCE, Judgement, Margin, judge, spending
 
 SCHEMA: Final = "freepath.claims/1"
 REFERENCE: Final = Path(__file__).parent / "reference" / "census-x86-64-v3.json"
@@ -55,8 +55,12 @@ class Data:
         """One arm over another of the same scenario, paired."""
         if group is None or not {arm, reference} <= set(group.scenario.arms):
             return None
-        one = overhead(group.scenario, arm, Levels(group.scenario), base=reference)
-        return one, judge(one, self.margin, group.floor_ns, 1)
+        between = overhead(group.scenario, arm, Levels(group.scenario), base=reference)
+        if between is None:
+            return None
+        looks = looks_of(group.scenario)
+        error = (1 - CONFIDENCE) / spending(looks)
+        return between, judge(between, self.margin, group.floor_ns, error, looks)
 
     def rows(self, **wanted: str) -> list[dict[str, Any]]:
         """Arms of the census with these values."""
@@ -66,9 +70,11 @@ class Data:
 
 
 def text_of(one: Overhead, judgement: Judgement, name: str = "") -> str:
-    """`on-idle v1/jump-label +0.239 ns [+0.228, +0.250]: costs`."""
+    """`on-idle v1/jump-label +0.239 ns [+0.228, +0.250], 25 % of builds pay: costs`."""
+    paying = one.spread.paying if one.spread.builds > 1 else None
+    share = "" if paying is None else f", {paying:.0%} of builds pay"
     interval = "" if judgement.ci95 is None else f" [{judgement.ci95[0]:+.3f}, {judgement.ci95[1]:+.3f}]"
-    return f"{name or one.arm.name} {one.ns:+.3f} ns{interval}: {judgement.verdict}"
+    return f"{name or one.arm.name} {one.ns:+.3f} ns{interval}{share}: {judgement.verdict}"
 
 
 def missing(number: str, claim: str, what: str, command: str) -> Answer:

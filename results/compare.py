@@ -1,12 +1,11 @@
 """`python -m results compare OLD NEW`: what changed, run against run or census against census.
 
-Runs are compared by their overheads (arm minus base), which a faster or slower machine hardly moves. The
-level of base is a row too, but a machine that is slower today is no regression: beyond the threshold it is
-`unsure`, and the census decides whether base itself changed. Census files are exact: any change in a count
-is one.
+Runs are compared by their log ratios ln(arm / base), so a machine that is faster or slower today moves nothing; the
+difference is shown in ns at the old run's level of base. That level is a row too, but beyond the threshold it is
+`unsure`: the census decides whether base itself changed. Census files are exact: any change in a count is one.
 
-regressed  the interval of the difference, corrected for the cells, lies above the noise floor, and a
-           change as large as the threshold cannot be excluded
+regressed  the interval of the difference, corrected for the arms of its scenario (Holm), lies above the noise
+           floor, and a change as large as the threshold cannot be excluded
 improved   the same below
 same       the interval lies within the threshold
 unsure     neither; measure longer
@@ -19,13 +18,21 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from results.estimate import quantile
-from results.load import BadRunError, Run, clean
+from results.load import CPU, BadRunError, Run, clean
 from results.show import Cell, Group, analyse, number, pair
-from results.verdict import CONFIDENCE, Margin
+from results.verdict import Margin, holm
 
 SCHEMA: Final = "freepath.compare/1"
 CENSUS: Final = "freepath.census/1"
-MUST_MATCH: Final = ("cpu_model_name", "platform", "numba", "freepath_cpu")
+MUST_MATCH: Final = (
+    "cpu_model_name",
+    *CPU,
+    "platform",
+    "numba",
+    "freepath_cpu",
+    "build_scheme",
+    "store_bypass",
+)
 COUNTS: Final = ("instructions", "loads", "stores", "branches", "taken", "locked", "lines", "code_bytes")
 ARM_KEYS: Final = ("variant", "gate", "memcg", "page_kind", "depth", "checks", "free")
 
@@ -41,6 +48,8 @@ class Change:
     interval: tuple[float, float] | None
     verdict: str
     detail: str = ""
+    agrees: bool | None = None
+    """Whether the difference lies within the joint 95 % interval, not corrected: so 95 % of all should."""
 
 
 def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list[Change]:
@@ -67,7 +76,12 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
         raise BadRunError(f"{old.path} and {new.path} share no scenario and arm")
     levels = {after[key][0].scenario.name: (before[key][0], after[key][0]) for key in shared}
     changes = [_level(*groups, threshold) for groups in levels.values()]
-    return changes + [_change(key, *before[key], *after[key], threshold, len(shared)) for key in shared]
+    for scenario in levels:
+        arms = [key for key in shared if after[key][0].scenario.name == scenario]
+        pairs = [Pair(key, *before[key], *after[key]) for key in arms]
+        errors = holm([pair.chance for pair in pairs])
+        changes += [_change(*each, threshold) for each in zip(pairs, errors, strict=True)]
+    return changes
 
 
 def _level(old: Group, new: Group, threshold: Margin) -> Change:
@@ -82,39 +96,56 @@ def _key(group: Group, cell: Cell) -> str:
     return f"{group.scenario.name}: {cell.overhead.arm.name}"
 
 
-def _change(
-    key: str, old_group: Group, old: Cell, new_group: Group, new: Cell, threshold: Margin, cells: int
-) -> Change:
-    before, after = old.overhead, new.overhead
-    difference = after.ns - before.ns
-    interval = _interval(
-        before.error_ns, after.error_ns, before.log_ratio.freedom, after.log_ratio.freedom, cells
-    )
-    if interval is None:
-        return Change(key, before.ns, after.ns, difference, None, "unsure", "one process only: no interval")
-    low, high = difference - interval, difference + interval
-    floor = max(old_group.floor_ns or 0.0, new_group.floor_ns or 0.0)
-    limit = threshold.ns(before.base_ns)
+class Pair:
+    """One cell in both runs: the difference of its log ratios, with Welch's error and degrees of freedom."""
+
+    def __init__(self, key: str, old_group: Group, old: Cell, new_group: Group, new: Cell) -> None:
+        self.key, self.old, self.new = key, old.overhead, new.overhead
+        self.floor_ns = max(old_group.floor_ns or 0.0, new_group.floor_ns or 0.0)
+        before, after = self.old.log_ratio, self.new.log_ratio
+        self.difference = after.mean - before.mean
+        self.error, self.freedom = None, 1.0
+        if before.error is not None and after.error is not None:
+            parts = before.error**2, after.error**2
+            self.error = math.sqrt(sum(parts))
+            if self.error > 0:
+                self.freedom = sum(parts) ** 2 / (
+                    parts[0] ** 2 / before.freedom + parts[1] ** 2 / after.freedom
+                )
+
+    @property
+    def chance(self) -> float:
+        """Two-sided p value of a difference beyond the noise floor."""
+        from scipy.special import stdtr
+
+        beyond = abs(self.difference) - self.floor_ns / self.old.base_ns
+        if self.error is None or beyond <= 0:
+            return 1.0
+        return 2 * float(stdtr(self.freedom, -beyond / self.error)) if self.error > 0 else 0.0
+
+    def ns(self, log_ratio: float) -> float:
+        """A difference of log ratios in ns at the old run's level: arms are 1 to 1.3 times base there."""
+        return math.expm1(log_ratio) * (self.old.base_ns + self.old.ns)
+
+
+def _change(pair: Pair, error: float, threshold: Margin) -> Change:
+    old_ns, difference = pair.old.ns, pair.ns(pair.difference)
+    new_ns = old_ns + difference
+    if pair.error is None:
+        return Change(pair.key, old_ns, new_ns, difference, None, "unsure", "one process only: no interval")
+    half = quantile(pair.freedom, 1 - error / 2) * pair.error
+    agrees = abs(pair.difference) <= quantile(pair.freedom, 0.975) * pair.error
+    low, high = pair.ns(pair.difference - half), pair.ns(pair.difference + half)
+    limit = threshold.ns(pair.old.bare_ns)
     if -limit < low and high < limit:
         verdict = "same"
-    elif low > floor:
+    elif low > pair.floor_ns:
         verdict = "regressed"
-    elif high < -floor:
+    elif high < -pair.floor_ns:
         verdict = "improved"
     else:
         verdict = "unsure"
-    return Change(key, before.ns, after.ns, difference, (low, high), verdict)
-
-
-def _interval(a: float | None, b: float | None, df_a: int, df_b: int, cells: int) -> float | None:
-    """Half-width of Welch's interval of the difference, corrected for the cells."""
-    if a is None or b is None:
-        return None
-    variance = a**2 + b**2
-    if variance == 0:
-        return 0.0
-    freedom = variance**2 / (a**4 / df_a + b**4 / df_b)
-    return quantile(math.floor(freedom), 1 - (1 - CONFIDENCE) / 2 / cells) * math.sqrt(variance)
+    return Change(pair.key, old_ns, new_ns, difference, (low, high), verdict, agrees=agrees)
 
 
 def compare_census(old: Any, new: Any) -> list[Change]:
@@ -214,6 +245,9 @@ def lines(changes: Sequence[Change], *, markdown: bool) -> Iterator[str]:
         for word in dict.fromkeys(c.verdict for c in changes)
     }
     summary = ", ".join(f"{count} {word}" for word, count in counts.items()) or "no change at all"
+    agreeing = [change.agrees for change in changes if change.agrees is not None]
+    if agreeing:
+        summary += f"; {sum(agreeing)} of {len(agreeing)} differences lie within their joint 95 % interval"
     shown = [change for change in changes if change.verdict != "same"] if markdown else list(changes)
     if markdown:
         yield f"**freepath: {summary}**"

@@ -1,13 +1,14 @@
-"""From blocks to an overhead with an interval, and to where its noise comes from.
+"""From cells to an overhead with an interval, and to where its noise comes from.
 
-Rules and their figures: docs/methodology.md. In short: the log ratio of arm and base within a block;
-blocks in which the machine was quiet, chosen by the mean level of all arms so that no arm is favoured; a
-trimmed mean per process; Yuen's trimmed-mean interval over processes, the unit of replication.
+Rules and their figures: docs/methodology.md. In short: the mean of an arm over all builds of a process, against the
+mean of base over the same builds; blocks in which the machine was quiet, told by a reference that is no arm;
+Student's interval over processes, the unit of replication. Nothing is trimmed: a level that one build in ten has
+is part of the answer.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -18,15 +19,15 @@ from results.load import Arm, Array, Process, Scenario
 Mask = npt.NDArray[np.bool_]
 
 QUIET: Final = 1.08
-"""A block is quiet when its level is within 8 % of the quiet level."""
-BUSY: Final = 1.25
-"""A block is busy when its level is 25 % above it."""
+"""A block is quiet when its level is within 8 % of the quiet level: the rule under which the same extra load + compare
+came out alike in five sessions, loaded and quiet (docs/methodology.md, "The estimate")."""
 QUIET_PERCENTILE: Final = 10
-MIN_BLOCKS: Final = 3
-"""Quiet blocks that a process needs to be used."""
-MIN_SHARE: Final = 0.3
-"""Share of processes that must be usable, else all blocks are used and the run counts as busy."""
-TRIM_BLOCKS, TRIM_PROCESSES = 0.2, 0.1
+REFERENCE_PERCENTILE: Final = 25
+"""Of the processes' own quiet levels: low, so that a busy half does not set it, and not the lowest, so that one fast or
+misclocked process does not make all others busy."""
+LEVEL_GAPS: Final = {6: 16.3, 8: 9.0, 12: 5.5, 16: 4.3, 30: 3.2, 45: 2.8}
+"""Processes -> largest gap between neighbours, in spreads within the two sides, that one in 1,000 sets of so many normal
+numbers exceeds (20,000 sets each; tests/test_estimate.py draws them again)."""
 
 
 @dataclass(frozen=True)
@@ -62,28 +63,73 @@ class Noise:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """An arm against its base, build by build; cells are single builds, measured in one process.
+
+    Attributes
+    ----------
+    builds
+        Phases that were enumerated.
+    sd_ns
+        Over cells, ns per page; the noise of a cell included.
+    paying, saving
+        Share of cells that cost, or save, more than half a cycle; None where the cycle is not known.
+    by_build
+        float64[builds], mean overhead of each phase, ns per page.
+    by_stack
+        float64[8], mean overhead at each place of the stack in its line; empty where it was not varied.
+    differences
+        float64[cells], ns per page, in the order of the processes.
+    """
+
+    builds: int
+    sd_ns: float | None
+    paying: float | None
+    saving: float | None
+    by_build: Array = field(repr=False)
+    by_stack: Array = field(repr=False)
+    differences: Array = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Overhead:
     """An arm against its base, in one scenario.
 
     Attributes
     ----------
     base_ns
-        Quiet level of the base, ns per page.
+        Mean of base over builds, ns per page, on the quiet machine.
+    bare_ns
+        The same as compiled, without a build's NOPs; what percentages and margins are of.
     log_ratio
-        ln(arm / base) over processes.
+        ln(arm / base), both means over builds, over processes.
+    per_process
+        float64[processes], ns per page.
     busy_ns
         Overhead on a busy machine, None when it never was.
+    levels
+        Two levels on which the processes lie, ns per page; None for one.
+    cycle_ns
+        One cycle, None where it was not measured.
+    slots
+        Dispatch slots of an exact arm.
     """
 
     arm: Arm
     base: Arm
     base_ns: float
+    bare_ns: float
     log_ratio: Interval
     noise: Noise
+    spread: Spread
+    per_process: Array
     busy_ns: float | None
     processes: int
     blocks: int
     layouts: int
+    levels: tuple[float, float] | None = None
+    cycle_ns: float | None = None
+    slots: int | None = None
 
     @property
     def ns(self) -> float:
@@ -92,8 +138,13 @@ class Overhead:
 
     @property
     def pct(self) -> float:
-        """Overhead in percent of the modelled base."""
-        return 100 * _expm1(self.log_ratio.mean)
+        """Overhead in percent of the modelled base as compiled."""
+        return 100 * self.ns / self.bare_ns
+
+    @property
+    def cycles(self) -> float | None:
+        """Overhead in cycles."""
+        return None if self.cycle_ns is None else self.ns / self.cycle_ns
 
     def interval_ns(self, confidence: float) -> tuple[float, float] | None:
         """Two-sided interval in ns per page; None with a single process."""
@@ -114,32 +165,43 @@ def _expm1(x: float) -> float:
     return math.expm1(x) if x < 700 else math.inf
 
 
-def quantile(freedom: int, probability: float) -> float:
+def quantile(freedom: float, probability: float) -> float:
     """Quantile of the t distribution."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, probability))
 
 
-def trimmed_mean(values: Array, share: float) -> float:
-    """Mean without the given share at each end."""
-    ordered = np.sort(values)
-    cut = int(share * len(ordered))
-    return float(ordered[cut : len(ordered) - cut].mean())
-
-
-def yuen(values: Array, share: float = TRIM_PROCESSES) -> Interval:
-    """Trimmed mean with Yuen's standard error (winsorised variance)."""
+def student(values: Array) -> Interval:
+    """Mean with its standard error: Student's t over processes."""
     count = len(values)
-    ordered = np.sort(values)
-    cut = int(share * count)
-    kept = count - 2 * cut
-    mean = float(ordered[cut : count - cut].mean())
+    mean = float(values.mean())
     if count < 2:
         return Interval(mean, None, 0)
-    winsorised = np.clip(ordered, ordered[cut], ordered[count - cut - 1])
-    error = float(winsorised.std(ddof=1)) * math.sqrt((count - 1) / (kept * (kept - 1)))
-    return Interval(mean, error, kept - 1)
+    return Interval(mean, float(values.std(ddof=1)) / math.sqrt(count), count - 1)
+
+
+def two_levels(values: Array, least: float = 0.0) -> tuple[float, float] | None:
+    """Means of both sides of a gap that the spread within the sides does not explain; None without one.
+
+    Parameters
+    ----------
+    values
+        float64[processes]; with fewer than six no gap says anything.
+    least
+        A smaller gap does not matter.
+    """
+    if len(values) < min(LEVEL_GAPS):
+        return None
+    most = float(np.interp(len(values), list(LEVEL_GAPS), list(LEVEL_GAPS.values())))
+    ordered = np.sort(values)
+    at = int(np.diff(ordered).argmax()) + 1
+    sides = ordered[:at], ordered[at:]
+    inside = sum(float(((side - side.mean()) ** 2).sum()) for side in sides)
+    spread = math.sqrt(inside / (len(values) - 2))
+    if ordered[at] - ordered[at - 1] <= max(most * spread, least) or spread == 0:
+        return None
+    return float(sides[0].mean()), float(sides[1].mean())
 
 
 def variances(rows: Sequence[Array]) -> Array:
@@ -152,21 +214,29 @@ def variances(rows: Sequence[Array]) -> Array:
 class Levels:
     """How busy the machine was in each block of a scenario.
 
+    A block's level is the time of base as compiled, measured between the builds: no arm, so it favours none, and no
+    build, so no build is left out. In files without it: the mean over all arms.
+
     Attributes
     ----------
     quiet_level
-        10th percentile of the blocks' levels, ns per page; a block's level is the mean over all arms.
+        ns per page: each process's 10th percentile, and of these the first quartile.
     busy
-        Too few processes had quiet blocks, so all blocks are used.
+        Fewer than half of the processes had quiet blocks in half their time, so all blocks are used.
     """
 
     def __init__(self, scenario: Scenario) -> None:
-        self.of = {id(p): np.mean(list(p.ns.values()), axis=0) for p in scenario.processes}
+        self.of = {id(p): level_of(p) for p in scenario.processes}
+        own = [float(np.percentile(levels, QUIET_PERCENTILE)) for levels in self.of.values()]
+        self.quiet_level = float(np.percentile(own, REFERENCE_PERCENTILE))
+        usable = [p for p in scenario.processes if self._enough(self.quiet(p))]
+        self.busy = 2 * len(usable) < len(scenario.processes)
         every = np.concatenate(list(self.of.values()))
-        self.quiet_level = float(np.percentile(every, QUIET_PERCENTILE))
-        usable = [p for p in scenario.processes if self.quiet(p).sum() >= MIN_BLOCKS]
-        self.busy = len(usable) < MIN_SHARE * len(scenario.processes)
         self.quiet_share = float((every < QUIET * self.quiet_level).mean())
+
+    @staticmethod
+    def _enough(mask: Mask) -> bool:
+        return 2 * int(mask.sum()) >= len(mask)
 
     def quiet(self, process: Process) -> Mask:
         """bool[blocks]."""
@@ -174,47 +244,104 @@ class Levels:
         return mask
 
     def chosen(self, process: Process) -> Mask:
-        """bool[blocks]: those the estimate uses; none of a process with too few."""
+        """bool[blocks]: those the estimate uses; none of a process that was busy for most of its time."""
         mask = self.quiet(process)
         if self.busy:
             return np.ones_like(mask)
-        return mask if mask.sum() >= MIN_BLOCKS else np.zeros_like(mask)
+        return mask if self._enough(mask) else np.zeros_like(mask)
 
     def loaded(self, process: Process) -> Mask:
         """bool[blocks]: those in which others took the machine."""
-        mask: Mask = self.of[id(process)] >= BUSY * self.quiet_level
-        return mask
+        return ~self.quiet(process)
+
+    def used(self, processes: Sequence[Process]) -> list[tuple[Process, Mask]]:
+        """The processes that an estimate rests on, each with its cells; all of them where none was quiet."""
+        found = [(p, self.chosen(p)) for p in processes]
+        quiet = [(p, mask) for p, mask in found if mask.any()]
+        return [(p, np.repeat(mask, p.per_block)) for p, mask in quiet or [(p, m | True) for p, m in found]]
 
 
-def overhead(scenario: Scenario, arm: Arm, levels: Levels, base: Arm | None = None) -> Overhead:
-    """Estimate one arm's overhead over its base, or over another arm of the same processes."""
+def level_of(process: Process) -> Array:
+    """float64[blocks]."""
+    if process.bare is not None:
+        return process.bare
+    cells: Array = np.mean(list(process.ns.values()), axis=0)
+    return np.asarray(cells.reshape(-1, process.per_block).mean(axis=1))
+
+
+def overhead(scenario: Scenario, arm: Arm, levels: Levels, base: Arm | None = None) -> Overhead | None:
+    """Estimate one arm's overhead over its base, or over another arm of the same processes.
+
+    None when no process measured both.
+    """
     base = base or scenario.base_of(arm)
     shared = [p for p in scenario.processes if arm in p.ns and base in p.ns]
-    used = [p for p in shared if levels.chosen(p).any()] or shared
-    chosen = {id(p): levels.chosen(p) if levels.chosen(p).any() else levels.chosen(p) | True for p in used}
-    ratios = [np.log(p.ns[arm] / p.ns[base])[chosen[id(p)]] for p in used]
-    per_process = np.array([trimmed_mean(x, TRIM_BLOCKS) for x in ratios])
-    base_ns = float(np.median(np.concatenate([p.ns[base][chosen[id(p)]] for p in used])))
-    placements = [p.placements[arm] for p in used]
+    if not shared:
+        return None
+    used = levels.used(shared)
+    means = [(float(p.ns[arm][mask].mean()), float(p.ns[base][mask].mean())) for p, mask in used]
+    ratios = np.array([math.log(a / b) for a, b in means])
+    base_ns = float(np.mean([b for _, b in means]))
+    per_process = np.expm1(ratios) * base_ns
+    bare = [float(p.bare.mean()) for p, _ in used if p.bare is not None]
+    cycles = [float(p.facts["cycle_ns"]) for p, _ in used if p.facts.get("cycle_ns")]
+    cycle_ns = float(np.median(cycles)) if len(cycles) == len(used) else None
     return Overhead(
         arm,
         base,
         base_ns,
-        yuen(per_process),
-        _noise(ratios, per_process, _placement_sd(used, arm, base), base_ns),
+        float(np.median(bare)) if len(bare) == len(used) else base_ns,
+        student(ratios),
+        _noise(used, arm, base, ratios, base_ns),
+        spread_of(used, arm, base, cycle_ns),
+        per_process,
         _busy(shared, arm, base, levels),
         processes=len(used),
-        blocks=sum(len(x) for x in ratios),
-        layouts=sum(len(x) for x in placements),
+        blocks=sum(int(mask.sum()) // p.per_block for p, mask in used),
+        layouts=sum(len(p.placements[arm]) for p, _ in used),
+        levels=two_levels(per_process, (cycle_ns or 0.0) / 2),
+        cycle_ns=cycle_ns,
+        slots=scenario.slots.get(arm),
     )
 
 
-def _noise(ratios: list[Array], per_process: Array, placement: float | None, base_ns: float) -> Noise:
-    within = float(np.mean(variances(ratios) / [len(x) for x in ratios]))
+def spread_of(used: list[tuple[Process, Mask]], arm: Arm, base: Arm, cycle_ns: float | None) -> Spread:
+    """How the overhead differs from build to build."""
+    builds = min(p.builds for p, _ in used)
+    differences = np.concatenate([(p.ns[arm] - p.ns[base])[mask] for p, mask in used])
+    phases = np.concatenate([p.phases[mask] for p, mask in used])
+    counts = np.bincount(phases, minlength=builds)
+    by_build = np.bincount(phases, differences, minlength=builds) / np.maximum(counts, 1)
+    stacks = [p.stacks[arm] - p.stacks[base] for p, _ in used if len(p.stacks.get(arm, ())) > 0]
+    known = cycle_ns is not None and len(differences) > 0
+    half = (cycle_ns or 0.0) / 2
+    return Spread(
+        builds,
+        float(differences.std(ddof=1)) if len(differences) > 1 and builds > 1 else None,
+        float((differences > half).mean()) if known else None,
+        float((differences < -half).mean()) if known else None,
+        by_build[counts > 0],
+        np.mean(stacks, axis=0) if stacks and len(stacks) == len(used) else np.zeros(0),
+        differences,
+    )
+
+
+def _noise(used: list[tuple[Process, Mask]], arm: Arm, base: Arm, ratios: Array, base_ns: float) -> Noise:
+    """Within: as the blocks of a process scatter; between: what the processes scatter beyond that."""
+    within = []
+    for process, mask in used:
+        size = process.per_block
+        blocks = np.log(
+            process.ns[arm][mask].reshape(-1, size).mean(axis=1)
+            / process.ns[base][mask].reshape(-1, size).mean(axis=1)
+        )
+        within.append(float(variances([blocks])[0]) / len(blocks))
+    inside = float(np.mean(within))
     between = None
-    if len(per_process) > 1:
-        between = math.sqrt(max(0.0, float(per_process.var(ddof=1)) - within)) * base_ns
-    return Noise(math.sqrt(within) * base_ns, between, None if placement is None else placement * base_ns)
+    if len(ratios) > 1:
+        between = math.sqrt(max(0.0, float(ratios.var(ddof=1)) - inside)) * base_ns
+    placement = _placement_sd([p for p, _ in used], arm, base)
+    return Noise(math.sqrt(inside) * base_ns, between, None if placement is None else placement * base_ns)
 
 
 def _placement_sd(processes: list[Process], arm: Arm, base: Arm) -> float | None:
@@ -231,7 +358,7 @@ def _busy(processes: list[Process], arm: Arm, base: Arm, levels: Levels) -> floa
     """The raw difference while others took the machine; a cost is larger then."""
     found = []
     for process in processes:
-        mask = levels.loaded(process)
-        if mask.sum() >= MIN_BLOCKS:
-            found.append(trimmed_mean((process.ns[arm] - process.ns[base])[mask], TRIM_BLOCKS))
+        mask = np.repeat(levels.loaded(process), process.per_block)
+        if mask.any():
+            found.append(float((process.ns[arm] - process.ns[base])[mask].mean()))
     return float(np.mean(found)) if len(found) > 1 else None

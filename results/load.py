@@ -20,10 +20,17 @@ import numpy.typing as npt
 SCHEMA: Final = "freepath.run/1"
 MAX_BYTES: Final = 256 << 20
 MAX_TEXT: Final = 500
+MAX_TIMES: Final = 1 << 20
+MOST_BUILDS: Final = 4096
+MOST_SLOTS: Final = 1000
+CELL_ROUNDING: Final = 1e-3
+"""Cells are stored to 0.001 ns; a text that was cut or mixed up is off by more."""
 AXES: Final = ("memcg", "page_kind", "memory", "order", "depth", "checks", "entry")
 TEXTS: Final = (*AXES, "scenario", "variant", "gate", "pair_id", "commit")
 CPU: Final = ("cpu_vendor", "cpu_family", "cpu_model", "cpu_stepping", "cpu_microcode", "cpu_core_type")
 """Which processor: vendors give one name to several generations ("AMD EPYC")."""
+SCHEME: Final = ("build_scheme", "builds", "store_bypass", "code_digest")
+"""What is measured, beside the commit: which builds, whether loads may pass stores, which machine code."""
 MACHINE: Final = ("hostname", "cpu_model_name", *CPU, "platform", "python_version", "numba", "freepath_cpu")
 WORD: Final = re.compile(r"[\w.,:+%-][\w.,:+%/ -]{0,119}", re.ASCII)
 """What a name may look like: it becomes part of titles and file names."""
@@ -55,17 +62,34 @@ class Process:
     Attributes
     ----------
     ns
-        Arm -> float64[blocks], ns per page; block k of every arm was measured interleaved.
-    placements
-        Arm -> float64[placements], ns per page at each code placement.
+        Arm -> float64[cells], ns per page; cell k of every arm is the same build, measured interleaved. A file
+        from before builds has one cell per block.
+    placements, stacks
+        Arm -> float64[places], ns per page at each code placement, and at each place of the stack.
     facts
         Metadata of the process.
+    per_block
+        Cells of a block (pyperf's value).
+    builds
+        Phases that were enumerated; 1 for a single compilation.
+    bare
+        float64[blocks], base as compiled, ns per page: how fast the machine was; None in older files.
     """
 
     pair_id: str
     ns: dict[Arm, Array] = field(default_factory=dict)
     placements: dict[Arm, Array] = field(default_factory=dict)
+    stacks: dict[Arm, Array] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    per_block: int = 1
+    builds: int = 1
+    bare: Array | None = None
+
+    @property
+    def phases(self) -> npt.NDArray[np.int64]:
+        """int64[cells], number of each cell's phase; a block's cells are in the order of their phase."""
+        cells = len(next(iter(self.ns.values())))
+        return np.arange(cells) % self.per_block * self.builds // self.per_block
 
 
 @dataclass
@@ -76,6 +100,8 @@ class Scenario:
     axes: dict[str, str]
     arms: list[Arm]
     processes: list[Process]
+    slots: dict[Arm, int] = field(default_factory=dict)
+    """Dispatch slots of the exact arms."""
 
     def base_of(self, arm: Arm) -> Arm:
         """The base an arm is compared with: of its own gate if there is one, else the first."""
@@ -199,13 +225,49 @@ def _add(
         scenario.arms.append(arm)
     key = (name, texts["pair_id"])
     if key not in processes:
-        processes[key] = Process(texts["pair_id"], facts=_facts(facts))
+        processes[key] = _process(texts["pair_id"], len(values), facts)
         scenario.processes.append(processes[key])
     process = processes[key]
     if arm in process.ns:
         raise BadRunError(f"{name}: {arm.name} occurs twice in process {texts['pair_id']}")
-    process.ns[arm] = np.array(values) * 1e9
-    process.placements[arm] = _placements(facts.get("layout_ns"))
+    process.ns[arm] = _cells(values, facts, process)
+    process.placements[arm] = times(facts, "layout_ns")
+    process.stacks[arm] = times(facts, "stack_ns") if "stack_ns" in facts else np.zeros(0)
+    slots = facts.get("slots")
+    if slots is not None:
+        if type(slots) is not int or not 0 <= slots <= MOST_SLOTS:
+            raise BadRunError(f"metadata slots is {clean(slots)[:40]!r}: no such number")
+        scenario.slots[arm] = slots
+
+
+def _process(pair_id: str, blocks: int, facts: Mapping[str, Any]) -> Process:
+    """A process without its arms."""
+    builds = facts.get("builds", 1)
+    if type(builds) is not int or not 1 <= builds <= MOST_BUILDS:
+        raise BadRunError(f"metadata builds is {clean(builds)[:40]!r}: no such number")
+    cells = len(times(facts, "build_ns")) if "build_ns" in facts else blocks
+    per_block = cells // blocks
+    if cells % blocks or (builds > 1 and per_block % builds):
+        raise BadRunError(f"{cells} cells are not as many in each of {blocks} values, with {builds} builds")
+    bare = times(facts, "bare_ns") if "bare_ns" in facts else None
+    if bare is not None and len(bare) != blocks:
+        raise BadRunError(f"bare_ns has {len(bare)} numbers for {blocks} values")
+    return Process(pair_id, facts=_facts(facts), per_block=per_block, builds=builds, bare=bare)
+
+
+def _cells(values: list[float], facts: Mapping[str, Any], process: Process) -> Array:
+    """Ns per page of every cell; they must be what the values are the means of."""
+    means = np.array(values) * 1e9
+    if "build_ns" not in facts:
+        if process.per_block != 1:
+            raise BadRunError(f"an arm of process {process.pair_id} has no build_ns, others have")
+        return means
+    cells = times(facts, "build_ns")
+    if len(cells) != len(values) * process.per_block:
+        raise BadRunError(f"arms of process {process.pair_id} differ in their cells")
+    if not np.allclose(cells.reshape(len(values), -1).mean(axis=1), means, rtol=CELL_ROUNDING):
+        raise BadRunError("build_ns does not fit the values, which are the means of its cells")
+    return cells
 
 
 @lru_cache(maxsize=4096)
@@ -221,17 +283,18 @@ def _text(facts: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _placements(text: Any) -> Array:
-    """One number per placement; those that were not measured are left out."""
-    if not isinstance(text, str) or len(text) > MAX_TEXT * 10:
-        raise BadRunError("layout_ns is no short text: not as python -m benchmarks writes it")
+def times(facts: Mapping[str, Any], name: str) -> Array:
+    """Times in ns per page, separated by spaces; those that were not measured (`nan`) are left out."""
+    text = facts.get(name)
+    if not isinstance(text, str) or len(text) > MAX_TIMES:
+        raise BadRunError(f"{name} is no text of numbers: not as python -m benchmarks writes it")
     try:
-        numbers = np.array([float(word) for word in text.split()])
+        numbers = np.array(text.split(), np.float64)
     except ValueError:
-        raise BadRunError(f"layout_ns is {text[:40]!r}: not numbers") from None
-    measured: Array = numbers[np.isfinite(numbers)]
-    if (measured <= 0).any() or (measured > 1e9).any():
-        raise BadRunError(f"layout_ns is {text[:40]!r}: not ns per page")
+        raise BadRunError(f"{name} is {clean(text)[:40]!r}: not numbers") from None
+    measured: Array = numbers[~np.isnan(numbers)]
+    if not ((measured > 0) & (measured < 1e9)).all():
+        raise BadRunError(f"{name} is {clean(text)[:40]!r}: not ns per page")
     return measured
 
 
@@ -255,14 +318,23 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-NUMBERS: Final = ("duration", "busy_pct", "steal_pct", "looks", "load_before", "load_after")
+NUMBERS: Final = (
+    "cycle_ns",
+    "ticks_per_ns",
+    "duration",
+    "busy_pct",
+    "steal_pct",
+    "looks",
+    "load_before",
+    "load_after",
+)
 
 
 def _check(scenario: Scenario, path: str | Path) -> None:
     if not any(arm.variant == "base" for arm in scenario.arms):
         raise BadRunError(f"{path}: scenario {scenario.name} has no base to compare with")
     for process in scenario.processes:
-        if len({len(values) for values in process.ns.values()}) != 1:
+        if len({len(cells) for cells in process.ns.values()}) != 1:
             raise BadRunError(f"{path}: {scenario.name}: arms of process {process.pair_id} differ in blocks")
         if scenario.base_of(Arm("", "")) not in process.ns:
             raise BadRunError(f"{path}: {scenario.name}: process {process.pair_id} did not measure the base")
@@ -270,7 +342,7 @@ def _check(scenario: Scenario, path: str | Path) -> None:
 
 def _common(processes: Any) -> dict[str, Any]:
     """Facts of the run: the value all processes share, or the tuple of their values."""
-    names = (*MACHINE, "commit", "freepath_command", "seed")
+    names = (*MACHINE, *SCHEME, "commit", "freepath_command", "seed")
     found: dict[str, Any] = {}
     for name in names:
         seen = tuple(dict.fromkeys(p.facts[name] for p in processes if name in p.facts))

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from results import claims
-from results.load import Run
+from results.cpus import processor_line
+from results.load import CPU, Run
 from results.show import HEADINGS, analyse, as_markdown, noise_line, row_of, run_facts, run_warnings, title_of
 from results.verdict import Margin
 
@@ -24,6 +25,7 @@ ALT: Final = {
     "ladder": "Cost of a NOP, a load, a comparison with its branch, and a store, each inserted alone.",
     "memory": "Overhead of v1 against the number of struct pages in play, sequential and random.",
     "share": "Overhead against the share of flagged pages, evenly spread and at random.",
+    "builds": "Each arm's overhead build by build, with the mean over builds, memcg on-idle.",
     "distribution": "Each process's own estimate, arm by arm, with memcg on-idle.",
     "noise": "Noise floor of each scenario and the spread of a single code placement.",
     "census": "Instructions per freed page of every arm, by memcg state, and what each adds to base.",
@@ -31,6 +33,10 @@ ALT: Final = {
 }
 SHOWN: Final = (
     "cpu_model_name",
+    *CPU,
+    "build_scheme",
+    "store_bypass",
+    "code_digest",
     "hostname",
     "platform",
     "commit",
@@ -92,18 +98,16 @@ def _content(run: Run, census: Path | None, margin: Margin) -> dict[str, Any]:
     machine = {name: facts[name] for name in SHOWN if name in facts}
     return {
         "facts": facts,
+        "processor": processor_line(facts),
         "machine": machine | {name: conditions[name] for name in CONDITIONS if name in conditions},
         "floor": max(floors) if floors else None,
         "answers": claims.answers(run, census, margin),
         "doubts": [*run_warnings(run), *doubts],
-        "cells": sum(len(group.cells) for group in groups),
         "headings": HEADINGS,
         "groups": [
             {
                 "title": title_of(group),
                 "rows": [row_of(cell) for cell in group.cells],
-                "share": "Overhead against the share of flagged pages, evenly spread and at random.",
-                "distribution": "Each process's own estimate, arm by arm, with memcg on-idle.",
                 "noise": noise_line(group),
             }
             for group in groups

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from results.cpus import Core, core_of, processor_line
 from results.estimate import Levels, Overhead, overhead
 from results.load import Run, Scenario
-from results.verdict import Judgement, Margin, floor_of, judge
+from results.verdict import CONFIDENCE, Judgement, Margin, chance, floor_of, holm, judge
 
 SCHEMA: Final = "freepath.show/1"
 REAL_FREE_CYCLES: Final = (80, 110)
@@ -20,6 +21,10 @@ STARTUP_S: Final = 0.4
 """What a worker spends beside its blocks."""
 HEAVY_LOAD_PCT: Final = 25
 FEW_PROCESSES: Final = 5
+NOP_BYTES: Final = "nop-bytes-"
+LEAST_FAMILY: Final = 3
+CLOCK_RATIO: Final = 1.001
+"""Processes of one machine whose clocks differ by more were not all measured in ns."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Cell:
     scenario: Scenario
     overhead: Overhead
     judgement: Judgement
+    predicted_cycles: float | None
     seconds_needed: float | None
 
 
@@ -39,6 +45,7 @@ class Group:
     scenario: Scenario
     cells: list[Cell]
     floor_ns: float | None
+    layout_floor_ns: float | None
     warnings: list[str]
 
     @property
@@ -49,21 +56,47 @@ class Group:
 
 def analyse(run: Run, margin: Margin) -> list[Group]:
     """Estimate and judge every arm but base, scenario by scenario."""
-    cells = sum(arm.variant != "base" for scenario in run.scenarios for arm in scenario.arms)
-    return [_group(scenario, margin, cells) for scenario in run.scenarios]
+    core = core_of(run.facts)
+    groups = [_group(scenario, margin, core) for scenario in run.scenarios]
+    return [group for group in groups if group.cells]
 
 
-def _group(scenario: Scenario, margin: Margin, cells: int) -> Group:
+def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
     levels = Levels(scenario)
-    found = [overhead(scenario, arm, levels) for arm in scenario.arms if arm.variant != "base"]
-    twin = next((one for one in found if one.arm.variant == "base-twin"), None)
-    floor = floor_of(twin)
-    looks = max(int(p.facts.get("looks", 0)) for p in scenario.processes)
+    estimates = [overhead(scenario, arm, levels) for arm in scenario.arms if arm.variant != "base"]
+    found = [estimate for estimate in estimates if estimate is not None]
+    twin = next((estimate for estimate in found if estimate.arm.variant == "base-twin"), None)
+    layout = layout_floor(scenario, levels)
+    floors = [floor for floor in (floor_of(twin), layout) if floor is not None]
+    floor = max(floors) if floors else None
+    looks = looks_of(scenario)
+    judged = [estimate for estimate in found if estimate is not twin]
+    errors = dict(zip(map(id, judged), holm([chance(e, floor or 0.0) for e in judged], looks), strict=True))
     rows = []
-    for one in found:
-        judgement = judge(one, margin, 0.0 if one is twin else floor, cells, looks)
-        rows.append(Cell(scenario, one, judgement, _seconds(scenario, judgement)))
-    return Group(scenario, rows, floor, list(_warnings(scenario, levels, twin, margin)))
+    for estimate in found:
+        own_floor = 0.0 if estimate is twin else floor
+        error = errors.get(id(estimate), 1 - CONFIDENCE)
+        judgement = judge(estimate, margin, own_floor, error, looks)
+        predicted = estimate.slots / core.width if core and estimate.slots is not None else None
+        rows.append(Cell(scenario, estimate, judgement, predicted, _seconds(scenario, judgement)))
+    return Group(scenario, rows, floor, layout, list(_warnings(scenario, levels, found, twin, margin)))
+
+
+def looks_of(scenario: Scenario) -> int:
+    """How often --until-decided looked at this scenario; 0: never."""
+    return max(int(process.facts.get("looks", 0)) for process in scenario.processes)
+
+
+def layout_floor(scenario: Scenario, levels: Levels) -> float | None:
+    """What shifting the following code by 1 to 9 bytes seems to cost: the largest distance of one of the NOPs from their
+    mean, ns per page; None where fewer than three of them were measured.
+    """
+    family = [arm for arm in scenario.arms if arm.variant.startswith(NOP_BYTES)]
+    found = [estimate.ns for arm in family if (estimate := overhead(scenario, arm, levels)) is not None]
+    if len(found) < LEAST_FAMILY:
+        return None
+    middle = sum(found) / len(found)
+    return max(abs(ns - middle) for ns in found)
 
 
 def _seconds(scenario: Scenario, judgement: Judgement) -> float | None:
@@ -80,13 +113,24 @@ def _matters(twin: Overhead, margin: Margin) -> bool:
     return real and abs(twin.ns) > 0.1 * margin.ns(twin.base_ns)
 
 
-def _warnings(scenario: Scenario, levels: Levels, twin: Overhead | None, margin: Margin) -> Iterator[str]:
+def _warnings(
+    scenario: Scenario, levels: Levels, found: Sequence[Overhead], twin: Overhead | None, margin: Margin
+) -> Iterator[str]:
     count = len(scenario.processes)
     if count == 1:
         yield "one process only, so there is no interval: measure with -p 6 or more"
     elif count < FEW_PROCESSES:
         yield f"{count} processes only: intervals are wide; measure with -p 6 or more"
-    looks = max(int(p.facts.get("looks", 0)) for p in scenario.processes)
+    fewest = min((estimate.processes for estimate in found), default=count)
+    if fewest < count:
+        yield f"figures rest on {fewest} of {count} processes; the others were busy for most of their time"
+    if all(process.builds == 1 for process in scenario.processes):
+        yield "one build: what this compilation pays, not the mean over builds; --builds 24 measures that"
+    for estimate in found:
+        if estimate.levels is not None:
+            low, high = estimate.levels
+            yield f"{estimate.arm.name}: processes lie on two levels, {low:+.3f} and {high:+.3f} ns; more processes"
+    looks = looks_of(scenario)
     if looks:
         yield f"measured until decided, in {looks} looks: each look's error is a share of the whole"
     if twin is None:
@@ -103,6 +147,9 @@ def _warnings(scenario: Scenario, levels: Levels, twin: Overhead | None, margin:
     steal = [float(p.facts["steal_pct"]) for p in scenario.processes if "steal_pct" in p.facts]
     if steal and sum(steal) / len(steal) > 2:
         yield f"the hypervisor took {sum(steal) / len(steal):.1f} % of the time (steal)"
+    rates = [float(p.facts["ticks_per_ns"]) for p in scenario.processes if "ticks_per_ns" in p.facts]
+    if rates and max(rates) > CLOCK_RATIO * min(rates):
+        yield f"the clock ran at {min(rates):.4f} to {max(rates):.4f} ticks per ns: times of its processes differ"
     centre = [float(levels.of[id(p)].mean()) for p in scenario.processes]
     if max(centre) > 1.15 * min(centre):
         yield f"the level moved from {min(centre):.2f} to {max(centre):.2f} ns between processes"
@@ -121,6 +168,8 @@ def document(run: Run, margin: Margin) -> dict[str, Any]:
                 "scenario": group.scenario.name,
                 "base_ns": number(group.base_ns),
                 "noise_floor_ns": number(group.floor_ns),
+                "layout_floor_ns": number(group.layout_floor_ns),
+                "bare_ns": number(group.cells[0].overhead.bare_ns),
                 "warnings": group.warnings,
             }
             for group in groups
@@ -136,7 +185,17 @@ def run_facts(run: Run) -> dict[str, Any]:
 
 def run_warnings(run: Run) -> Iterator[str]:
     """What is doubtful about the file as a whole."""
-    for name, what in (("hostname", "machines"), ("commit", "commits"), ("seed", "seeds")):
+    mixable = {
+        "hostname": "machines",
+        "commit": "commits",
+        "seed": "seeds",
+        "numba": "versions of Numba",
+        "freepath_cpu": "CPU targets",
+        "cpu_model": "processors",
+        "build_scheme": "ways of drawing builds",
+        "store_bypass": "settings of store bypass",
+    }
+    for name, what in mixable.items():
         if isinstance(run.facts.get(name), tuple):
             yield f"the file mixes {len(run.facts[name])} {what}"
     commits = run.facts.get("commit", "")
@@ -146,7 +205,7 @@ def run_warnings(run: Run) -> Iterator[str]:
 
 def cell_document(cell: Cell) -> dict[str, Any]:
     """One cell; null where a single process allows no figure."""
-    one, judged = cell.overhead, cell.judgement
+    one, judged, spread = cell.overhead, cell.judgement, cell.overhead.spread
     return {
         "scenario": cell.scenario.name,
         **cell.scenario.axes,
@@ -169,6 +228,17 @@ def cell_document(cell: Cell) -> dict[str, Any]:
         "detectable_ns": number(judged.detectable_ns),
         "needs_s": number(cell.seconds_needed),
         "verdict": judged.verdict,
+        "bare_ns": number(one.bare_ns),
+        "cycle_ns": number(one.cycle_ns),
+        "overhead_cycles": number(one.cycles),
+        "predicted_cycles": number(cell.predicted_cycles),
+        "builds": spread.builds,
+        "build_sd_ns": number(spread.sd_ns),
+        "builds_paying": number(spread.paying),
+        "builds_saving": number(spread.saving),
+        "by_build_ns": [number(ns) for ns in spread.by_build],
+        "by_stack_ns": [number(ns) for ns in spread.by_stack],
+        "levels_ns": pair(one.levels),
     }
 
 
@@ -205,6 +275,8 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     for name, value in row.items():
         if name.startswith("ci95"):
             flat[f"{name}_low"], flat[f"{name}_high"] = value or ("", "")
+        elif isinstance(value, list) or name == "levels_ns":
+            flat[name] = " ".join(f"{item:g}" for item in value or () if item is not None)
         else:
             flat[name] = value
     return flat
@@ -233,15 +305,37 @@ def noise_line(group: Group) -> str:
     return text + (f"; while the machine was busy: {', '.join(busy)}" if busy else "")
 
 
-HEADINGS: Final = ("arm", "overhead, ns", "95 % interval", "%", "one layout, sd", "verdict")
+HEADINGS: Final = ("arm", "mean, ns", "95 % interval", "cycles", "%", "sd", "pay, save", "verdict")
+"""Mean over builds; cycles with what dispatch slots / width predicts in brackets; sd over builds, ns; share of builds
+that pay, and that save, more than half a cycle."""
+WIDE: Final = 110
+"""Columns when piped."""
+NUMERIC: Final = frozenset(HEADINGS) - {"arm", "verdict"}
 
 
 def row_of(cell: Cell) -> tuple[str, ...]:
     """A cell as texts under `HEADINGS`."""
     one, judged = cell.overhead, cell.judgement
     interval = "none" if judged.ci95 is None else f"[{judged.ci95[0]:+.3f}, {judged.ci95[1]:+.3f}]"
-    placement = "" if one.noise.placement is None else f"{one.noise.placement:.3f}"
-    return (one.arm.name, f"{one.ns:+.3f}", interval, f"{one.pct:+.2f}", placement, verdict_text(cell))
+    spread = one.spread
+    return (
+        one.arm.name,
+        f"{one.ns:+.3f}",
+        interval,
+        cycles_text(cell),
+        f"{one.pct:+.2f}",
+        "" if spread.sd_ns is None else f"{spread.sd_ns:.2f}",
+        "" if spread.paying is None or spread.saving is None else f"{spread.paying:.0%}, {spread.saving:.0%}",
+        verdict_text(cell),
+    )
+
+
+def cycles_text(cell: Cell) -> str:
+    """Cycles, and in brackets what slots / width predicts."""
+    cycles = cell.overhead.cycles
+    if cycles is None:
+        return ""
+    return f"{cycles:+.2f}" + ("" if cell.predicted_cycles is None else f" ({cell.predicted_cycles:.2f})")
 
 
 def verdict_text(cell: Cell) -> str:
@@ -257,13 +351,21 @@ def title_of(group: Group) -> str:
     """Scenario, base level, noise floor, processes."""
     floor = "no noise floor" if group.floor_ns is None else f"noise floor {group.floor_ns:.3f}"
     scenario = group.scenario
-    return f"{scenario.name}: base {group.base_ns:.2f} ns/page, {floor}, {len(scenario.processes)} processes"
+    bare = group.cells[0].overhead.bare_ns
+    base = f"base {group.base_ns:.2f} ns/page"
+    base += "" if bare == group.base_ns else f" ({bare:.2f} as compiled)"
+    cells = len(group.cells[0].overhead.spread.differences)
+    builds = f", {cells} builds" if group.cells[0].overhead.spread.builds > 1 else ", one build"
+    return f"{scenario.name}: {base}, {floor}, {len(scenario.processes)} processes{builds}"
 
 
 def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
     """What every table must say beneath it."""
     facts = run_facts(run)
-    yield " · ".join(str(facts[name]) for name in ("cpu_model_name", "hostname", "commit") if name in facts)
+    about = [processor_line(facts), *(str(facts[name]) for name in ("hostname", "commit") if name in facts)]
+    if facts.get("store_bypass") == "off":
+        about.append("store bypass off")
+    yield " · ".join(about)
     if "freepath_command" in facts:
         yield f"made by: {facts['freepath_command']}"
     low, high = REAL_FREE_CYCLES
@@ -272,17 +374,17 @@ def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
         f"{low / REAL_FREE_GHZ:.0f} to {high / REAL_FREE_GHZ:.0f} ns at {REAL_FREE_GHZ:g} GHz. "
         "Percentages here are of the modelled path, which is shorter."
     )
-    cells = sum(len(group.cells) for group in groups)
     margins = {f"{cell.judgement.margin_ns:.3f}" for group in groups for cell in group.cells}
     yield (
         f"negligible: 90 % interval within the margin ({min(margins)} to {max(margins)} ns); "
-        f"costs, saves: 95 % interval, corrected for {cells} cells, beyond the noise floor; "
+        "costs, saves: 95 % interval, corrected for the arms of a scenario, beyond the noise floor; "
         "undecided: the smallest overhead that this run would have seen, and what would settle it."
     )
 
 
 def as_table(run: Run, margin: Margin) -> str:
-    """For a terminal; 100 columns when piped."""
+    """For a terminal; `WIDE` columns when piped."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
@@ -290,12 +392,12 @@ def as_table(run: Run, margin: Margin) -> str:
     stream = io.StringIO()
     real = Console()
     console = Console(
-        file=stream, width=max(real.width, 100), force_terminal=real.is_terminal, highlight=False
+        file=stream, width=max(real.width, WIDE), force_terminal=real.is_terminal, highlight=False
     )
     for group in groups:
-        table = Table(title=title_of(group), title_justify="left", title_style="bold")
+        table = Table(title=title_of(group), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
         for heading in HEADINGS:
-            table.add_column(heading, justify="left" if heading in ("arm", "verdict") else "right")
+            table.add_column(heading, justify="right" if heading in NUMERIC else "left")
         for cell in group.cells:
             table.add_row(*row_of(cell))
         console.print(table)
@@ -316,7 +418,7 @@ def as_markdown(run: Run, margin: Margin) -> str:
             f"**{_escape(title_of(group))}**",
             "",
             f"| {' | '.join(HEADINGS)} |",
-            "|---|---:|---:|---:|---:|---|",
+            f"|{'|'.join('---:' if heading in NUMERIC else '---' for heading in HEADINGS)}|",
         ]
         lines += [f"| {' | '.join(_escape(text) for text in row_of(cell))} |" for cell in group.cells]
         lines += [

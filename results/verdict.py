@@ -1,16 +1,18 @@
 """A judgement has four outcomes, and `undecided` says what would settle it.
 
-`negligible`  the 90 % interval lies inside +-margin (two one-sided tests at 5 %: TOST)
+`negligible`  the 90 % interval lies inside +-margin (two one-sided tests at 5 %: TOST), the noise floor is smaller than
+              the margin, and the processes lie on one level
 `costs`       the corrected 95 % interval lies above the noise floor
 `saves`       it lies below minus the noise floor
 `undecided`   none of these
 
-Corrected: Bonferroni over the cells of the table, so that a whole table of nothing raises a false alarm in
-one of twenty tables at most.
+Corrected: Holm's step-down (1979) over the arms of a scenario, so that a whole table of nothing raises a false alarm in
+one of twenty tables at most, and what else is in the file decides nothing.
 """
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -74,22 +76,72 @@ def floor_of(twin: Overhead | None) -> float | None:
     return None if interval is None else max(abs(end) for end in interval)
 
 
+def chance(overhead: Overhead, floor_ns: float) -> float:
+    """Two-sided p value of an overhead beyond the floor; 1 within it, or without an interval."""
+    from scipy.special import stdtr
+
+    error = overhead.log_ratio.error
+    if error is None:
+        return 1.0
+    mean, floor = overhead.log_ratio.mean, floor_ns / overhead.base_ns
+    beyond = mean - math.log1p(floor) if mean > 0 else math.log1p(-min(floor, 0.99)) - mean
+    if beyond <= 0:
+        return 1.0
+    return 2 * float(stdtr(overhead.log_ratio.freedom, -beyond / error)) if error > 0 else 0.0
+
+
+def holm(chances: Sequence[float], looks: int = 0) -> list[float]:
+    """The error at which each arm of a scenario is judged: 5 %, shared out by Holm's step-down.
+
+    Parameters
+    ----------
+    chances
+        p value of each arm.
+    looks
+        How often the data was looked at before (`spending`); 0: never.
+    """
+    total = (1 - CONFIDENCE) / spending(looks)
+    order = sorted(range(len(chances)), key=lambda number: chances[number])
+    errors = [total] * len(chances)
+    left = len(order)
+    stopped = False
+    for number in order:
+        errors[number] = total / left
+        stopped = stopped or chances[number] > errors[number]
+        left -= not stopped
+    return errors
+
+
 def spending(looks: int) -> int:
     """By how much each of several looks narrows its error: the sum of 1 / (i (i + 1)) over all looks is 1."""
     return looks * (looks + 1) if looks else 1
 
 
 def judge(
-    overhead: Overhead, margin: Margin, floor_ns: float | None, cells: int, looks: int = 0
+    overhead: Overhead,
+    margin: Margin,
+    floor_ns: float | None,
+    error: float = 1 - CONFIDENCE,
+    looks: int = 0,
 ) -> Judgement:
-    """Apply the rule to one cell of a table with so many cells, at one of several looks (0: the only one)."""
-    cells = max(cells, 1) * spending(looks)
-    margin_ns = margin.ns(overhead.base_ns)
+    """Apply the rule to one cell.
+
+    Parameters
+    ----------
+    floor_ns
+        Noise floor; None: none was measured.
+    error
+        At which the cell may be wrong when it claims a cost or a saving: its share by `holm`.
+    looks
+        At one of how many looks; 0: the only one.
+    """
+    margin_ns = margin.ns(overhead.bare_ns)
     floor = floor_ns or 0.0
     tost = overhead.interval_ns(1 - (1 - TOST_CONFIDENCE) / spending(looks))
-    corrected = overhead.interval_ns(1 - (1 - CONFIDENCE) / cells)
+    corrected = overhead.interval_ns(1 - error)
     word: Word = "undecided"
-    if tost is not None and -margin_ns < tost[0] and tost[1] < margin_ns:
+    inside = tost is not None and -margin_ns < tost[0] and tost[1] < margin_ns
+    if inside and floor < margin_ns and overhead.levels is None:
         word = "negligible"
     elif corrected is not None and corrected[0] > floor:
         word = "costs"
@@ -101,31 +153,31 @@ def judge(
         floor,
         overhead.interval_ns(CONFIDENCE),
         corrected,
-        _detectable(overhead, floor),
-        _more_processes(overhead, margin_ns, floor, cells) if word == "undecided" else None,
+        _detectable(overhead, floor, error),
+        _more_processes(overhead, margin_ns, floor, error) if word == "undecided" else None,
     )
 
 
-def _detectable(overhead: Overhead, floor: float) -> float | None:
-    """The smallest overhead that this run would have found in four of five repetitions."""
+def _detectable(overhead: Overhead, floor: float, error: float) -> float | None:
+    """The smallest overhead that this run would have found in four of five repetitions: beyond the floor, corrected."""
     if overhead.error_ns is None:
         return None
     freedom = overhead.log_ratio.freedom
-    return max((quantile(freedom, 0.975) + quantile(freedom, POWER)) * overhead.error_ns, floor)
+    return floor + (quantile(freedom, 1 - error / 2) + quantile(freedom, POWER)) * overhead.error_ns
 
 
-def _more_processes(overhead: Overhead, margin_ns: float, floor: float, cells: int) -> int | None:
+def _more_processes(overhead: Overhead, margin_ns: float, floor: float, error: float) -> int | None:
     """How far the nearest boundary is, in half-widths, tells how many processes would reach it."""
-    error = overhead.error_ns
-    if error is None:
+    spread = overhead.error_ns
+    if spread is None:
         return None
     size = abs(overhead.ns)
     freedom = overhead.log_ratio.freedom
     needed = []
-    if size < margin_ns:
-        needed.append(quantile(freedom, 0.95) * error / (margin_ns - size))
+    if size < margin_ns and floor < margin_ns:
+        needed.append(quantile(freedom, 0.95) * spread / (margin_ns - size))
     if size > floor:
-        needed.append(quantile(freedom, 1 - (1 - CONFIDENCE) / 2 / cells) * error / (size - floor))
+        needed.append(quantile(freedom, 1 - error / 2) * spread / (size - floor))
     if not needed:
         return None
     total = overhead.processes * min(needed) ** 2

@@ -8,9 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pyperf
 import pytest
 
 from benchmarks.cases import SCENARIOS, SelectionError, select
+from benchmarks.scheme import Scheme
 from model.image import Image
 from model.variants import VARIANTS
 from results.load import Run, load
@@ -22,7 +25,7 @@ TINY = (
     "-n",
     "3",
     "--loops",
-    "32",
+    "96",
     "--only",
     "memcg=on-idle,page_kind=plain,depth=pcp,checks=on,entry=__free*,v1",
 )
@@ -124,8 +127,37 @@ def test_the_run_carries_its_metadata(measured: Path) -> None:
             "cpu_model_name",
             "hostname",
             "data_offset",
+            "ticks_per_ns",
+            "cycle_ns",
+            "bare_ns",
+            "builds",
+            "build_scheme",
+            "store_bypass",
+            "code_digest",
+            "cpu_vendor",
+            "cpu_family",
+            "cpu_core_type",
         ):
-            assert name in process.facts
+            assert name in process.facts, name
+
+
+def numbers(run: pyperf.Run, name: str) -> np.ndarray:
+    """One of the series that a run carries beside its values."""
+    return np.array([float(number) for number in run.get_metadata()[name].split()])
+
+
+def test_every_cell_is_kept_and_makes_up_the_value(measured: Path) -> None:
+    """24 cells of each of 3 values; their mean is the value, and so is that over the places of the stack."""
+    for bench in pyperf.BenchmarkSuite.load(str(measured)):
+        for run_of_arm in bench.get_runs():
+            cells = numbers(run_of_arm, "build_ns").reshape(3, Scheme().cells)
+            values = np.array(run_of_arm.values) * 1e9
+            assert np.abs(cells.mean(axis=1) - values).max() < 0.001
+            stack = numbers(run_of_arm, "stack_ns")
+            assert len(stack) == 8
+            assert stack.mean() == pytest.approx(values.mean(), abs=0.001)
+            assert run_of_arm.get_metadata()["build_scheme"] == Scheme().name
+            assert len(set(values)) > 1
 
 
 def test_pyperf_commands_work_on_it(measured: Path, tmp_path: Path) -> None:
@@ -216,6 +248,10 @@ def test_bad_input(measured: Path, tmp_path: Path) -> None:
     refused(run("benchmarks", *TINY, "--until-decided", "--budget", "1s"), "too small")
     refused(run("benchmarks", *TINY, "--budget", "soon"), "10min")
     refused(run("benchmarks", *TINY, "--margin=-1"), "--margin", "0.05ns")
+    for builds in ("0", "25", "-1"):
+        refused(run("benchmarks", *TINY, f"--builds={builds}"), f"--builds {builds}", "24")
+    refused(run("benchmarks", *TINY, "--loops", "100"), "--loops 100", "such as 96")
+    refused(run("benchmarks", *TINY, "--loops", "0"), "--loops 0", "such as 96")
     assert not list(tmp_path.iterdir())
 
 

@@ -1,5 +1,6 @@
 """Builds: the image's own instructions in its own order, with NOPs between them, at every phase and place."""
 
+import ctypes
 from itertools import pairwise
 
 import capstone
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from model.builds import NOPS, PATCHED, Builds, Plan
 from model.image import Image
 from model.keys import KEYS, NOP5
-from model.text import LINE, Code
+from model.text import LINE, STACK_PLACES, STACK_STEP, Code, Region, Trampoline
 from tests.code import code_of
 
 ENTRY = "time_free_pages"
@@ -36,7 +37,7 @@ def plan(seed: int, phases: list[int], share: float = 0.15) -> Plan:
 
 
 def follow(read: bytes, base: int, entry: int) -> list[tuple[str, int]]:
-    """Every instruction that can be reached, in the order of a walk, and where it lies; padding NOPs left out.
+    """Every instruction that can be reached, in the order of a walk, and where it lies, without padding.
 
     A jump is followed where it leads only after the straight way, so two codes that differ in NOPs and in
     the length of jumps give the same walk.
@@ -167,3 +168,46 @@ def test_every_build_follows_the_key() -> None:
     assert on != before
     builds.patch(KEYS["memcg_kmem_enabled"], False)
     assert builds._region.bytes().tobytes() == before
+
+
+def placed(code: str) -> Region:
+    """A piece of machine code that can be called."""
+    region = Region(64)
+    written = bytes.fromhex(code)
+    region.bytes()[: len(written)] = np.frombuffer(written, np.uint8)
+    region.seal()
+    return region
+
+
+def test_the_stack_is_moved_down() -> None:
+    """By so many bytes as told, in steps of 8; the argument arrives and the result comes back."""
+    trampoline = Trampoline()
+    pointer = placed("4889e0 c3")  # mov rax,rsp; ret
+    moves = [STACK_STEP * place for place in range(STACK_PLACES)]
+    found = [trampoline.call(0, move, pointer.start) for move in moves]
+    assert [found[0] - at for at in found] == moves == [0, 8, 16, 24, 32, 40, 48, 56]
+    argument = placed("4889f8 c3")  # mov rax,rdi; ret
+    assert [trampoline.call(number, 24, argument.start) for number in (0, 7, -1)] == [0, 7, -1]
+
+
+SAVED = {
+    "rbx": ("53", "bb", "4889d8", "5b"),
+    "rbp": ("55", "bd", "4889e8", "5d"),
+    "r12": ("4154", "41bc", "4c89e0", "415c"),
+    "r13": ("4155", "41bd", "4c89e8", "415d"),
+    "r14": ("4156", "41be", "4c89f0", "415e"),
+    "r15": ("4157", "41bf", "4c89f8", "415f"),
+}
+"""push, mov of 32 bits, mov to rax, pop."""
+
+
+@pytest.mark.parametrize("register", SAVED)
+@pytest.mark.parametrize("move", [0, 56])
+def test_the_trampoline_keeps_what_its_caller_keeps(register: str, move: int) -> None:
+    """The ABI's callee-saved registers hold what they held before the call."""
+    push, load, store, pop = SAVED[register]
+    caller = placed(f"{push} {load}78563412 ffd1 {store} {pop} c3")  # ... call rcx ...
+    callee = placed("31c0 c3")  # xor eax,eax; ret
+    kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)
+    trampoline = Trampoline()
+    assert kind(caller.start)(0, move, callee.start, trampoline._region.start) == 0x12345678

@@ -9,13 +9,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from benchmarks.cases import Arm, Case, Scenario, select
+from benchmarks.cases import Arm, Case, Scenario, SelectionError, select
 from benchmarks.census import as_json, census, census_cases
 from benchmarks.counting import traced
 from benchmarks.emulator import EmulationError, Emulator
 from model.booted import Booted
 from model.image import Image
 from model.machine import Machine
+from model.start import PageKind
 from model.store import Store
 from tests import single_step
 from tests.command import ROOT, refused, run
@@ -227,6 +228,16 @@ def test_disasm_shows_the_jump_and_refuses_what_is_not_there() -> None:
     assert "memcg_kmem_enabled: JMP" in run("benchmarks.disasm", "keyfirst", "--memcg", "on-active").stdout
     refused(run("benchmarks.disasm", "v9"), "v9", "v1/jump-label")
     refused(run("benchmarks.disasm", "v1", "--function", "kmalloc"), "kmalloc", "free_pages_prepare")
+
+
+@pytest.mark.parametrize("kind", ["flagged-10-random", "flagged-50-periodic"])
+def test_a_mix_is_not_traced_as_a_plain_page(kind: PageKind) -> None:
+    """One page is followed; the message names the kinds of which a page can be."""
+    pure = ("plain", "anon", "flagged", "charged")
+    refused(run("benchmarks.disasm", "v1", "--page-kind", kind), kind, *pure)
+    with pytest.raises(SelectionError, match="mix"):
+        traced(Scenario("on-idle", kind), Arm("v1", "jump-label"), Store())
+    refused(run("benchmarks.census", "--only", f"page_kind={kind}"), kind, "nothing to count")
 
 
 def test_selection_covers_every_arm() -> None:

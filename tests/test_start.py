@@ -4,11 +4,25 @@ import numpy as np
 import pytest
 
 from benchmarks.cases import SCENARIOS, Arm, Case, Scenario
-from benchmarks.sampler import Sampler
-from model.start import PAGE_KINDS, mix_of, pattern
+from benchmarks.sampler import CLOCK_DRIFT, PlacedArm, Sampler, faster_half
+from benchmarks.scheme import Scheme
+from model.errors import FreepathError, KernelReportError
+from model.page import ANON
+from model.start import PAGE_KINDS, Depth, mix_of, pattern
 from model.store import Store
 
 MIXES = [kind for kind in PAGE_KINDS if mix_of(kind)]
+BASE = (Arm("base", "none"), Arm("base-twin", "none"))
+
+
+def made(scenario: Scenario, arms: tuple[Arm, ...] = BASE) -> Sampler:
+    """A sampler of the image as compiled, ready to time."""
+    return Sampler(Case(scenario, arms), Store(), [1], Scheme(1))
+
+
+def one_slice(sampler: Sampler, arm: PlacedArm, cell: int) -> float:
+    """Ns per page of one slice in one cell."""
+    return sampler._slice(arm, arm.addresses[cell], sampler.stacks[cell])
 
 
 @pytest.mark.parametrize("kind", MIXES)
@@ -42,11 +56,11 @@ def test_every_kind_is_measured_somewhere() -> None:
 def test_all_arms_free_what_they_should_and_leave_no_trace(scenario: Scenario) -> None:
     """After each slice of each arm: as many pages freed as asked, no bad page, counters as at the start."""
     case = Case(scenario, tuple(scenario.arms))
-    sampler = Sampler(case, Store(), [1, 2, 3])
+    sampler = Sampler(case, Store(), [1, 2, 3], Scheme())
     start = sampler.machine.memory.memcg.copy()
     for _ in range(3):
         for index in range(len(case.arms)):
-            sampler._slice(sampler.arms[index], 3)
+            one_slice(sampler, sampler.arms[index], 3)
     sampler.check()
     if scenario.memory == "warm":
         assert np.array_equal(sampler.machine.memory.memcg, start)
@@ -54,10 +68,58 @@ def test_all_arms_free_what_they_should_and_leave_no_trace(scenario: Scenario) -
 
 def test_a_skipped_page_would_be_noticed() -> None:
     """The check counts the frees, so a loop that did less work is no measurement."""
-    from model.errors import KernelReportError
-
-    sampler = Sampler(Case(Scenario("on-idle"), (Arm("base", "none"),)), Store(), [1])
-    sampler._slice(sampler.arms[0], 0)
+    sampler = made(Scenario("on-idle"))
+    one_slice(sampler, sampler.arms[0], 0)
     sampler.machine.memory.cpu["pgfree"] -= 1
     with pytest.raises(KernelReportError, match="freed"):
         sampler.check()
+
+
+def test_the_faster_half_counts() -> None:
+    """The middle one of an odd number included; what an interruption hit is left out."""
+    assert faster_half([5.0]) == 5.0
+    assert faster_half([9.0, 1.0, 700.0, 3.0]) == 2.0
+    assert faster_half([4.0, 2.0, 90.0]) == 3.0
+
+
+@pytest.mark.parametrize("depth", ["prepare", "pcp"])
+def test_a_page_that_keeps_its_reference_would_be_noticed(depth: Depth) -> None:
+    """A loop that walks over the pages and frees none; at depth `prepare` nothing else would tell."""
+    scenario = Scenario("on-idle", depth=depth)
+    sampler = made(scenario)
+    sampler.check()
+    (idle,) = sampler.machine.place(Store().load(scenario.image(BASE[1])))
+    sampler.freed = int(sampler.machine.memory.cpu["pgfree"])
+    sampler.arms[1].addresses[0] = idle.address("time_nothing")
+    with pytest.raises(KernelReportError, match="base-twin/none left 512 of 512 pages referenced"):
+        sampler.check()
+
+
+def test_clocks_that_disagree_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time stamp counter against the monotonic clock, at both ends of a process."""
+    sampler = made(Scenario("on-idle"))
+    monkeypatch.setattr(sampler, "_clock_rate", lambda: sampler.ticks_per_ns * (1 + CLOCK_DRIFT / 2))
+    sampler.check()
+    monkeypatch.setattr(sampler, "_clock_rate", lambda: sampler.ticks_per_ns * (1 - CLOCK_DRIFT * 2))
+    sampler.freed = int(sampler.machine.memory.cpu["pgfree"])
+    with pytest.raises(KernelReportError, match="time stamp counter"):
+        sampler.check()
+
+
+def test_cold_pages_are_of_their_kind_from_the_first_slice_on() -> None:
+    """Beyond the warm set pages are restored when the array is used up; so also before its first use."""
+    sampler = made(Scenario("on-idle", "anon", memory="l2"))
+    one_slice(sampler, sampler.arms[0], 0)
+    anonymous = (sampler.machine.memory.mem_map["mapping"][sampler.start.order_of_pages] & ANON) != 0
+    chunk = sampler.walk.chunk
+    assert not anonymous[:chunk].any(), "freed pages have no owner"
+    assert anonymous[chunk:].all(), "those to be freed next have one"
+
+
+def test_cold_pages_that_arms_mark_differently_are_refused() -> None:
+    """All arms walk through one array, and base's pages are not v1's."""
+    scenario = Scenario("on-idle", "flagged", memory="l2")
+    unlike = (Arm("base", "jump-label"), Arm("v1", "jump-label"))
+    with pytest.raises(FreepathError, match="arms mark such pages differently"):
+        made(scenario, unlike)
+    made(scenario, unlike[1:])

@@ -9,7 +9,7 @@ import pytest
 from model import store as store_module
 from model.errors import CompileError, UnsupportedCPUError
 from model.image import Allocator, Image, from_json, to_json
-from model.kernel.emit import UnusableCodeError, check_cpu, machine_code
+from model.kernel.emit import UnusableCodeError, assemble, assembly, check_cpu
 from model.store import Store
 
 IMAGE = Image("base", "none", memcg=True)
@@ -60,6 +60,19 @@ def test_code_that_others_could_have_written_is_refused(cached: Store) -> None:
         cached.load(IMAGE)
 
 
+def test_code_that_changed_since_the_run_began_is_refused(cached: Store) -> None:
+    """A worker loads what its parent told it to expect; what changed meanwhile is another experiment."""
+    cached.expect(cached.sums([IMAGE]))
+    assert cached.load(IMAGE) == Store().load(IMAGE)
+    content = cached.path(IMAGE).read_text()
+    cached.path(IMAGE).write_text(content + "\n")
+    with pytest.raises(CompileError, match=r"not the code that this run began with.*run again") as caught:
+        cached.load(IMAGE)
+    assert "\n" not in str(caught.value)
+    cached.path(IMAGE).write_text(content)
+    assert cached.load(IMAGE).code
+
+
 def test_an_unwritable_cache_says_what_to_set(tmp_path: Path) -> None:
     """A file where the folder should be stands for every reason."""
     (tmp_path / "cache").write_text("")
@@ -105,4 +118,4 @@ def test_code_that_refers_outside_is_refused() -> None:
         "declare void @elsewhere()\ndefine void @entry() { call void @elsewhere() ret void }"
     )
     with pytest.raises(UnusableCodeError, match="elsewhere"):
-        read_object(machine_code(module, ["entry"], "x86-64"))
+        read_object(assemble(assembly(module, ["entry"], "x86-64"), "x86-64"))

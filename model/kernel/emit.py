@@ -65,11 +65,15 @@ def link_ir(functions: Mapping[str, Compiled]) -> Any:
 
 
 def assembly(module: Any, entries: Iterable[str], cpu: str) -> str:
-    """Optimise and emit the entries and what they call, as assembly.
+    """Optimise and emit the entries and what they call, as assembly."""
+    return str(optimised(module, entries, cpu).emit_assembly(module))
+
+
+def optimised(module: Any, entries: Iterable[str], cpu: str) -> Any:
+    """Optimise a module in place; returns the target machine that is to emit it.
 
     The functions are optimised while they could still be replaced by others of the same name: so no
     argument that happens to be constant is propagated from caller to callee. Afterwards the rest is dropped.
-
     """
     target = target_machine(cpu)
     tuning = llvm.create_pipeline_tuning_options(speed_level=OPTIMISATION)
@@ -84,7 +88,7 @@ def assembly(module: Any, entries: Iterable[str], cpu: str) -> str:
     cleanup = llvm.create_new_module_pass_manager()
     cleanup.add_global_dead_code_eliminate_pass()
     cleanup.run(module, builder)
-    return str(target.emit_assembly(module))
+    return target
 
 
 def target_machine(cpu: str, features: str = "") -> Any:

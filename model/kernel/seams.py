@@ -1,10 +1,11 @@
 """Where an image may be opened: between which instructions another compilation would have had others.
 
-A *build* (model.builds) puts NOPs in front of instructions and moves what lies behind them. For that it needs
-the places, and every branch that leads across them. Both are found once, here, when the image is compiled.
+A *build* (model.builds) puts NOPs in front of instructions and moves what lies behind them. For that it
+needs the places, and every branch that leads across them. Both are found once, here, when the image is
+compiled.
 
-A place is known by its function, its instruction and which of the like instructions it is. So base and every arm
-have the same places, also where an arm has more blocks or instructions than base; inline assembly (slots,
+A place is known by its function, its instruction and which of the like instructions it is. So base and every
+arm have the same places, also where an arm has more blocks or instructions than base; inline assembly (slots,
 jump labels) is never opened and does not count. Nothing is put in front of a conditional jump, for no
 compiler separates it from its comparison.
 """

@@ -10,7 +10,9 @@ A file defines what differs from `base`:
 `patch_point(kernel)`  the code in free_pages_prepare; its helpers are attributes of `kernel`
 `release_uncharge(kernel)`  the test in put_page and release_pages, if it has one
 `exact_operation`      an exact arm's assembly
-`FAMILY`               lengths of a calibration's chain; one variant each, from `exact_operation_of(length)`
+`SLOTS`                dispatch slots that an exact arm's operation takes, fused pairs counted once
+`FAMILY`               lengths of a calibration's operation, one variant each, from
+                       `exact_operation_of(length)`
 """
 
 from dataclasses import dataclass
@@ -56,6 +58,11 @@ class Variant:
     def exact(self) -> bool:
         """Whether the arm inserts one operation and changes no other instruction."""
         return self.operation is not None
+
+    @property
+    def slots(self) -> int | None:
+        """Dispatch slots of an exact arm's operation; None for a variant as compiled, or if nobody said."""
+        return getattr(self.module, "SLOTS", None)
 
     @property
     def gated(self) -> bool:

@@ -5,5 +5,6 @@ Expect: one instruction more, from a line that the refcount drop has just writte
 """
 
 SUMMARY = "exact: base plus a load of _mapcount"
+SLOTS = 1
 
 exact_operation = "movl 24($0), %edx"

@@ -5,6 +5,7 @@ Expect: the price of v1's test without the compiler's new layout around it.
 """
 
 SUMMARY = "exact: base plus load, comparison and branch"
+SLOTS = 2  # comparison and branch are fused
 
 # The branch must lead somewhere: out of line, and back.
 exact_operation = """movl 24($0), %edx

@@ -6,6 +6,7 @@ Expect: the whole of "load + comparison + store", for every page.
 """
 
 SUMMARY = "exact: base plus load, comparison, branch and a store of -1 that happens"
+SLOTS = 3
 
 exact_operation = """movl 24($0), %edx
 cmpl $$-1, %edx

@@ -5,5 +5,6 @@ Expect: one instruction more; in time, nothing that can be seen.
 """
 
 SUMMARY = "exact: the 5-byte NOP of a jump label, nothing else"
+SLOTS = 1
 
 exact_operation = ".byte 0x0f,0x1f,0x44,0x00,0x00"

@@ -1,0 +1,64 @@
+"""--append: what a file and the processes that are to join it must share; checked before measuring."""
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from model.errors import FreepathError
+
+MUST_MATCH: Final = ("build_scheme", "store_bypass", "freepath_cpu", "numba", "cpu_family", "cpu_model")
+"""Processes that differ in one of these measured something else."""
+DEFAULTS: Final = {"build_scheme": "one, of an older freepath", "store_bypass": "on"}
+"""What files from before these facts were stored hold."""
+
+
+def check_append(path: Path, facts: Mapping[str, Any], seed: int | None) -> None:
+    """Refuse a file that these processes would spoil.
+
+    Parameters
+    ----------
+    path
+        The file; one that does not exist is begun.
+    facts
+        Metadata of the processes to come.
+    seed
+        Theirs, if it was asked for.
+
+    Raises
+    ------
+    FreepathError
+        When the file is no run, differs in how or where it was measured, or has this seed already.
+    """
+    if not path.exists():
+        return
+    seen = list(_metadata(path))
+    for name in MUST_MATCH:
+        old = {str(run.get(name, DEFAULTS.get(name, "unknown"))) for run in seen} - {"unknown"}
+        new = str(facts.get(name, "unknown"))
+        if old - {new} and new != "unknown":
+            raise FreepathError(
+                f"--append {path}: measured with {name} {', '.join(sorted(old))}, this would be {new}; "
+                "such processes are not averaged: choose another file with -o"
+            )
+    if seed is not None and any(run.get("seed") == seed for run in seen):
+        raise FreepathError(
+            f"--append {path}: --seed {seed} was measured already; the same builds again are no new "
+            "evidence: choose another seed, or none"
+        )
+
+
+def _metadata(path: Path) -> Iterator[dict[str, Any]]:
+    """Metadata of every run of a pyperf file, the common ones filled in."""
+    try:
+        data = path.read_bytes()
+        suite = json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+        for bench in suite["benchmarks"]:
+            shared = suite.get("metadata", {}) | bench.get("metadata", {})
+            for run in bench["runs"]:
+                yield shared | run.get("metadata", {})
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise FreepathError(
+            f"--append {path}: this is no run of python -m benchmarks; choose another file with -o"
+        ) from None
