@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# Options for every measurement, for instance FLAGS='--store-bypass off'.
+FLAGS ?=
 RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git describe --always --abbrev=12 --dirty --exclude='*' 2>/dev/null || echo unknown)
 
 .PHONY: run calibrate test lint web clean
 
 run: $(READY)  ## measure the headline, show it and draw it, all under results/runs/
 	@mkdir -p $(RUN)
-	@$(PY) -m benchmarks --quick -o $(RUN)/run.json
+	@$(PY) -m benchmarks --quick $(FLAGS) -o $(RUN)/run.json
 	@$(PY) -m results show $(RUN)/run.json --format markdown -o $(RUN)/table.md
 	@$(PY) -m results show $(RUN)/run.json
 	@$(PY) -m plots $(RUN)/run.json -o $(RUN)
@@ -17,11 +19,14 @@ run: $(READY)  ## measure the headline, show it and draw it, all under results/r
 	@$(PY) -m results report $(RUN)/run.json -o $(RUN)/report.html
 	@echo $(RUN)/report.html
 
-calibrate: $(READY)  ## measure the instrument: false alarms, coverage, half-widths, a known cost
+calibrate: $(READY)  ## measure the instrument, and two seeds against each other; fails when a target is missed
 	@mkdir -p $(RUN)
-	@$(PY) -m benchmarks --calibrate -o $(RUN)/calibration.json
-	@$(PY) -m results calibration $(RUN)/calibration.json --format json -o $(RUN)/calibration-figures.json
-	@$(PY) -m plots $(RUN)/calibration.json -o $(RUN)
+	@$(PY) -m benchmarks --calibrate $(FLAGS) -o $(RUN)/calibration.json >/dev/null || test $$? -eq 1
+	@$(PY) -m results calibration $(RUN)/calibration.json --format json -o $(RUN)/calibration-figures.json || test $$? -eq 1
+	@$(PY) -m plots $(RUN)/calibration.json -o $(RUN) --format svg 2>/dev/null
+	@for seed in 1 2; do $(PY) -m benchmarks --quick $(FLAGS) --seed $$seed -o $(RUN)/seed-$$seed.json >/dev/null || exit 2; done
+	@$(PY) -m results compare $(RUN)/seed-1.json $(RUN)/seed-2.json >$(RUN)/seeds.txt || test $$? -eq 1
+	@echo "two quick runs with two seeds: $$(tail -n 1 $(RUN)/seeds.txt)"
 	@$(PY) -m results calibration $(RUN)/calibration.json
 
 test: $(READY) lint  ## every test

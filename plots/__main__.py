@@ -112,7 +112,7 @@ def _figures_of(args: argparse.Namespace) -> Iterator[tuple[str, tuple[Callable[
         compare_census(document, document)  # refuses what is not well formed
         yield "census", (lambda: draw_census(document), "python -m benchmarks.census --json -o FILE")
         return
-    from results.show import analyse
+    from results.analysis import analyse
     from results.verdict import Margin
 
     try:

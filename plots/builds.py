@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from plots.style import SERIES, caption, floor_band, new_figure
+from results.analysis import Cell, Group
 from results.load import Run
-from results.show import Cell, Group
 
 NEEDS: Final = "python -m benchmarks --quick -o FILE"
 SCENARIO: Final = "on-idle/plain/warm/sequential/pcp"
@@ -38,8 +38,9 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     panel.set_xlabel("overhead of a build, ns per page" + ("; grey lines: whole cycles" if cycle else ""))
     panel.set_title(group.scenario.name)
     text = (
-        "Upper: one dot per build and process, alike for base and arm but for the patch point. Lower: mean over builds, "
-        "95 % interval. Numbers at the ends: share of builds beyond. Dashed: margin; grey band: noise floor."
+        "Upper: one dot per build and process, alike for base and arm but for the patch point. "
+        "Lower: mean over builds, 95 % interval. Numbers at the ends: share of builds beyond. "
+        "Dashed: margin; grey band: noise floor."
     )
     caption(figure, run, [group], text)
     return figure
@@ -57,7 +58,16 @@ def _row(panel: Any, row: int, cell: Cell, limit: float) -> None:
     values = estimate.spread.differences
     heights = row - 0.18 + 0.3 * (np.random.default_rng(0).random(len(values)) - 0.5)
     inside = np.abs(values) <= limit
-    panel.plot(values[inside], heights[inside], ".", color=colour, alpha=0.25, markersize=3, zorder=1)
+    panel.plot(
+        values[inside],
+        heights[inside],
+        ".",
+        color=colour,
+        alpha=0.25,
+        markersize=3,
+        zorder=1,
+        rasterized=True,
+    )
     for sign, align in ((-1, "right"), (1, "left")):
         share = float((sign * values > limit).mean())
         if share > 0:

@@ -6,9 +6,9 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import caption, new_figure
+from results.analysis import Group
 from results.calibration import known_cost
 from results.load import BadRunError, Run
-from results.show import Group
 
 NEEDS: Final = "python -m benchmarks --calibrate -o FILE"
 
@@ -20,12 +20,12 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     except BadRunError:
         return None
     figure, ((panel, residuals),) = new_figure(1, 2, 3.6)
-    short = [(k, ns / cost.cycle_ns, half / cost.cycle_ns) for k, ns, half in cost.points[:-1]]
+    short = [(k, ns / cost.cycle_ns + 1, half / cost.cycle_ns) for k, ns, half in cost.points[:-1] if k > 0]
     injected, measured, halves = (list(column) for column in zip(*short, strict=True))
     look = {"fmt": "o", "color": "#0072B2", "capsize": 3, "linewidth": 1.2, "markersize": 5}
-    panel.plot([0, injected[-1]], [0, injected[-1]], color="black", linewidth=0.8, linestyle=(0, (4, 3)))
+    panel.plot([1, injected[-1]], [1, injected[-1]], color="black", linewidth=0.8, linestyle=(0, (4, 3)))
     panel.errorbar(injected, measured, yerr=halves, **look)
-    panel.set(xlabel="dependent additions injected", ylabel="cycles measured")
+    panel.set(xlabel="dependent additions injected", ylabel="cycles measured, k = 1 set to 1")
     panel.set_title(f"slope {cost.slope:.3f} ± {cost.slope_half:.3f} cycles per addition")
     residuals.axhline(0, color="black", linewidth=0.8)
     off = [cycles - k for k, cycles in zip(injected, measured, strict=True)]

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from plots.style import SERIES, caption, floor_band, new_figure
+from results.analysis import Group
 from results.load import Run
-from results.show import Group
 
 NEEDS: Final = "python -m benchmarks --quick -o FILE"
 SCENARIO: Final = "on-idle/plain/warm/sequential/pcp"

@@ -6,8 +6,8 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import STATES, caption, floor_band, gate_legend, new_figure, point
+from results.analysis import Cell, Group
 from results.load import Run
-from results.show import Cell, Group
 
 NEEDS: Final = "python -m benchmarks --quick -o FILE"
 ROW: Final = 0.27

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from plots.headline import panels
 from plots.style import caption, error_bar, floor_band, new_figure
+from results.analysis import Group
 from results.load import Run
-from results.show import Group
 
 NEEDS: Final = "python -m benchmarks --quick --only 'nop,load*' -o FILE"
 RUNGS: Final = {

@@ -6,8 +6,8 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import caption, error_bar, new_figure
+from results.analysis import Cell, Group
 from results.load import Run
-from results.show import Cell, Group
 
 NEEDS: Final = "python -m benchmarks --memory all --only 'v1,keyfirst,memcg=on-idle,depth=pcp' -o FILE"
 SIZES: Final = {"warm": "warm\n32 KiB", "l2": "l2\n512 KiB", "l3": "l3\n4 MiB", "dram": "dram\n1 GiB"}

@@ -6,8 +6,8 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import caption, new_figure
+from results.analysis import Group
 from results.load import Run
-from results.show import Group
 
 NEEDS: Final = "python -m benchmarks --quick -o FILE"
 ROW: Final = 0.3

@@ -6,8 +6,8 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import caption, error_bar, new_figure
+from results.analysis import Cell, Group
 from results.load import Run
-from results.show import Cell, Group
 
 NEEDS: Final = "python -m benchmarks --only 'memcg=on-idle,page_kind=flagged*,v1,keyfirst' -o FILE"
 SHOWN: Final = {

@@ -17,8 +17,9 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from results.analysis import Cell, Group
 from results.load import Run
-from results.show import Cell, Group, run_facts
+from results.show import run_facts
 
 WIDTH: Final = 10.0
 """Inches; at 100 dpi a thousand pixels."""

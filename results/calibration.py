@@ -1,7 +1,7 @@
 """`python -m results calibration`: what the instrument can and cannot tell, from a run of --calibrate.
 
-A/A            arms whose code is base's, and NOPs of 1 to 9 bytes against one another, which take the same slot but
-               shift what follows: every difference is a false one
+A/A            arms whose code is base's, and NOPs of 1 to 9 bytes against one another, which take the same
+               slot but shift what follows: every difference is a false one
 layout floor   how far these NOPs, averaged over builds, lie from one another
 half-widths    of the twin and of v1 after half a minute of measuring
 plain pyperf   the same two arms one after the other, for as long
@@ -19,10 +19,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from results.analysis import NOP_BYTES
 from results.cpus import processor_line
 from results.estimate import Interval, Levels, Overhead, overhead, student
 from results.load import Arm, BadRunError, Process, Run, Scenario, read_json, runs_of
-from results.show import NOP_BYTES, number
+from results.show import number
 from results.verdict import Margin, chance, floor_of, holm, judge
 
 SESSION: Final = 6
@@ -48,12 +49,21 @@ class Target:
 
 @dataclass(frozen=True)
 class LayoutFloor:
-    """NOPs of 1 to 9 bytes over base: mean and 95 % half-width of each, ns per page, and the largest distance."""
+    """NOPs of 1 to 9 bytes over base, ns per page.
+
+    Attributes
+    ----------
+    points
+        (bytes, mean, 95 % half-width).
+    span_ns
+        The largest distance between two of the means.
+    half_ns
+        Median half-width of the difference between neighbours.
+    """
 
     points: list[tuple[int, float, float]]
     span_ns: float
     half_ns: float
-    """Median half-width of the difference between neighbours."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +183,7 @@ def length_of(arm: Arm, prefix: str) -> int:
 
 
 def layout_floor(run: Run) -> LayoutFloor | None:
-    """NOPs of 1 to 9 bytes over base, over all processes; None in a calibration from before they were measured."""
+    """NOPs of 1 to 9 bytes over base, over all processes; None in a calibration from before them."""
     whole = scenario_of(run, "off")
     arms = family(whole, NOP_BYTES)
     if len(arms) < 3:
@@ -215,21 +225,33 @@ def plain_comparison(path: Path) -> tuple[float, float]:
 
     Welch's interval over process means: kinder to pyperf than its own test, which takes all values of a
     process for independent.
+
+    Raises
+    ------
+    BadRunError
+        When the file is not those two.
     """
     from scipy import stats
 
     means: dict[str, list[float]] = {}
     for values, facts in runs_of(read_json(path)):
         means.setdefault(str(facts.get("name")), []).append(float(np.mean(values)) * 1e9)
+    if len(means) != 2:
+        raise BadRunError(f"{path} has {len(means)} benchmarks, not base and v1: measure with --calibrate")
     base, v1 = (np.array(values) for values in means.values())
     result = stats.ttest_ind(v1, base, equal_var=False).confidence_interval(0.95)
     return float(result.high - result.low) / 2, float(v1.mean() - base.mean())
 
 
 def known_cost(run: Run) -> KnownCost:
-    """Cost of each chain over the shortest one that has an addition, per process, so that the slope has an interval.
+    """Cost of each chain over the chain of one, per process, so that the slope has an interval.
 
     Two lfence with nothing between them are cheaper than with one addition, so k = 0 is no point of the line.
+
+    Raises
+    ------
+    BadRunError
+        When the run has no such chains, or more additions took less time.
     """
     scenario = scenario_of(run, "disabled")
     chains = {length_of(arm, CHAIN): arm for arm in family(scenario, CHAIN)}
@@ -237,7 +259,8 @@ def known_cost(run: Run) -> KnownCost:
         raise BadRunError(
             f"{run.path} lacks the chains: measure with python -m benchmarks --calibrate -o FILE"
         )
-    used = Levels(scenario).used(scenario.processes)
+    whole = [process for process in scenario.processes if set(chains.values()) <= set(process.ns)]
+    used = Levels(scenario).used(whole)
     costs = {
         k: np.array([float((p.ns[arm] - p.ns[chains[1]])[mask].mean()) for p, mask in used])
         for k, arm in chains.items()
@@ -245,6 +268,8 @@ def known_cost(run: Run) -> KnownCost:
     longest = max(chains)
     short = sorted(k for k in chains if 0 < k < longest)
     cycles = costs[longest] / (longest - 1)
+    if not len(cycles) or not (cycles > 0).all():
+        raise BadRunError(f"{run.path}: a chain of {longest} additions took no longer than one of 1")
     slopes = np.array([np.polyfit(short, [costs[k][i] for k in short], 1)[0] for i in range(len(used))])
     slope = student(slopes / cycles)
     points = [(k, student(costs[k])) for k in (*sorted(chains)[:-1], longest)]
@@ -359,7 +384,8 @@ def lines(run: Run, plain: Path | None) -> Iterator[str]:
         word = "reached" if target.reached else "NOT REACHED"
         yield f"  {word:11}  {target.name}: asked {target.asked}, got {target.got}"
     yield f"A/A: {alarms.sessions} sessions of {SESSION} processes; median half-width {alarms.half_ns:.4f} ns"
-    yield f"after {halves.seconds:.0f} s of measuring: v1 costs {halves.v1_overhead_ns:+.4f} +- {halves.v1_ns:.4f} ns"
+    v1 = f"{halves.v1_overhead_ns:+.4f} +- {halves.v1_ns:.4f} ns"
+    yield f"after {halves.seconds:.0f} s of measuring: v1 costs {v1}"
     if halves.plain_ns is not None and halves.plain_overhead_ns is not None:
         times = f"{halves.plain_ns / halves.v1_ns:.0f} times as wide"
         theirs = f"{halves.plain_ns:.3f}, {times}; its overhead {halves.plain_overhead_ns:+.3f}"
@@ -367,7 +393,8 @@ def lines(run: Run, plain: Path | None) -> Iterator[str]:
     if layout:
         yield f"layout floor: NOPs over base, neighbours differ by 0 +- {layout.half_ns:.4f} ns at the median"
         yield "  " + ", ".join(f"{k} bytes {ns:+.4f} +- {half:.4f}" for k, ns, half in layout.points)
-    yield f"known cost: {cost.slope:.3f} +- {cost.slope_half:.3f} cycles per dependent addition, from k = 1 on"
+    slope = f"{cost.slope:.3f} +- {cost.slope_half:.3f}"
+    yield f"known cost: {slope} cycles per dependent addition, from k = 1 on"
     own = "" if cost.own_cycle_ns is None else f"; {cost.own_cycle_ns:.4f} by the chain timed alone"
     yield f"  one cycle is {cost.cycle_ns:.4f} ns, by the chain of {cost.points[-1][0]}{own}"
     for k, ns, half in cost.points:

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from results.analysis import Cell, Group, analyse, looks_of
 from results.compare import compare_census, is_census
 from results.estimate import Levels, Overhead, overhead
 from results.load import Arm, BadRunError, Run, read_json
-from results.show import Cell, Group, analyse, looks_of
 from results.verdict import CONFIDENCE, Judgement, Margin, judge, spending
 
 SCHEMA: Final = "freepath.claims/1"

@@ -1,8 +1,9 @@
 """`python -m results compare OLD NEW`: what changed, run against run or census against census.
 
-Runs are compared by their log ratios ln(arm / base), so a machine that is faster or slower today moves nothing; the
-difference is shown in ns at the old run's level of base. That level is a row too, but beyond the threshold it is
-`unsure`: the census decides whether base itself changed. Census files are exact: any change in a count is one.
+Runs are compared by their log ratios ln(arm / base), so a machine that is faster or slower today moves
+nothing; the difference is shown in ns at the old run's level of base. That level is a row too, but beyond the
+threshold it is `unsure`: the census decides whether base itself changed. Census files are exact: any change
+in a count is one.
 
 regressed  the interval of the difference, corrected for the arms of its scenario (Holm), lies above the noise
            floor, and a change as large as the threshold cannot be excluded
@@ -17,9 +18,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from results.analysis import Cell, Group, analyse
 from results.estimate import quantile
 from results.load import CPU, BadRunError, Run, clean
-from results.show import Cell, Group, analyse, number, pair
+from results.show import number, pair
 from results.verdict import Margin, holm
 
 SCHEMA: Final = "freepath.compare/1"

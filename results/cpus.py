@@ -1,7 +1,8 @@
 """How many operations a processor dispatches per cycle, where that is published: what slots / width predicts.
 
-An operation at the patch point takes dispatch slots; over all phases it costs slots / width of a cycle on the mean, if
-nothing but dispatch limits the path. Measured against predicted is a test of the instrument and of that "if".
+An operation at the patch point takes dispatch slots; over all phases it costs slots / width of a cycle on the
+mean, if nothing but dispatch limits the path. Measured against predicted is a test of the instrument and of
+that "if".
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,14 @@ TABLE: Final[tuple[tuple[str, int, tuple[int, ...], str, Core], ...]] = (
         "",
         Core("Zen 4", 6, f"{_AMD} (57647)"),
     ),
-    ("AuthenticAMD", 26, (*range(0x100),), "", Core("Zen 5", 8, f"{_AMD} (58455)")),
+    # The family's other models are Zen 6 (Linux, arch/x86/kernel/cpu/amd.c), whose width is not known here.
+    (
+        "AuthenticAMD",
+        26,
+        (*range(0x30), *range(0x40, 0x50), *range(0x60, 0x80)),
+        "",
+        Core("Zen 5", 8, f"{_AMD} (58455)"),
+    ),
     (
         "GenuineIntel",
         6,
@@ -53,15 +61,15 @@ TABLE: Final[tuple[tuple[str, int, tuple[int, ...], str, Core], ...]] = (
 
 
 def core_of(facts: Mapping[str, Any]) -> Core | None:
-    """The microarchitecture of a run's processor; None when it is not in the table, or the run mixes several."""
+    """The microarchitecture of a run's processor; None when it is not in the table, or mixed."""
     try:
         family, model = int(str(facts["cpu_family"])), int(str(facts["cpu_model"]))
     except (KeyError, ValueError):
         return None
     for vendor, of_family, models, kind, core in TABLE:
-        if facts.get("cpu_vendor") == vendor and family == of_family and model in models:
-            if kind in ("", facts.get("cpu_core_type")):
-                return core
+        here = facts.get("cpu_vendor") == vendor and family == of_family and model in models
+        if here and kind in ("", facts.get("cpu_core_type")):
+            return core
     return None
 
 

@@ -1,9 +1,9 @@
 """From cells to an overhead with an interval, and to where its noise comes from.
 
-Rules and their figures: docs/methodology.md. In short: the mean of an arm over all builds of a process, against the
-mean of base over the same builds; blocks in which the machine was quiet, told by a reference that is no arm;
-Student's interval over processes, the unit of replication. Nothing is trimmed: a level that one build in ten has
-is part of the answer.
+Rules and their figures: docs/methodology.md. In short: the mean of an arm over all builds of a process,
+against the mean of base over the same builds; blocks in which the machine was quiet, told by a reference that
+is no arm; Student's interval over processes, the unit of replication. Nothing is trimmed: a level that one
+build in ten has is part of the answer.
 """
 
 import math
@@ -19,15 +19,15 @@ from results.load import Arm, Array, Process, Scenario
 Mask = npt.NDArray[np.bool_]
 
 QUIET: Final = 1.08
-"""A block is quiet when its level is within 8 % of the quiet level: the rule under which the same extra load + compare
-came out alike in five sessions, loaded and quiet (docs/methodology.md, "The estimate")."""
+"""A block is quiet when its level is within 8 % of the quiet level: the rule under which the same extra load
++ compare came out alike in five sessions, loaded and quiet (docs/methodology.md, "The estimate")."""
 QUIET_PERCENTILE: Final = 10
 REFERENCE_PERCENTILE: Final = 25
-"""Of the processes' own quiet levels: low, so that a busy half does not set it, and not the lowest, so that one fast or
-misclocked process does not make all others busy."""
+"""Of the processes' own quiet levels: low, so that a busy half does not set it, and not the lowest, so that
+one fast or misclocked process does not make all others busy."""
 LEVEL_GAPS: Final = {6: 16.3, 8: 9.0, 12: 5.5, 16: 4.3, 30: 3.2, 45: 2.8}
-"""Processes -> largest gap between neighbours, in spreads within the two sides, that one in 1,000 sets of so many normal
-numbers exceeds (20,000 sets each; tests/test_estimate.py draws them again)."""
+"""Processes -> largest gap between neighbours, in spreads within the two sides, that one in 1,000 sets of so
+many normal numbers exceeds (20,000 sets each; tests/test_estimate.py draws them again)."""
 
 
 @dataclass(frozen=True)
@@ -214,8 +214,8 @@ def variances(rows: Sequence[Array]) -> Array:
 class Levels:
     """How busy the machine was in each block of a scenario.
 
-    A block's level is the time of base as compiled, measured between the builds: no arm, so it favours none, and no
-    build, so no build is left out. In files without it: the mean over all arms.
+    A block's level is the time of base as compiled, measured between the builds: no arm, so it favours none,
+    and no build, so no build is left out. In files without it: the mean over all arms.
 
     Attributes
     ----------
@@ -283,7 +283,7 @@ def overhead(scenario: Scenario, arm: Arm, levels: Levels, base: Arm | None = No
     ratios = np.array([math.log(a / b) for a, b in means])
     base_ns = float(np.mean([b for _, b in means]))
     per_process = np.expm1(ratios) * base_ns
-    bare = [float(p.bare.mean()) for p, _ in used if p.bare is not None]
+    bare = [float(p.bare[mask[:: p.per_block]].mean()) for p, mask in used if p.bare is not None]
     cycles = [float(p.facts["cycle_ns"]) for p, _ in used if p.facts.get("cycle_ns")]
     cycle_ns = float(np.median(cycles)) if len(cycles) == len(used) else None
     return Overhead(
@@ -312,7 +312,6 @@ def spread_of(used: list[tuple[Process, Mask]], arm: Arm, base: Arm, cycle_ns: f
     phases = np.concatenate([p.phases[mask] for p, mask in used])
     counts = np.bincount(phases, minlength=builds)
     by_build = np.bincount(phases, differences, minlength=builds) / np.maximum(counts, 1)
-    stacks = [p.stacks[arm] - p.stacks[base] for p, _ in used if len(p.stacks.get(arm, ())) > 0]
     known = cycle_ns is not None and len(differences) > 0
     half = (cycle_ns or 0.0) / 2
     return Spread(
@@ -321,9 +320,16 @@ def spread_of(used: list[tuple[Process, Mask]], arm: Arm, base: Arm, cycle_ns: f
         float((differences > half).mean()) if known else None,
         float((differences < -half).mean()) if known else None,
         by_build[counts > 0],
-        np.mean(stacks, axis=0) if stacks and len(stacks) == len(used) else np.zeros(0),
+        _by_stack([p for p, _ in used], arm, base),
         differences,
     )
+
+
+def _by_stack(processes: list[Process], arm: Arm, base: Arm) -> Array:
+    """Mean overhead at each place of the stack; empty unless every process measured all of them."""
+    found = [p.stacks[arm] - p.stacks[base] for p in processes if len(p.stacks[arm]) == len(p.stacks[base])]
+    whole = len(found) == len(processes) and len({len(row) for row in found}) == 1
+    return np.asarray(np.mean(found, axis=0)) if whole else np.zeros(0)
 
 
 def _noise(used: list[tuple[Process, Mask]], arm: Arm, base: Arm, ratios: Array, base_ns: float) -> Noise:

@@ -12,8 +12,9 @@ from typing import Final
 
 import numpy as np
 
+from results.analysis import analyse
 from results.load import BadRunError, Run, clean, load
-from results.show import analyse, number
+from results.show import number
 from results.verdict import Margin
 
 SCHEMA: Final = "freepath.history/1"

@@ -62,8 +62,8 @@ class Process:
     Attributes
     ----------
     ns
-        Arm -> float64[cells], ns per page; cell k of every arm is the same build, measured interleaved. A file
-        from before builds has one cell per block.
+        Arm -> float64[cells], ns per page; cell k of every arm is the same build, measured interleaved. A
+        file from before builds has one cell per block.
     placements, stacks
         Arm -> float64[places], ns per page at each code placement, and at each place of the stack.
     facts
@@ -247,7 +247,7 @@ def _process(pair_id: str, blocks: int, facts: Mapping[str, Any]) -> Process:
         raise BadRunError(f"metadata builds is {clean(builds)[:40]!r}: no such number")
     cells = len(times(facts, "build_ns")) if "build_ns" in facts else blocks
     per_block = cells // blocks
-    if cells % blocks or (builds > 1 and per_block % builds):
+    if cells < blocks or cells % blocks or (builds > 1 and per_block % builds):
         raise BadRunError(f"{cells} cells are not as many in each of {blocks} values, with {builds} builds")
     bare = times(facts, "bare_ns") if "bare_ns" in facts else None
     if bare is not None and len(bare) != blocks:
@@ -265,7 +265,7 @@ def _cells(values: list[float], facts: Mapping[str, Any], process: Process) -> A
     cells = times(facts, "build_ns")
     if len(cells) != len(values) * process.per_block:
         raise BadRunError(f"arms of process {process.pair_id} differ in their cells")
-    if not np.allclose(cells.reshape(len(values), -1).mean(axis=1), means, rtol=CELL_ROUNDING):
+    if not np.allclose(cells.reshape(len(values), -1).mean(axis=1), means, rtol=1e-6, atol=CELL_ROUNDING):
         raise BadRunError("build_ns does not fit the values, which are the means of its cells")
     return cells
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from results import claims
+from results.analysis import analyse
 from results.cpus import processor_line
 from results.load import CPU, Run
-from results.show import HEADINGS, analyse, as_markdown, noise_line, row_of, run_facts, run_warnings, title_of
+from results.show import HEADINGS, as_markdown, noise_line, row_of, run_facts, run_warnings, title_of
 from results.verdict import Margin
 
 TEMPLATES: Final = Path(__file__).parent / "templates"

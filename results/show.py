@@ -5,154 +5,17 @@ import io
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from results.cpus import Core, core_of, processor_line
-from results.estimate import Levels, Overhead, overhead
-from results.load import Run, Scenario
-from results.verdict import CONFIDENCE, Judgement, Margin, chance, floor_of, holm, judge
+from results.analysis import Cell, Group, analyse
+from results.cpus import processor_line
+from results.load import Run
+from results.verdict import Margin
 
 SCHEMA: Final = "freepath.show/1"
 REAL_FREE_CYCLES: Final = (80, 110)
 """A real order-0 free, min cycles per page: Gorman, 12 April 2016, v4.6-rc3 (corrected for batch + 1)."""
 REAL_FREE_GHZ: Final = 4.0
-STARTUP_S: Final = 0.4
-"""What a worker spends beside its blocks."""
-HEAVY_LOAD_PCT: Final = 25
-FEW_PROCESSES: Final = 5
-NOP_BYTES: Final = "nop-bytes-"
-LEAST_FAMILY: Final = 3
-CLOCK_RATIO: Final = 1.001
-"""Processes of one machine whose clocks differ by more were not all measured in ns."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One arm of one scenario, judged."""
-
-    scenario: Scenario
-    overhead: Overhead
-    judgement: Judgement
-    predicted_cycles: float | None
-    seconds_needed: float | None
-
-
-@dataclass(frozen=True)
-class Group:
-    """A scenario's cells and what concerns all of them."""
-
-    scenario: Scenario
-    cells: list[Cell]
-    floor_ns: float | None
-    layout_floor_ns: float | None
-    warnings: list[str]
-
-    @property
-    def base_ns(self) -> float:
-        """Quiet level of the scenario's first base."""
-        return self.cells[0].overhead.base_ns
-
-
-def analyse(run: Run, margin: Margin) -> list[Group]:
-    """Estimate and judge every arm but base, scenario by scenario."""
-    core = core_of(run.facts)
-    groups = [_group(scenario, margin, core) for scenario in run.scenarios]
-    return [group for group in groups if group.cells]
-
-
-def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
-    levels = Levels(scenario)
-    estimates = [overhead(scenario, arm, levels) for arm in scenario.arms if arm.variant != "base"]
-    found = [estimate for estimate in estimates if estimate is not None]
-    twin = next((estimate for estimate in found if estimate.arm.variant == "base-twin"), None)
-    layout = layout_floor(scenario, levels)
-    floors = [floor for floor in (floor_of(twin), layout) if floor is not None]
-    floor = max(floors) if floors else None
-    looks = looks_of(scenario)
-    judged = [estimate for estimate in found if estimate is not twin]
-    errors = dict(zip(map(id, judged), holm([chance(e, floor or 0.0) for e in judged], looks), strict=True))
-    rows = []
-    for estimate in found:
-        own_floor = 0.0 if estimate is twin else floor
-        error = errors.get(id(estimate), 1 - CONFIDENCE)
-        judgement = judge(estimate, margin, own_floor, error, looks)
-        predicted = estimate.slots / core.width if core and estimate.slots is not None else None
-        rows.append(Cell(scenario, estimate, judgement, predicted, _seconds(scenario, judgement)))
-    return Group(scenario, rows, floor, layout, list(_warnings(scenario, levels, found, twin, margin)))
-
-
-def looks_of(scenario: Scenario) -> int:
-    """How often --until-decided looked at this scenario; 0: never."""
-    return max(int(process.facts.get("looks", 0)) for process in scenario.processes)
-
-
-def layout_floor(scenario: Scenario, levels: Levels) -> float | None:
-    """What shifting the following code by 1 to 9 bytes seems to cost: the largest distance of one of the NOPs from their
-    mean, ns per page; None where fewer than three of them were measured.
-    """
-    family = [arm for arm in scenario.arms if arm.variant.startswith(NOP_BYTES)]
-    found = [estimate.ns for arm in family if (estimate := overhead(scenario, arm, levels)) is not None]
-    if len(found) < LEAST_FAMILY:
-        return None
-    middle = sum(found) / len(found)
-    return max(abs(ns - middle) for ns in found)
-
-
-def _seconds(scenario: Scenario, judgement: Judgement) -> float | None:
-    if judgement.more_processes is None:
-        return None
-    durations = [float(p.facts.get("duration", 0.0)) for p in scenario.processes]
-    return judgement.more_processes * (sum(durations) / len(durations) + STARTUP_S)
-
-
-def _matters(twin: Overhead, margin: Margin) -> bool:
-    """Whether the twin is off by more than chance and by more than a tenth of what matters."""
-    interval = twin.interval_ns(0.95)
-    real = interval is not None and (interval[0] > 0 or interval[1] < 0)
-    return real and abs(twin.ns) > 0.1 * margin.ns(twin.base_ns)
-
-
-def _warnings(
-    scenario: Scenario, levels: Levels, found: Sequence[Overhead], twin: Overhead | None, margin: Margin
-) -> Iterator[str]:
-    count = len(scenario.processes)
-    if count == 1:
-        yield "one process only, so there is no interval: measure with -p 6 or more"
-    elif count < FEW_PROCESSES:
-        yield f"{count} processes only: intervals are wide; measure with -p 6 or more"
-    fewest = min((estimate.processes for estimate in found), default=count)
-    if fewest < count:
-        yield f"figures rest on {fewest} of {count} processes; the others were busy for most of their time"
-    if all(process.builds == 1 for process in scenario.processes):
-        yield "one build: what this compilation pays, not the mean over builds; --builds 24 measures that"
-    for estimate in found:
-        if estimate.levels is not None:
-            low, high = estimate.levels
-            yield f"{estimate.arm.name}: processes lie on two levels, {low:+.3f} and {high:+.3f} ns; more processes"
-    looks = looks_of(scenario)
-    if looks:
-        yield f"measured until decided, in {looks} looks: each look's error is a share of the whole"
-    if twin is None:
-        yield "base-twin was not measured, so there is no noise floor"
-    elif _matters(twin, margin):
-        yield "base-twin differs from base: nothing below the noise floor can be claimed"
-    if levels.busy:
-        yield "measured under heavy load: hardly a process had quiet blocks, so all blocks are used"
-    elif levels.quiet_share < 0.5:
-        yield f"only {levels.quiet_share:.0%} of the blocks were quiet; the others are set aside"
-    busy = [float(p.facts["busy_pct"]) for p in scenario.processes if "busy_pct" in p.facts]
-    if busy and sum(busy) / len(busy) > HEAVY_LOAD_PCT:
-        yield f"measured under heavy load: others took {sum(busy) / len(busy):.0f} % of the CPUs"
-    steal = [float(p.facts["steal_pct"]) for p in scenario.processes if "steal_pct" in p.facts]
-    if steal and sum(steal) / len(steal) > 2:
-        yield f"the hypervisor took {sum(steal) / len(steal):.1f} % of the time (steal)"
-    rates = [float(p.facts["ticks_per_ns"]) for p in scenario.processes if "ticks_per_ns" in p.facts]
-    if rates and max(rates) > CLOCK_RATIO * min(rates):
-        yield f"the clock ran at {min(rates):.4f} to {max(rates):.4f} ticks per ns: times of its processes differ"
-    centre = [float(levels.of[id(p)].mean()) for p in scenario.processes]
-    if max(centre) > 1.15 * min(centre):
-        yield f"the level moved from {min(centre):.2f} to {max(centre):.2f} ns between processes"
 
 
 def document(run: Run, margin: Margin) -> dict[str, Any]:
@@ -194,6 +57,7 @@ def run_warnings(run: Run) -> Iterator[str]:
         "cpu_model": "processors",
         "build_scheme": "ways of drawing builds",
         "store_bypass": "settings of store bypass",
+        "builds": "numbers of builds",
     }
     for name, what in mixable.items():
         if isinstance(run.facts.get(name), tuple):
@@ -306,8 +170,8 @@ def noise_line(group: Group) -> str:
 
 
 HEADINGS: Final = ("arm", "mean, ns", "95 % interval", "cycles", "%", "sd", "pay, save", "verdict")
-"""Mean over builds; cycles with what dispatch slots / width predicts in brackets; sd over builds, ns; share of builds
-that pay, and that save, more than half a cycle."""
+"""Mean over builds; cycles with what dispatch slots / width predicts in brackets; sd over builds, ns; share
+of builds that pay, and that save, more than half a cycle."""
 WIDE: Final = 110
 """Columns when piped."""
 NUMERIC: Final = frozenset(HEADINGS) - {"arm", "verdict"}
@@ -395,9 +259,17 @@ def as_table(run: Run, margin: Margin) -> str:
         file=stream, width=max(real.width, WIDE), force_terminal=real.is_terminal, highlight=False
     )
     for group in groups:
-        table = Table(title=title_of(group), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+        table = Table(
+            title=title_of(group),
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            collapse_padding=True,
+            pad_edge=False,
+        )
         for heading in HEADINGS:
-            table.add_column(heading, justify="right" if heading in NUMERIC else "left")
+            justify: Literal["left", "right"] = "right" if heading in NUMERIC else "left"
+            table.add_column(heading, justify=justify, no_wrap=heading != "verdict")
         for cell in group.cells:
             table.add_row(*row_of(cell))
         console.print(table)

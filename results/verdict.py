@@ -1,13 +1,13 @@
 """A judgement has four outcomes, and `undecided` says what would settle it.
 
-`negligible`  the 90 % interval lies inside +-margin (two one-sided tests at 5 %: TOST), the noise floor is smaller than
-              the margin, and the processes lie on one level
+`negligible`  the 90 % interval lies inside +-margin (two one-sided tests at 5 %: TOST), the noise floor is
+              smaller than the margin, and the processes lie on one level
 `costs`       the corrected 95 % interval lies above the noise floor
 `saves`       it lies below minus the noise floor
 `undecided`   none of these
 
-Corrected: Holm's step-down (1979) over the arms of a scenario, so that a whole table of nothing raises a false alarm in
-one of twenty tables at most, and what else is in the file decides nothing.
+Corrected: Holm's step-down (1979) over the arms of a scenario, so that a whole table of nothing raises a
+false alarm in one of twenty tables at most, and what else is in the file decides nothing.
 """
 
 import math
@@ -159,7 +159,7 @@ def judge(
 
 
 def _detectable(overhead: Overhead, floor: float, error: float) -> float | None:
-    """The smallest overhead that this run would have found in four of five repetitions: beyond the floor, corrected."""
+    """What this run would have found in four of five repetitions: beyond the floor, corrected."""
     if overhead.error_ns is None:
         return None
     freedom = overhead.log_ratio.freedom
@@ -181,5 +181,6 @@ def _more_processes(overhead: Overhead, margin_ns: float, floor: float, error: f
     if not needed:
         return None
     total = overhead.processes * min(needed) ** 2
-    more = math.ceil(total) - overhead.processes
-    return max(more, 1) if more < MOST_PROCESSES else None
+    if not total < MOST_PROCESSES:
+        return None
+    return max(math.ceil(total) - overhead.processes, 1)

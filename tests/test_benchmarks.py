@@ -116,7 +116,8 @@ def test_the_run_carries_its_metadata(measured: Path) -> None:
         "v1/memory-flag",
     }
     for process in scenario.processes:
-        assert all(len(values) == 3 for values in process.ns.values())
+        assert process.per_block == Scheme().cells
+        assert all(len(cells) == 3 * process.per_block for cells in process.ns.values())
         assert all(len(places) == 16 for places in process.placements.values())
         assert process.facts["clock_ns"] < 0.01 * process.ns[scenario.arms[0]].mean()
         for name in (
@@ -153,6 +154,7 @@ def test_every_cell_is_kept_and_makes_up_the_value(measured: Path) -> None:
             cells = numbers(run_of_arm, "build_ns").reshape(3, Scheme().cells)
             values = np.array(run_of_arm.values) * 1e9
             assert np.abs(cells.mean(axis=1) - values).max() < 0.001
+            assert len(numbers(run_of_arm, "bare_ns")) == 3
             stack = numbers(run_of_arm, "stack_ns")
             assert len(stack) == 8
             assert stack.mean() == pytest.approx(values.mean(), abs=0.001)
@@ -192,6 +194,10 @@ def test_append_goes_on(measured: Path, tmp_path: Path) -> None:
     target = tmp_path / "run.json"
     target.write_bytes(measured.read_bytes())
     assert run("benchmarks", *TINY, "--append", str(target)).returncode == 0
+    assert len(load(target).scenarios[0].processes) == 4
+    more = ("--append", str(target))
+    refused(run("benchmarks", *TINY, "--builds=1", *more), "build_scheme both-24, this would be one")
+    refused(run("benchmarks", *TINY, "--seed=5", *more), "--seed 5 was measured already")
     assert len(load(target).scenarios[0].processes) == 4
 
 

@@ -166,6 +166,12 @@ def test_every_build_follows_the_key() -> None:
         jumps = {at for name, at in walk if name == "jmp"} & set(nops)
         assert len(jumps) == sum(site.key == KEYS["memcg_kmem_enabled"] for site in code.sites)
     assert on != before
+    patched = bytearray(code.code + bytes(16))
+    for site in code.sites:
+        if site.key == KEYS["memcg_kmem_enabled"]:
+            patched[site.code : site.code + 5] = site.jump
+    way = names(follow(bytes(patched), 0, code.functions[ENTRY][0]))
+    assert way != original(code) and all(names(walk) == way for walk in walks(builds))
     builds.patch(KEYS["memcg_kmem_enabled"], False)
     assert builds._region.bytes().tobytes() == before
 

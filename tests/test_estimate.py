@@ -7,7 +7,7 @@ import pytest
 
 from results.estimate import Interval, Levels, Noise, Overhead, overhead, trimmed_mean, yuen
 from results.load import Arm, load
-from results.show import analyse
+from results.analysis import analyse
 from results.verdict import Margin, floor_of, judge
 from tests.runfile import Machine, Session, document, write
 
