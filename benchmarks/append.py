@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from model.errors import FreepathError
 
-MUST_MATCH: Final = ("build_scheme", "store_bypass", "freepath_cpu", "numba", "cpu_family", "cpu_model")
+SCHEME: Final = ("build_scheme", "store_bypass", "freepath_cpu", "numba")
+MUST_MATCH: Final = (*SCHEME, "cpu_vendor", "cpu_family", "cpu_model", "cpu_core_type")
 """Processes that differ in one of these measured something else."""
 DEFAULTS: Final = {"build_scheme": "one, of an older freepath", "store_bypass": "on"}
 """What files from before these facts were stored hold."""

@@ -16,8 +16,8 @@ from model.variants import CALIBRATION
 
 SESSION: Final = 6
 """Processes of one A/A session; results/calibration.py cuts the run into sessions of this many."""
-SESSIONS: Final = 84
-"""Of twelve intervals each: 1,008 in all."""
+SESSIONS: Final = 42
+"""Of twelve intervals each: 504 in all; tests/test_coverage.py simulates more."""
 VALUES: Final = 3
 """Per process of these sessions: so many sessions are what takes the time."""
 HALF_MINUTE: Final = 45

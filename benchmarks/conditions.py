@@ -47,7 +47,7 @@ def processor(
         blocks = cpuinfo.read_text().strip().split("\n\n")
     except OSError:
         return {}
-    number = min(os.sched_getaffinity(0)) if cpu is None else cpu
+    number = current_cpu() if cpu is None else cpu
     facts: dict[str, str] = {}
     for block in blocks:
         pairs = (line.partition(":") for line in block.splitlines())
@@ -55,6 +55,11 @@ def processor(
         if found.get("processor") == str(number) or not facts:
             facts = {ours: found.get(theirs, "unknown") for ours, theirs in IDENTITY.items()}
     return facts | {"cpu_core_type": core_type(number, system)}
+
+
+def current_cpu() -> int:
+    """Number of the CPU that this thread runs on at this moment."""
+    return int(ctypes.CDLL(None).sched_getcpu())
 
 
 def core_type(cpu: int, system: Path = SYSTEM) -> str:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyperf
 
 from benchmarks.cases import Case
-from benchmarks.conditions import Watch
+from benchmarks.conditions import Watch, processor
 from model.text import POSITIONS, STACK_PLACES, STACK_STEP
 from model.variants import variant
 
@@ -123,6 +123,7 @@ class _Worker:
             "cycle_ns": round(fmean(self.sampler.cycles[first:]), 6),
             "bare_ns": " ".join(f"{bare:.4f}" for bare in self.sampler.bare[first:]),
             **self.runner.context,
+            **processor(),  # the worker's own, which need not be the parent's on a hybrid CPU
         }
         benchmarks = [self._arm(number, run, common) for number in range(len(self.case.arms))]
         temporary = folder / f"{pair_id}.tmp"

@@ -159,18 +159,21 @@ class Sampler:
             )
 
     def _check_work(self, placed: PlacedArm) -> None:
-        """One more slice, whose pages are looked at before they are given back: none may hold a reference."""
+        """Free once more in every cell; before the pages are given back, none may hold a reference."""
         record = placed.run.record
-        restores, at = int(record["restore"][0]), self.walk.at
+        restores = int(record["restore"][0])
         record["restore"], record["passes"] = 0, 1
-        self.walk.at = self.walk.pages  # gives all pages back first
-        self._slice(placed, placed.addresses[0], 0)
-        held = int((self.machine.memory.mem_map["_count"][self.walk.last(self.start)] != 0).sum())
+        for cell in [0] if self._alone else range(len(placed.addresses)):
+            self.walk.at = self.walk.pages  # gives all pages back first
+            self._begin(placed)
+            self._call(placed.run.address, self.stacks[cell], placed.addresses[cell])
+            held = int((self.machine.memory.mem_map["_count"][self.walk.last(self.start)] != 0).sum())
+            if held:
+                raise KernelReportError(
+                    f"{placed.arm.name}, build {cell}, left {held} of {self.walk.chunk} pages referenced"
+                )
         record["restore"], record["passes"] = restores, self.walk.passes
-        self.walk.at = at
         placed.restore(placed.run.address)
-        if held:
-            raise KernelReportError(f"{placed.arm.name} left {held} of {self.walk.chunk} pages referenced")
 
     def _place(self, arm: Arm, scenario: Scenario, store: Store) -> PlacedArm:
         """Lay out the arm's builds, and one copy as compiled for what is not timed."""
@@ -196,6 +199,13 @@ class Sampler:
 
     def _slice(self, placed: PlacedArm, address: int, stack: int) -> float:
         """Ns per page of one slice; what restores the pages is not in it."""
+        self._begin(placed)
+        ticks = self._call(placed.run.address, stack, address)
+        self.freed += self.pages_per_slice if self.walk.counts else 0
+        return ticks / self.ticks_per_ns / self.pages_per_slice
+
+    def _begin(self, placed: PlacedArm) -> None:
+        """Give pages back where that is due, and point the arm's record at the next ones."""
         record = placed.run.record
         if self.walk.restores_each_pass:
             record["kinds"] = self.start.kinds_address(self.rng)
@@ -204,9 +214,6 @@ class Sampler:
             placed.restore(placed.run.address)
             self.walk.restart()
         self.walk.advance(record, self.start)
-        ticks = self._call(placed.run.address, stack, address)
-        self.freed += self.pages_per_slice if self.walk.counts else 0
-        return ticks / self.ticks_per_ns / self.pages_per_slice
 
     def _clock_rate(self) -> float:
         """Time stamp counter ticks per ns of the monotonic clock."""

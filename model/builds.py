@@ -11,7 +11,8 @@ incidental NOPs of 1 to 8 bytes in front of a share of all other instructions of
 
 The draw depends on the build's seed and on the place (model.kernel.seams), so base and every arm of a build
 have the same NOPs. Nothing is compiled: the bytes are laid out again, branches are given their new distances,
-and the short ones that no longer reach become long ones, as an assembler would make them.
+and the short ones that no longer reach become long ones, as an assembler would make them. Functions stay
+aligned; a loop head inside a function moves along with what stands before it.
 """
 
 from dataclasses import dataclass
@@ -110,6 +111,8 @@ class Pieces:
         self.points, self.keys = self._at(points[:, 0]), points[:, 1].astype(np.uint64)
         branches = np.array(code.branches, np.int64).reshape(-1, 2)
         branches = branches[self._holds(branches[:, 0])]
+        if not self._holds(np.array([code.functions[PATCHED][0], *branches[:, 1]])).all():
+            raise ValueError(f"{entry} does not reach {PATCHED}, or leads out of what it reaches")
         self.branches, self.targets = self._at(branches[:, 0]), self._at(branches[:, 1])
         sites = np.array([(s.code, s.target, s.key) for s in code.sites], np.int64).reshape(-1, 3)
         sites = sites[self._holds(sites[:, 0])]

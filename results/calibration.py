@@ -288,14 +288,14 @@ def _finite(interval: Interval) -> float:
     return math.nan if half is None else half
 
 
+def figures(run: Run, plain: Path | None) -> tuple[FalseAlarms, HalfWidths, KnownCost, LayoutFloor | None]:
+    """All that a calibration tells."""
+    return false_alarms(run), half_widths(run, plain), known_cost(run), layout_floor(run)
+
+
 def targets(run: Run, plain: Path | None) -> list[Target]:
     """Every figure against what is asked of it (docs/methodology.md says why)."""
-    alarms, halves, cost, layout = (
-        false_alarms(run),
-        half_widths(run, plain),
-        known_cost(run),
-        layout_floor(run),
-    )
+    alarms, halves, cost, layout = figures(run, plain)
     share, cover = alarms.alarms / alarms.sessions, alarms.covering / alarms.intervals
     rows = [
         Target(
@@ -332,12 +332,7 @@ def exit_status(run: Run, plain: Path | None) -> int:
 
 def document(run: Run, plain: Path | None) -> dict[str, Any]:
     """The figures as plain data, `freepath.calibration/1`."""
-    alarms, halves, cost, layout = (
-        false_alarms(run),
-        half_widths(run, plain),
-        known_cost(run),
-        layout_floor(run),
-    )
+    alarms, halves, cost, layout = figures(run, plain)
     return {
         "schema": "freepath.calibration/1",
         "targets": [asdict(target) for target in targets(run, plain)],
@@ -372,12 +367,7 @@ def document(run: Run, plain: Path | None) -> dict[str, Any]:
 
 def lines(run: Run, plain: Path | None) -> Iterator[str]:
     """The figures as text, the targets first."""
-    alarms, halves, cost, layout = (
-        false_alarms(run),
-        half_widths(run, plain),
-        known_cost(run),
-        layout_floor(run),
-    )
+    alarms, halves, cost, layout = figures(run, plain)
     bypass = ", store bypass off" if run.facts.get("store_bypass") == "off" else ""
     yield f"{processor_line(run.facts)}{bypass}"
     for target in targets(run, plain):

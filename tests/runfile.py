@@ -16,6 +16,8 @@ from results.load import Arm, Process, Scenario
 
 Arms = dict[tuple[str, str], float]
 """(variant, gate) to true overhead, ns per page."""
+Steps = dict[tuple[str, str], tuple[float, ...]]
+"""(variant, gate) to what it costs on top in each phase, ns per page."""
 Floats = npt.NDArray[np.float64]
 
 HEADLINE: Arms = {
@@ -79,7 +81,7 @@ class Session:
     axes: dict[str, str] = field(default_factory=dict)
     builds: int = 8
     """Phases; 0 makes a file as it was before builds."""
-    steps: dict[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+    steps: Steps = field(default_factory=dict)
     """What an arm costs on top in each phase, ns per page."""
 
     @property

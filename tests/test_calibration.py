@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.calibrate import SESSION, calibration_cases
 from results import calibration
+from results.analysis import NOP_BYTES
 from results.load import BadRunError, load
 from results.verdict import spending
 from tests import runfile
@@ -17,6 +19,13 @@ from tests.command import refused, run
 def file(tmp_path: Path) -> Path:
     """Made data: chains cost 0.27 ns per addition, v1 0.25 ns."""
     return runfile.write(tmp_path / "cal.json", runfile.calibration())
+
+
+@pytest.fixture
+def steady(tmp_path: Path) -> Path:
+    """The same on a machine so quiet that every target is reached."""
+    data = runfile.calibration(machine=runfile.STEADY)
+    return runfile.write(tmp_path / "steady.json", data)
 
 
 def test_a_known_cost_comes_out(file: Path) -> None:
@@ -31,10 +40,72 @@ def test_false_alarms_and_coverage(tmp_path: Path) -> None:
     """Forty sessions of nothing: few alarms, most intervals cover zero."""
     file = runfile.write(tmp_path / "cal.json", runfile.calibration(sessions=40))
     alarms = calibration.false_alarms(load(file))
-    assert alarms.sessions == 40 and alarms.intervals == 160
+    assert alarms.sessions == 40 and alarms.intervals == 40 * (4 + 8)
     assert alarms.alarms <= 4
-    # The arms of a session share one base, so their intervals miss together: few independent draws.
-    assert alarms.covering >= 138
+    # Null arms of a session share one base, and neighbours an arm: they miss together, so few draws.
+    assert alarms.covering >= 0.9 * alarms.intervals
+
+
+def test_targets_are_reached_or_not(steady: Path, file: Path, tmp_path: Path) -> None:
+    """Each is one line; a single one that is missed makes the exit status 1."""
+    run_ = load(steady)
+    assert [target.name for target in calibration.targets(run_, None) if not target.reached] == []
+    assert calibration.exit_status(run_, None) == 0
+    missed = {target.name for target in calibration.targets(load(file), None) if not target.reached}
+    assert "half-width of base-twin after 30 s, ns" in missed
+    assert calibration.exit_status(load(file), None) == 1
+    data = json.loads(steady.read_text())
+    for bench in data["benchmarks"]:
+        if bench["metadata"]["variant"] == "nop-bytes-7":
+            shift(bench, 1.001)
+    one = load(runfile.write(tmp_path / "one.json", data))
+    names = [target.name for target in calibration.targets(one, None) if not target.reached]
+    assert "NOPs of 1 to 9 bytes lie within, ns" in names
+
+
+def shift(bench: dict[str, Any], factor: float) -> None:
+    """Make one arm slower in all its cells."""
+    bench |= runfile.scaled({"benchmarks": [bench]}, factor)["benchmarks"][0]
+
+
+def test_nops_by_length(file: Path) -> None:
+    """Nine lengths, each 0.05 ns over base; a calibration from before them has no layout floor."""
+    found = calibration.layout_floor(load(file))
+    assert found is not None and [length for length, _, _ in found.points] == list(range(1, 10))
+    assert all(ns == pytest.approx(0.05, abs=3 * half) for _, ns, half in found.points)
+    data = json.loads(file.read_text())
+    data["benchmarks"] = [b for b in data["benchmarks"] if "nop-bytes" not in b["metadata"]["variant"]]
+    old = load(runfile.write(file.with_name("old.json"), data))
+    assert calibration.layout_floor(old) is None
+    assert not any("NOPs" in target.name for target in calibration.targets(old, None))
+
+
+def test_the_chain_of_none_is_no_point_of_the_line(file: Path) -> None:
+    """Two lfence with nothing between them are cheaper: only the point of k = 0 moves with them."""
+    data = json.loads(file.read_text())
+    for bench in data["benchmarks"]:
+        if bench["metadata"]["variant"] == "chain-0":
+            shift(bench, 0.97)
+    before, after = (
+        calibration.known_cost(load(path))
+        for path in (file, runfile.write(file.with_name("cheap.json"), data))
+    )
+    assert (before.slope, before.cycle_ns) == (after.slope, after.cycle_ns)
+    assert after.points[0][1] < before.points[0][1] - 0.5
+
+
+def test_chains_that_are_no_longer_are_refused(file: Path) -> None:
+    """One that takes no time cannot define a cycle; one that a process lacks is left out with it."""
+    data = json.loads(file.read_text())
+    for bench in data["benchmarks"]:
+        if bench["metadata"]["variant"] == "chain-256":
+            del bench["runs"][0]
+    assert calibration.known_cost(load(runfile.write(file.with_name("a.json"), data))).slope > 0.9
+    for bench in data["benchmarks"]:
+        if bench["metadata"]["variant"] == "chain-256":
+            shift(bench, 0.1)
+    with pytest.raises(BadRunError, match="no longer"):
+        calibration.known_cost(load(runfile.write(file.with_name("b.json"), data)))
 
 
 def test_a_real_difference_would_alarm(tmp_path: Path) -> None:
@@ -42,8 +113,7 @@ def test_a_real_difference_would_alarm(tmp_path: Path) -> None:
     data = runfile.calibration()
     for bench in data["benchmarks"]:
         if bench["metadata"]["variant"] == "keyfirst" and bench["metadata"]["memcg"] == "off":
-            for made in bench["runs"]:
-                made["values"] = [value * 1.02 for value in made["values"]]
+            shift(bench, 1.02)
     alarms = calibration.false_alarms(load(runfile.write(tmp_path / "cal.json", data)))
     assert alarms.alarms == alarms.sessions
 
@@ -71,10 +141,16 @@ def test_plain_pyperf_is_compared_where_it_was_measured(file: Path) -> None:
     assert halves.plain_ns == pytest.approx(0.053, abs=0.01)
 
 
-def test_the_command(file: Path, tmp_path: Path) -> None:
-    """Text, JSON, figure; a run that is no calibration is refused."""
-    assert "cycles per dependent addition" in run("results", "calibration", str(file)).stdout
+def test_the_command(file: Path, steady: Path, tmp_path: Path) -> None:
+    """Text, JSON, figure, exit status; a run that is no calibration is refused."""
+    missed = run("results", "calibration", str(file))
+    assert missed.returncode == 1
+    assert "cycles per dependent addition" in missed.stdout and "NOT REACHED" in missed.stdout
+    done = run("results", "calibration", str(steady))
+    assert done.returncode == 0, done.stdout
+    assert "NOT REACHED" not in done.stdout
     document = json.loads(run("results", "calibration", str(file), "--format", "json").stdout)
+    assert len(document["targets"]) == 6 and len(document["layout_floor"]["points"]) == 9
     assert document["schema"] == "freepath.calibration/1" and document["aa"]["sessions"] == 4
     done = run("plots", str(file), "-o", str(tmp_path / "figures"), "--format", "png")
     assert "calibration.png" in done.stdout
@@ -88,8 +164,10 @@ def test_what_is_measured_is_what_is_read() -> None:
     """Session length, null arms and chains are named on both sides of the file."""
     null, _, chains, *plain = calibration_cases()
     assert SESSION == calibration.SESSION
-    assert null.processes == 40 * SESSION
-    assert {arm.variant for arm in null.arms} == calibration.NULL | {"base"}
+    assert null.processes is not None
+    assert null.processes >= 20 * SESSION and null.processes % SESSION == 0
+    lengths = {f"{NOP_BYTES}{length}" for length in range(1, 10)}
+    assert {arm.variant for arm in null.arms} == calibration.NULL | {"base"} | lengths
     assert sum(arm.variant.startswith(calibration.CHAIN) for arm in chains.arms) == 6
     assert [case.plain for case in plain] == [True, True]
 

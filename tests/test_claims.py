@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from results import claims
-from results.load import load
+from results.load import Arm, load
 from results.verdict import Margin
 from tests import runfile
 from tests.command import ROOT, refused, run
@@ -90,6 +90,61 @@ def test_one_access_more_refutes_the_instruction_claims(tmp_path: Path, number: 
     found = verdicts(tmp_path, quick(), census)
     assert found[number] == "fails"
     assert found["C4" if number == "C3" else "C3"] == "holds"
+
+
+def appended(*parts: runfile.Arms, **axes: str) -> dict[str, Any]:
+    """One scenario whose processes measured different arms, as --append with another --only leaves it."""
+    common: runfile.Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0}
+    sessions = [runfile.Session(arms=common | arms, seed=20 + i, axes=axes) for i, arms in enumerate(parts)]
+    return runfile.document(*sessions)
+
+
+@pytest.mark.parametrize(
+    ("number", "data"),
+    [
+        (
+            "C2",
+            appended(
+                {("v1", "none"): 0.7},
+                {("v1", "jump-label"): 0.2, ("v1", "memory-flag"): 0.3},
+                page_kind="flagged",
+            ),
+        ),
+        ("C6", appended({("v1", "none"): 0.3}, {("v1-ifdef", "none"): 0.0}, memcg="off")),
+    ],
+)
+def test_arms_that_no_process_shares_are_not_compared(
+    tmp_path: Path, number: str, data: dict[str, Any]
+) -> None:
+    """Both were measured, but never side by side: undecided, with the command, and no traceback."""
+    found = claims.answers(load(runfile.write(tmp_path / "run.json", data)), None, MARGIN)
+    answer = next(answer for answer in found if answer.id == number)
+    assert answer.verdict == "undecided" and "python -m benchmarks" in answer.because
+
+
+def test_looks_narrow_the_paired_claims_too(tmp_path: Path) -> None:
+    """C2 and C6 compare arms with one another: each look's share of the error holds there as well."""
+    flagged = ("on-idle", "flagged", Arm("v1", "none"), Arm("v1", "jump-label"))
+    off = ("off", "plain", Arm("v1", "none"), Arm("v1-ifdef", "none"))
+    widths: dict[int, list[float]] = {}
+    for looks in (0, 3):
+        data = quick()
+        for bench in data["benchmarks"]:
+            for each in bench["runs"]:
+                each["metadata"] |= {"looks": looks} if looks else {}
+        read = claims.Data(load(runfile.write(tmp_path / "run.json", data)), REFERENCE, MARGIN)
+        for state, kind, arm, reference in (flagged, off):
+            between = read.between(read.group(state, kind), arm, reference)
+            assert between is not None and between[1].ci95_corrected is not None
+            low, high = between[1].ci95_corrected
+            widths.setdefault(looks, []).append(high - low)
+    assert all(wide > 1.3 * narrow for narrow, wide in zip(widths[0], widths[3], strict=True))
+
+
+def test_evidence_says_which_builds_pay(tmp_path: Path) -> None:
+    """The mean and the share; a run of one build has no share."""
+    found = claims.answers(load(runfile.write(tmp_path / "run.json", quick())), None, MARGIN)
+    assert all("% of builds pay" in line for line in found[0].evidence)
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from results.compare import compare_runs
-from results.load import load
+from results.compare import compare_runs, lines
+from results.load import BadRunError, load
 from results.verdict import Margin
 from tests import runfile
 from tests.command import ROOT, refused, run
@@ -33,14 +33,36 @@ def verdicts(old: Path, new: Path) -> dict[str, str]:
 
 
 def test_a_slower_machine_is_no_regression(tmp_path: Path) -> None:
-    """Every level a tenth up: base's row is unsure, the overheads are what they were."""
+    """Every time a tenth up, with an arm that costs five ns too: base is unsure, all others are the same."""
+    old = made(tmp_path, 1, v1=5.0)
+    new = runfile.write(tmp_path / "slow.json", runfile.scaled(json.loads(old.read_text()), 1.1))
+    found = verdicts(old, new)
+    assert found.pop("base") == "unsure"
+    assert set(found.values()) == {"same"} and "v1/jump-label" in found
+
+
+def test_the_summary_says_how_many_agree(tmp_path: Path) -> None:
+    """Of differences that are chance, 95 % lie within their joint 95 % interval: A/A runs show whether."""
+    old = made(tmp_path, 1)
+    changes = compare_runs(load(old), load(made(tmp_path, 2)), THRESHOLD, across=False)
+    agreeing = [change.agrees for change in changes if change.agrees is not None]
+    assert len(agreeing) == len(runfile.HEADLINE) - 1
+    summary = list(lines(changes, markdown=False))[-1]
+    assert f"{sum(agreeing)} of {len(agreeing)} differences lie within their joint 95 % interval" in summary
+    worse = compare_runs(load(old), load(made(tmp_path, 2, v1=0.9)), THRESHOLD, across=False)
+    assert next(change for change in worse if "v1/jump-label" in change.cell).agrees is False
+
+
+@pytest.mark.parametrize("name", ["build_scheme", "store_bypass", "cpu_model", "cpu_microcode"])
+def test_unlike_builds_and_processors_are_refused(name: str, tmp_path: Path) -> None:
+    """The same name of a processor, or of a variant, is not the same thing."""
     data = json.loads(made(tmp_path, 1).read_text())
     for bench in data["benchmarks"]:
         for each in bench["runs"]:
-            each["values"] = [value * 1.1 for value in each["values"]]
-    found = verdicts(made(tmp_path, 1), runfile.write(tmp_path / "slow.json", data))
-    assert found["base"] == "unsure"
-    assert set(found.values()) == {"unsure", "same"} and found["v1/jump-label"] == "same"
+            each["metadata"][name] = "other"
+    new = load(runfile.write(tmp_path / "other.json", data))
+    with pytest.raises(BadRunError, match=name):
+        compare_runs(load(made(tmp_path, 1)), new, THRESHOLD, across=False)
 
 
 def test_rates_over_a_hundred_pairs(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_coverage_of_nothing_is_no_alarm(name: str) -> None:
 
 
 def test_holm_over_a_scenario_finds_more_than_bonferroni_over_a_file() -> None:
-    """Six processes, a cost of five standard errors: what the step-down gains."""
+    """Six processes, a cost of some five standard errors: what the step-down gains."""
     arms = dict(HEADLINE) | {arm: 0.06 for arm in HEADLINE if arm[0] in ("v1", "load", "load-compare")}
     margin = Margin(0.005, percent=False)
     ours = theirs = cells = 0
@@ -100,7 +100,7 @@ def test_holm_over_a_scenario_finds_more_than_bonferroni_over_a_file() -> None:
 
 @pytest.mark.parametrize("count", LEVEL_GAPS)
 def test_one_level_is_rarely_taken_for_two(count: int) -> None:
-    """Normal processes: the table's 1 in 1,000, redrawn 4,000 times; and no gap so wide that it never happens."""
+    """Normal processes: the table's 1 in 1,000, redrawn 4,000 times, and not never."""
     rng = np.random.default_rng(count)
     found = sum(two_levels(row) is not None for row in rng.standard_normal((4000, count)))
     print(f"\ntwo levels seen in {found} of 4,000 sets of {count} normal processes")

@@ -1,136 +1,206 @@
-"""Estimators on simulated data whose truth is known: coverage, false alarms, power; the verdict's edges."""
+"""The estimate on simulated runs whose truth is known, and the verdict's edges."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from results.estimate import Interval, Levels, Noise, Overhead, overhead, trimmed_mean, yuen
-from results.load import Arm, load
-from results.analysis import analyse
-from results.verdict import Margin, floor_of, judge
-from tests.runfile import Machine, Session, document, write
+from results.analysis import Group, analyse
+from results.estimate import Interval, Levels, Noise, Overhead, Spread, overhead, student
+from results.load import Arm, Process, Run, Scenario, load
+from results.verdict import Margin, chance, floor_of, holm, judge
+from tests.runfile import CYCLE_NS, Arms, Machine, Session, Steps, document, scenario_of, write
 
 V1 = Arm("v1", "jump-label")
 TWIN = Arm("base-twin", "none")
-PAIR = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.25}
-MACHINES = {
-    "quiet": Machine(),
-    "drifting": Machine(drift=0.004),
-    "busy at times": Machine(spikes=0.3),
-    "heavy tails": Machine(tails=True, noise=0.004),
-    "placement decides": Machine(between=0.004),
-}
-SESSIONS = 150
+PAIR: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.25}
+STILL = Machine(noise=0.0002, between=0.0001)
+ONE_PERCENT = Margin(1.0, percent=True)
 
 
-def estimates(tmp_path: Path, machine: Machine, arm: Arm) -> list[Overhead]:
-    """One overhead per simulated session of eight processes."""
-    found = []
-    for seed in range(SESSIONS):
-        session = Session(arms=PAIR, seed=seed, blocks=10, machine=machine)
-        (scenario,) = load(write(tmp_path / "run.json", document(session))).scenarios
-        found.append(overhead(scenario, arm, Levels(scenario)))
+def estimate(scenario: Scenario, arm: Arm = V1) -> Overhead:
+    """One arm over its base."""
+    found = overhead(scenario, arm, Levels(scenario))
+    assert found is not None
     return found
 
 
-@pytest.mark.parametrize("name", MACHINES)
-def test_intervals_cover_the_truth(tmp_path: Path, name: str) -> None:
-    """The 95 % interval covers in at least 93 % of sessions, less twice the sampling error."""
-    for arm, truth in ((V1, 0.25), (TWIN, 0.0)):
-        intervals = [one.interval_ns(0.95) for one in estimates(tmp_path, MACHINES[name], arm)]
-        covered = np.mean([i is not None and i[0] <= truth <= i[1] for i in intervals])
-        assert covered >= 0.93 - 2 * np.sqrt(0.93 * 0.07 / SESSIONS)
+def group_of(scenario: Scenario, margin: Margin = ONE_PERCENT) -> Group:
+    """The scenario, judged."""
+    (group,) = analyse(Run("", {}, [scenario]), margin)
+    return group
 
 
-def test_a_whole_table_of_nothing_rarely_alarms(tmp_path: Path) -> None:
-    """Arms equal to base: at most one table in twenty claims a cost or a saving, sampling error aside."""
-    arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0} | {(f"v{i}", "none"): 0.0 for i in range(6)}
-    alarms = 0
-    for seed in range(SESSIONS):
-        session = Session(arms=arms, seed=1000 + seed, machine=Machine(between=0.004))
-        (group,) = analyse(
-            load(write(tmp_path / "run.json", document(session))), Margin(0.001, percent=False)
-        )
-        alarms += any(cell.judgement.verdict in ("costs", "saves") for cell in group.cells)
-    assert alarms / SESSIONS <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / SESSIONS)
+def test_a_simulated_scenario_is_what_a_file_would_give(tmp_path: Path) -> None:
+    """Else simulations in memory would prove nothing about files."""
+    for session in (Session(PAIR), Session(PAIR, builds=0), Session(PAIR, builds=24, blocks=3)):
+        (read,) = load(write(tmp_path / "run.json", document(session))).scenarios
+        made = scenario_of(session)
+        assert (read.name, read.arms, read.slots) == (made.name, made.arms, made.slots)
+        for one, other in zip(read.processes, made.processes, strict=True):
+            assert (one.builds, one.per_block) == (other.builds, other.per_block)
+            assert all(np.allclose(one.ns[arm], other.ns[arm], atol=0.001) for arm in one.ns)
+            assert (one.bare is None) == (other.bare is None)
 
 
-def test_a_cost_above_the_noise_is_found(tmp_path: Path) -> None:
+def test_a_level_that_a_quarter_of_the_builds_have_is_in_the_mean() -> None:
+    """Zero or one cycle: the estimate is their mean, the share that pays is said, none is trimmed."""
+    arms = dict(PAIR) | {("v1", "jump-label"): 0.0}
+    steps: Steps = {("v1", "jump-label"): (0.0, 0.0, CYCLE_NS, 0.0, 0.0, 0.0, CYCLE_NS, 0.0)}
+    scenario = scenario_of(Session(arms, machine=STILL, steps=steps))
+    one = estimate(scenario)
+    assert one.ns == pytest.approx(CYCLE_NS / 4, abs=0.003)
+    assert one.cycles == pytest.approx(0.25, abs=0.012)
+    assert (one.spread.paying, one.spread.saving) == (0.25, 0.0)
+    assert one.spread.by_build == pytest.approx(np.array(steps["v1", "jump-label"]), abs=0.01)
+    assert one.spread.sd_ns == pytest.approx(CYCLE_NS * np.sqrt(3) / 4, abs=0.005)
+    assert judge(one, Margin(0.05, percent=False), 0.01).verdict == "costs"
+    assert judge(one, Margin(0.05, percent=False), 0.1).verdict == "undecided"
+
+
+def test_builds_that_cost_and_builds_that_save_are_told_apart() -> None:
+    """Their mean may be nothing while no build pays nothing."""
+    arms = dict(PAIR) | {("v1", "jump-label"): 0.0}
+    steps: Steps = {("v1", "jump-label"): (CYCLE_NS, -CYCLE_NS) * 4}
+    one = estimate(scenario_of(Session(arms, machine=STILL, steps=steps)))
+    assert one.ns == pytest.approx(0.0, abs=0.003)
+    assert (one.spread.paying, one.spread.saving) == (0.5, 0.5)
+
+
+def test_a_run_from_before_builds_is_one_build(tmp_path: Path) -> None:
+    """It is read, says so, and claims no spread over builds."""
+    (scenario,) = load(write(tmp_path / "run.json", document(Session(PAIR, builds=0)))).scenarios
+    group = group_of(scenario)
+    assert [warning for warning in group.warnings if warning.startswith("one build:")]
+    for cell in group.cells:
+        one = cell.overhead
+        assert (one.spread.builds, one.spread.sd_ns, one.spread.paying, one.cycles) == (1, None, None, None)
+    assert group.cells[1].overhead.ns == pytest.approx(0.25, abs=0.05)
+    assert not [w for w in group_of(scenario_of(Session(PAIR))).warnings if w.startswith("one build:")]
+
+
+def test_a_cost_above_the_noise_is_found() -> None:
     """+0.25 ns on 15, with the noise of a quiet machine: found in at least 19 of 20 sessions."""
     found = 0
     for seed in range(40):
-        session = Session(arms=PAIR, seed=seed, machine=MACHINES["busy at times"])
-        (group,) = analyse(load(write(tmp_path / "run.json", document(session))), Margin(0.1, percent=False))
-        found += [cell.judgement.verdict for cell in group.cells] == ["negligible", "costs"]
+        group = group_of(scenario_of(Session(PAIR, seed=seed, machine=Machine(spikes=0.3))))
+        found += group.cells[1].judgement.verdict == "costs"
     assert found >= 38
 
 
-def test_drift_and_spikes_cancel_in_the_pair(tmp_path: Path) -> None:
+def test_drift_and_spikes_cancel_in_the_pair() -> None:
     """A level that moves by half moves the estimate by less than its interval."""
     calm, rough = (
-        estimates(tmp_path, machine, V1)[0] for machine in (Machine(), Machine(drift=0.01, spikes=0.3))
+        estimate(scenario_of(Session(PAIR, machine=machine)))
+        for machine in (Machine(), Machine(drift=0.01, spikes=0.3))
     )
-    assert rough.interval_ns(0.99) is not None
     low, high = rough.interval_ns(0.99) or (0.0, 0.0)
     assert low <= calm.ns <= high
 
 
-def test_quiet_blocks_are_chosen_without_looking_at_one_arm(tmp_path: Path) -> None:
-    """The level is the mean over all arms, so a slow arm moves no block into or out of the choice."""
-    data = document(Session(arms=PAIR, machine=Machine(spikes=0.4)))
-    (before,) = load(write(tmp_path / "a.json", data)).scenarios
-    for run in data["benchmarks"][2]["runs"]:
-        run["values"] = [value * 1.5 for value in run["values"]]
-    (after,) = load(write(tmp_path / "b.json", data)).scenarios
-    masks = [[Levels(s).quiet(p).tolist() for p in s.processes] for s in (before, after)]
+def changed(process: Process, factor: float, arms: tuple[Arm, ...] = ()) -> Process:
+    """A process in which these arms, or all of them and the reference, take so many times as long."""
+    ns = {arm: cells * (factor if not arms or arm in arms else 1) for arm, cells in process.ns.items()}
+    bare = process.bare if arms or process.bare is None else process.bare * factor
+    return replace(process, ns=ns, bare=bare)
+
+
+@pytest.mark.parametrize("builds", [8, 0])
+def test_quiet_blocks_are_chosen_without_looking_at_one_arm(builds: int) -> None:
+    """By base as compiled, or (older files) by the mean over all arms: a slow arm moves no block."""
+    scenario = scenario_of(Session(PAIR, machine=Machine(spikes=0.4), builds=builds))
+    slow = replace(scenario, processes=[changed(p, 1.5, (V1,)) for p in scenario.processes])
+    masks = [[Levels(s).quiet(p).tolist() for p in s.processes] for s in (scenario, slow)]
     assert masks[0] == masks[1]
+    assert not all(map(all, masks[0]))
+
+
+def test_quiet_is_told_by_the_reference_and_not_by_the_builds() -> None:
+    """Blocks in which every arm is half as slow again stay when the reference says the machine was quiet."""
+    scenario = scenario_of(Session(PAIR))
+    for process in scenario.processes:
+        for cells in process.ns.values():
+            cells[: process.per_block] *= 1.5
+    assert all(Levels(scenario).quiet(process).all() for process in scenario.processes)
+    busy = scenario_of(Session(PAIR))
+    for process in busy.processes:
+        assert process.bare is not None
+        process.bare[0] *= 1.5
+    assert all(Levels(busy).quiet(process).tolist() == [False] + [True] * 7 for process in busy.processes)
+
+
+def test_the_level_as_compiled_is_that_of_the_quiet_machine() -> None:
+    """Percentages and margins do not grow because others took the machine for a third of the time."""
+    one = estimate(scenario_of(Session(PAIR, blocks=20, machine=Machine(spikes=0.3, noise=0.001))))
+    assert one.bare_ns == pytest.approx(15.0, rel=0.01)
+
+
+def test_one_fast_process_does_not_make_the_others_busy() -> None:
+    """A process whose clock ran otherwise, or that was lucky: the other seven count as before."""
+    scenario = scenario_of(Session(PAIR))
+    scenario.processes[0] = changed(scenario.processes[0], 0.8)
+    levels = Levels(scenario)
+    assert not levels.busy and all(levels.chosen(process).all() for process in scenario.processes[1:])
+    assert estimate(scenario).processes == 8
+
+
+def test_fewer_used_than_measured_processes_is_said() -> None:
+    """With both numbers: an interval over seven of eight is not one over eight."""
+    scenario = scenario_of(Session(PAIR))
+    scenario.processes[3] = changed(scenario.processes[3], 1.3)
+    group = group_of(scenario)
+    assert {cell.overhead.processes for cell in group.cells} == {7}
+    assert [w for w in group.warnings if "figures rest on 7 of 8 processes" in w]
 
 
 def test_a_busy_machine_is_said_to_be_one(tmp_path: Path) -> None:
     """A run that was made while others took the CPUs says so in every table."""
-    data = document(Session(arms=PAIR))
+    data = document(Session(PAIR))
     for bench in data["benchmarks"]:
         for run in bench["runs"]:
             run["metadata"]["busy_pct"] = 60.0
-    (group,) = analyse(load(write(tmp_path / "run.json", data)), Margin(1, percent=True))
+    (group,) = analyse(load(write(tmp_path / "run.json", data)), ONE_PERCENT)
     assert group.warnings == ["measured under heavy load: others took 60 % of the CPUs"]
 
 
-def test_yuen_is_students_t_without_trimming() -> None:
-    """Nothing is cut from fewer than ten processes, so the textbook interval must come out."""
+def test_clocks_that_disagree_are_said_to(tmp_path: Path) -> None:
+    """A process whose counter was misread states every time wrongly."""
+    data = document(Session(PAIR))
+    for bench in data["benchmarks"]:
+        bench["runs"][2]["metadata"]["ticks_per_ns"] = 2.6
+    (group,) = analyse(load(write(tmp_path / "run.json", data)), ONE_PERCENT)
+    assert group.warnings == ["the clock ran at 2.5000 to 2.6000 ticks per ns: times of its processes differ"]
+
+
+def test_student_is_the_textbooks() -> None:
+    """Nothing is cut from either end."""
     from scipy import stats
 
-    values = np.array([1.0, 2.0, 4.0, 8.0])
-    interval = yuen(values)
+    values = np.array([1.0, 2.0, 4.0, 800.0])
+    interval = student(values)
     assert interval.mean == values.mean()
     expected = stats.t.interval(0.95, 3, loc=values.mean(), scale=stats.sem(values))
     half = interval.half(0.95)
     assert half is not None and interval.mean - half == pytest.approx(expected[0])
 
 
-def test_one_process_has_no_interval(tmp_path: Path) -> None:
+def test_one_process_has_no_interval() -> None:
     """Never a fake one."""
-    (group,) = analyse(
-        load(write(tmp_path / "run.json", document(Session(processes=1)))), Margin(1, percent=True)
-    )
+    group = group_of(scenario_of(Session(processes=1)))
     assert all(cell.judgement.ci95 is None and cell.judgement.verdict == "undecided" for cell in group.cells)
     assert group.floor_ns is None and "one process only" in group.warnings[0]
 
 
-def test_trimmed_mean_drops_both_ends() -> None:
-    """20 % at each end."""
-    assert trimmed_mean(np.array([1.0, 2.0, 3.0, 4.0, 1000.0]), 0.2) == 3.0
-
-
-def made(ns: float, error_ns: float | None, base_ns: float = 10.0) -> Overhead:
+def made(ns: float, error_ns: float | None, base_ns: float = 10.0, **others: Any) -> Overhead:
     """An overhead with a given error and 1000 degrees of freedom."""
     relative = None if error_ns is None else error_ns / base_ns
     interval = Interval(float(np.log1p(ns / base_ns)), relative, 1000)
-    return Overhead(V1, Arm("base", "none"), base_ns, interval, Noise(0, 0, 0), None, 16, 100, 256)
-
-
-ONE_PERCENT = Margin(1.0, percent=True)
+    none = np.zeros(0)
+    spread = Spread(8, None, None, None, none, none, none)
+    base, noise = Arm("base", "none"), Noise(0, 0, 0)
+    return Overhead(V1, base, base_ns, base_ns, interval, noise, spread, none, None, 16, 100, 256, **others)
 
 
 @pytest.mark.parametrize(
@@ -143,36 +213,117 @@ ONE_PERCENT = Margin(1.0, percent=True)
         (-0.2, 0.01, 0.01, "saves"),
         (0.2, 0.01, 0.19, "undecided"),  # the twin was off by as much
         (0.2, 0.2, 0.01, "undecided"),
+        (0.0, 0.01, 0.09, "negligible"),
+        (0.0, 0.01, 0.11, "undecided"),  # what the floor hides may be larger than the margin
         (0.05, None, 0.0, "undecided"),
     ],
 )
 def test_the_rule_at_its_edges(ns: float, error_ns: float | None, floor: float, verdict: str) -> None:
     """Margin 0.1 ns; a single cell, so no correction."""
-    assert judge(made(ns, error_ns), ONE_PERCENT, floor, 1).verdict == verdict
+    assert judge(made(ns, error_ns), ONE_PERCENT, floor).verdict == verdict
 
 
-def test_more_cells_ask_for_more() -> None:
-    """Bonferroni: what one cell could claim, one of a hundred cannot."""
+def test_two_levels_are_never_negligible() -> None:
+    """A mean of what some processes pay and others do not is no statement about any."""
+    assert judge(made(0.0, 0.01, levels=(-0.02, 0.06)), ONE_PERCENT, 0.01).verdict == "undecided"
+
+
+def test_a_smaller_error_asks_for_more() -> None:
+    """What one cell could claim, one that is allowed a hundredth of the error cannot."""
     one = made(0.25, 0.1)
-    assert judge(one, ONE_PERCENT, 0.0, 1).verdict == "costs"
-    judged = judge(one, ONE_PERCENT, 0.0, 100)
+    assert judge(one, ONE_PERCENT, 0.0).verdict == "costs"
+    judged = judge(one, ONE_PERCENT, 0.0, 0.0005)
     assert judged.verdict == "undecided"
     assert judged.ci95_corrected is not None and judged.ci95 is not None
     assert judged.ci95_corrected[0] < judged.ci95[0]
 
 
+def test_looks_ask_for_more() -> None:
+    """`negligible` too: its error is shared over the looks, as that of a claim is."""
+    assert judge(made(0.08, 0.01), ONE_PERCENT, 0.01, looks=0).verdict == "negligible"
+    assert judge(made(0.08, 0.01), ONE_PERCENT, 0.2, looks=2).verdict == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("chances", "errors"),
+    [
+        ([0.001, 0.02, 0.5], [0.05 / 3, 0.05 / 2, 0.05]),
+        ([0.5, 0.001, 0.02], [0.05, 0.05 / 3, 0.05 / 2]),
+        ([0.001, 0.03, 0.04], [0.05 / 3, 0.05 / 2, 0.05 / 2]),  # the second stops it
+        ([0.02, 0.03, 0.04], [0.05 / 3] * 3),
+        ([0.04], [0.05]),
+        ([], []),
+    ],
+)
+def test_holms_step_down(chances: list[float], errors: list[float]) -> None:
+    """By hand: the smallest against a third, the next against a half, until one does not pass."""
+    assert holm(chances) == pytest.approx(errors)
+    halves = [each / 2 for each in chances]
+    assert holm(halves, looks=1) == pytest.approx([error / 2 for error in errors])
+
+
+@pytest.mark.parametrize("ns", [0.15, -0.15, 0.3, -0.3, 0.02])
+@pytest.mark.parametrize("error_ns", [0.01, 0.05, 0.1])
+def test_chance_and_interval_agree(ns: float, error_ns: float) -> None:
+    """An arm passes Holm's step exactly when its corrected interval lies beyond the floor."""
+    one = made(ns, error_ns)
+    for error in (0.05, 0.01, 0.001):
+        claims = judge(one, Margin(1e-6, percent=False), 0.05, error).verdict in ("costs", "saves")
+        assert claims == (chance(one, 0.05) < error)
+
+
+def test_what_else_is_in_the_file_decides_nothing() -> None:
+    """Another scenario, however full of costs, changes no verdict and no interval of the first."""
+    alone = scenario_of(Session(seed=3))
+    other = scenario_of(Session(seed=4, axes={"memcg": "disabled"}))
+    run = Run("", {}, [alone, other])
+    before, after = group_of(alone), analyse(run, ONE_PERCENT)[0]
+    assert [cell.judgement for cell in before.cells] == [cell.judgement for cell in after.cells]
+
+
 def test_undecided_says_what_would_settle_it() -> None:
     """Halving the error takes about four times the processes; on the boundary no number helps."""
-    judged = judge(made(0.15, 0.1), ONE_PERCENT, 0.0, 1)
+    judged = judge(made(0.15, 0.1), ONE_PERCENT, 0.0)
     assert judged.more_processes is not None and 8 <= judged.more_processes <= 64
-    assert judged.detectable_ns == pytest.approx(0.28, abs=0.01)
-    assert judge(made(0.1, 0.1), ONE_PERCENT, 0.1, 1).more_processes is None
+    assert judge(made(0.1, 0.1), ONE_PERCENT, 0.1).more_processes is None
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.3])
+def test_what_a_run_would_have_seen_is_beyond_the_floor(floor: float) -> None:
+    """Floor + (t of the corrected error + t of 80 %) standard errors, and four of five runs do see it."""
+    judged = judge(made(0.15, 0.1), ONE_PERCENT, floor)
+    assert judged.detectable_ns == pytest.approx(floor + (1.962 + 0.842) * 0.1, abs=0.001)
+    rng = np.random.default_rng(1)
+    seen = [
+        judge(made(ns, 0.1), Margin(1e-6, percent=False), floor).verdict == "costs"
+        for ns in (judged.detectable_ns or 0.0) + 0.1 * rng.standard_normal(1000)
+    ]
+    assert np.mean(seen) == pytest.approx(0.8, abs=0.04)
+
+
+def test_a_strangers_looks_end_in_no_advice() -> None:
+    """An error so small that its quantile is infinite."""
+    assert judge(made(0.15, 0.1), ONE_PERCENT, 0.0, 1e-18).more_processes is None
 
 
 def test_the_floor_is_the_twins_larger_end() -> None:
     """Its 90 % interval, whichever side."""
     assert floor_of(made(-0.02, 0.01)) == pytest.approx(0.0365, abs=0.001)
     assert floor_of(None) is None
+
+
+def test_nops_of_other_lengths_raise_the_floor() -> None:
+    """They take the same slot: how far they lie apart is what layout alone can feign."""
+    arms: Arms = dict(PAIR) | {(f"nop-bytes-{k}", "none"): 0.05 for k in range(1, 10)}
+    quiet = group_of(scenario_of(Session(arms, machine=STILL)))
+    assert quiet.layout_floor_ns is not None and quiet.layout_floor_ns < 0.005
+    arms[("nop-bytes-5", "none")] = 0.35
+    group = group_of(scenario_of(Session(arms, machine=STILL)))
+    assert group.layout_floor_ns == pytest.approx(0.3 * 8 / 9, abs=0.01)
+    assert group.floor_ns == group.layout_floor_ns
+    v1 = next(cell for cell in group.cells if cell.overhead.arm == V1)
+    assert v1.judgement.verdict == "undecided"
+    assert group_of(scenario_of(Session(PAIR))).layout_floor_ns is None
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,19 @@ def test_a_figure_without_data_names_the_command(tmp_path: Path) -> None:
     assert "headline.svg" in done.stdout
 
 
+def test_builds_are_drawn_where_there_are_several(file: Path, tmp_path: Path) -> None:
+    """Every build a dot, caption and all; of a run of one build there is nothing, and it says so."""
+    done = run("plots", str(file), "-o", str(tmp_path / "several"), "--format", "svg")
+    assert "builds.svg" in done.stdout and "no builds" not in done.stderr
+    svg = (tmp_path / "several" / "builds.svg").read_text()
+    for words in ("whole cycles", "None 9000", "noise floor", "on-idle/plain/warm/sequential/pcp"):
+        assert words in svg, words
+    one = runfile.write(tmp_path / "one.json", runfile.document(runfile.Session(builds=0)))
+    done = run("plots", str(one), "-o", str(tmp_path / "one"), "--format", "svg")
+    assert done.returncode == 0 and "builds.svg" not in done.stdout
+    assert "no builds: the data is not in" in done.stderr and "python -m benchmarks --quick" in done.stderr
+
+
 def test_bad_input(file: Path, tmp_path: Path) -> None:
     """One line, exit status 2."""
     refused(run("plots", "nowhere.json"), "nowhere.json")

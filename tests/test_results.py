@@ -13,7 +13,9 @@ import pyperf
 import pytest
 
 import results.__main__ as command
+from results.analysis import analyse
 from results.load import BadRunError, load
+from results.verdict import Margin
 from tests import runfile
 from tests.command import ROOT, refused, run
 
@@ -44,6 +46,60 @@ def test_json_is_the_contracts(file: Path, capsys: pytest.CaptureFixture[str]) -
     assert document["run"]["commit"] == "0123456789ab"
 
 
+def test_json_says_what_the_builds_do(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Mean in cycles beside what dispatch slots over this processor's width (8) predict; build by build."""
+    cells = json.loads(shown(file, capsys, "--format", "json"))["cells"]
+    by_arm = {cell["variant"]: cell for cell in cells if cell["memcg"] == "off"}
+    predicted = {name: by_arm[name]["predicted_cycles"] for name in runfile.SLOTS}
+    assert predicted == {"nop": 0.125, "load": 0.125, "load-compare": 0.25, "load-compare-store": 0.375}
+    v1 = by_arm["v1"]
+    assert v1["predicted_cycles"] is None
+    assert v1["cycle_ns"] == runfile.CYCLE_NS
+    assert v1["overhead_cycles"] == pytest.approx(v1["overhead_ns"] / runfile.CYCLE_NS, rel=1e-4)
+    assert (v1["builds"], len(v1["by_build_ns"]), len(v1["by_stack_ns"])) == (8, 8, 8)
+    assert sum(v1["by_build_ns"]) / 8 == pytest.approx(v1["overhead_ns"], abs=0.01)
+
+
+def test_a_file_from_before_builds_is_shown_as_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every format; what was not measured is null or empty, and the table says what the figures are not."""
+    file = runfile.write(tmp_path / "run.json", runfile.document(runfile.Session(builds=0)))
+    text = shown(file, capsys)
+    assert "8 processes, one build" in " ".join(text.split())
+    assert "warning: one build: what this compilation pays" in text
+    document = json.loads(shown(file, capsys, "--format", "json"))
+    jsonschema.validate(document, SCHEMA)
+    for cell in document["cells"]:
+        assert cell["builds"] == 1
+        for name in ("build_sd_ns", "builds_paying", "cycle_ns", "overhead_cycles", "predicted_cycles"):
+            assert cell[name] is None
+    assert shown(file, capsys, "--format", "csv").count("\n") == len(document["cells"]) + 1
+    assert "one build" in shown(file, capsys, "--format", "markdown")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("numba", "0.99.0", "2 versions of Numba"),
+        ("cpu_model", "68", "2 processors"),
+        ("build_scheme", "phase-8", "2 ways of drawing builds"),
+        ("store_bypass", "off", "2 settings of store bypass"),
+        ("commit", "fedcba987654", "2 commits"),
+    ],
+)
+def test_a_mixed_file_says_so(
+    name: str, value: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Processes that differ in what decides the figures are named, once for the whole file."""
+    data = runfile.document(runfile.Session())
+    file = runfile.write(tmp_path / "run.json", data)
+    assert "the file mixes" not in shown(file, capsys)
+    for bench in data["benchmarks"]:
+        bench["runs"][-1]["metadata"][name] = value
+    assert f"warning: the file mixes {words}" in shown(runfile.write(file, data), capsys)
+
+
 def test_one_process_is_valid_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No interval is null, never NaN."""
     file = runfile.write(tmp_path / "run.json", runfile.document(runfile.Session(processes=1)))
@@ -61,19 +117,23 @@ def test_the_schema_refuses_something(file: Path, capsys: pytest.CaptureFixture[
 
 
 def test_table_names_what_it_rests_on(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Noise floor, interval, layout spread, verdict, machine, command, and the price of a real free."""
+    """Noise floor, interval, spread over builds, verdict, machine, command, and the price of a real free."""
     text = shown(file, capsys)
     for words in (
         "noise floor",
         "95 % interval",
-        "one layout, sd",
+        "pay, save",
+        "cycles",
+        "builds",
+        "Zen 5: family 26 model 2",
         "costs",
         "None 9000",
         "made by: python -m benchmarks",
     ):
         assert words in text
     assert "80 to 110 cycles" in text
-    assert max(map(len, text.splitlines()[:40])) <= 100
+    assert max(map(len, text.splitlines()[:40])) <= 110
+    assert "…" not in text
 
 
 def test_csv_and_markdown_have_every_cell(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +159,8 @@ def test_pyperf_reads_the_same_file(file: Path) -> None:
     assert {bench.get_name() for bench in suite} == names
     first = ours.scenarios[0]
     theirs = suite.get_benchmark(f"{first.name}: base/none").get_runs()[0].values
-    assert first.processes[0].ns[first.arms[0]].tolist() == pytest.approx([value * 1e9 for value in theirs])
+    values = first.processes[0].ns[first.arms[0]].reshape(len(theirs), -1).mean(axis=1)
+    assert values.tolist() == pytest.approx([value * 1e9 for value in theirs], abs=0.001)
 
 
 def test_gzip_is_read(file: Path, tmp_path: Path) -> None:
@@ -159,9 +220,46 @@ def spoil(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     return data
 
 
+CELLS = " ".join(["15.0"] * 64)
+META = "benchmarks.0.runs.0.metadata"
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
+        (f"{META}.build_ns", "15.0 15.0"),
+        (f"{META}.build_ns", ""),
+        (f"{META}.build_ns", "nan nan"),
+        (f"{META}.build_ns", CELLS.replace("15.0", "cell", 1)),
+        (f"{META}.build_ns", CELLS.replace("15.0", "-15.0", 1)),
+        (f"{META}.build_ns", CELLS.replace("15.0", "1e12", 1)),
+        (f"{META}.build_ns", CELLS.replace("15.0", "15.2")),
+        (f"{META}.build_ns", CELLS[:-7]),
+        (f"{META}.build_ns", f"{CELLS} 15.0"),
+        (f"{META}.build_ns", "15.0 " * (1 << 18)),
+        (f"{META}.build_ns", 15.0),
+        (f"{META}.build_ns", None),
+        ("benchmarks.1.runs.0.metadata.build_ns", "15.0 15.0"),
+        (f"{META}.builds", 0),
+        (f"{META}.builds", -1),
+        (f"{META}.builds", 3),
+        (f"{META}.builds", "x"),
+        (f"{META}.builds", True),
+        (f"{META}.builds", 8.0),
+        (f"{META}.builds", 1e9),
+        (f"{META}.builds", 10**9),
+        (f"{META}.bare_ns", "15.0"),
+        (f"{META}.bare_ns", "15.0 " * 9),
+        (f"{META}.bare_ns", "0 " * 8),
+        (f"{META}.bare_ns", ["15.0"]),
+        (f"{META}.stack_ns", "-1"),
+        (f"{META}.stack_ns", 8),
+        (f"{META}.slots", -1),
+        (f"{META}.slots", "1"),
+        (f"{META}.slots", 1001),
+        (f"{META}.cycle_ns", -0.25),
+        (f"{META}.cycle_ns", "0.25"),
+        (f"{META}.ticks_per_ns", 10**400),
         ("benchmarks.0.runs.0.values.0", -1.0),
         ("benchmarks.0.runs.0.values.0", 1e300),
         ("benchmarks.0.runs.0.values.0", 10**400),
@@ -190,6 +288,15 @@ def test_spoiled_runs_are_refused(path: str, value: Any, tmp_path: Path) -> None
         value = data["benchmarks"][0]["runs"][0]["metadata"]["pair_id"]
     with pytest.raises(BadRunError):
         load(runfile.write(tmp_path / "run.json", spoil(data, path, value)))
+
+
+@pytest.mark.parametrize("text", ["15.0", "15.0 nan", "nan " * 8, ""])
+def test_places_of_the_stack_that_differ_are_left_out(text: str, tmp_path: Path) -> None:
+    """Not every arm was measured at every place: nothing is said of places, and the rest stands."""
+    data = runfile.document(runfile.Session(processes=3))
+    data["benchmarks"][1]["runs"][0]["metadata"]["stack_ns"] = text
+    (group,) = analyse(load(runfile.write(tmp_path / "run.json", data)), Margin(1.0, percent=True))
+    assert [len(cell.overhead.spread.by_stack) for cell in group.cells[:2]] == [0, 8]
 
 
 def test_mutated_files_never_give_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,7 +91,7 @@ def test_a_page_that_keeps_its_reference_would_be_noticed(depth: Depth) -> None:
     (idle,) = sampler.machine.place(Store().load(scenario.image(BASE[1])))
     sampler.freed = int(sampler.machine.memory.cpu["pgfree"])
     sampler.arms[1].addresses[0] = idle.address("time_nothing")
-    with pytest.raises(KernelReportError, match="base-twin/none left 512 of 512 pages referenced"):
+    with pytest.raises(KernelReportError, match="base-twin/none, build 0, left 512 of 512 pages referenced"):
         sampler.check()
 
 
