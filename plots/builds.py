@@ -47,9 +47,10 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
 
 
 def _limit(group: Group, cycle: float | None) -> float:
-    """Half the axis: most builds of every arm, and at least two cycles."""
+    """Half the axis: most builds of most arms, every mean, and at least two cycles."""
     ends = [np.quantile(np.abs(cell.overhead.spread.differences), SHOWN) for cell in group.cells]
-    return max(float(np.median(ends)), 2 * (cycle or 0.0), 1e-6)
+    means = [abs(cell.overhead.ns) * 1.2 for cell in group.cells]
+    return max(float(np.median(ends)), 2 * (cycle or 0.0), *means, 1e-6)
 
 
 def _row(panel: Any, row: int, cell: Cell, limit: float) -> None:

@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.analysis import Cell, Group
+from results.cpus import processor_line
 from results.load import Run
 from results.show import run_facts
 
@@ -98,7 +99,8 @@ def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> Non
     facts = run_facts(run)
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
     counts = [len(group.scenario.processes) for group in groups]
-    machine = ", ".join(str(facts[name]) for name in ("cpu_model_name", "hostname") if name in facts)
+    machine = ", ".join([processor_line(facts), *(str(facts[n]) for n in ("hostname",) if n in facts)])
+    machine += ", store bypass off" if facts.get("store_bypass") == "off" else ""
     lines = [
         text,
         f"{machine}; commit {facts.get('commit', 'unknown')}; {min(counts)} processes or more; "

@@ -244,6 +244,11 @@ def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
         "costs, saves: 95 % interval, corrected for the arms of a scenario, beyond the noise floor; "
         "undecided: the smallest overhead that this run would have seen, and what would settle it."
     )
+    if any(cell.overhead.spread.paying is not None for group in groups for cell in group.cells):
+        yield (
+            "mean over builds; cycles: in brackets what dispatch slots over the CPU's width predicts; "
+            "pay, save: share of builds beyond half a cycle, of which base-twin's are what noise alone gives."
+        )
 
 
 def as_table(run: Run, margin: Margin) -> str:
