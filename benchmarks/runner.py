@@ -121,6 +121,7 @@ class _Worker:
             "data_offset": self.sampler.machine.memory.data_offset,
             "ticks_per_ns": round(self.sampler.ticks_per_ns, 6),
             "cycle_ns": round(fmean(self.sampler.cycles[first:]), 6),
+            "slot_ns": " ".join(f"{slot:.5f}" for slot in self.sampler.slots[first:]),
             "bare_ns": " ".join(f"{bare:.4f}" for bare in self.sampler.bare[first:]),
             **self.runner.context,
             **processor(),  # the worker's own, which need not be the parent's on a hybrid CPU

@@ -26,6 +26,8 @@ CLOCK_DRIFT: Final = 1e-3
 """A clock that runs faster or slower than this against another is no clock."""
 CHAIN_PASSES: Final = 40
 """About 10,000 cycles per cell."""
+SLOT_PASSES: Final = 160
+"""Likewise, at four to eight NOPs a cycle."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -75,8 +77,9 @@ class Sampler:
         What differs between cells.
     blocks
         [call] -> float64[arms, cells of a value], ns per page; the cells in the order of `cells.group(call)`.
-    cycles, bare
-        [call] -> ns per cycle, and ns per page of base as it was compiled, without a build's NOPs.
+    cycles, slots, bare
+        [call] -> ns per cycle, ns per dispatched NOP, and ns per page of base as it was compiled, without a
+        build's NOPs.
     """
 
     def __init__(self, case: Case, store: Store, seed: list[int], scheme: Scheme) -> None:
@@ -84,6 +87,7 @@ class Sampler:
         self.rng = np.random.default_rng(seed)
         self.blocks: list[Floats] = []
         self.cycles: list[float] = []
+        self.slots: list[float] = []
         self.bare: list[float] = []
         extra = RESIDENTS if scenario.depth == "full" else 0
         self.machine = Machine(scenario.pages + extra, scenario.memcg, rng=self.rng)
@@ -116,13 +120,15 @@ class Sampler:
         group = np.zeros(1, np.int64) if self._alone else self.cells.group(len(self.blocks))
         block = np.zeros((len(self.arms), len(group)))
         slices = max(loops // len(group), 1)
-        chains, bare = [], []
+        chains, slots, bare = [], [], []
         for place in self.rng.permutation(len(group)):
             block[:, place] = self._cell(int(group[place]), slices)
             chains.append(self._chain(CHAIN_PASSES) / self.ticks_per_ns / (CHAIN_PASSES * CHAIN))
+            slots.append(self._slots(SLOT_PASSES) / self.ticks_per_ns / (SLOT_PASSES * CHAIN))
             bare.append(self._slice(self.arms[0], self._bare, self.stacks[group[place]]))
         self.blocks.append(block)
         self.cycles.append(interquartile_mean(chains))
+        self.slots.append(interquartile_mean(slots))
         self.bare.append(interquartile_mean(bare))
         return float(block[0].mean()) * 1e-9 * self.pages_per_slice * loops
 
@@ -194,6 +200,7 @@ class Sampler:
         (placement,) = self.machine.place(store.load(scenario.image(case.arms[0])))
         self._bare = placement.address(scenario.loop(case.arms[0]))
         self._chain = placement.function("time_chain", 1)
+        self._slots = placement.function("time_slots", 1)
         self._ticks = placement.function("ticks", 0)
         self._nothing = placement.function("time_nothing", 1)
 

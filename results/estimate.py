@@ -14,14 +14,15 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from results.load import Arm, Array, Process, Scenario
+from results.load import QUIET_PERCENTILE, Arm, Array, Process, Scenario
 
 Mask = npt.NDArray[np.bool_]
 
 QUIET: Final = 1.08
-"""A block is quiet when its level is within 8 % of the quiet level: the rule under which the same extra load
-+ compare came out alike in five sessions, loaded and quiet (docs/methodology.md, "The estimate")."""
-QUIET_PERCENTILE: Final = 10
+"""A block is quiet when its level is within 8 % of the quiet level. On Zen 3 quiet blocks dispatch 5.6 to 5.9 NOPs a cycle, those
+beside a busy sibling 3.1 to 5.2, with little between (docs/methodology.md, "The estimate")."""
+LEAST_QUIET: Final = 3
+"""Quiet processes that a figure may rest on, however many were busy: with fewer an interval says nothing."""
 REFERENCE_PERCENTILE: Final = 25
 """Of the processes' own quiet levels: low, so that a busy half does not set it, and not the lowest, so that
 one fast or misclocked process does not make all others busy."""
@@ -214,23 +215,26 @@ def variances(rows: Sequence[Array]) -> Array:
 class Levels:
     """How busy the machine was in each block of a scenario.
 
-    A block's level is the time of base as compiled, measured between the builds: no arm, so it favours none,
-    and no build, so no build is left out. In files without it: the mean over all arms.
+    A block's level is the cycles per dispatched NOP in it, a chain of them timed between the builds: neither an arm
+    nor a build, so no arm is favoured and no build left out; in cycles, so no clock matters; and a sibling thread
+    shows in it, also one of another guest that nothing else tells of. In files without it: base as compiled, or the
+    mean over all arms.
 
     Attributes
     ----------
     quiet_level
-        ns per page: each process's 10th percentile, and of these the first quartile.
+        10th percentile over the file; in older files each process's 10th percentile, and of these the first quartile.
     busy
-        Fewer than half of the processes had quiet blocks in half their time, so all blocks are used.
+        Fewer than three processes (of fewer than six: than half) had quiet blocks in half their time, so all
+        blocks are used.
     """
 
     def __init__(self, scenario: Scenario) -> None:
-        self.of = {id(p): level_of(p) for p in scenario.processes}
+        self.of = {id(p): level_of(p, scenario) for p in scenario.processes}
         own = [float(np.percentile(levels, QUIET_PERCENTILE)) for levels in self.of.values()]
-        self.quiet_level = float(np.percentile(own, REFERENCE_PERCENTILE))
+        self.quiet_level = scenario.quiet_level or float(np.percentile(own, REFERENCE_PERCENTILE))
         usable = [p for p in scenario.processes if self._enough(self.quiet(p))]
-        self.busy = 2 * len(usable) < len(scenario.processes)
+        self.busy = len(usable) < min(LEAST_QUIET, math.ceil(len(scenario.processes) / 2))
         every = np.concatenate(list(self.of.values()))
         self.quiet_share = float((every < QUIET * self.quiet_level).mean())
 
@@ -261,8 +265,10 @@ class Levels:
         return [(p, np.repeat(mask, p.per_block)) for p, mask in quiet or [(p, m | True) for p, m in found]]
 
 
-def level_of(process: Process) -> Array:
+def level_of(process: Process, scenario: Scenario) -> Array:
     """float64[blocks]."""
+    if scenario.quiet_level is not None and process.slot_cycles is not None:
+        return process.slot_cycles
     if process.bare is not None:
         return process.bare
     cells: Array = np.mean(list(process.ns.values()), axis=0)

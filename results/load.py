@@ -20,6 +20,8 @@ import numpy.typing as npt
 SCHEMA: Final = "freepath.run/1"
 MAX_BYTES: Final = 256 << 20
 MAX_TEXT: Final = 500
+QUIET_PERCENTILE: Final = 10
+"""Of the blocks: low, so that a busy machine does not set the quiet level, and not the lowest, which is chance."""
 MAX_TIMES: Final = 1 << 20
 MOST_BUILDS: Final = 4096
 MOST_SLOTS: Final = 1000
@@ -73,7 +75,9 @@ class Process:
     builds
         Phases that were enumerated; 1 for a single compilation.
     bare
-        float64[blocks], base as compiled, ns per page: how fast the machine was; None in older files.
+        float64[blocks], base as compiled, ns per page; None in older files.
+    slot_cycles
+        float64[blocks], cycles per dispatched NOP: how much of the core was ours; None in older files.
     """
 
     pair_id: str
@@ -84,6 +88,7 @@ class Process:
     per_block: int = 1
     builds: int = 1
     bare: Array | None = None
+    slot_cycles: Array | None = None
 
     @property
     def phases(self) -> npt.NDArray[np.int64]:
@@ -102,6 +107,8 @@ class Scenario:
     processes: list[Process]
     slots: dict[Arm, int] = field(default_factory=dict)
     """Dispatch slots of the exact arms."""
+    quiet_level: float | None = None
+    """`slot_cycles` of the quiet machine, over the whole file; None in older files."""
 
     def base_of(self, arm: Arm) -> Arm:
         """The base an arm is compared with: of its own gate if there is one, else the first."""
@@ -144,6 +151,7 @@ def load(path: str | Path) -> Run:
         raise BadRunError(f"{path} holds no measured values: measure with python -m benchmarks -o FILE")
     for scenario in scenarios.values():
         _check(scenario, path)
+    _set_quiet_level(list(scenarios.values()))
     return Run(str(path), _common(processes.values()), list(scenarios.values()))
 
 
@@ -249,10 +257,33 @@ def _process(pair_id: str, blocks: int, facts: Mapping[str, Any]) -> Process:
     per_block = cells // blocks
     if cells < blocks or cells % blocks or (builds > 1 and per_block % builds):
         raise BadRunError(f"{cells} cells are not as many in each of {blocks} values, with {builds} builds")
-    bare = times(facts, "bare_ns") if "bare_ns" in facts else None
-    if bare is not None and len(bare) != blocks:
-        raise BadRunError(f"bare_ns has {len(bare)} numbers for {blocks} values")
-    return Process(pair_id, facts=_facts(facts), per_block=per_block, builds=builds, bare=bare)
+    bare, slot_ns = (_per_block(facts, name, blocks) for name in ("bare_ns", "slot_ns"))
+    known = _facts(facts)
+    cycle_ns = known.get("cycle_ns")
+    slot_cycles = slot_ns / float(cycle_ns) if slot_ns is not None and cycle_ns else None
+    return Process(
+        pair_id, facts=known, per_block=per_block, builds=builds, bare=bare, slot_cycles=slot_cycles
+    )
+
+
+def _per_block(facts: Mapping[str, Any], name: str, blocks: int) -> Array | None:
+    """One number per value, or None where the file has none."""
+    if name not in facts:
+        return None
+    numbers = times(facts, name)
+    if len(numbers) != blocks:
+        raise BadRunError(f"{name} has {len(numbers)} numbers for {blocks} values")
+    return numbers
+
+
+def _set_quiet_level(scenarios: list[Scenario]) -> None:
+    """The core is the same for all scenarios of a file, so one that was busy throughout is seen to be."""
+    levels = [p.slot_cycles for scenario in scenarios for p in scenario.processes]
+    known = [level for level in levels if level is not None]
+    if known and len(known) == len(levels):
+        quiet = float(np.percentile(np.concatenate(known), QUIET_PERCENTILE))
+        for scenario in scenarios:
+            scenario.quiet_level = quiet
 
 
 def _cells(values: list[float], facts: Mapping[str, Any], process: Process) -> Array:

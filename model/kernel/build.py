@@ -162,7 +162,8 @@ def _link_passes() -> Entries:
         setattr(kernel, name, passes.timed(name, step))
     kernel.time_release_pages = kernel_function(passes.time_release_pages)
     kernel.time_chain = kernel_function(passes.time_chain)
+    kernel.time_slots = kernel_function(passes.time_slots)
     kernel.ticks = kernel_function(passes.ticks)
     free = dict.fromkeys(["__free_pages", "__free_kmem_pages", "prepare_only"], (PAGE, I64))
-    loops = dict.fromkeys([*steps, "time_release_pages", "time_chain", "restore"], (I64,))
+    loops = dict.fromkeys([*steps, "time_release_pages", "time_chain", "time_slots", "restore"], (I64,))
     return {**free, **loops, "put_page": (PAGE,), "release_pages": (I64, I64), "ticks": ()}

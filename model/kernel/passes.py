@@ -8,6 +8,7 @@ from model.kernel.page_alloc import put_page_testzero
 from model.kernel.primitives import (
     copy_bytes,
     dependent_additions,
+    independent_nops,
     load_64,
     load_u8,
     load_u32,
@@ -88,6 +89,15 @@ def time_chain(passes: int) -> int:
     start = read_tsc()
     while passes > 0:
         dependent_additions()
+        passes -= 1
+    return read_tsc() - start
+
+
+def time_slots(passes: int) -> int:
+    """Ticks of so many times CHAIN independent NOPs: how much of the core is ours."""
+    start = read_tsc()
+    while passes > 0:
+        independent_nops()
         passes -= 1
     return read_tsc() - start
 

@@ -297,6 +297,9 @@ rare = _asm("")
 dependent_additions = _asm("\n".join(["addl %edx, %edx"] * CHAIN), "~{edx}")
 """A register added to itself, CHAIN times: one cycle each on every CPU. (Some rename `add $1` away.)"""
 
+independent_nops = _asm("\n".join(["nop"] * CHAIN))
+"""As many NOPs: nothing but dispatch limits them, and a busy sibling thread takes every second turn of it."""
+
 # The kernel also clears the interrupt flag (cli) in between; user mode may not.
 local_irq_save = _asm("pushfq\npopq $0", "=r,~{memory}", types.int64)
 
