@@ -145,8 +145,7 @@ def _warnings(
     if rates and max(rates) > CLOCK_RATIO * min(rates):
         span = f"{min(rates):.4f} to {max(rates):.4f} ticks per ns"
         yield f"the clock ran at {span}: times of its processes differ"
-    centre = [
-        float(p.bare.mean() if p.bare is not None else levels.of[id(p)].mean()) for p in scenario.processes
-    ]
+    shown = [levels.of[id(p)] if p.bare is None else p.bare for p in scenario.processes]
+    centre = [float(times.mean()) for times in shown]
     if max(centre) > 1.15 * min(centre):
         yield f"the level moved from {min(centre):.2f} to {max(centre):.2f} ns between processes"

@@ -19,8 +19,8 @@ from results.load import QUIET_PERCENTILE, Arm, Array, Process, Scenario
 Mask = npt.NDArray[np.bool_]
 
 QUIET: Final = 1.08
-"""A block is quiet when its level is within 8 % of the quiet level. On Zen 3 quiet blocks dispatch 5.6 to 5.9 NOPs a cycle, those
-beside a busy sibling 3.1 to 5.2, with little between (docs/methodology.md, "The estimate")."""
+"""A block is quiet when its level is within 8 % of the quiet level. On Zen 3 quiet blocks dispatch 5.6 to 5.9
+NOPs a cycle, those beside a busy sibling 3.1 to 5.2, with little between (docs/methodology.md)."""
 LEAST_QUIET: Final = 3
 """Quiet processes that a figure may rest on, however many were busy: with fewer an interval says nothing."""
 REFERENCE_PERCENTILE: Final = 25
@@ -215,15 +215,16 @@ def variances(rows: Sequence[Array]) -> Array:
 class Levels:
     """How busy the machine was in each block of a scenario.
 
-    A block's level is the cycles per dispatched NOP in it, a chain of them timed between the builds: neither an arm
-    nor a build, so no arm is favoured and no build left out; in cycles, so no clock matters; and a sibling thread
-    shows in it, also one of another guest that nothing else tells of. In files without it: base as compiled, or the
-    mean over all arms.
+    A block's level is the cycles per dispatched NOP in it, a run of them timed between the builds: neither an
+    arm nor a build, so no arm is favoured and no build left out; in cycles, so no clock matters; and a
+    sibling thread shows in it, also one of another guest that nothing else tells of. In files without it:
+    base as compiled, or the mean over all arms.
 
     Attributes
     ----------
     quiet_level
-        10th percentile over the file; in older files each process's 10th percentile, and of these the first quartile.
+        10th percentile over the file; in older files each process's 10th percentile, and of these the first
+        quartile.
     busy
         Fewer than three processes (of fewer than six: than half) had quiet blocks in half their time, so all
         blocks are used.

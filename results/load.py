@@ -21,7 +21,7 @@ SCHEMA: Final = "freepath.run/1"
 MAX_BYTES: Final = 256 << 20
 MAX_TEXT: Final = 500
 QUIET_PERCENTILE: Final = 10
-"""Of the blocks: low, so that a busy machine does not set the quiet level, and not the lowest, which is chance."""
+"""Of the blocks: low, so that a busy machine does not set the quiet level; not the lowest, a chance."""
 MAX_TIMES: Final = 1 << 20
 MOST_BUILDS: Final = 4096
 MOST_SLOTS: Final = 1000

@@ -339,3 +339,39 @@ def test_other_margins_are_refused(text: str) -> None:
     """With a message that shows what a margin looks like."""
     with pytest.raises(ValueError, match=r"0\.05ns or 1%"):
         Margin.parse(text)
+
+
+def with_slots(data: dict[str, Any], scenario: str, cycles_per_slot: list[float]) -> None:
+    """Say how many cycles a dispatched NOP took in each block of one scenario's processes."""
+    text = " ".join(f"{cycles * CYCLE_NS:.5f}" for cycles in cycles_per_slot)
+    for bench in data["benchmarks"]:
+        if bench["metadata"]["memcg"] == scenario:
+            for run in bench["runs"]:
+                run["metadata"]["slot_ns"] = text
+
+
+def test_a_hidden_sibling_is_seen_by_what_is_dispatched(tmp_path: Path) -> None:
+    """A scenario that was busy throughout is told by another that was not; single blocks are set aside."""
+    sessions = [Session(arms=PAIR, seed=n, axes={"memcg": m}) for n, m in enumerate(("on-idle", "on-active"))]
+    data = document(*sessions)
+    with_slots(data, "on-idle", [0.17] * 6 + [0.25] * 2)
+    with_slots(data, "on-active", [0.25] * 8)
+    quiet, busy = load(write(tmp_path / "run.json", data)).scenarios
+    assert quiet.quiet_level == busy.quiet_level == pytest.approx(0.17, rel=0.01)
+    assert [Levels(quiet).chosen(p).tolist() for p in quiet.processes] == [[True] * 6 + [False] * 2] * 8
+    assert not Levels(quiet).busy and Levels(busy).busy
+    (first, second) = analyse(load(tmp_path / "run.json"), ONE_PERCENT)
+    assert "heavy load" not in " ".join(first.warnings) and "heavy load" in " ".join(second.warnings)
+
+
+def test_three_quiet_processes_carry_a_figure_and_two_do_not(tmp_path: Path) -> None:
+    """The others are set aside and counted; with fewer all are used, and the table says so."""
+    for quiet in (3, 2):
+        data = document(Session(arms=PAIR))
+        with_slots(data, "on-idle", [0.25] * 8)
+        for bench in data["benchmarks"]:
+            for run in bench["runs"][:quiet]:
+                run["metadata"]["slot_ns"] = " ".join([f"{0.17 * CYCLE_NS:.5f}"] * 8)
+        (group,) = analyse(load(write(tmp_path / f"{quiet}.json", data)), ONE_PERCENT)
+        assert {cell.overhead.processes for cell in group.cells} == {3 if quiet == 3 else 8}
+        assert any(("3 of 8 processes" if quiet == 3 else "heavy load") in text for text in group.warnings)

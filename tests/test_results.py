@@ -248,6 +248,8 @@ META = "benchmarks.0.runs.0.metadata"
         (f"{META}.builds", 8.0),
         (f"{META}.builds", 1e9),
         (f"{META}.builds", 10**9),
+        (f"{META}.slot_ns", "0.05 " * 7),
+        (f"{META}.slot_ns", "-0.05 " * 8),
         (f"{META}.bare_ns", "15.0"),
         (f"{META}.bare_ns", "15.0 " * 9),
         (f"{META}.bare_ns", "0 " * 8),
