@@ -1,7 +1,7 @@
 """Every arm of a run, estimated and judged: what tables, reports, claims and figures show."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from results.cpus import Core, core_of
@@ -39,6 +39,8 @@ class Group:
     floor_ns: float | None
     layout_floor_ns: float | None
     warnings: list[str]
+    busy: bool = False
+    """Measured beside a busy sibling from beginning to end: the figures are that machine's."""
 
     @property
     def base_ns(self) -> float:
@@ -64,14 +66,19 @@ def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
     looks = looks_of(scenario)
     judged = [estimate for estimate in found if estimate is not twin]
     errors = dict(zip(map(id, judged), holm([chance(e, floor or 0.0) for e in judged], looks), strict=True))
+    # Whether it was busy is known only where the core was watched; older files keep their verdicts.
+    busy = levels.busy and scenario.quiet_level is not None
     rows = []
     for estimate in found:
         own_floor = 0.0 if estimate is twin else floor
         error = errors.get(id(estimate), (1 - CONFIDENCE) / spending(looks))
         judgement = judge(estimate, margin, own_floor, error, looks)
+        if busy:
+            judgement = replace(judgement, verdict="undecided", detectable_ns=None, more_processes=None)
         predicted = estimate.slots / core.width if core and estimate.slots is not None else None
         rows.append(Cell(scenario, estimate, judgement, predicted, _seconds(scenario, judgement)))
-    return Group(scenario, rows, floor, layout, list(_warnings(scenario, levels, found, twin, margin)))
+    warnings = list(_warnings(scenario, levels, found, twin, margin))
+    return Group(scenario, rows, floor, layout, warnings, busy)
 
 
 def looks_of(scenario: Scenario) -> int:
@@ -132,7 +139,10 @@ def _warnings(
     elif _matters(twin, margin):
         yield "base-twin differs from base: nothing below the noise floor can be claimed"
     if levels.busy:
-        yield "measured under heavy load: hardly a process had quiet blocks, so all blocks are used"
+        yield (
+            "measured under heavy load: hardly a process had quiet blocks, so all are used"
+            + ("; nothing is claimed: measure again" if scenario.quiet_level is not None else "")
+        )
     elif levels.quiet_share < 0.5:
         yield f"only {levels.quiet_share:.0%} of the blocks were quiet; the others are set aside"
     busy = [float(p.facts["busy_pct"]) for p in scenario.processes if "busy_pct" in p.facts]

@@ -103,6 +103,7 @@ class Pair:
 
     def __init__(self, key: str, old_group: Group, old: Cell, new_group: Group, new: Cell) -> None:
         self.key, self.old, self.new = key, old.overhead, new.overhead
+        self.busy = old_group.busy or new_group.busy
         self.floor_ns = max(old_group.floor_ns or 0.0, new_group.floor_ns or 0.0)
         before, after = self.old.log_ratio, self.new.log_ratio
         self.difference = after.mean - before.mean
@@ -139,6 +140,9 @@ def _change(pair: Pair, error: float, threshold: Margin) -> Change:
     agrees = abs(pair.difference) <= quantile(pair.freedom, 0.975) * pair.error
     low, high = pair.ns(pair.difference - half), pair.ns(pair.difference + half)
     limit = threshold.ns(pair.old.bare_ns)
+    if pair.busy:
+        detail = "measured on a busy machine: nothing is claimed"
+        return Change(pair.key, old_ns, new_ns, difference, (low, high), "unsure", detail)
     if -limit < low and high < limit:
         verdict = "same"
     elif low > pair.floor_ns:

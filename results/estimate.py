@@ -21,6 +21,8 @@ Mask = npt.NDArray[np.bool_]
 QUIET: Final = 1.08
 """A block is quiet when its level is within 8 % of the quiet level. On Zen 3 quiet blocks dispatch 5.6 to 5.9
 NOPs a cycle, those beside a busy sibling 3.1 to 5.2, with little between (docs/methodology.md)."""
+LEAST_BLOCKS: Final = 2
+"""Quiet blocks that a process needs to be used."""
 LEAST_QUIET: Final = 3
 """Quiet processes that a figure may rest on, however many were busy: with fewer an interval says nothing."""
 REFERENCE_PERCENTILE: Final = 25
@@ -226,8 +228,8 @@ class Levels:
         10th percentile over the file; in older files each process's 10th percentile, and of these the first
         quartile.
     busy
-        Fewer than three processes (of fewer than six: than half) had quiet blocks in half their time, so all
-        blocks are used.
+        Fewer than three processes (of fewer than six: than half) had two quiet blocks, so all blocks are
+        used; what they say is the busy machine's, and no verdict rests on it.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -241,7 +243,8 @@ class Levels:
 
     @staticmethod
     def _enough(mask: Mask) -> bool:
-        return 2 * int(mask.sum()) >= len(mask)
+        """Each block meets every phase and place of the stack, so two make a figure; or half of a few."""
+        return int(mask.sum()) >= min(LEAST_BLOCKS, math.ceil(len(mask) / 2))
 
     def quiet(self, process: Process) -> Mask:
         """bool[blocks]."""
