@@ -23,6 +23,7 @@ if "--worker" in sys.argv:
 import argparse
 import os
 import shlex
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from benchmarks.append import check_append
 from benchmarks.calibrate import calibration_cases
 from benchmarks.cases import Case, select
 from benchmarks.conditions import commit, processor, set_store_bypass
-from benchmarks.scheme import INCIDENTAL, PHASES, Scheme
+from benchmarks.scheme import GROUPS, INCIDENTAL, PHASES, Scheme
 from benchmarks.units import check_margin, seconds
 from model.errors import FreepathError
 from model.memory import check_available
@@ -196,6 +197,8 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme) -> int:
 
     runner.context = json.loads(runner.args.context)
     store.expect(json.loads(runner.args.code))
+    # Every value has builds of its own: the same ones again would be no new evidence.
+    scheme = replace(scheme, groups=max(GROUPS, runner.args.values + runner.args.warmups))
     # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
     schedule = [int(index) for index in runner.args.schedule.split(",") if index] or range(len(cases))
     for index in schedule:

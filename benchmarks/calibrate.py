@@ -20,8 +20,9 @@ SESSIONS: Final = 42
 """Of twelve intervals each: 504 in all; tests/test_coverage.py simulates more."""
 VALUES: Final = 3
 """Per process of these sessions: so many sessions are what takes the time."""
-HALF_MINUTE: Final = 45
-"""Processes that take about 30 s."""
+HALF_MINUTE: Final = 24
+HALF_MINUTE_VALUES: Final = 32
+"""Processes that take about 30 s; of three arms and eight values they would spend most of it on starting."""
 PLAIN: Final = 20
 CHAINS: Final = 8
 
@@ -40,7 +41,7 @@ def calibration_cases() -> list[Case]:
     null = (*(Arm(name, "none") for name in NULL_ARMS), *family("nop-bytes-"))
     return [
         Case(Scenario("off"), null, processes=SESSION * SESSIONS, values=VALUES),
-        Case(Scenario("on-idle"), compared, processes=HALF_MINUTE),
+        Case(Scenario("on-idle"), compared, processes=HALF_MINUTE, values=HALF_MINUTE_VALUES),
         Case(Scenario("disabled"), chains, processes=CHAINS),
         *(
             Case(Scenario("on-idle"), (arm,), processes=PLAIN, plain=True)

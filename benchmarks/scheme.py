@@ -40,10 +40,13 @@ class Scheme:
         Phases 0 to builds - 1; with a single one the image stays as compiled.
     incidental
         What differs between builds: the enumerated phase, random NOPs elsewhere, or both.
+    groups
+        Sets of cells that a process holds; more values than that measure the same builds again.
     """
 
     builds: int = PHASES
     incidental: Incidental = "both"
+    groups: int = GROUPS
 
     def __post_init__(self) -> None:
         if not 1 <= self.builds <= PHASES:
@@ -86,7 +89,7 @@ class Scheme:
 
     def draw(self, rng: np.random.Generator) -> "Cells":
         """The cells of one process."""
-        count = GROUPS * self.cells
+        count = self.groups * self.cells
         number = np.arange(count)
         group, cell = number // self.cells, number % self.cells
         phase = cell * self.builds // self.cells
@@ -122,5 +125,5 @@ class Cells:
 
     def group(self, call: int) -> Ints:
         """int64[size], the cells of a value."""
-        first = call % GROUPS * self.size
+        first = call * self.size % len(self.phase)
         return np.arange(first, first + self.size)

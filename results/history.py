@@ -1,28 +1,56 @@
-"""`python -m results history DIR`: each cell over time, with the points at which its level changed.
+"""`python -m results history DIR`: each cell over time, machine by machine, and where its level changed.
 
-Change points are found by PELT (ruptures) with a cost that outliers hardly move; a series of fewer than six
-runs has none.
+A change is believed when shuffled runs hardly ever show as large a difference between the runs before and
+after: docs/history.md has the rule, why it is this rule, and how often it is wrong.
 """
 
 import json
+import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from results.analysis import analyse
-from results.load import BadRunError, Run, clean, load
+from results.load import CPU, Array, BadRunError, Run, clean, load
 from results.show import number
 from results.verdict import Margin
 
 SCHEMA: Final = "freepath.history/1"
-LEAST: Final = 6
+SAME_MACHINE: Final = ("cpu_model_name", *CPU, "freepath_cpu", "numba")
+"""Facts that make a machine: the processor and what compiled for it. A host's name changes and is reused."""
+MOST_NS: Final = 1e9
+"""No page takes a second (load.py): what is larger comes from numbers that a stranger made up."""
+LEAST: Final = 8
+"""Fewest runs that can show a change. A shuffle parts three runs from four as the order of measuring did
+in 2 of 35 cases, 5.7 %: seven runs cannot reach 5 %, however large the step. Four and four: 2 of 70."""
 SEGMENT: Final = 2
-"""Fewest runs between two changes."""
-PENALTY: Final = 3.0
-"""Times log(n): how much better a change must fit before it is believed."""
+"""Fewest runs on each side of a change: a single run that differs is an outlier, wherever it lies."""
+FALSE_RATE: Final = 0.05
+"""Folders of noise that may show any change."""
+SHUFFLES: Final = 199
+"""5 % of 200 is a whole number, which makes the test exact (Davison and Hinkley 1997, section 4.2)."""
+BATCH: Final = 10
+"""Shuffles between two looks at whether more of them can still matter. Changes the time only."""
+CLIP: Final = 5.0
+"""Standard errors by which a run may differ from the median of its series; the rest is cut off, so that a
+broken run cannot hide a step. Of the steps in docs/history.md, broken runs leave CLIP_FIGURES."""
+CHANCE: Final = 2.0
+"""Standard errors by which a series must scatter more than the others before it gets errors of its own."""
+HALF_OF_SQUARES: Final = 0.454936
+"""Median of the square of a standard normal number."""
+TIE: Final = 1e-6
+"""Standard errors: statistics that differ by less are equal but for rounding."""
+LEAST_ERROR: Final = 1e-8
+"""Of the largest value: errors smaller than rounding's say nothing."""
+
+Indices = npt.NDArray[np.intp]
+Machine = dict[str, str | float]
 
 
 @dataclass(frozen=True)
@@ -37,46 +65,85 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """One cell over time.
+    """One cell over time, on one machine.
 
     Attributes
     ----------
+    machine
+        The facts of `SAME_MACHINE` that the runs have.
     changes
         Indices of the points that begin a new level.
     """
 
+    machine: Machine
     cell: str
     points: list[Point]
     changes: list[int]
 
 
 def history(folder: Path) -> list[Series]:
-    """Read every run in a folder and below; other files are passed over.
+    """Read every run in a folder and below; other files and the calibration's are passed over.
+
+    A run that mixes machines is left out, with a line on standard error.
+
+    Returns
+    -------
+    list[Series]
+        Machine by machine, points by date.
 
     Raises
     ------
     BadRunError
-        When there is no folder or no run in it.
+        When there is no folder or no run of one machine in it.
     """
-    if not folder.is_dir():
-        raise BadRunError(f"{folder} is no folder of runs")
-    runs = []
-    for path in sorted(folder.rglob("*.json")):
-        try:
-            runs.append(load(path))
-        except BadRunError:
-            continue  # census, figures and partial files lie beside the runs
+    runs = [run for run in _runs(folder) if _is_of_one_machine(run)]
     if not runs:
         raise BadRunError(f"{folder} holds no run: python -m benchmarks -o {folder}/run.json makes one")
-    cells: dict[str, list[Point]] = {}
+    cells: dict[tuple[str, str], tuple[Machine, list[Point], list[float]]] = {}
     for run in sorted(runs, key=date_of):
+        machine = _machine(run)
         for group in analyse(run, Margin(1.0, percent=True)):
             for cell in group.cells:
                 point = Point(date_of(run), _commit(run), cell.overhead.ns, cell.judgement.ci95)
-                cells.setdefault(f"{group.scenario.name}: {cell.overhead.arm.name}", []).append(point)
-    return [
-        Series(name, points, change_points([p.overhead_ns for p in points])) for name, points in cells.items()
+                error = cell.overhead.error_ns
+                name = f"{group.scenario.name}: {cell.overhead.arm.name}"
+                _, points, errors = cells.setdefault((json.dumps(machine), name), (machine, [], []))
+                points.append(point)
+                errors.append(math.inf if error is None else error)
+    changes = _changes([points for _, points, _ in cells.values()], [errors for *_, errors in cells.values()])
+    series = [
+        Series(machine, cell, points, places)
+        for ((_, cell), (machine, points, _)), places in zip(cells.items(), changes, strict=True)
     ]
+    machines = list(dict.fromkeys(key for key, _ in cells))
+    return sorted(series, key=lambda row: machines.index(json.dumps(row.machine)))
+
+
+def _runs(folder: Path) -> Iterator[Run]:
+    """The runs that measure the model rather than the instrument."""
+    if not folder.is_dir():
+        raise BadRunError(f"{folder} is no folder of runs")
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            run = load(path)
+        except BadRunError:
+            continue  # census, figures and partial files lie beside the runs
+        arms = (arm for scenario in run.scenarios for arm in scenario.arms)
+        if not any(arm.variant.startswith("chain-") for arm in arms):
+            yield run
+
+
+def _is_of_one_machine(run: Run) -> bool:
+    """Whether its processes agree on the machine; says what they differ in."""
+    mixed = {name: value for name in SAME_MACHINE if isinstance(value := run.facts.get(name), tuple)}
+    if mixed:
+        text = "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in mixed.items())
+        print(f"left out, for it mixes machines: {clean(run.path)}: {text}", file=sys.stderr)
+    return not mixed
+
+
+def _machine(run: Run) -> Machine:
+    return {name: run.facts[name] for name in SAME_MACHINE if name in run.facts}
 
 
 def date_of(run: Run) -> str:
@@ -91,41 +158,217 @@ def _commit(run: Run) -> str:
     return str(commit[0] if isinstance(commit, tuple) else commit)
 
 
-def change_points(values: Sequence[float]) -> list[int]:
-    """Indices at which a new level begins."""
-    if len(values) < LEAST:
-        return []
-    import ruptures
+def _changes(points: Sequence[list[Point]], errors: Sequence[list[float]]) -> list[list[int]]:
+    """Indices of points; a run without an interval (a single process) takes no part in the test."""
+    usable = [
+        [i for i, point in enumerate(row) if abs(point.overhead_ns) < MOST_NS and error[i] < MOST_NS]
+        for row, error in zip(points, errors, strict=True)
+    ]
+    places = change_points(
+        [np.array([row[i].overhead_ns for i in kept]) for row, kept in zip(points, usable, strict=True)],
+        [np.array([row[i] for i in kept]) for row, kept in zip(errors, usable, strict=True)],
+    )
+    return [[kept[place] for place in row] for kept, row in zip(usable, places, strict=True)]
 
-    series = np.asarray(values, float)
-    spread = float(np.median(np.abs(np.diff(series)))) or float(np.std(series))
-    if spread == 0:
-        return []
-    found = ruptures.Pelt(model="l1", min_size=SEGMENT, jump=1).fit(series / spread)
-    return [int(index) for index in found.predict(pen=PENALTY * np.log(len(series)))[:-1]]
+
+def change_points(values: Sequence[Array], errors: Sequence[Array]) -> list[list[int]]:
+    """Where levels changed, in all series of a folder together.
+
+    Binary segmentation: the largest difference that is believed parts a series, then each part is searched.
+
+    Parameters
+    ----------
+    values, errors
+        For each series float64[runs], in the order of measuring: overhead and its standard error, ns.
+
+    Returns
+    -------
+    list[list[int]]
+        For each series the indices of the runs that begin a new level.
+    """
+    rng = np.random.default_rng(0)  # the same folder gives the same answer
+    changes: list[list[int]] = [[] for _ in values]
+    stretches = [(row, 0, len(value)) for row, value in enumerate(values)]
+    while stretches := [(row, a, b) for row, a, b in stretches if b - a >= LEAST]:
+        steps = _believed(
+            [values[row][a:b] for row, a, b in stretches], [errors[row][a:b] for row, a, b in stretches], rng
+        )
+        if not any(steps):
+            break
+        parts = []
+        for (row, a, b), step in zip(stretches, steps, strict=True):
+            cuts = [a + step] if step else []
+            changes[row] += cuts
+            parts += [(row, low, high) for low, high in pairwise([a, *cuts, b])]
+        stretches = parts
+    return [_placed(value, sorted(row)) for value, row in zip(values, changes, strict=True)]
 
 
-def as_json(found: Sequence[Series]) -> str:
+def _placed(values: Array, changes: list[int]) -> list[int]:
+    """Each change where its two levels, the medians of the runs up to the next changes, part the runs best.
+
+    The test's own place is blurred by its windows and by cutting outliers off.
+    """
+    placed = list(changes)
+    for index, place in enumerate(changes):
+        start, end = [0, *placed[:index]][-1], [*changes[index + 1 :], len(values)][0]
+        before, after = np.median(values[start:place]), np.median(values[place:end])
+        nearer_after = np.cumsum(np.abs(values - before) - np.abs(values - after))
+        inside = nearer_after[start + SEGMENT - 1 : end - SEGMENT]
+        placed[index] = start + SEGMENT + int(np.argmin(inside))
+    return placed
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Series of one length: their places in the folder, and float64[runs, series] each."""
+
+    rows: Indices
+    values: Array
+    variances: Array
+
+
+def _believed(values: Sequence[Array], errors: Sequence[Array], rng: np.random.Generator) -> list[int]:
+    """For each series the index of its largest step, 0 where noise does as much too often.
+
+    Bonferroni over positions and series: 5 % is shared by all, so it holds however the cells of a run depend
+    on one another. What a shuffle shows in any series counts: by its own shuffles alone (2 of 924 part 12
+    runs in half as measured) no series could ever pass a 66th of 5 %. As with Holm, what is believed leaves
+    the family, and the rest is tested again.
+    """
+    blocks = _blocks(values, errors)
+    sizes, places = np.zeros(len(values)), np.zeros(len(values), int)
+    for block in blocks:
+        by_place = _steps(block.values, block.variances)
+        sizes[block.rows], places[block.rows] = by_place.max(axis=0), by_place.argmax(axis=0) + SEGMENT
+    as_large = np.zeros(len(values), int)
+    allowed = round(FALSE_RATE * (SHUFFLES + 1)) - 1  # the order of measuring counts as a shuffle
+    for start in range(0, SHUFFLES, BATCH):
+        count = min(BATCH, SHUFFLES - start)
+        noise = np.sort(np.concatenate([_shuffled(block, count, rng) for block in blocks]))
+        as_large += len(noise) - np.searchsorted(noise, sizes - TIE)
+        if (as_large > allowed).all():
+            break
+    return [int(place) if few else 0 for place, few in zip(places, as_large <= allowed, strict=True)]
+
+
+def _shuffled(block: _Block, count: int, rng: np.random.Generator) -> Array:
+    """float64[count * series]: the largest step of each series with its runs shuffled."""
+    runs = len(block.values)
+    order = rng.permuted(np.repeat(np.arange(runs)[:, None], count, axis=1), axis=0)
+    largest: Array = _steps(block.values[order], block.variances[order]).max(axis=0).ravel()
+    return largest
+
+
+def _blocks(values: Sequence[Array], errors: Sequence[Array]) -> list[_Block]:
+    """Series by length, with variances that noise between runs is part of, and without outliers.
+
+    An error estimated from a few processes is sometimes far too small, and its run would count for all the
+    others: no run is more exact than the median of its series.
+    """
+    stated = [np.maximum(error, np.median(error)) for error in errors]
+    between = _between(values, stated)
+    blocks = []
+    for runs in sorted({len(value) for value in values}):
+        rows = np.array([row for row, value in enumerate(values) if len(value) == runs])
+        level = np.stack([values[row] for row in rows], axis=1)
+        least = LEAST_ERROR * max(float(np.abs(level).max()), LEAST_ERROR)
+        variances = np.stack([stated[row] for row in rows], axis=1) ** 2 + max(between, least**2)
+        reach, middle = CLIP * np.sqrt(variances), np.median(level, axis=0)
+        blocks.append(_Block(rows, np.clip(level, middle - reach, middle + reach), variances))
+    return blocks
+
+
+def _between(values: Sequence[Array], errors: Sequence[Array]) -> float:
+    """Variance between runs, ns^2, that their errors do not explain.
+
+    From successive runs, which a step parts only once, and by a median over all series, of which few change.
+    """
+    squares = np.concatenate([np.diff(value) ** 2 for value in values])
+    explained = np.concatenate([error[1:] ** 2 + error[:-1] ** 2 for error in errors])
+    return max(0.0, float(np.median(squares / HALF_OF_SQUARES - explained)) / 2)
+
+
+def _steps(values: Array, variances: Array) -> Array:
+    """How much the runs before and after each place differ, in standard errors.
+
+    A place is looked at through windows of 2, 4, 8, ... runs on each side and through all runs, so that a
+    level which came and went is seen too; the largest counts.
+
+    Parameters
+    ----------
+    values, variances
+        float64[runs, ...]
+
+    Returns
+    -------
+    float64[runs - 2 * SEGMENT + 1, ...]
+        For places SEGMENT to runs - SEGMENT.
+    """
+    runs = len(values)
+    weights = _sums(1 / variances)
+    totals = _sums(values / variances)
+    places = np.arange(SEGMENT, runs - SEGMENT + 1)
+    largest = np.zeros((len(places), *values.shape[1:]))
+    for width in _widths(runs):
+        low, high = np.maximum(places - width, 0), np.minimum(places + width, runs)
+        before, after = weights[places] - weights[low], weights[high] - weights[places]
+        # |mean after - mean before| / sqrt(1 / before + 1 / after), squared and with a single division
+        step = (totals[high] - totals[places]) * before - (totals[places] - totals[low]) * after
+        np.maximum(largest, step**2 / (before * after * (before + after)), out=largest)
+    result: Array = np.sqrt(largest / _excess(values, variances))
+    return result
+
+
+def _sums(values: Array) -> Array:
+    """float64[runs + 1, ...]: the sum of all runs before each."""
+    return np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+
+
+def _widths(runs: int) -> list[int]:
+    """SEGMENT, doubled while two windows fit, then all runs: a level fills at least half of some window."""
+    doublings = range(int(math.log2(runs / 2 / SEGMENT)) + 1)
+    return [*(SEGMENT << doubling for doubling in doublings), runs]
+
+
+def _excess(values: Array, variances: Array) -> Array:
+    """float64[...]: times by which a series scatters more than its variances say, from successive runs.
+
+    Less than CHANCE standard errors of this figure is chance (von Neumann 1941 gives the error), and is
+    divided out of the rest: else it would add its own noise to the many quiet series.
+    """
+    runs = len(values)
+    scatter = np.mean(np.diff(values, axis=0) ** 2 / (variances[1:] + variances[:-1]), axis=0)
+    chance = 1 + CHANCE * math.sqrt(3 * runs - 4) / (runs - 1)
+    return np.asarray(np.maximum(scatter / chance, 1.0))
+
+
+def as_json(series: Sequence[Series]) -> str:
     """Plain data."""
-    rows = [asdict(one) for one in found]
+    rows: list[dict[str, Any]] = [asdict(row) for row in series]
     for row in rows:
         for point in row["points"]:
             point["overhead_ns"] = number(point["overhead_ns"])
     return json.dumps({"schema": SCHEMA, "series": rows}, indent=2) + "\n"
 
 
-def lines(found: Sequence[Series]) -> Iterator[str]:
-    """A line per cell: first and last level, and each change."""
-    for one in found:
-        starts = [0, *one.changes]
-        ends = [*one.changes, len(one.points)]
-        levels = [
-            float(np.median([p.overhead_ns for p in one.points[a:b]]))
-            for a, b in zip(starts, ends, strict=True)
-        ]
-        yield (
-            f"{one.cell}: {len(one.points)} runs, " + " -> ".join(f"{level:+.3f}" for level in levels) + " ns"
-        )
-        for index in one.changes:
-            point = one.points[index]
-            yield f"  changed at {point.date[:19]}, commit {point.commit}"
+def lines(series: Sequence[Series]) -> Iterator[str]:
+    """A line per cell: its levels, and each change; above each of several machines its facts."""
+    machines = [row.machine for row in series]
+    several = any(machine != machines[0] for machine in machines)
+    for index, row in enumerate(series):
+        if several and (index == 0 or row.machine != machines[index - 1]):
+            facts = ", ".join(f"{name} {value}" for name, value in row.machine.items())
+            yield f"machine: {facts or 'unknown'}"
+        yield from _lines_of(row)
+
+
+def _lines_of(row: Series) -> Iterator[str]:
+    levels = [
+        float(np.median([point.overhead_ns for point in row.points[a:b]]))
+        for a, b in pairwise([0, *row.changes, len(row.points)])
+    ]
+    yield f"{row.cell}: {len(row.points)} runs, " + " -> ".join(f"{level:+.3f}" for level in levels) + " ns"
+    for index in row.changes:
+        point = row.points[index]
+        yield f"  changed at {point.date[:19]}, commit {point.commit}"
