@@ -39,7 +39,7 @@ BATCH: Final = 10
 """Shuffles between two looks at whether more of them can still matter. Changes the time only."""
 CLIP: Final = 5.0
 """Standard errors by which a run may differ from the median of its series; the rest is cut off, so that a
-broken run cannot hide a step. Of the steps in docs/history.md, broken runs leave CLIP_FIGURES."""
+broken run cannot hide a step: the folders with broken runs in tests/test_history.py find theirs."""
 CHANCE: Final = 2.0
 """Standard errors by which a series must scatter more than the others before it gets errors of its own."""
 HALF_OF_SQUARES: Final = 0.454936
@@ -261,32 +261,43 @@ def _shuffled(block: _Block, count: int, rng: np.random.Generator) -> Array:
 
 
 def _blocks(values: Sequence[Array], errors: Sequence[Array]) -> list[_Block]:
-    """Series by length, with variances that noise between runs is part of, and without outliers.
+    """Series by length, with the noise between runs in their variances, and without outliers."""
+    lengths = np.array([len(value) for value in values])
+    blocks = []
+    for runs in np.unique(lengths):
+        rows = np.flatnonzero(lengths == runs)
+        places = rows.tolist()
+        levels = np.stack([values[row] for row in places], axis=1)
+        blocks.append(_Block(rows, levels, _stated(np.stack([errors[row] for row in places], axis=1))))
+    between = _between(blocks)
+    return [_without_outliers(block, between) for block in blocks]
+
+
+def _stated(errors: Array) -> Array:
+    """float64[runs, series]: variances, none below that of the series' median error.
 
     An error estimated from a few processes is sometimes far too small, and its run would count for all the
-    others: no run is more exact than the median of its series.
+    others.
     """
-    stated = [np.maximum(error, np.median(error)) for error in errors]
-    between = _between(values, stated)
-    blocks = []
-    for runs in sorted({len(value) for value in values}):
-        rows = np.array([row for row, value in enumerate(values) if len(value) == runs])
-        level = np.stack([values[row] for row in rows], axis=1)
-        least = LEAST_ERROR * max(float(np.abs(level).max()), LEAST_ERROR)
-        variances = np.stack([stated[row] for row in rows], axis=1) ** 2 + max(between, least**2)
-        reach, middle = CLIP * np.sqrt(variances), np.median(level, axis=0)
-        blocks.append(_Block(rows, np.clip(level, middle - reach, middle + reach), variances))
-    return blocks
+    return np.asarray(np.maximum(errors, np.median(errors, axis=0)) ** 2)
 
 
-def _between(values: Sequence[Array], errors: Sequence[Array]) -> float:
+def _between(blocks: Sequence[_Block]) -> float:
     """Variance between runs, ns^2, that their errors do not explain.
 
     From successive runs, which a step parts only once, and by a median over all series, of which few change.
     """
-    squares = np.concatenate([np.diff(value) ** 2 for value in values])
-    explained = np.concatenate([error[1:] ** 2 + error[:-1] ** 2 for error in errors])
-    return max(0.0, float(np.median(squares / HALF_OF_SQUARES - explained)) / 2)
+    squares = [np.diff(block.values, axis=0) ** 2 / HALF_OF_SQUARES for block in blocks]
+    explained = [block.variances[1:] + block.variances[:-1] for block in blocks]
+    unexplained = [(a - b).ravel() for a, b in zip(squares, explained, strict=True)]
+    return max(0.0, float(np.median(np.concatenate(unexplained))) / 2)
+
+
+def _without_outliers(block: _Block, between: float) -> _Block:
+    least = LEAST_ERROR * max(float(np.abs(block.values).max()), LEAST_ERROR)
+    variances = block.variances + max(between, least**2)
+    reach, middle = CLIP * np.sqrt(variances), np.median(block.values, axis=0)
+    return _Block(block.rows, np.clip(block.values, middle - reach, middle + reach), variances)
 
 
 def _steps(values: Array, variances: Array) -> Array:
