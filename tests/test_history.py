@@ -255,7 +255,7 @@ def most_by_chance(folders: int) -> int:
     return int(binom.ppf(0.99, folders, module.FALSE_RATE))
 
 
-FOLDERS = {12: (100, 40), 30: (60, 20)}
+FOLDERS = {12: (100, 40), 30: (120, 20)}
 """Runs per series: folders of noise, folders with a step."""
 
 
