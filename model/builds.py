@@ -29,8 +29,8 @@ PATCHED: Final = "free_pages_prepare"
 """The function that holds the patch point in every variant."""
 FUNCTION_ALIGNMENT: Final = 16
 SHARE: Final = 0.15
-"""Share of the places that get a NOP: enough to move every distance, few beside the path (builds with 5 to
-30 % agree: docs/decisions/0004)."""
+"""Share of the places that get a NOP: enough to move every distance, few beside the path. docs/decisions/0004
+has the figures with 5, 15 and 30 %."""
 LONGEST: Final = 8
 NOPS: Final = (
     b"",
