@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from results.analysis import analyse
+from results.calibration import CHAIN
 from results.load import CPU, Array, BadRunError, Run, clean, load
 from results.show import number
 from results.verdict import Margin
@@ -36,18 +37,22 @@ FALSE_RATE: Final = 0.05
 SHUFFLES: Final = 199
 """5 % of 200 is a whole number, which makes the test exact (Davison and Hinkley 1997, section 4.2)."""
 BATCH: Final = 10
-"""Shuffles between two looks at whether more of them can still matter. Changes the time only."""
+"""Shuffles between two looks at whether more of them can still matter. Changes the time only:
+40 takes twice as long."""
 CLIP: Final = 5.0
 """Standard errors by which a run may differ from the median of its series; the rest is cut off, so that a
-broken run cannot hide a step: the folders with broken runs in tests/test_history.py find theirs."""
+broken run cannot hide a step. Of 60 steps in tests/test_history.py's folders of 12 runs, a tenth of them
+broken: 49 found with nothing cut off, 51 at 8, 55 at 6, 58 at 5, 4 and 3; at 3, 48 beside a wild series."""
 CHANCE: Final = 2.0
-"""Standard errors by which a series must scatter more than the others before it gets errors of its own."""
+"""Standard errors by which a series must scatter more than the others before it gets errors of its own. Of 60
+steps beside a wild series: 11 found if none ever does, 47 at 8, 60 at 4, 2 and 1, 59 at 0. Of 60 levels that
+came and went in quiet folders: 43 at 2, 39 at 1, 25 at 0."""
 HALF_OF_SQUARES: Final = 0.454936
 """Median of the square of a standard normal number."""
 TIE: Final = 1e-6
 """Standard errors: statistics that differ by less are equal but for rounding."""
 LEAST_ERROR: Final = 1e-8
-"""Of the largest value: errors smaller than rounding's say nothing."""
+"""Of the largest value of a series: errors smaller than rounding's say nothing."""
 
 Indices = npt.NDArray[np.intp]
 Machine = dict[str, str | float]
@@ -129,7 +134,7 @@ def _runs(folder: Path) -> Iterator[Run]:
         except BadRunError:
             continue  # census, figures and partial files lie beside the runs
         arms = (arm for scenario in run.scenarios for arm in scenario.arms)
-        if not any(arm.variant.startswith("chain-") for arm in arms):
+        if not any(arm.variant.startswith(CHAIN) for arm in arms):
             yield run
 
 
@@ -277,7 +282,7 @@ def _stated(errors: Array) -> Array:
     """float64[runs, series]: variances, none below that of the series' median error.
 
     An error estimated from a few processes is sometimes far too small, and its run would count for all the
-    others.
+    others: of 60 levels that came and went in 12 runs, 27 are seen with the errors as they are, 43 so.
     """
     return np.asarray(np.maximum(errors, np.median(errors, axis=0)) ** 2)
 
@@ -294,8 +299,8 @@ def _between(blocks: Sequence[_Block]) -> float:
 
 
 def _without_outliers(block: _Block, between: float) -> _Block:
-    least = LEAST_ERROR * max(float(np.abs(block.values).max()), LEAST_ERROR)
-    variances = block.variances + max(between, least**2)
+    least = LEAST_ERROR * np.maximum(np.abs(block.values).max(axis=0), LEAST_ERROR)
+    variances = block.variances + np.maximum(between, least**2)
     reach, middle = CLIP * np.sqrt(variances), np.median(block.values, axis=0)
     return _Block(block.rows, np.clip(block.values, middle - reach, middle + reach), variances)
 
@@ -337,7 +342,10 @@ def _sums(values: Array) -> Array:
 
 
 def _widths(runs: int) -> list[int]:
-    """SEGMENT, doubled while two windows fit, then all runs: a level fills at least half of some window."""
+    """SEGMENT, doubled while two windows fit, then all runs: a level fills at least half of some window.
+
+    Of 60 levels that came and went in 12 runs, 43 are seen; through all runs alone, 5.
+    """
     doublings = range(int(math.log2(runs / 2 / SEGMENT)) + 1)
     return [*(SEGMENT << doubling for doubling in doublings), runs]
 

@@ -1,6 +1,8 @@
 """Runs over time: levels, change points, and the figures of folders and census files."""
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -272,6 +274,38 @@ def test_rates(name: str, runs: int) -> None:
     )
     assert false <= most_by_chance(of_noise) and other <= most_by_chance(of_steps)
     assert seen >= 0.9 * of_steps
+
+
+def levels_seen(noise: Noise, runs: int, folders: int) -> int:
+    """Levels 0.1 ns higher that lasted a third of the runs of one series, in which any change is seen."""
+    rng = np.random.default_rng(runs)
+    seen = 0
+    for _ in range(folders):
+        values, errors = simulated(noise, runs, rng)
+        values[0, runs // 3 : 2 * runs // 3] += STEP_NS
+        seen += bool(change_points(list(values), list(errors))[0])
+    return seen
+
+
+Counted = Callable[[Noise, int, int], int]
+PARTS: dict[str, tuple[object, str, Counted]] = {
+    "CLIP": (math.inf, "a tenth of the runs broken", lambda *folders: steps_seen(*folders)[0]),
+    "CHANCE": (math.inf, "one series wild", lambda *folders: steps_seen(*folders)[0]),
+    "_stated": (np.square, "as the intervals say", levels_seen),
+    "_widths": (lambda runs: [runs], "as the intervals say", levels_seen),
+}
+"""Parts of the rule: what takes each away, the noise that it is for, and what is counted."""
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_each_part_of_the_rule_is_needed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it less is found; -s prints how many, which results/history.py repeats."""
+    without, noise, count = PARTS[name]
+    whole = count(NOISES[noise], 12, 60)
+    monkeypatch.setattr(module, name, without)
+    seen = count(NOISES[noise], 12, 60)
+    print(f"\n12 runs, {noise}: {whole} of 60 found, {seen} without {name}")
+    assert seen <= whole - 5
 
 
 def test_a_false_rate_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
