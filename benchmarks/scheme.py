@@ -20,7 +20,7 @@ PHASES: Final = 24
 """NOPs before the patch point: 0 to 23. A multiple of every dispatch width from 4 to 12 but 5, 7, 9, 10 and
 11, over which 24 consecutive phases are balanced to a 24th."""
 SLICES: Final = 4
-"""Slices of each arm in a cell, two of them mirrored; the faster half counts."""
+"""Slices of each arm in a cell: two orders of the arms, each mirrored; the faster half counts."""
 GROUPS: Final = 8
 """Different sets of cells that a process holds: in so many values each phase meets each stack place."""
 
