@@ -35,7 +35,7 @@ from benchmarks.cases import Case, select
 from benchmarks.conditions import commit, processor, set_store_bypass
 from benchmarks.scheme import GROUPS, INCIDENTAL, PHASES, Scheme
 from benchmarks.units import check_margin, seconds
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 from model.memory import check_available
 from model.store import DEFAULT_CPU, Store, check_can_compile, default_folder
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 
 SCHEME: Final = ("build_scheme", "store_bypass", "freepath_cpu", "numba")
 MUST_MATCH: Final = (*SCHEME, "cpu_vendor", "cpu_family", "cpu_model", "cpu_core_type")

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Final
 
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 from model.image import CHECKS, GATES, Checks, Gate, Image
 from model.machine import MEMCG_STATES, MemcgState
 from model.start import (

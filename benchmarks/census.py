@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from benchmarks.cases import Arm, Case, Scenario, SelectionError, select
 from benchmarks.counting import Counts, count_case
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 from model.start import mix_of
 from model.store import DEFAULT_CPU, Store
 

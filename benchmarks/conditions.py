@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 
 ROOT: Final = Path(__file__).parent.parent
 # include/uapi/linux/prctl.h

@@ -21,7 +21,7 @@ from benchmarks.cases import Arm, Case, Scenario, SelectionError
 from benchmarks.census import base_of
 from benchmarks.counting import check_one_kind, traced
 from benchmarks.emulator import Trace
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 from model.image import GATES
 from model.keys import KEYS
 from model.machine import MEMCG_STATES

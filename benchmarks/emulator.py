@@ -16,7 +16,7 @@ import numpy as np
 import unicorn
 from unicorn import x86_const as x86
 
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 from model.machine import Machine
 from model.memory import ARENA, address_of
 from model.page import PAGE_BYTES, STRUCT_PAGE

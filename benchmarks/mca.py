@@ -13,7 +13,7 @@ from benchmarks.cases import Case
 from benchmarks.census import base_of
 from benchmarks.counting import traced
 from benchmarks.emulator import Trace
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 from model.store import Store
 
 ITERATIONS: Final = 100

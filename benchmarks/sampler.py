@@ -12,7 +12,7 @@ import numpy.typing as npt
 from benchmarks.cases import Arm, Case, Scenario
 from benchmarks.scheme import Scheme
 from model.builds import Builds
-from model.errors import FreepathError, KernelReportError
+from model.common.errors import FreepathError, KernelReportError
 from model.machine import Machine
 from model.run import CHAIN
 from model.start import RESIDENTS, Run, StartState

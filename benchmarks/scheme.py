@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.builds import SHARE, Plan
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 from model.text import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 
 PHASES: Final = 24

@@ -20,7 +20,7 @@ import pyperf
 from benchmarks.cases import Case
 from benchmarks.runner import PairedRunner, benchmark_name, collect, side_files
 from benchmarks.units import seconds
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 from model.store import Store
 
 POLL_S = 0.2

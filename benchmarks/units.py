@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 
 BUDGET: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|)\s*")
 SECONDS: Final = {"": 1, "s": 1, "min": 60, "h": 3600}

@@ -6,7 +6,7 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from model.errors import KernelReportError
+from model.common.errors import KernelReportError
 from model.memory import Memory, address_of
 from model.page import LRU, PAGE_BYTES, Bad
 from model.text import Code, Placement, StaticKeys

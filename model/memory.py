@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from model.errors import OutOfMemoryError
+from model.common.errors import OutOfMemoryError
 from model.memcg import CSS_NO_REF, NO_LIMIT, STRUCT_MEM_CGROUP
 from model.page import PAGE_BYTES, STRUCT_PAGE, ZONE_SHIFT
 from model.zone import (

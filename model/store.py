@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from model.errors import CompileError, UnsupportedCPUError
+from model.common.errors import CompileError, UnsupportedCPUError
 from model.image import Spec, from_json, to_json
 from model.text import Code, Site
 

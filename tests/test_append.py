@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.append import check_append
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 from tests.command import refused, run
 
 FACTS = {

@@ -265,7 +265,7 @@ def test_too_little_memory_is_said_before_measuring(monkeypatch: pytest.MonkeyPa
     """With both figures."""
     from types import SimpleNamespace
 
-    from model.errors import OutOfMemoryError
+    from model.common.errors import OutOfMemoryError
     from model.memory import Memory
 
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1 << 20))

@@ -18,15 +18,20 @@ FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob(
 LONGEST = 400
 
 
-def imported(path: Path) -> set[str]:
-    """Top-level packages that a file imports, anywhere in it."""
+def modules(path: Path) -> set[str]:
+    """Modules that a file imports, anywhere in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.split(".")[0])
+            names.add(node.module)
     return names
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level packages that a file imports; `model.common`, which everybody may import, left out."""
+    return {name.split(".")[0] for name in modules(path) if not name.startswith("model.common")}
 
 
 def relative(path: Path) -> str:
@@ -42,6 +47,12 @@ def test_imports_point_downstream(path: Path) -> None:
     assert not names & FORBIDDEN[package]
     if path.parent != ROOT / "model" / "kernel":
         assert not names & {"numba", "llvmlite"}
+
+
+def test_the_common_room_imports_nothing_of_the_project() -> None:
+    """That is why everybody may import it."""
+    for path in (ROOT / "model" / "common").glob("*.py"):
+        assert not imported(path) & set(PACKAGES), path
 
 
 @pytest.mark.parametrize("path", [*FILES, *sorted((ROOT / "tests").glob("*.py"))], ids=relative)

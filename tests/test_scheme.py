@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.scheme import GROUPS, INCIDENTAL, PHASES, SLICES, Cells, Incidental, Scheme
 from model.builds import SHARE
-from model.errors import FreepathError
+from model.common.errors import FreepathError
 from model.text import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 
 BUILDS = [1, 2, 3, 5, 8, 12, 16, PHASES]

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.cases import SCENARIOS, Arm, Case, Scenario
 from benchmarks.sampler import CLOCK_DRIFT, PlacedArm, Sampler, faster_half
 from benchmarks.scheme import Scheme
-from model.errors import FreepathError, KernelReportError
+from model.common.errors import FreepathError, KernelReportError
 from model.page import ANON
 from model.start import PAGE_KINDS, Depth, mix_of, pattern
 from model.store import Store

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model import store as store_module
-from model.errors import CompileError, UnsupportedCPUError
+from model.common.errors import CompileError, UnsupportedCPUError
 from model.image import Allocator, Image, from_json, to_json
 from model.kernel.emit import UnusableCodeError, assemble, assembly, check_cpu
 from model.store import Store

@@ -5,6 +5,14 @@ class FreepathError(Exception):
     """Base of all errors that say what to do."""
 
 
+class UsageError(FreepathError):
+    """The command line asks for what cannot be done."""
+
+
+class FileError(FreepathError):
+    """A file cannot be read or written."""
+
+
 class UnsupportedCPUError(FreepathError):
     """The compiled path exists for x86-64 only."""
 

@@ -1,0 +1,204 @@
+"""Files of users and strangers: written whole or not at all, read once and never without a bound.
+
+A file that is written never replaces one that it was not asked to replace, and never exists in part: the
+content goes to a file of its own beside the target, to the disk, and then gets the target's name.
+"""
+
+import contextlib
+import gzip
+import io
+import os
+import stat
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+from model.common.errors import FileError
+
+STANDARD: Final = "-"
+"""Name of standard input or standard output."""
+GZIP_MAGIC: Final = b"\x1f\x8b"
+CHUNK: Final = 1 << 20
+
+
+def write_new(path: Path | str, content: str | bytes, *, replace: bool = False) -> None:
+    """Write a file as a whole; text as UTF-8, and packed if the name ends in `.gz`.
+
+    A link is followed, so that it stays one. A pipe or a device is written to, never replaced; `-` is
+    standard output.
+
+    Parameters
+    ----------
+    replace
+        Put it in the place of a file that exists, with that file's permissions.
+
+    Raises
+    ------
+    FileError
+        When the file exists and is not to be replaced, or cannot be written; what was there stays as it was.
+    """
+    path = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        if str(path) == STANDARD:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        elif _is_stream(path):
+            path.write_bytes(data)
+        else:
+            # The same content gives the same bytes: no time of packing.
+            packed = gzip.compress(data, mtime=0) if path.suffix == ".gz" else data
+            _write_whole(path.resolve() if path.is_symlink() else path, packed, replace)
+    except FileExistsError:
+        raise FileError(f"{path} exists: choose another name, or --force") from None
+    except OSError as error:
+        raise FileError(f"cannot write {path}: {error.strerror}") from None
+
+
+def check_target(path: Path | str, *, replace: bool = False) -> None:
+    """Refuse what `write_new` would refuse later, by making and removing a file there.
+
+    Raises
+    ------
+    FileError
+    """
+    path = Path(path)
+    if str(path) == STANDARD:
+        return
+    try:
+        if _is_stream(path):
+            return
+        if path.is_dir():
+            raise FileError(f"cannot write {path}: it is a folder")
+        if path.exists() and not replace:
+            raise FileExistsError
+        # Looking at it was a test too: a name may be too long for the file system.
+        with _temporary((path.resolve() if path.is_symlink() else path).parent):
+            pass
+    except FileExistsError:
+        raise FileError(f"{path} exists: choose another name, or --force") from None
+    except OSError as error:
+        raise FileError(f"cannot write {path}: {error.strerror}") from None
+
+
+def read_bounded(path: Path | str, most: int) -> bytes:
+    """The content of a file or pipe, unpacked if it is gzip; `-` is standard input.
+
+    Parameters
+    ----------
+    most
+        Bytes; a longer file is refused without reading more of it.
+
+    Raises
+    ------
+    FileError
+    """
+    try:
+        with _opened(Path(path)) as stream:
+            data = _read_up_to(stream, most, path)
+        return _unpacked(data, most, path) if data[:2] == GZIP_MAGIC else data
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise FileError(f"{path} is damaged: it is packed with gzip, and cannot be unpacked") from None
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError:
+        raise FileError("cannot read a file whose name has a zero byte") from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the file system can."""
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether this is something to write to rather than a file to make."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+def _write_whole(target: Path, data: bytes, replace: bool) -> None:
+    with _temporary(target.parent) as (name, stream):
+        stream.write(data)
+        stream.flush()
+        os.fchmod(stream.fileno(), _mode_for(target))
+        os.fsync(stream.fileno())
+        if replace:
+            name.replace(target)
+        else:
+            _name_new(name, target)
+    sync_folder(target.parent)
+
+
+def _name_new(name: Path, target: Path) -> None:
+    """Give a file a name that nobody has; a link is refused where the name is taken, a rename is not."""
+    try:
+        os.link(name, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if target.exists():
+            raise FileExistsError from None
+        name.replace(target)
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+    """A new file with a short name of its own; it is gone afterwards unless it got another name."""
+    number, text = tempfile.mkstemp(prefix=".freepath-", dir=folder)
+    name = Path(text)
+    try:
+        with os.fdopen(number, "wb") as stream:
+            yield name, stream
+    finally:
+        name.unlink(missing_ok=True)
+
+
+def _mode_for(target: Path) -> int:
+    """Permissions of the file that is replaced, or what this user's new files get."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    if str(path) == STANDARD:
+        yield sys.stdin.buffer
+        return
+    with path.open("rb", buffering=0) as stream:
+        yield stream
+
+
+def _read_up_to(stream: Any, most: int, path: Path | str) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := stream.read(CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            raise _too_long(path, most)
+    return b"".join(parts)
+
+
+def _unpacked(data: bytes, most: int, path: Path | str) -> bytes:
+    with gzip.open(io.BytesIO(data)) as stream:
+        return _read_up_to(stream, most, path)
+
+
+def _too_long(path: Path | str, most: int) -> FileError:
+    return FileError(f"{path} is larger than {most >> 20} MiB: no file of freepath is")
