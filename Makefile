@@ -7,16 +7,27 @@ READY := $(VENV)/.ready
 FLAGS ?=
 RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git describe --always --abbrev=12 --dirty --exclude='*' 2>/dev/null || echo unknown)
 
-.PHONY: run calibrate test lint web clean
+# The latest run that was stopped before its end.
+STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))
+
+.PHONY: run resume finish calibrate test reliability lint web clean
 
 run: $(READY)  ## measure the headline, show it and draw it, all under results/runs/
 	@mkdir -p $(RUN)
 	@$(PY) -m benchmarks --quick $(FLAGS) -o $(RUN)/run.json
-	@$(PY) -m results show $(RUN)/run.json --format markdown -o $(RUN)/table.md
+	@$(MAKE) --no-print-directory finish RUN=$(RUN)
+
+resume: $(READY)  ## go on with the latest run that was stopped, or with STOPPED=results/runs/...
+	@test -n '$(STOPPED)' || { echo 'make resume: no run under results/runs/ was stopped' >&2; exit 2; }
+	@$(PY) -m benchmarks --resume $(STOPPED)/run.json
+	@$(MAKE) --no-print-directory finish RUN=$(STOPPED)
+
+finish: $(READY)  ## show and draw what was measured: RUN=results/runs/...
+	@$(PY) -m results show $(RUN)/run.json --format markdown --force -o $(RUN)/table.md
 	@$(PY) -m results show $(RUN)/run.json
-	@$(PY) -m plots $(RUN)/run.json -o $(RUN)
+	@$(PY) -m plots $(RUN)/run.json --force -o $(RUN)
 	@$(PY) -m results claims $(RUN)/run.json || test $$? -eq 1  # a claim that fails is an answer, no error
-	@$(PY) -m results report $(RUN)/run.json -o $(RUN)/report.html
+	@$(PY) -m results report $(RUN)/run.json --force -o $(RUN)/report.html
 	@echo $(RUN)/report.html
 
 calibrate: $(READY)  ## measure the instrument, and two seeds against each other; fails when a target is missed
@@ -31,6 +42,12 @@ calibrate: $(READY)  ## measure the instrument, and two seeds against each other
 
 test: $(READY) lint  ## every test
 	@$(PY) -m pytest -n 2
+
+reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files: about 15 minutes
+	@$(PY) -m tests.kills 200
+	@$(PY) -m tests.key_flips 100000
+	@$(PY) -m tests.cache_flips 200
+	@$(PY) -m tests.hostile 10000
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check -q .

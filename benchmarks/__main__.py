@@ -7,6 +7,7 @@ For example:
   python -m benchmarks --only 'memcg=on-*,depth=full,keyfirst' -o full.json
   python -m benchmarks --memory dram -o cold.json       16,777,216 struct pages: 1 GiB
   python -m benchmarks --quick --until-decided --budget 5min -o sure.json
+  python -m benchmarks --resume run.json                go on with what was stopped
   python -m benchmarks --list
   python -m benchmarks --doctor                         what disturbs measuring here
   python -m benchmarks --calibrate -o instrument.json   what the instrument can tell
@@ -17,186 +18,205 @@ import signal
 import sys
 
 if "--worker" in sys.argv:
-    # Ctrl-C reaches the whole group; the parent ends its workers, and they have nothing to say.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ends it at once and in silence: the parent tells what happened.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
+import json
 import os
+import secrets
 import shlex
+from contextlib import redirect_stdout
 from dataclasses import replace
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from benchmarks import doctor, listing
-from benchmarks.append import check_append
+from benchmarks.append import MUST_MATCH, check_append
 from benchmarks.calibrate import calibration_cases
 from benchmarks.cases import Case, select
-from benchmarks.conditions import commit, processor, set_store_bypass
-from benchmarks.scheme import GROUPS, INCIDENTAL, PHASES, Scheme
-from benchmarks.units import check_margin, seconds
-from model.common.errors import FreepathError
+from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, sources
+from benchmarks.options import NAME, add_options, check, early_options, without_targets
+from benchmarks.partial import WORDS, Partial
+from benchmarks.scheme import GROUPS, Scheme
+from model.common.command import Parser, note, run
+from model.common.errors import CompileError, UsageError
+from model.common.files import check_target
+from model.common.process import end_with_parent
 from model.memory import check_available
-from model.store import DEFAULT_CPU, Store, check_can_compile, default_folder
+from model.store import Store, default_folder
 
 QUICK = {"processes": 6, "values": 8}
 DEFAULT = {"processes": 16, "values": 8}
-LEAST_BUDGET_S = 10.0
 
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    early = _early_parser().parse_known_args(argv)[0]
-    try:
-        if early.list:
-            cases = select(early.only, memory=early.memory or "all", quick=early.quick)
-            return listing.show(cases, early.json)
-        if early.doctor:
-            return doctor.show(early.json)
-        if not early.worker:
-            _check(early)
-        set_store_bypass(early.store_bypass)
-        return _measure(argv, early)
-    except FreepathError as error:
-        print(f"python -m benchmarks: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    if any(word.partition("=")[0] == "--resume" for word in argv):
+        return _resume(argv)
+    early = early_options(argv)
+    if early.list:
+        return listing.show(select(early.only, memory=early.memory or "all", quick=early.quick), early.json)
+    if early.doctor:
+        return doctor.show(early.json)
+    if not early.worker:
+        check(early)
+    return _measure(argv, early)
 
 
-def _early_parser() -> argparse.ArgumentParser:
-    """What must be known before pyperf, which takes long to import, sees the arguments."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    _add_options(parser)
-    parser.add_argument("-o", "--output")
-    parser.add_argument("--append")
-    parser.add_argument("--worker", action="store_true")
-    parser.add_argument("-l", "--loops", type=int)
-    return parser
-
-
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--list", action="store_true", help="show scenarios and arms, measure nothing")
-    add("--doctor", action="store_true", help="say what disturbs measuring here, and what helps")
-    add("--json", action="store_true", help="with --list and --doctor: as JSON")
-    add("--only", default="", metavar="EXPR", help="comma-separated globs of variants, or axis=glob")
-    add("--memory", default="", metavar="SIZE", help="warm (default), l2, l3, dram, or all")
-    add("--quick", action="store_true", help="headline scenarios and arms, fewer processes")
-    add("--until-decided", action="store_true", help="add processes where a verdict is open")
-    add("--budget", default="10min", help="how long that may take: 90s, 10min (default), 1h")
-    add("--margin", default="1%", help="for that: smallest overhead that matters, 0.05ns or 1%% (default)")
-    add(
-        "--calibrate",
-        action="store_true",
-        help="measure the instrument instead: about ten minutes; exit 1 if a target is missed",
-    )
-    add("--seed", type=int, help="repeat the code placements of another run")
-    add("--builds", type=int, default=PHASES, metavar="N", help="phases of the compilation; 1: as compiled")
-    add(
-        "--scheme",
-        choices=INCIDENTAL,
-        default="both",
-        help="what differs between builds: NOPs before the patch point (phase), random NOPs elsewhere, "
-        "or both",
-    )
-    add(
-        "--store-bypass",
-        choices=("on", "off"),
-        default="on",
-        help="off: loads wait for older stores, as under PR_SPEC_STORE_BYPASS; for CPUs that guess wrongly",
-    )
-    add("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for: x86-64 (default)")
-    add("--cache", default="", help=argparse.SUPPRESS)
-    add("--context", default="{}", help=argparse.SUPPRESS)
-    add("--code", default="{}", help=argparse.SUPPRESS)
-    add("--schedule", default="", help=argparse.SUPPRESS)
-
-
-def _check(early: argparse.Namespace) -> None:
-    """Refuse before measuring what could not be done, or not be written after it."""
-    if seconds(early.budget) < LEAST_BUDGET_S:
-        raise FreepathError(f"--budget {early.budget} is too small to measure anything: give 10s or more")
-    check_margin(early.margin)
-    Scheme(early.builds, early.scheme).loops(early.loops)
-    check_can_compile()
-    if early.output and Path(early.output).exists():
-        raise FreepathError(
-            f"{early.output} exists: choose another name, or --append {early.output} to go on"
+def _resume(argv: list[str]) -> int:
+    """Go on with a run that did not come to its end, as it was asked for."""
+    parser = Parser(prog=NAME, description="Go on with a run that did not come to its end.")
+    parser.add_argument("--resume", metavar="FILE", required=True, help="the file that it was to write")
+    parser.add_argument("-o", "--output", help="write this file instead")
+    asked, more = parser.parse_known_args(argv)
+    if more:
+        raise UsageError(f"--resume takes every option from the run that it goes on with, not {more[0]}")
+    partial = Partial.find(Path(asked.resume))
+    if asked.output:
+        check_target(asked.output)
+        partial.target = Path(asked.output)
+        partial.save_plan(append=False)
+    plan = partial.plan
+    if plan["sources"] != sources():
+        raise UsageError(
+            f"--resume {asked.resume}: the sources of model/ or benchmarks/ have changed since it began at "
+            f"commit {plan['context']['commit']}: check that out to go on"
         )
-    target = early.output or early.append
-    if target and not _writable(Path(target)):
-        raise FreepathError(f"cannot write {target}: its folder is missing or read-only; choose another -o")
+    return _measure(plan["argv"], early_options(plan["argv"]), partial)
 
 
-def _writable(path: Path) -> bool:
-    return path.parent.is_dir() and os.access(path if path.exists() else path.parent, os.W_OK)
-
-
-def _measure(argv: list[str], early: argparse.Namespace) -> int:
+def _measure(argv: list[str], early: argparse.Namespace, partial: Partial | None = None) -> int:
+    """Measure what the command line asks for, or what a run that is resumed lacks."""
+    set_store_bypass(early.store_bypass)
     if early.calibrate:
         cases = calibration_cases()
     else:
         cases = select(early.only, memory=early.memory, quick=early.quick)
-    store = Store(Path(early.cache) if early.cache else default_folder(), early.cpu)
+    code = json.loads(early.code)
+    store = Store(
+        Path(early.cache) if early.cache else default_folder(), early.cpu, digest=code.get("digest")
+    )
     scheme = Scheme(early.builds, early.scheme)
+    runner = _runner(argv, early, store, scheme)
+    if runner.args.worker:
+        return _work(runner, cases, store, scheme, code)
+    from benchmarks.session import Session
+
+    for case in cases:
+        check_available(case.scenario.pages)
+    context = _context(argv, early, scheme)
+    partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
+    runner.args.seed = partial.plan["seed"]
+    return Session(runner, cases, store, context, partial).run()
+
+
+def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Scheme) -> Any:
+    """A runner with our options beside pyperf's, its arguments parsed."""
     from benchmarks.runner import PairedRunner
 
     def forward(command: list[str], args: argparse.Namespace) -> None:
         command += ["--seed", str(args.seed), "--cache", str(store.root), "--context", args.context]
         command += [f"--only={args.only}", f"--memory={args.memory}", f"--schedule={args.schedule}"]
         command += [f"--builds={args.builds}", f"--scheme={args.scheme}", f"--cpu={args.cpu}"]
-        command += [f"--store-bypass={args.store_bypass}", f"--code={args.code}"]
+        command += [f"--store-bypass={args.store_bypass}", f"--code={args.code}", f"--parent={os.getpid()}"]
         command += ["--quick"] if args.quick else []
         command += ["--calibrate"] if args.calibrate else []
 
     runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=0, loops=scheme.loops())
-    runner.argparser.prog = "python -m benchmarks"
-    runner.argparser.description = __doc__
-    runner.argparser.formatter_class = argparse.RawDescriptionHelpFormatter
-    _add_options(runner.argparser)
-    args = _parse(runner, argv)
-    if args.worker:
-        return _work(runner, cases, store, scheme)
-    from benchmarks.session import Session
+    parser = runner.argparser
+    parser.prog, parser.description = NAME, __doc__
+    parser.formatter_class, parser.allow_abbrev = argparse.RawDescriptionHelpFormatter, False
+    parser.error = Parser.error.__get__(parser)
+    add_options(parser)
+    _parse(runner, argv)
+    return runner
 
-    for case in cases:
-        check_available(case.scenario.pages)
-    context = {
-        "commit": commit(),
+
+def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme) -> dict[str, Any]:
+    """Metadata of every run."""
+    known = commit()
+    if known == UNKNOWN:
+        note("the commit is unknown (no git, or no checkout of this user): the figures will not name theirs")
+    settings = {k: v for k, v in sorted(os.environ.items()) if k.startswith(("NUMBA_", "LLVMLITE_"))}
+    if settings:
+        note(f"compiled with {', '.join(settings)} from the environment; the code is cached apart")
+    return {
+        "commit": known,
         "numba": version("numba"),
         "freepath_cpu": early.cpu,
         "build_scheme": scheme.name,
         "builds": scheme.builds,
         "store_bypass": early.store_bypass,
+        **({"compiler_settings": " ".join(f"{k}={v}" for k, v in settings.items())} if settings else {}),
         **processor(),
         **doctor.facts(),
         "freepath_command": shlex.join(["python", "-m", "benchmarks", *argv]),
     }
+
+
+def _begun(argv: list[str], early: argparse.Namespace, context: dict[str, Any], seed: int | None) -> Partial:
+    """A folder for a new run, once nothing speaks against it."""
     if early.append:
         check_append(Path(early.append), context, early.seed)
-    return Session(runner, cases, store, context).run()
+    target = early.output or early.append
+    plan = {
+        "schema": "freepath.plan/1",
+        "argv": argv,
+        "append": bool(early.append),
+        "seed": secrets.randbits(31) if seed is None else seed,
+        "sources": sources(),
+        "context": context,
+    }
+    return Partial.begin(Path(target) if target else None, plan)
 
 
-def _parse(runner: Any, argv: list[str]) -> argparse.Namespace:
+def _continued(partial: Partial, context: dict[str, Any]) -> Partial:
+    """The folder of a run that is resumed, if this is still the machine and the compiler of its plan.
+
+    Raises
+    ------
+    UsageError
+    """
+    began = partial.plan["context"]
+    for name in MUST_MATCH:
+        if context.get(name) != began.get(name):
+            raise UsageError(
+                f"--resume {partial.folder}: it began with {name} {began.get(name)}, this is "
+                f"{context.get(name)}: such processes are not averaged"
+            )
+    # The same sources are the same commit: what was committed meanwhile measures nothing.
+    context |= {name: began[name] for name in ("commit", "freepath_command")}
+    return partial
+
+
+def _parse(runner: Any, argv: list[str]) -> None:
+    said = StringIO()
     try:
-        args: argparse.Namespace = runner.parse_args(argv)
+        # pyperf complains on standard output, and exits with 1, which here is reserved for findings.
+        with redirect_stdout(said):
+            args = runner.parse_args(without_targets(argv))
     except SystemExit as stop:
-        # pyperf exits with 1 for a wrong option; here that is reserved for findings.
-        raise SystemExit(2 if stop.code == 1 else stop.code) from None
+        if stop.code == 1:
+            raise UsageError(said.getvalue().strip().removeprefix("ERROR: ")) from None
+        sys.stdout.write(said.getvalue())
+        raise
     if args.compare_to:
-        raise FreepathError("--compare-to is not for pairs: measure twice and use python -m results compare")
-    return args
+        raise UsageError("--compare-to is not for pairs: measure twice and use python -m results compare")
 
 
-def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme) -> int:
+def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: dict[str, Any]) -> int:
     """Measure the one case that this worker was started for."""
-    import json
-
     from benchmarks.sampler import Sampler
 
     runner.context = json.loads(runner.args.context)
-    store.expect(json.loads(runner.args.code))
+    if code.get("sources", sources()) != sources():
+        raise CompileError(
+            "the sources of model/ or benchmarks/ were edited meanwhile: put them back, and resume"
+        )
+    store.expect(code.get("sums", {}))
     # Every value has builds of its own: the same ones again would be no new evidence.
     scheme = replace(scheme, groups=max(GROUPS, runner.args.values + runner.args.warmups))
     # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
@@ -206,5 +226,26 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme) -> int:
     return 0
 
 
+def start_worker(argv: list[str]) -> None:
+    """What a worker does first: end with its parent, and leave its last words where the parent looks."""
+    import faulthandler
+
+    early = early_options(argv)
+    if early.parent:
+        end_with_parent(early.parent)
+    if early.pair_dir:
+        words = os.open(Path(early.pair_dir) / WORDS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(words, sys.stderr.fileno())
+    faulthandler.enable()
+
+
+def start(argv: list[str]) -> int:
+    """Run the command as a process; workers keep the signals' defaults, which end them at once."""
+    if "--worker" not in argv:
+        return run(NAME, lambda: main(argv))
+    start_worker(argv)
+    return run(NAME, lambda: main(argv), signals=False)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(start(sys.argv[1:]))

@@ -1,6 +1,7 @@
 """What else the machine was doing, and which machine and commit it was."""
 
 import ctypes
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -9,6 +10,10 @@ from typing import Final
 from model.common.errors import FreepathError
 
 ROOT: Final = Path(__file__).parent.parent
+MEASURING: Final = ("model", "benchmarks")
+"""Folders whose sources shape a figure."""
+UNKNOWN: Final = "unknown"
+DIRTY: Final = "-dirty"
 # include/uapi/linux/prctl.h
 PR_SET_SPECULATION_CTRL: Final = 53
 PR_SPEC_STORE_BYPASS: Final = 0
@@ -26,13 +31,40 @@ TICK_FIELDS: Final = 8
 """user nice system idle iowait irq softirq steal, in the first line of /proc/stat."""
 
 
-def commit() -> str:
-    """Commit of the checkout, `-dirty` with changes that are not committed, `unknown` outside of git."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
+def commit(root: Path = ROOT) -> str:
+    """Commit of the checkout, `-dirty` with changes that are not committed, `unknown` outside of git.
+
+    A source that git does not know yet, a new variant say, is a change as well.
+    """
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        # A tarball that was unpacked inside of some other checkout has no commit.
+        if not Path(_git(root, "rev-parse", "--show-toplevel")).samefile(root):
+            return UNKNOWN
+        described = _git(root, "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*")
+        new = _git(
+            root, "ls-files", "--others", "--exclude-standard", *(f"{name}/*.py" for name in MEASURING)
+        )
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return UNKNOWN
+    return f"{described.removesuffix(DIRTY)}{DIRTY}" if new else described
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What git prints about this checkout, whatever repository the user's GIT_DIR names."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, env=environment
+    )
+    return done.stdout.strip()
+
+
+def sources(root: Path = ROOT) -> str:
+    """Digest of the files that measure: a parent and its workers must have the same."""
+    hashed = hashlib.sha256()
+    for name in MEASURING:
+        for path in sorted((root / name).rglob("*.py")):
+            hashed.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return hashed.hexdigest()[:16]
 
 
 def processor(

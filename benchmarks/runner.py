@@ -1,15 +1,16 @@
 """A pyperf runner whose worker measures all arms of a scenario, so that they can be compared in pairs.
 
 pyperf sees the first arm as "the benchmark": its options, worker processes, warm-ups and pipes are untouched.
-The worker also writes a side file, itself a valid pyperf suite, with one run per arm; the parent merges
-these. Runs of one process share a `pair_id`, and value k of each comes from the same block of slices.
+The worker also writes a side file, itself a valid pyperf suite, with one run per arm, into the folder of
+`benchmarks.partial`; the parent merges these. Runs of one process share a `pair_id`, and value k of each
+comes from the same block of slices.
 Only pyperf's public API is used.
 """
 
 import argparse
 import os
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,7 +20,9 @@ import numpy.typing as npt
 import pyperf
 
 from benchmarks.cases import Case
+from benchmarks.collect import dumps
 from benchmarks.conditions import Watch, processor
+from model.common.files import write_new
 from model.text import POSITIONS, STACK_PLACES, STACK_STEP
 from model.variants import variant
 
@@ -47,7 +50,7 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
         self.context: dict[str, Any] = {}
 
     def bench_case(self, index: int, case: Case, make_sampler: MakeSampler) -> pyperf.Benchmark | None:
-        """Measure a case; the parent finds the results with `collect`, and gets pyperf's own view.
+        """Measure a case; the results lie in the pair folder, and pyperf's own view is returned.
 
         Parameters
         ----------
@@ -102,19 +105,25 @@ class _Worker:
         return float(self.sampler(loops))
 
     def save(self, bench: pyperf.Benchmark, folder: Path) -> None:
-        """Write one run per arm: the blocks of the values, not those of warm-ups or calibration."""
+        """Write the process down: all of it, and on the disk, or nothing."""
         (run,) = bench.get_runs()
         if not run.values:
             return
         self.sampler.check()
+        name = f"{self.index}-{self.process:04}"
         if self.case.plain:
-            return
+            bench.update_metadata({"name": benchmark_name(self.case, 0)})
+            write_new(folder / f"{name}.plain.json", dumps(pyperf.BenchmarkSuite([bench])))
+        else:
+            write_new(folder / f"{name}.json", dumps(pyperf.BenchmarkSuite(self._arms(run))))
+
+    def _arms(self, run: pyperf.Run) -> list[pyperf.Benchmark]:
+        """One run per arm: the blocks of the values, not those of warm-ups or calibration."""
         first = len(self.sampler.blocks) - len(run.values)
-        pair_id = uuid.uuid4().hex[:12]
         common = run.get_metadata() | self.case.scenario.metadata() | self.watch.metadata()
         common |= {
             "schema": "freepath.run/1",
-            "pair_id": pair_id,
+            "pair_id": uuid.uuid4().hex[:12],
             "seed": self.runner.args.seed or 0,
             "process": self.process,
             "clock_ns": round(self.sampler.empty_pass_ns, 5),
@@ -126,10 +135,7 @@ class _Worker:
             **self.runner.context,
             **processor(),  # the worker's own, which need not be the parent's on a hybrid CPU
         }
-        benchmarks = [self._arm(number, run, common) for number in range(len(self.case.arms))]
-        temporary = folder / f"{pair_id}.tmp"
-        pyperf.BenchmarkSuite(benchmarks).dump(str(temporary))
-        temporary.rename(folder / f"{self.index}-{self.process:04}.json")
+        return [self._arm(number, run, common) for number in range(len(self.case.arms))]
 
     def _arm(self, number: int, run: pyperf.Run, common: dict[str, Any]) -> pyperf.Benchmark:
         arm = self.case.arms[number]
@@ -174,21 +180,3 @@ def claim_number(folder: str | None, case: int) -> int:
         except FileExistsError:
             number += 1
     return number
-
-
-def side_files(folder: Path) -> list[Path]:
-    """Complete processes, in the order of measuring."""
-    return sorted(folder.glob("*.json"), key=lambda path: tuple(int(part) for part in path.stem.split("-")))
-
-
-def collect(
-    files: Iterable[Path], suite: pyperf.BenchmarkSuite | None = None
-) -> pyperf.BenchmarkSuite | None:
-    """Merge side files into one suite, or into an existing one; None when there is nothing."""
-    for path in files:
-        more = pyperf.BenchmarkSuite.load(str(path))
-        if suite is None:
-            suite = more
-        else:
-            suite.add_runs(more)
-    return suite

@@ -3,24 +3,30 @@
 import hashlib
 import io
 import json
-import secrets
-import shutil
+import re
+import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
-import pyperf
-
+from benchmarks.append import check_append
 from benchmarks.cases import Case
-from benchmarks.runner import PairedRunner, benchmark_name, collect, side_files
+from benchmarks.collect import collect, dumps, load_suite, mark_dirty, pair_ids
+from benchmarks.conditions import commit
+from benchmarks.partial import Partial
+from benchmarks.progress import progress
+from benchmarks.runner import PairedRunner, benchmark_name
 from benchmarks.units import seconds
-from model.common.errors import FreepathError
+from model.common.command import BAD_INPUT, complain, note, say, spelled
+from model.common.errors import CompileError, FreepathError
+from model.common.files import write_new
+from model.common.process import how_it_ended
+from model.common.signals import Ended
 from model.store import Store
 
 POLL_S = 0.2
@@ -29,6 +35,11 @@ ROUND: Final = 4
 MOST_LOOKS: Final = 100
 PLAIN_VALUES, PLAIN_LOOPS = 3, 3200
 """pyperf's own defaults: three values of at least 0.1 s."""
+TIMED_OUT: Final = 124
+"""pyperf's exit status, and that of timeout(1)."""
+EXPECTED: Final = (Ended, SystemExit, RuntimeError, FreepathError, OSError)
+"""What may end a run; anything else is a defect, and is shown as one once the processes are safe."""
+ROOT: Final = Path(__file__).parent.parent
 
 
 class Session:
@@ -37,155 +48,155 @@ class Session:
     Parameters
     ----------
     runner
-        Its arguments are parsed.
+        Its arguments are parsed, and the seed is among them.
     cases
         What to measure.
     context
         Metadata for every run.
+    partial
+        Where complete processes go; after a resumption some are there.
     """
 
     def __init__(
-        self, runner: PairedRunner, cases: list[Case], store: Store, context: dict[str, Any]
+        self, runner: PairedRunner, cases: list[Case], store: Store, context: dict[str, Any], partial: Partial
     ) -> None:
-        self.runner, self.cases, self.store, self.context = runner, cases, store, context
+        self.runner, self.cases, self.store = runner, cases, store
+        self.context, self.partial = context, partial
         args = runner.args
-        self.plain: list[pyperf.Benchmark] = []
         self.schedule: list[int] = []
         self.began = time.monotonic()
-        self.output = Path(args.output) if args.output else None
-        self.append = Path(args.append) if args.append else None
+        self.written = False
         # Complete processes are merged here, with all their arms; pyperf alone would keep the first arm.
         args.output = args.append = None
         args.quiet = not args.verbose
-        if args.seed is None:
-            args.seed = secrets.randbits(31)
+        args.pair_dir = str(partial.folder)
 
     def run(self) -> int:
-        """Measure everything; returns the exit status."""
+        """Measure everything that is missing; returns the exit status."""
         args = self.runner.args
-        args.context = json.dumps(self.context, separators=(",", ":"))
-        folder = Path(tempfile.mkdtemp(prefix="freepath-"))
-        args.pair_dir = str(folder)
         try:
             self._compile()
             self._announce()
             if args.until_decided:
-                self._set_looks(1)
-            with self._progress(folder):
-                for index in range(len(self.cases)):
-                    self._measure(index)
+                self._set_looks(self.partial.plan.get("looks", 1))
+            with self._progress():
+                for index, case in enumerate(self.cases):
+                    self._measure(index, self._wanted(case) - self.partial.count(index))
             if args.until_decided:
-                self._until_decided(folder)
-        except (KeyboardInterrupt, SystemExit, RuntimeError) as stop:
-            return self._stopped(folder, stop)
-        else:
-            self._save(folder)
-            return self._judge_calibration() if args.calibrate else 0
+                self._until_decided()
+            self._save()
+        except (Ended, SystemExit, Exception) as stop:
+            if not self.written:
+                return self._stopped(stop)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            self.partial.close(done=self.written)
+        self._tell()
+        return self._judge_calibration() if args.calibrate else 0
 
-    def _measure(self, index: int) -> None:
-        """Let pyperf measure one case, with as many processes as it or the command line says."""
+    def _wanted(self, case: Case) -> int:
+        return int(case.processes or self.runner.args.processes)
+
+    def _measure(self, index: int, processes: int) -> None:
+        """Let pyperf measure one case, with so many processes, and values as it or the command line says."""
+        if processes <= 0:
+            return
         args, case = self.runner.args, self.cases[index]
         self.schedule.append(index)
         args.schedule = ",".join(map(str, self.schedule))
         asked = args.processes, args.values, args.loops
-        args.processes = case.processes or args.processes
+        args.processes = processes
         args.values = case.values or args.values
         if case.plain:
             args.values, args.loops = PLAIN_VALUES, PLAIN_LOOPS
         try:
             # pyperf would print the first arm's mean, which says nothing about the others.
             with redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
-                bench = self.runner.bench_case(index, case, _never)
+                self.runner.bench_case(index, case, _never)
         finally:
             args.processes, args.values, args.loops = asked
-        if case.plain and bench is not None:
-            self.plain.append(bench)
+        for line in self.partial.words().splitlines():
+            note(line)
 
-    def _until_decided(self, folder: Path) -> None:
+    def _until_decided(self) -> None:
         """Add rounds of processes to the cases that have an open verdict, while the budget lasts.
 
         The verdicts come from `python -m results show`, as a user would get them. Every look is one more
         chance to be wrong, so results narrow the error of each (`looks` in the metadata).
         """
         args = self.runner.args
-        asked, args.processes = args.processes, ROUND
         budget = self.began + seconds(args.budget)
-        try:
-            for look in range(1, MOST_LOOKS):
-                self._set_looks(look + 1)
-                before = time.monotonic()
-                open_cases = self._open_cases(folder, args.margin)
-                if not open_cases:
-                    print("every verdict is settled", file=sys.stderr)
+        for look in range(self.context["looks"], MOST_LOOKS):
+            self._set_looks(look + 1)
+            before = time.monotonic()
+            open_cases = self._open_cases(args.margin)
+            if not open_cases:
+                note("every verdict is settled")
+                return
+            for index in open_cases:
+                if time.monotonic() > budget:
+                    note(f"the budget is spent; {len(open_cases)} scenarios are open")
                     return
-                for index in open_cases:
-                    if time.monotonic() > budget:
-                        print(f"the budget is spent; {len(open_cases)} scenarios are open", file=sys.stderr)
-                        return
-                    self._measure(index)
-                took = time.monotonic() - before
-                print(
-                    f"look {look}: {len(open_cases)} scenarios were open, {took:.0f} s more", file=sys.stderr
-                )
-        finally:
-            args.processes = asked
+                self._measure(index, ROUND)
+            took = time.monotonic() - before
+            note(f"look {look}: {len(open_cases)} scenarios were open, {took:.0f} s more")
 
     def _set_looks(self, look: int) -> None:
         self.context["looks"] = look
         self.runner.args.context = json.dumps(self.context, separators=(",", ":"))
+        self.partial.save_plan(looks=look)
 
-    def _open_cases(self, folder: Path, margin: str) -> list[int]:
+    def _open_cases(self, margin: str) -> list[int]:
         """Cases with an undecided cell, by index."""
-        suite = collect(side_files(folder))
-        if suite is None:
-            return []
-        merged = folder / "merged"
-        suite.dump(str(merged), replace=True)
-        command = [
-            sys.executable,
-            "-m",
-            "results",
-            "show",
-            str(merged),
-            "--format",
-            "json",
-            f"--margin={margin}",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True)
+        show = ["-m", "results", "show", str(self.partial.folder.absolute())]
+        command = [sys.executable, *show, "--format", "json", f"--margin={margin}"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         if done.returncode != 0:
             raise FreepathError(f"--until-decided: {done.stderr.strip()}")
         undecided = {c["scenario"] for c in json.loads(done.stdout)["cells"] if c["verdict"] == "undecided"}
         return [index for index, case in enumerate(self.cases) if case.scenario.name in undecided]
 
     def _compile(self) -> None:
-        images = [case.scenario.image(arm) for case in self.cases for arm in case.arms]
-        if not self.store.missing(images):
-            return
-        with _bar("compiling") as update:
-            self.store.ensure(images, lambda done, total, name: update(done, total, name))
+        with progress("compiling") as update:
+            self.store.ensure(
+                (case.scenario.image(arm) for case in self.cases for arm in case.arms),
+                lambda done, total, name: update(done, total, name),
+            )
 
     def _announce(self) -> None:
-        """Tell the workers which code this run is about, and keep its digest in every run."""
+        """Tell the workers which code this run is about, and keep its digest in every run.
+
+        Raises
+        ------
+        CompileError
+            When a run that is resumed began with other code.
+        """
         sums = self.store.sums(case.scenario.image(arm) for case in self.cases for arm in case.arms)
-        self.runner.args.code = json.dumps(sums, separators=(",", ":"))
+        if self.partial.plan.get("code", sums) != sums:
+            raise CompileError("the compiled code is not the code that this run began with: measure anew")
+        code = {
+            "digest": self.store.digest,
+            "sums": sums,
+            "sources": self.partial.plan["sources"],
+        }
+        self.runner.args.code = json.dumps(code, separators=(",", ":"))
         whole = hashlib.sha256(json.dumps(sums, sort_keys=True).encode())
         self.context["code_digest"] = whole.hexdigest()[:16]
         self.runner.args.context = json.dumps(self.context, separators=(",", ":"))
+        self.partial.save_plan(code=sums)
 
     @contextmanager
-    def _progress(self, folder: Path) -> Iterator[None]:
-        """Count side files: each is one complete process."""
-        total = sum(case.processes or self.runner.args.processes for case in self.cases if not case.plain)
+    def _progress(self) -> Iterator[None]:
+        """Count complete processes, and keep a copy of each."""
+        total = sum(self._wanted(case) for case in self.cases)
         finished = threading.Event()
-        with _bar("measuring") as update:
+        with progress("measuring") as update:
 
             def watch() -> None:
                 while not finished.wait(POLL_S):
-                    done = len(side_files(folder))
-                    case = self.cases[min(done * len(self.cases) // total, len(self.cases) - 1)]
-                    update(done, total, case.scenario.name)
+                    self.partial.remember()
+                    done = self.partial.seen
+                    name = self.cases[self.schedule[-1]].scenario.name if self.schedule else ""
+                    update(done, total, name)
 
             thread = threading.Thread(target=watch, daemon=True)
             thread.start()
@@ -195,89 +206,99 @@ class Session:
                 finished.set()
                 thread.join()
 
-    def _save(self, folder: Path) -> None:
-        target = self.output or self.append
-        before = (
-            pyperf.BenchmarkSuite.load(str(self.append)) if self.append and self.append.exists() else None
-        )
-        suite = collect(side_files(folder), before)
-        if suite is None:
-            raise FreepathError("no worker wrote a result; run with --debug-single-value to see why")
-        for case in self.cases:
-            if case.plain:
-                continue
-            base = suite.get_benchmark(benchmark_name(case, 0))
-            print(f"{base.get_name()}: {base.mean() * 1e9:.2f} ns/page, {len(case.arms)} arms")
+    def _save(self) -> None:
+        """Write the file; until that is done, the processes stay where they are.
+
+        Raises
+        ------
+        FreepathError
+            When a process is missing or damaged, or the file cannot be written.
+        """
+        partial, target = self.partial, self.partial.target
+        if any(partial.count(index) < self._wanted(case) for index, case in enumerate(self.cases)):
+            raise FreepathError("not every process left a result")
+        suite = collect(partial.complete())
+        if mark_dirty(suite, self.context["commit"], commit()):
+            note("the checkout was changed while this was measured: the file says so (-dirty)")
+        self.levels = [
+            f"{base.get_name()}: {base.mean() * 1e9:.2f} ns/page, {len(case.arms)} arms\n"
+            for case in self.cases
+            if not case.plain
+            for base in [suite.get_benchmark(benchmark_name(case, 0))]
+        ]
         if target:
-            _write(suite, target)
-            if self.plain:
-                _write(pyperf.BenchmarkSuite(self.plain), target.with_suffix(".plain.json"))
-            print(f"wrote {target}; next: python -m results show {target}", file=sys.stderr)
+            if plain := partial.complete(plain=True):
+                write_new(target.with_suffix(".plain.json"), dumps(collect(plain)), replace=True)
+            self._write(suite, target)
+        self.written = True
+
+    def _write(self, suite: Any, target: Path) -> None:
+        """Put the processes into the target, which may have changed while they were measured."""
+        if not target.exists():
+            write_new(target, dumps(suite))
+            return
+        before = load_suite(target)
+        if pair_ids(suite) <= pair_ids(before):
+            return  # written in full just before an end
+        if not self.partial.plan["append"]:
+            raise FreepathError(f"{target} appeared while this was measured, and is left as it is")
+        check_append(target, self.context, None)
+        for bench in suite:
+            before.add_runs(bench)
+        write_new(target, dumps(before), replace=True)
+
+    def _tell(self) -> None:
+        """What was measured, now that it is safe."""
+        target = self.partial.target
+        say("".join(self.levels))
+        if target:
+            note(f"wrote {target}; next: {spelled('-m', 'results', 'show', str(target))}")
         else:
-            print("nothing was stored; add -o FILE to compare and draw", file=sys.stderr)
+            note("nothing was stored; add -o FILE to compare and draw")
 
     def _judge_calibration(self) -> int:
         """Asked, got, reached, as `python -m results calibration` says it; its exit status."""
-        target = self.output or self.append
-        if target is None:
+        if self.partial.target is None:
             return 0
-        return subprocess.run([sys.executable, "-m", "results", "calibration", str(target)]).returncode
+        command = [sys.executable, "-m", "results", "calibration", str(self.partial.target)]
+        return subprocess.run(command, cwd=ROOT).returncode
 
-    def _stopped(self, folder: Path, stop: BaseException) -> int:
-        """Keep complete processes beside the file that they were meant for."""
-        target = self.output or self.append
-        suite = collect(side_files(folder))
-        if suite is not None and target:
-            partial = _free_name(target.with_name(f"{target.name}.partial"))
-            _write(suite, partial)
-            print(
-                f"stopped: {len(side_files(folder))} complete processes are kept in {partial}",
-                file=sys.stderr,
-            )
+    def _stopped(self, stop: BaseException) -> int:
+        """Say why, what is kept and how to go on; returns the exit status."""
+        reason, status = self._why(stop)
+        self.partial.rescue()
+        other = ("-o", "OTHER") if isinstance(stop, FreepathError | OSError) else ()
+        complain("python -m benchmarks", f"{reason}; {self.partial.what_is_kept(*other)}")
+        if not isinstance(stop, EXPECTED):
+            raise stop
+        return status
+
+    def _why(self, stop: BaseException) -> tuple[str, int]:
+        """A reason in words, and the exit status that belongs to it."""
+        if isinstance(stop, Ended):
+            return f"stopped by {stop.name}", stop.status
+        if not self.partial.folder.exists():
+            return f"{self.partial.folder} was removed while this was measured", BAD_INPUT
+        if isinstance(stop, SystemExit):
+            limit = self.runner.args.timeout
+            return f"a worker took longer than --timeout {limit} allows", TIMED_OUT
         if isinstance(stop, RuntimeError):
-            print("python -m benchmarks: a worker failed; its message is above", file=sys.stderr)
-            return 2
-        return 130
+            return self._how_a_worker_ended(str(stop))
+        return (f"{stop.strerror or stop}" if isinstance(stop, OSError) else f"{stop}"), BAD_INPUT
+
+    def _how_a_worker_ended(self, pyperfs: str) -> tuple[str, int]:
+        """By the exit status, which pyperf has in its text, and by what the worker left in the folder."""
+        match = re.search(r"exit code (-?\d+)", pyperfs)
+        said = self.partial.words().splitlines()
+        if match is None:
+            return f"a worker failed: {pyperfs}", BAD_INPUT
+        status = int(match[1])
+        if status == BAD_INPUT and said:
+            return said[-1].removeprefix("python -m benchmarks: "), BAD_INPUT
+        # Ctrl-C on a terminal reaches the worker as well, perhaps first.
+        interrupted = status == -signal.SIGINT
+        return f"a worker {how_it_ended(status, said)}", 128 + signal.SIGINT if interrupted else BAD_INPUT
 
 
 def _never(case: Case, seed: list[int]) -> Any:
     raise AssertionError("only workers measure")
-
-
-def _write(suite: pyperf.BenchmarkSuite, target: Path) -> None:
-    """All of the file or nothing, also when the disk is full."""
-    temporary = target.with_name(f".{target.name}.tmp")
-    suite.dump(str(temporary), replace=True)
-    temporary.replace(target)
-
-
-def _free_name(path: Path) -> Path:
-    number = 1
-    candidate = path
-    while candidate.exists():
-        number += 1
-        candidate = path.with_name(f"{path.name}.{number}")
-    return candidate
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar with time left on a terminal; elsewhere one line per quarter."""
-    if not sys.stderr.isatty():
-        shown: set[int] = set()
-
-        def line(done: int, total: int, name: str) -> None:
-            quarter = 4 * done // total
-            if quarter and quarter not in shown:
-                shown.add(quarter)
-                print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
-
-        yield line
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[name]}"), console=Console(stderr=True)) as progress:
-        task = progress.add_task(what, total=None, name="")
-        yield lambda done, total, name: progress.update(task, completed=done, total=total, name=name)

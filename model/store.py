@@ -49,7 +49,7 @@ def check_can_compile() -> None:
 
 
 @cache
-def digest(cpu: str) -> str:
+def digest_of(cpu: str) -> str:
     """Key of the cache: the model's sources, the compiler's versions, the CPU target."""
     hashed = hashlib.sha256()
     for part in (version("numba"), version("llvmlite"), sys.version, cpu):
@@ -74,12 +74,17 @@ class Store:
         The cache; `default_folder()` unless a test wants its own.
     cpu
         LLVM's name of the CPU to compile for.
+    digest
+        What the code was made from, if a parent says so: its environment is not its workers'.
     """
 
-    def __init__(self, folder: Path | None = None, cpu: str = DEFAULT_CPU) -> None:
+    def __init__(
+        self, folder: Path | None = None, cpu: str = DEFAULT_CPU, *, digest: str | None = None
+    ) -> None:
         self.root = folder or default_folder()
         self.cpu = cpu
-        self.folder = self.root / f"{digest(cpu)}-{cpu}"
+        self.digest = digest or digest_of(cpu)
+        self.folder = self.root / f"{self.digest}-{cpu}"
         self._expected: dict[str, str] = {}
 
     def path(self, spec: Spec) -> Path:

@@ -1,10 +1,11 @@
 """Which processor this is, from files made up as the kernel writes them."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from benchmarks.conditions import IDENTITY, core_type, processor
+from benchmarks.conditions import IDENTITY, commit, core_type, processor, sources
 
 AMD = """\
 processor\t: 0
@@ -108,3 +109,60 @@ def test_the_cpu_is_the_one_that_measures(
     """A worker tells of its own CPU, which need not be the first one of the machine."""
     monkeypatch.setattr("benchmarks.conditions.current_cpu", lambda: 1)
     assert processor(None, written(tmp_path, AMD), system)["cpu_microcode"] == "0xb002147"
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """In a repository of this test."""
+    identity = ("-c", "user.name=me", "-c", "user.email=me@localhost")
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A repository with one commit."""
+    folder = tmp_path / "checkout"
+    (folder / "model" / "variants").mkdir(parents=True)
+    (folder / "model" / "variants" / "base.py").write_text("base\n")
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "one")
+    return folder
+
+
+def test_the_commit_knows_changes_and_new_sources(checkout: Path) -> None:
+    """A file that was measured into the checkout is no change; a variant that git does not know is one."""
+    clean = commit(checkout)
+    assert len(clean) == 12
+    (checkout / "run.json").write_text("{}")
+    assert commit(checkout) == clean
+    new = checkout / "model" / "variants" / "mine.py"
+    new.write_text("mine\n")
+    assert commit(checkout) == f"{clean}-dirty"
+    new.unlink()
+    (checkout / "model" / "variants" / "base.py").write_text("edited\n")
+    assert commit(checkout) == f"{clean}-dirty"
+
+
+def test_the_commit_is_that_of_the_checkout(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of the repository that GIT_DIR names, nor of one that a tarball was unpacked in."""
+    clean = commit(checkout)
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    git(other, "commit", "-qm", "other", "--allow-empty")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    assert commit(checkout) == clean
+    monkeypatch.delenv("GIT_DIR")
+    assert commit(checkout / "model") == "unknown"
+    assert commit(tmp_path) == "unknown"
+
+
+def test_sources_are_those_that_measure(checkout: Path) -> None:
+    """Contents and names of model/ and benchmarks/; nothing else."""
+    before = sources(checkout)
+    (checkout / "README.md").write_text("read me")
+    assert sources(checkout) == before
+    (checkout / "model" / "variants" / "base.py").rename(checkout / "model" / "base.py")
+    assert sources(checkout) != before

@@ -8,14 +8,22 @@
 128+n  ended by signal n
 """
 
+import argparse
 import contextlib
 import os
+import shlex
+import shutil
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from model.common.errors import FreepathError, UsageError
+from model.common.signals import Ended, ignore_signals, raise_on_signals
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 BAD_INPUT: Final = 2
 CANNOT_TELL: Final = 3
@@ -23,22 +31,40 @@ DEFECT: Final = 70
 INTERRUPTED: Final = 130
 
 
-def run(name: str, command: Callable[[], int]) -> int:
+def run(name: str, command: Callable[[], int], *, signals: bool = True) -> int:
     """Run a command; returns the exit status. Nothing that it can raise leaves here.
 
     Parameters
     ----------
     name
         As the user called it: `python -m results`.
+    signals
+        End in order on the signals that end a command; without it they do what they do by default.
     """
+    try:
+        if signals:
+            raise_on_signals()
+        return _run(name, command)
+    except Ended as end:
+        return end.status
+    finally:
+        if signals:
+            ignore_signals()
+
+
+def _run(name: str, command: Callable[[], int]) -> int:
+    """Whatever the command raises becomes a message and an exit status; the end by a signal is left."""
     prepare_streams()
+    status = 0
     try:
         status = command()
         sys.stdout.flush()
         return status
+    except SystemExit as stop:  # argparse has helped
+        return stop.code if isinstance(stop.code, int) else 0
     except BrokenPipeError:
-        forget_stdout()  # the reader has gone, as `head` does: nothing to complain about
-        return 0
+        forget(sys.stdout)  # the reader has gone, as `head` does: what was found stays found
+        return status
     except FreepathError as error:
         return complain(name, str(error))
     except KeyboardInterrupt:
@@ -46,22 +72,39 @@ def run(name: str, command: Callable[[], int]) -> int:
     except MemoryError:
         return complain(name, "not enough memory")
     except OSError as error:
-        where = f" {error.filename}" if error.filename else " standard output"
-        forget_stdout()
-        return complain(name, f"cannot use{where}: {error.strerror or error}")
+        forget(sys.stdout)
+        where = error.filename or "a file or standard output"
+        return complain(name, f"cannot use {where}: {error.strerror or error}")
     except Exception:
-        traceback.print_exc()
-        print(f"{name}: this is a defect of freepath; please report the lines above", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        note(f"{name}: this is a defect of freepath; please report the lines above")
         return DEFECT
+
+
+class Parser(argparse.ArgumentParser):
+    """Options as spelled, never guessed from a beginning; errors of one line; help that `head` may cut."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise it for `run` to print."""
+        raise UsageError(f"{message}; {self.prog} --help lists what there is")
+
+    def print_help(self, file: Any = None) -> None:
+        """Say it."""
+        say(self.format_help())
 
 
 def complain(name: str, message: str) -> int:
     """One line on stderr; returns the exit status for bad input."""
-    print(f"{name}: {printable(message)}", file=sys.stderr)
+    note(f"{name}: {message}")
     return BAD_INPUT
 
 
-def say(text: str) -> None:
+def say(content: str | bytes) -> None:
     """Print text as it stands. A reader that has gone changes nothing about a command's exit status.
 
     Raises
@@ -70,13 +113,60 @@ def say(text: str) -> None:
         When standard output cannot take it, for instance because a disk is full.
     """
     try:
-        sys.stdout.write(text)
+        if isinstance(content, bytes):
+            sys.stdout.flush()
+            sys.stdout.buffer.write(content)
+        else:
+            sys.stdout.write(content)
         sys.stdout.flush()
     except BrokenPipeError:
-        forget_stdout()
+        forget(sys.stdout)
     except OSError as error:
-        forget_stdout()
+        forget(sys.stdout)
         raise UsageError(f"cannot write standard output: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def console(wide: int, least: int = 80) -> "Iterator[Console]":
+    """A Rich console on standard output; what was printed is said when the block ends.
+
+    Parameters
+    ----------
+    wide
+        Columns when standard output is no terminal.
+    least
+        Columns that the figures need: a terminal with fewer wraps the lines, and no figure is cut.
+    """
+    from rich.console import Console
+
+    drawn = Console(highlight=False, markup=False, emoji=False)
+    drawn.width = max(drawn.width, least) if sys.stdout.isatty() else wide
+    with drawn.capture() as captured:
+        yield drawn
+    say(captured.get())
+
+
+def note(text: str) -> None:
+    """One line on stderr beside the result; nobody's work fails because nobody reads it."""
+    try:
+        print(printable(text), file=sys.stderr, flush=True)
+    except OSError:
+        forget(sys.stderr)
+
+
+def spelled(*arguments: str) -> str:
+    """A command as this user can paste it: `.venv/bin/python -m results show 'my run.json'`."""
+    return shlex.join([_python(), *arguments])
+
+
+def _python() -> str:
+    """How to call this Python from here: `python` where that is this one, else its path, short if it can."""
+    found = shutil.which("python")
+    if found and Path(found).absolute() == Path(sys.executable).absolute():
+        return "python"
+    here = Path.cwd()
+    executable = Path(sys.executable)
+    return str(executable.relative_to(here) if executable.is_relative_to(here) else executable)
 
 
 def prepare_streams() -> None:
@@ -89,10 +179,10 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def forget_stdout() -> None:
-    """Send the rest of standard output nowhere, so that Python does not complain when it flushes."""
+def forget(stream: IO[str]) -> None:
+    """Send the rest of a stream nowhere, so that Python does not complain when it flushes."""
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def printable(text: str) -> str:

@@ -1,0 +1,236 @@
+"""FILE.partial: where the processes of a run lie, complete and on the disk, until all are there.
+
+A folder beside the file that is to be written, with the plan of the run, a pyperf file per complete process,
+and a lock that the measuring process holds. Whatever ends a run, the folder stays, `python -m results show`
+reads it, and `--resume` measures what the plan asks for and the folder lacks. docs/format.md describes it.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from model.common.command import spelled
+from model.common.errors import FileError, UsageError
+from model.common.files import read_bounded, write_new
+
+SUFFIX: Final = ".partial"
+PLAN: Final = "plan.json"
+SCHEMA: Final = "freepath.plan/1"
+WORDS: Final = "worker.err"
+"""What the latest worker wrote on stderr."""
+PROCESS: Final = re.compile(r"(\d+)-(\d+)(\.plain)?\.json")
+"""Case and number of a process; `plain` where pyperf alone measured."""
+MOST_BYTES: Final = 64 << 20
+
+
+class Partial:
+    """The folder of one run.
+
+    Attributes
+    ----------
+    target
+        The file to be written in the end, as the user named it; None when nothing is to be stored.
+    folder
+        Where complete processes lie: beside the file itself where the name is a link.
+    plan
+        What was asked for, and with which code: plain data, also on the disk.
+    """
+
+    def __init__(self, folder: Path, target: Path | None, plan: dict[str, Any]) -> None:
+        self.folder, self.target, self.plan = folder, target, plan
+        self._remembered: dict[str, bytes] = {}
+        self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            raise UsageError(
+                f"{folder} belongs to a run that is going on: wait for it, or choose another name with -o"
+            ) from None
+
+    @classmethod
+    def begin(cls, target: Path | None, plan: dict[str, Any]) -> "Partial":
+        """Make the folder for a new run.
+
+        Raises
+        ------
+        UsageError
+            When another run has it, or had it and did not come to its end.
+        FileError
+            When the folder cannot be made.
+        """
+        if target is None:
+            return cls(Path(tempfile.mkdtemp(prefix="freepath-")), None, plan)
+        folder = _folder_of(target)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            # Without a plan, whoever made it was ended before it was written, or is about to write it.
+            if not folder.is_dir() or any(not _is_ours(path.name) for path in folder.iterdir()):
+                raise _taken(folder, target) from None
+        except OSError as error:
+            raise FileError(f"cannot write {folder}: {error.strerror}; choose another -o") from None
+        partial = cls(folder, target, plan)
+        if target.exists() and not plan["append"]:
+            partial.close(done=True)
+            raise UsageError(f"{target} exists: choose another name, or --append {target} to go on")
+        partial.save_plan()
+        return partial
+
+    @classmethod
+    def find(cls, named: Path) -> "Partial":
+        """The folder of a run that did not come to its end.
+
+        Parameters
+        ----------
+        named
+            The file that it was to write, or the folder itself.
+
+        Raises
+        ------
+        UsageError, FileError
+        """
+        folder = named if named.name.endswith(SUFFIX) else _folder_of(named)
+        if not (folder / PLAN).is_file():
+            raise UsageError(
+                f"--resume {named.name}: there is no {folder.name} with a plan, so nothing to resume"
+            )
+        try:
+            plan = json.loads(read_bounded(folder / PLAN, MOST_BYTES))
+        except ValueError:
+            plan = None
+        if not isinstance(plan, dict) or plan.get("schema") != SCHEMA:
+            raise FileError(f"{folder / PLAN} is damaged: the processes beside it can still be shown")
+        partial = cls(folder, folder.with_name(folder.name.removesuffix(SUFFIX)), plan)
+        partial._forget_broken()
+        return partial
+
+    def save_plan(self, **changes: Any) -> None:
+        """Bring the plan to the disk, with these entries changed."""
+        self.plan |= changes
+        write_new(self.folder / PLAN, json.dumps(self.plan, indent=1) + "\n", replace=True)
+
+    def complete(self, *, plain: bool = False) -> list[Path]:
+        """Complete processes in the order of measuring: those of freepath's own cases, or of pyperf's."""
+        found = [
+            (int(match[1]), int(match[2]), path)
+            for path in self.folder.iterdir()
+            if (match := PROCESS.fullmatch(path.name)) and bool(match[3]) == plain
+        ]
+        return [path for _, _, path in sorted(found)]
+
+    def count(self, case: int) -> int:
+        """Complete processes of one case."""
+        paths = [*self.complete(), *self.complete(plain=True)]
+        return sum(path.name.startswith(f"{case}-") for path in paths)
+
+    @property
+    def seen(self) -> int:
+        """Complete processes, as of the latest look."""
+        return len(self._remembered)
+
+    def remember(self) -> None:
+        """Keep a copy of what is complete: a folder may be removed under a run that takes an hour."""
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                if PROCESS.fullmatch(path.name) and path.name not in self._remembered:
+                    self._remembered[path.name] = path.read_bytes()
+
+    def words(self) -> str:
+        """What the latest worker wrote on stderr; asked for once."""
+        with suppress(OSError):
+            text = (self.folder / WORDS).read_text(errors="replace")
+            (self.folder / WORDS).unlink()
+            return text
+        return ""
+
+    def rescue(self) -> None:
+        """If somebody removed the folder, write what it held again: there, or where temporary files go."""
+        self.remember()
+        if (self.folder / PLAN).exists() or not self._remembered:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            self.folder = Path(tempfile.mkdtemp(prefix="freepath-rescued-")) / self.folder.name
+            self.folder.mkdir()
+        for name, content in self._remembered.items():
+            write_new(self.folder / name, content, replace=True)
+        self.save_plan()
+
+    def what_is_kept(self, *more: str) -> str:
+        """How many processes are complete, where they lie, and the command that goes on; one line.
+
+        Parameters
+        ----------
+        more
+            Options that this command needs.
+        """
+        kept = len(self.complete()) + len(self.complete(plain=True))
+        if not kept or self.target is None:
+            return (
+                "no process was complete, so nothing is kept" if self.target else "nothing was to be stored"
+            )
+        # What began with --append goes on by the folder's name too.
+        name = str(self.folder)
+        processes = "1 complete process is" if kept == 1 else f"{kept} complete processes are"
+        resume = spelled("-m", "benchmarks", "--resume", name, *more)
+        return f"{processes} kept in {name}; go on with: {resume}"
+
+    def close(self, *, done: bool) -> None:
+        """Let go of the folder; it is removed when the run is done, or when it holds no process."""
+        with suppress(OSError):
+            if done or self.target is None or not any(self._processes()):
+                shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
+
+    def _processes(self) -> Iterator[Path]:
+        return (path for path in self.folder.iterdir() if PROCESS.fullmatch(path.name))
+
+    def _forget_broken(self) -> None:
+        """Claim what is complete, and remove what is unfinished or no longer reads: that comes again."""
+        complete = set()
+        for path in self._processes():
+            try:
+                json.loads(path.read_bytes())["benchmarks"]
+                complete.add(path.name.removesuffix(".json").removesuffix(".plain"))
+            except (OSError, ValueError, KeyError, TypeError):
+                path.unlink()
+        for name in complete:
+            case, _, number = name.partition("-")
+            (self.folder / f"{case}.{int(number)}.claim").touch()
+        for path in self.folder.iterdir():
+            case, _, number = path.name.removesuffix(".claim").partition(".")
+            claimed = path.name.endswith(".claim") and number.isdecimal()
+            unfinished = claimed and f"{case}-{int(number):04}" not in complete
+            if unfinished or path.name.startswith(".freepath-"):
+                path.unlink()
+
+
+def _is_ours(name: str) -> bool:
+    """What lies in the folder before the plan does."""
+    return name == "lock" or name.startswith(".freepath-")
+
+
+def _folder_of(target: Path) -> Path:
+    """The folder of a file; two names of one file have one folder."""
+    file = Path(os.path.realpath(target)) if target.is_symlink() else target
+    return file.with_name(file.name + SUFFIX)
+
+
+def _taken(folder: Path, target: Path) -> UsageError:
+    """What to do about a folder that is there already."""
+    if not (folder / PLAN).exists():
+        return UsageError(f"{folder} is in the way: remove it, or choose another name with -o")
+    resume = spelled("-m", "benchmarks", "--resume", str(folder))
+    return UsageError(
+        f"{folder} belongs to a run that is going on or was stopped: go on with {resume}, "
+        f"or choose another name than {target.name}"
+    )

@@ -1,0 +1,43 @@
+"""Signals that end a command: the same way out for Ctrl-C, for a CI system and for a terminal that closes."""
+
+import signal
+from types import FrameType
+from typing import Final
+
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Ended(BaseException):
+    """A signal asked this process to end. No Exception, so that only who means it catches it.
+
+    Attributes
+    ----------
+    status
+        Exit status, 128 + the signal's number as a shell has it.
+    name
+        `SIGTERM`.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.status = 128 + number
+        self.name = signal.Signals(number).name
+
+
+def raise_on_signals() -> None:
+    """From now on raise `Ended` in the main thread; what the caller has us ignore (nohup) stays ignored."""
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _raise)
+
+
+def ignore_signals() -> None:
+    """From now on they come too late, and change neither what was written nor the exit status."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    # Once is enough: a second one must not interrupt the putting away of what was measured.
+    ignore_signals()
+    raise Ended(number)
