@@ -152,8 +152,8 @@ def false_alarms(run: Run) -> FalseAlarms:
             covers.append(low <= 0 <= high)
             halves.append((high - low) / 2)
         sessions += 1
-    if not sessions:
-        raise BadRunError(f"{run.path} has no whole A/A session of {SESSION} processes")
+    if not sessions or not covers:
+        raise BadRunError(f"{run.path} has no whole A/A session of {SESSION} processes with arms like base")
     return FalseAlarms(sessions, alarms, len(covers), sum(covers), float(np.median(halves)))
 
 
@@ -191,6 +191,8 @@ def layout_floor(run: Run) -> LayoutFloor | None:
     levels = Levels(whole)
     found = known([overhead(whole, arm, levels) for arm in arms])
     between = known([overhead(whole, b, levels, base=a) for a, b in pairwise(arms)])
+    if not found or not between:
+        return None
     means = [estimate.ns for estimate in found]
     points = [(length_of(e.arm, NOP_BYTES), e.ns, _half(e.interval_ns(0.95))) for e in found]
     halves = [_half(estimate.interval_ns(0.95)) for estimate in between]
@@ -212,7 +214,7 @@ def half_widths(run: Run, plain: Path | None) -> HalfWidths:
     twin, v1 = (overhead(short, Arm(*arm), levels) for arm in (("base-twin", "none"), ("v1", "jump-label")))
     if twin is None or v1 is None:
         raise BadRunError(f"{run.path} lacks base-twin or v1 with memcg on-idle: measure with --calibrate")
-    theirs = plain_comparison(plain) if plain and plain.exists() else (None, None)
+    theirs = plain_comparison(plain) if plain and plain.is_file() else (None, None)
     return HalfWidths(seconds, _half(twin.interval_ns(0.95)), _half(v1.interval_ns(0.95)), v1.ns, *theirs)
 
 
@@ -235,9 +237,11 @@ def plain_comparison(path: Path) -> tuple[float, float]:
 
     means: dict[str, list[float]] = {}
     for values, facts in runs_of(read_json(path)):
-        means.setdefault(str(facts.get("name")), []).append(float(np.mean(values)) * 1e9)
-    if len(means) != 2:
-        raise BadRunError(f"{path} has {len(means)} benchmarks, not base and v1: measure with --calibrate")
+        if not (values > 0).all():
+            raise BadRunError(f"{path} has a time of {values.min():g} ns: measure with --calibrate")
+        means.setdefault(str(facts.get("name")), []).append(float(values.mean()))
+    if len(means) != 2 or min(map(len, means.values())) < 2:
+        raise BadRunError(f"{path} is not base and v1, in two processes or more: measure with --calibrate")
     base, v1 = (np.array(values) for values in means.values())
     result = stats.ttest_ind(v1, base, equal_var=False).confidence_interval(0.95)
     return float(result.high - result.low) / 2, float(v1.mean() - base.mean())

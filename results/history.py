@@ -6,7 +6,6 @@ after: docs/history.md has the rule, why it is this rule, and how often it is wr
 
 import json
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -17,16 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from results.analysis import analyse
-from results.calibration import CHAIN
-from results.load import CPU, Array, BadRunError, Run, clean, load
-from results.show import number
+from results.folder import SAME_MACHINE, runs_in
+from results.load import Array, BadRunError, Run, clean
+from results.show import number, pair
+from results.times import MOST_NS
 from results.verdict import Margin
 
 SCHEMA: Final = "freepath.history/1"
-SAME_MACHINE: Final = ("cpu_model_name", *CPU, "freepath_cpu", "numba")
-"""Facts that make a machine: the processor and what compiled for it. A host's name changes and is reused."""
-MOST_NS: Final = 1e9
-"""No page takes a second (load.py): what is larger comes from numbers that a stranger made up."""
 LEAST: Final = 8
 """Fewest runs that can show a change. A shuffle parts three runs from four as the order of measuring did
 in 2 of 35 cases, 5.7 %: seven runs cannot reach 5 %, however large the step. Four and four: 2 of 70."""
@@ -87,9 +83,7 @@ class Series:
 
 
 def history(folder: Path) -> list[Series]:
-    """Read every run in a folder and below; other files and the calibration's are passed over.
-
-    A run that mixes machines is left out, with a line on standard error.
+    """Read every run in a folder and below.
 
     Returns
     -------
@@ -101,7 +95,7 @@ def history(folder: Path) -> list[Series]:
     BadRunError
         When there is no folder or no run of one machine in it.
     """
-    runs = [run for run in _runs(folder) if _is_of_one_machine(run)]
+    runs = list(runs_in(folder))
     if not runs:
         raise BadRunError(f"{folder} holds no run: python -m benchmarks -o {folder}/run.json makes one")
     cells: dict[tuple[str, str], tuple[Machine, list[Point], list[float]]] = {}
@@ -122,29 +116,6 @@ def history(folder: Path) -> list[Series]:
     ]
     machines = list(dict.fromkeys(key for key, _ in cells))
     return sorted(series, key=lambda row: machines.index(json.dumps(row.machine)))
-
-
-def _runs(folder: Path) -> Iterator[Run]:
-    """The runs that measure the model rather than the instrument."""
-    if not folder.is_dir():
-        raise BadRunError(f"{folder} is no folder of runs")
-    for path in sorted(folder.rglob("*.json")):
-        try:
-            run = load(path)
-        except BadRunError:
-            continue  # census, figures and partial files lie beside the runs
-        arms = (arm for scenario in run.scenarios for arm in scenario.arms)
-        if not any(arm.variant.startswith(CHAIN) for arm in arms):
-            yield run
-
-
-def _is_of_one_machine(run: Run) -> bool:
-    """Whether its processes agree on the machine; says what they differ in."""
-    mixed = {name: value for name in SAME_MACHINE if isinstance(value := run.facts.get(name), tuple)}
-    if mixed:
-        text = "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in mixed.items())
-        print(f"left out, for it mixes machines: {clean(run.path)}: {text}", file=sys.stderr)
-    return not mixed
 
 
 def _machine(run: Run) -> Machine:
@@ -367,8 +338,8 @@ def as_json(series: Sequence[Series]) -> str:
     rows: list[dict[str, Any]] = [asdict(row) for row in series]
     for row in rows:
         for point in row["points"]:
-            point["overhead_ns"] = number(point["overhead_ns"])
-    return json.dumps({"schema": SCHEMA, "series": rows}, indent=2) + "\n"
+            point |= {"overhead_ns": number(point["overhead_ns"]), "ci95_ns": pair(point["ci95_ns"])}
+    return json.dumps({"schema": SCHEMA, "series": rows}, indent=2, allow_nan=False) + "\n"
 
 
 def lines(series: Sequence[Series]) -> Iterator[str]:

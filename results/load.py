@@ -1,47 +1,40 @@
-"""Read a run: a pyperf file whose runs carry the metadata of `freepath.run/1`.
+"""Read a run: a pyperf file whose runs carry the metadata of `freepath.run/1`, or an unfinished run's folder.
 
 pyperf's JSON is read directly: importing pyperf costs 0.15 s, and a reader of strangers' files should see
 every value before anything acts on it. tests/ check that pyperf reads the same files.
 """
 
-import gzip
-import json
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-SCHEMA: Final = "freepath.run/1"
-MAX_BYTES: Final = 256 << 20
+from model.common.command import printable
+from results import formats
+from results.document import MAX_BYTES as MAX_BYTES
+from results.document import BadRunError as BadRunError
+from results.document import read_json as read_json
+from results.document import regular as regular
+from results.times import Array as Array
+from results.times import NoTimeError, cells, per_block, times
+
 MAX_TEXT: Final = 500
 QUIET_PERCENTILE: Final = 10
 """Of the blocks: low, so that a busy machine does not set the quiet level; not the lowest, a chance."""
-MAX_TIMES: Final = 1 << 20
-MOST_BUILDS: Final = 4096
-MOST_SLOTS: Final = 1000
-CELL_ROUNDING: Final = 1e-3
-"""Cells are stored to 0.001 ns; a text that was cut or mixed up is off by more."""
 AXES: Final = ("memcg", "page_kind", "memory", "order", "depth", "checks", "entry")
-TEXTS: Final = (*AXES, "scenario", "variant", "gate", "pair_id", "commit")
 CPU: Final = ("cpu_vendor", "cpu_family", "cpu_model", "cpu_stepping", "cpu_microcode", "cpu_core_type")
 """Which processor: vendors give one name to several generations ("AMD EPYC")."""
 SCHEME: Final = ("build_scheme", "builds", "store_bypass", "code_digest")
 """What is measured, beside the commit: which builds, whether loads may pass stores, which machine code."""
 MACHINE: Final = ("hostname", "cpu_model_name", *CPU, "platform", "python_version", "numba", "freepath_cpu")
-WORD: Final = re.compile(r"[\w.,:+%-][\w.,:+%/ -]{0,119}", re.ASCII)
-"""What a name may look like: it becomes part of titles and file names."""
-
-Array = npt.NDArray[np.float64]
-
-
-class BadRunError(Exception):
-    """The file is no run of freepath; the message says why and what to do."""
+PLAN: Final = "plan.json"
+"""The file that makes a folder an interrupted run."""
+PROCESS: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})\.json")
+"""Case and number of a complete process."""
 
 
 @dataclass(frozen=True, order=True)
@@ -115,168 +108,237 @@ class Scenario:
         bases = [other for other in self.arms if other.variant == "base"]
         return next((base for base in bases if base.gate == arm.gate), bases[0])
 
+    @property
+    def compares(self) -> bool:
+        """Whether any process measured an arm beside its base."""
+        pairs = [(arm, self.base_of(arm)) for arm in self.arms if arm.variant != "base"]
+        return any(arm in p.ns and base in p.ns for p in self.processes for arm, base in pairs)
+
 
 @dataclass
 class Run:
-    """A whole file.
+    """A whole file, or the folder of an interrupted run.
 
     Attributes
     ----------
     facts
         Machine, commit and command; a tuple of values where processes differ.
+    doubts
+        What a reader of its figures must know: processes that were set aside.
     """
 
     path: str
     facts: dict[str, Any]
     scenarios: list[Scenario]
+    doubts: list[str] = field(default_factory=list)
 
 
 def load(path: str | Path) -> Run:
-    """Read a run file.
+    """Read a run file, or the folder `FILE.partial` that an interrupted run leaves.
 
     Raises
     ------
     BadRunError
         For anything but a well-formed run of freepath.
     """
-    document = read_json(Path(path))
-    scenarios: dict[str, Scenario] = {}
-    processes: dict[tuple[str, str], Process] = {}
+    return _load_partial(Path(path)) if is_partial(path) else run_of(read_json(path), path)
+
+
+def run_of(document: Any, path: str | Path) -> Run:
+    """The run in a document of `read_json`: for whoever cannot read it again, from a pipe say.
+
+    Raises
+    ------
+    BadRunError
+    """
+    assembly = _Assembly()
     try:
-        for values, facts in runs_of(document):
-            _add(scenarios, processes, values, facts)
+        assembly.add(document)
+        return assembly.run(path)
     except BadRunError as error:
-        raise BadRunError(f"{path}: {error}") from None
-    if not scenarios:
-        raise BadRunError(f"{path} holds no measured values: measure with python -m benchmarks -o FILE")
-    for scenario in scenarios.values():
-        _check(scenario, path)
-    _set_quiet_level(list(scenarios.values()))
-    return Run(str(path), _common(processes.values()), list(scenarios.values()))
+        raise type(error)(f"{path}: {error}") from None
 
 
-def read_json(path: Path) -> Any:
-    """A JSON document, unpacked if need be; BadRunError for what is none."""
+def is_partial(path: str | Path) -> bool:
+    """Whether this is the folder of a run that was interrupted, or is going on."""
+    return (Path(path) / PLAN).is_file()
+
+
+def _load_partial(folder: Path) -> Run:
+    """All complete processes; a file that is damaged is set aside."""
+    assembly = _Assembly()
+    found = [(match, path) for path in folder.iterdir() if (match := PROCESS.fullmatch(path.name))]
+    for _, path in sorted(found, key=lambda pair: tuple(map(int, pair[0].groups()))):
+        try:
+            assembly.add(read_json(path))
+        except BadRunError as error:
+            assembly.aside.append(str(error) if str(path) in str(error) else f"{path}: {error}")
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadRunError(f"{path} is larger than {MAX_BYTES >> 20} MiB: no run is")
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            with gzip.open(path) as stream:
-                data = stream.read(MAX_BYTES + 1)
-            if len(data) > MAX_BYTES:
-                raise BadRunError(f"{path} unpacks to more than {MAX_BYTES >> 20} MiB: no run does")
-        return json.loads(data, parse_constant=_no_constant)
-    except (OSError, EOFError) as error:
-        raise BadRunError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-    except (ValueError, RecursionError) as error:
-        what = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:MAX_TEXT]
-        raise BadRunError(f"{path} is no JSON ({what}): expected a file of python -m benchmarks -o") from None
+        run = assembly.run(folder)
+    except BadRunError as error:
+        raise BadRunError(f"{folder}: {error}") from None
+    run.doubts.append(clean(f"interrupted: python -m benchmarks --resume {folder} measures what is missing"))
+    return run
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")
+def runs_of(document: Any) -> Iterator[tuple[Array, dict[str, Any]]]:
+    """Values, ns per page, and merged metadata of every run that has values (calibration has none).
+
+    Raises
+    ------
+    BadRunError
+        When the document, as `read_json` gave it, is no pyperf file.
+    """
+    name = formats.format_of(document)
+    if name != "run":
+        no_pyperf = "no pyperf file" if isinstance(document, dict) else "no JSON object"
+        what = f"a file of {formats.MADE_BY[name]}" if name else no_pyperf
+        raise NotARunError(f"{what}, so no run; {formats.MADE_BY['run']} makes one")
+    common = document.get("metadata", {})
+    for bench in document["benchmarks"]:
+        shared = {**common, **bench.get("metadata", {})}
+        for run in bench["runs"]:
+            if run.get("values"):
+                yield np.array(run["values"], np.float64) * 1e9, {**shared, **run.get("metadata", {})}
 
 
-def runs_of(document: Any) -> Iterator[tuple[list[float], dict[str, Any]]]:
-    """Values and merged metadata of every run that has values (calibration has none)."""
-    suite = _mapping(document, "the file")
-    if "benchmarks" not in suite or not isinstance(suite["benchmarks"], list):
-        raise BadRunError("no pyperf file: expected one of python -m benchmarks -o")
-    common = _mapping(suite.get("metadata", {}), "metadata")
-    for bench in suite["benchmarks"]:
-        bench_ = _mapping(bench, "a benchmark")
-        shared = {**common, **_mapping(bench_.get("metadata", {}), "a benchmark's metadata")}
-        runs = bench_.get("runs")
-        if not isinstance(runs, list):
-            raise BadRunError("a benchmark has no runs")
-        for run in runs:
-            run_ = _mapping(run, "a run")
-            if run_.get("values"):
-                yield (
-                    _numbers(run_["values"]),
-                    {**shared, **_mapping(run_.get("metadata", {}), "a run's metadata")},
-                )
+class NotARunError(BadRunError):
+    """It is well-formed, and something else."""
 
 
-def _mapping(value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise BadRunError(f"{what} is no JSON object")
-    return value
+Row = tuple[Arm, Array, Mapping[str, Any]]
+"""One arm in one process: values, ns per page, and metadata."""
 
 
-def _numbers(values: Any) -> list[float]:
-    if not isinstance(values, list):
-        raise BadRunError("values are no list")
-    for value in values:
-        if type(value) not in (int, float) or not 0 < value < 1:
-            raise BadRunError(f"{str(value)[:40]} is no time per page in seconds")
-    return [float(value) for value in values]
+class _Assembly:
+    """Processes of one file or of several, on their way to a run."""
+
+    def __init__(self) -> None:
+        self.scenarios: dict[str, Scenario] = {}
+        self.processes: dict[tuple[str, str], Process] = {}
+        self.aside: list[str] = []
+
+    def add(self, document: Any) -> None:
+        """Take all that a document holds, or nothing.
+
+        Raises
+        ------
+        BadRunError
+        """
+        rows: dict[tuple[str, str], list[Row]] = {}
+        scenarios = dict(self.scenarios)
+        for values, facts in runs_of(document):
+            name, arm = _identity(facts)
+            axes = {axis: facts[axis] for axis in AXES}
+            scenario = scenarios.setdefault(name, Scenario(name, axes, [], []))
+            if scenario.axes != axes:
+                raise BadRunError(f"scenario {name} has runs with different axes")
+            rows.setdefault((name, facts["pair_id"]), []).append((arm, values, facts))
+        found, aside = {}, []
+        for (name, pair_id), arms in rows.items():
+            what = f"{name}, process {pair_id}"
+            try:
+                if (name, pair_id) in self.processes:
+                    raise BadRunError("it is there twice")
+                found[name, pair_id] = _process(pair_id, arms)
+            except NoTimeError as error:
+                aside.append(f"{what}: {error}")
+            except BadRunError as error:
+                raise BadRunError(f"{what}: {error}") from None
+        self.aside += aside
+        self.processes |= found
+        for key, process in found.items():
+            scenario = self.scenarios.setdefault(key[0], scenarios[key[0]])
+            scenario.processes.append(process)
+            slots = ((arm, facts["slots"]) for arm, _, facts in rows[key] if "slots" in facts)
+            scenario.slots.update(slots)
+            scenario.arms += [arm for arm in process.ns if arm not in scenario.arms]
+
+    def run(self, path: str | Path) -> Run:
+        """All of it.
+
+        Raises
+        ------
+        BadRunError
+            When nothing can be said from it.
+        """
+        if not self.processes and self.aside:
+            raise BadRunError(f"no process can be used: {self.aside[0]}")
+        if not self.processes:
+            raise BadRunError(f"no measured values in it; {formats.MADE_BY['run']} makes such a file")
+        scenarios = list(self.scenarios.values())
+        for scenario in scenarios:
+            for process in scenario.processes:
+                if scenario.base_of(Arm("", "")) not in process.ns:
+                    raise BadRunError(
+                        f"{scenario.name}: process {process.pair_id} did not measure the base of the others"
+                    )
+        if not any(scenario.compares for scenario in scenarios):
+            raise BadRunError(
+                "no arm was measured beside base, so there is nothing to compare; "
+                "python -m benchmarks --quick -o FILE measures some"
+            )
+        _set_quiet_level(scenarios)
+        total = len(self.processes) + len(self.aside)
+        run = Run(str(path), _common(self.processes.values()), scenarios)
+        if self.aside:
+            run.doubts.append(clean(f"{len(self.aside)} of {total} processes set aside: {self.aside[0]}"))
+        return run
 
 
-def _add(
-    scenarios: dict[str, Scenario],
-    processes: dict[tuple[str, str], Process],
-    values: list[float],
-    facts: dict[str, Any],
-) -> None:
-    if facts.get("schema") != SCHEMA:
-        raise BadRunError(f"a run lacks the metadata of {SCHEMA}: measure with python -m benchmarks -o FILE")
-    texts = {name: _text(facts, name) for name in TEXTS}
-    arm = Arm(texts["variant"], texts["gate"])
-    name = texts["scenario"]
-    axes = {axis: texts[axis] for axis in AXES}
-    scenario = scenarios.setdefault(name, Scenario(name, axes, [], []))
-    if scenario.axes != axes:
-        raise BadRunError(f"scenario {name} has runs with different axes")
-    if arm not in scenario.arms:
-        scenario.arms.append(arm)
-    key = (name, texts["pair_id"])
-    if key not in processes:
-        processes[key] = _process(texts["pair_id"], len(values), facts)
-        scenario.processes.append(processes[key])
-    process = processes[key]
-    if arm in process.ns:
-        raise BadRunError(f"{name}: {arm.name} occurs twice in process {texts['pair_id']}")
-    process.ns[arm] = _cells(values, facts, process)
-    process.placements[arm] = times(facts, "layout_ns")
-    process.stacks[arm] = times(facts, "stack_ns") if "stack_ns" in facts else np.zeros(0)
-    slots = facts.get("slots")
-    if slots is not None:
-        if type(slots) is not int or not 0 <= slots <= MOST_SLOTS:
-            raise BadRunError(f"metadata slots is {clean(slots)[:40]!r}: no such number")
-        scenario.slots[arm] = slots
+REQUIRED: Final[Sequence[str]] = formats.schema("run")["$defs"]["facts"]["required"]
+"""Metadata that every run must have, wherever in the file it stands: what the schema cannot ask for."""
 
 
-def _process(pair_id: str, blocks: int, facts: Mapping[str, Any]) -> Process:
-    """A process without its arms."""
-    builds = facts.get("builds", 1)
-    if type(builds) is not int or not 1 <= builds <= MOST_BUILDS:
-        raise BadRunError(f"metadata builds is {clean(builds)[:40]!r}: no such number")
-    cells = len(times(facts, "build_ns")) if "build_ns" in facts else blocks
-    per_block = cells // blocks
-    if cells < blocks or cells % blocks or (builds > 1 and per_block % builds):
-        raise BadRunError(f"{cells} cells are not as many in each of {blocks} values, with {builds} builds")
-    bare, slot_ns = (_per_block(facts, name, blocks) for name in ("bare_ns", "slot_ns"))
-    known = _facts(facts)
-    cycle_ns = known.get("cycle_ns")
-    slot_cycles = slot_ns / float(cycle_ns) if slot_ns is not None and cycle_ns else None
-    return Process(
-        pair_id, facts=known, per_block=per_block, builds=builds, bare=bare, slot_cycles=slot_cycles
+def _identity(facts: Mapping[str, Any]) -> tuple[str, Arm]:
+    """Scenario and arm of a run."""
+    lacking = next((name for name in REQUIRED if name not in facts), None)
+    if lacking:
+        kind = NotARunError if lacking == "schema" else BadRunError
+        raise kind(
+            f"a run lacks the metadata of freepath.run/1 ({lacking}); {formats.MADE_BY['run']} writes it"
+        )
+    return facts["scenario"], Arm(facts["variant"], facts["gate"])
+
+
+def _process(pair_id: str, rows: Sequence[Row]) -> Process:
+    """A process from the runs of its arms.
+
+    Raises
+    ------
+    BadRunError, NoTimeError
+    """
+    _, values, facts = rows[0]
+    blocks, builds = len(values), facts.get("builds", 1)
+    if type(builds) is not int:  # JSON Schema takes 8.0 for a whole number
+        raise BadRunError(f"builds is {builds}, expected a whole number")
+    count = len(times(facts, "build_ns")) if "build_ns" in facts else blocks
+    size = count // blocks
+    if count < blocks or count % blocks or (builds > 1 and size % builds):
+        raise BadRunError(f"{count} cells are not as many in each of {blocks} values, with {builds} builds")
+    slot_ns, cycle_ns = per_block(facts, "slot_ns", blocks), facts.get("cycle_ns")
+    process = Process(
+        pair_id,
+        facts={clean(name): clean(fact) if isinstance(fact, str) else fact for name, fact in facts.items()},
+        per_block=size,
+        builds=builds,
+        bare=per_block(facts, "bare_ns", blocks),
+        slot_cycles=None if slot_ns is None or cycle_ns is None else slot_ns / cycle_ns,
     )
+    for arm, means, own in rows:
+        if arm in process.ns:
+            raise BadRunError(f"{arm.name} occurs twice")
+        process.ns[arm] = cells(means, own, size)
+        process.placements[arm] = times(own, "layout_ns")
+        process.stacks[arm] = times(own, "stack_ns") if "stack_ns" in own else np.zeros(0)
+    if len(set(map(len, process.ns.values()))) != 1:
+        raise BadRunError("its arms differ in blocks")
+    if not any(arm.variant == "base" for arm in process.ns):
+        raise BadRunError("it has no base to compare with")
+    return process
 
 
-def _per_block(facts: Mapping[str, Any], name: str, blocks: int) -> Array | None:
-    """One number per value, or None where the file has none."""
-    if name not in facts:
-        return None
-    numbers = times(facts, name)
-    if len(numbers) != blocks:
-        raise BadRunError(f"{name} has {len(numbers)} numbers for {blocks} values")
-    return numbers
-
-
-def _set_quiet_level(scenarios: list[Scenario]) -> None:
+def _set_quiet_level(scenarios: Iterable[Scenario]) -> None:
     """The core is the same for all scenarios of a file, so one that was busy throughout is seen to be."""
     levels = [p.slot_cycles for scenario in scenarios for p in scenario.processes]
     known = [level for level in levels if level is not None]
@@ -286,92 +348,12 @@ def _set_quiet_level(scenarios: list[Scenario]) -> None:
             scenario.quiet_level = quiet
 
 
-def _cells(values: list[float], facts: Mapping[str, Any], process: Process) -> Array:
-    """Ns per page of every cell; they must be what the values are the means of."""
-    means = np.array(values) * 1e9
-    if "build_ns" not in facts:
-        if process.per_block != 1:
-            raise BadRunError(f"an arm of process {process.pair_id} has no build_ns, others have")
-        return means
-    cells = times(facts, "build_ns")
-    if len(cells) != len(values) * process.per_block:
-        raise BadRunError(f"arms of process {process.pair_id} differ in their cells")
-    if not np.allclose(cells.reshape(len(values), -1).mean(axis=1), means, rtol=1e-6, atol=CELL_ROUNDING):
-        raise BadRunError("build_ns does not fit the values, which are the means of its cells")
-    return cells
-
-
-@lru_cache(maxsize=4096)
-def _is_word(value: str) -> bool:
-    """The same few words stand in every run of a file."""
-    return WORD.fullmatch(value) is not None
-
-
-def _text(facts: Mapping[str, Any], name: str) -> str:
-    value = facts.get(name)
-    if not isinstance(value, str) or not _is_word(value):
-        raise BadRunError(f"metadata {name} is {str(value)[:40]!r}: not as python -m benchmarks writes it")
-    return value
-
-
-def times(facts: Mapping[str, Any], name: str) -> Array:
-    """Times in ns per page, separated by spaces; those that were not measured (`nan`) are left out."""
-    text = facts.get(name)
-    if not isinstance(text, str) or len(text) > MAX_TIMES:
-        raise BadRunError(f"{name} is no text of numbers: not as python -m benchmarks writes it")
-    try:
-        numbers = np.array(text.split(), np.float64)
-    except ValueError:
-        raise BadRunError(f"{name} is {clean(text)[:40]!r}: not numbers") from None
-    measured: Array = numbers[~np.isnan(numbers)]
-    if not ((measured > 0) & (measured < 1e9)).all():
-        raise BadRunError(f"{name} is {clean(text)[:40]!r}: not ns per page")
-    return measured
-
-
 def clean(value: Any) -> str:
-    """A stranger's text, on one line and of bounded length."""
-    text = str(value)[:MAX_TEXT]
-    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
+    """A stranger's text, on one line, of bounded length, control characters shown and not obeyed."""
+    return printable(str(value)[:MAX_TEXT])
 
 
-def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata as plain short texts and finite numbers."""
-    kept: dict[str, Any] = {}
-    for name, value in facts.items():
-        a_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if name in NUMBERS and not (a_number and 0 <= value < 1e6):
-            raise BadRunError(f"metadata {name} is {clean(value)[:40]!r}: no such number")
-        if isinstance(value, bool | str):
-            kept[clean(name)] = clean(value)
-        elif isinstance(value, int | float) and math.isfinite(value) and abs(value) < 1e18:
-            kept[clean(name)] = value
-    return kept
-
-
-NUMBERS: Final = (
-    "cycle_ns",
-    "ticks_per_ns",
-    "duration",
-    "busy_pct",
-    "steal_pct",
-    "looks",
-    "load_before",
-    "load_after",
-)
-
-
-def _check(scenario: Scenario, path: str | Path) -> None:
-    if not any(arm.variant == "base" for arm in scenario.arms):
-        raise BadRunError(f"{path}: scenario {scenario.name} has no base to compare with")
-    for process in scenario.processes:
-        if len({len(cells) for cells in process.ns.values()}) != 1:
-            raise BadRunError(f"{path}: {scenario.name}: arms of process {process.pair_id} differ in blocks")
-        if scenario.base_of(Arm("", "")) not in process.ns:
-            raise BadRunError(f"{path}: {scenario.name}: process {process.pair_id} did not measure the base")
-
-
-def _common(processes: Any) -> dict[str, Any]:
+def _common(processes: Iterable[Process]) -> dict[str, Any]:
     """Facts of the run: the value all processes share, or the tuple of their values."""
     names = (*MACHINE, *SCHEME, "commit", "freepath_command", "seed")
     found: dict[str, Any] = {}

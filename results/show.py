@@ -19,7 +19,7 @@ REAL_FREE_GHZ: Final = 4.0
 
 
 def document(run: Run, margin: Margin) -> dict[str, Any]:
-    """The document of `--format json` (show.schema.json)."""
+    """The document of `--format json` (schemas/show.schema.json)."""
     groups = analyse(run, margin)
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
     return {
@@ -48,6 +48,7 @@ def run_facts(run: Run) -> dict[str, Any]:
 
 def run_warnings(run: Run) -> Iterator[str]:
     """What is doubtful about the file as a whole."""
+    yield from run.doubts
     mixable = {
         "hostname": "machines",
         "commit": "commits",
@@ -261,7 +262,12 @@ def as_table(run: Run, margin: Margin) -> str:
     stream = io.StringIO()
     real = Console()
     console = Console(
-        file=stream, width=max(real.width, WIDE), force_terminal=real.is_terminal, highlight=False
+        file=stream,
+        width=max(real.width, WIDE),
+        force_terminal=real.is_terminal,
+        highlight=False,
+        markup=False,
+        emoji=False,
     )
     for group in groups:
         table = Table(
@@ -278,11 +284,11 @@ def as_table(run: Run, margin: Margin) -> str:
         for cell in group.cells:
             table.add_row(*row_of(cell))
         console.print(table)
-        console.print(noise_line(group), markup=False)
+        console.print(noise_line(group))
         for warning in group.warnings:
-            console.print(f"warning: {warning}", markup=False)
+            console.print(f"warning: {warning}")
     for line in (*(f"warning: {w}" for w in run_warnings(run)), *footer(run, groups)):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     return stream.getvalue()
 
 
@@ -292,26 +298,27 @@ def as_markdown(run: Run, margin: Margin) -> str:
     lines: list[str] = []
     for group in groups:
         lines += [
-            f"**{_escape(title_of(group))}**",
+            f"**{escape(title_of(group))}**",
             "",
             f"| {' | '.join(HEADINGS)} |",
             f"|{'|'.join('---:' if heading in NUMERIC else '---' for heading in HEADINGS)}|",
         ]
-        lines += [f"| {' | '.join(_escape(text) for text in row_of(cell))} |" for cell in group.cells]
+        lines += [f"| {' | '.join(escape(text) for text in row_of(cell))} |" for cell in group.cells]
         lines += [
             "",
-            _escape(noise_line(group)),
+            escape(noise_line(group)),
             "",
-            *(f"Warning: {_escape(warning)}" for warning in group.warnings),
+            *(f"Warning: {escape(warning)}" for warning in group.warnings),
             "",
         ]
-    lines += [_escape(line) + "  " for line in (*run_warnings(run), *footer(run, groups))]
+    lines += [escape(line) + "  " for line in (*run_warnings(run), *footer(run, groups))]
     return "\n".join(lines) + "\n"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Markdown that shows as typed, whoever wrote it."""
     return "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)
 
 
+_escape = escape
 FORMATS: Final = {"table": as_table, "json": as_json, "csv": as_csv, "markdown": as_markdown}

@@ -11,6 +11,7 @@ import pytest
 from scipy.stats import binom
 
 from results import history as module
+from results.folder import SAME_MACHINE
 from results.history import Series, change_points, history
 from results.load import Array, BadRunError
 from tests import runfile
@@ -81,7 +82,7 @@ def test_a_series_is_of_one_machine(tmp_path: Path) -> None:
     series = history(tmp_path)
     v1 = of_v1(series)
     assert [row.machine["cpu_microcode"] for row in v1] == ["0x1", "0x2"]
-    assert all(row.machine.keys() == set(module.SAME_MACHINE) for row in v1)
+    assert all(row.machine.keys() == set(SAME_MACHINE) for row in v1)
     assert [len(row.points) for row in v1] == [4, 4] and not any(row.changes for row in series)
     lines = list(module.lines(series))
     headings = [line for line in lines if line.startswith("machine: ")]
@@ -90,7 +91,7 @@ def test_a_series_is_of_one_machine(tmp_path: Path) -> None:
     assert "host" not in "".join(lines)
 
 
-@pytest.mark.parametrize("name", module.SAME_MACHINE)
+@pytest.mark.parametrize("name", SAME_MACHINE)
 def test_each_fact_makes_a_machine(name: str, tmp_path: Path) -> None:
     """None of them is read for show."""
     for day in range(2):

@@ -1,0 +1,128 @@
+"""Read a document that somebody else may have written: once, bounded, and checked before it is used."""
+
+import json
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from model.common.errors import FileError
+from model.common.files import STANDARD, read_bounded
+from results import formats
+
+MAX_BYTES: Final = 256 << 20
+MAX_PARTS: Final = 16 << 20
+"""Values, lists and objects: each takes up to 64 bytes, so that 256 MiB of `[],` would take 5 GiB."""
+READ: Final = ("run", "census")
+"""Formats that are read back."""
+ENDLESS: Final = frozenset(range(32)) - frozenset(b"\t\n\r\x1f")
+"""No text begins with such a byte, nor gzip: /dev/zero does."""
+
+
+class BadRunError(FileError):
+    """The file is no run of freepath, or no census; the message says why and what to do."""
+
+
+def read_json(path: str | Path) -> Any:
+    """A JSON document, unpacked if need be; a run or a census as their schemas say.
+
+    Raises
+    ------
+    BadRunError
+    """
+    source = Path(path)
+    try:
+        _refuse_folder(source)
+        _refuse_endless(source)
+        document = _parsed(read_bounded(source, MAX_BYTES))
+        name = formats.format_of(document)
+        wrong = formats.fault(document, name) if name in READ else None
+    except OSError as error:
+        raise BadRunError(f"cannot read {path}: {error.strerror}") from None
+    except FileError as error:
+        raise BadRunError(str(error)) from None
+    except RecursionError:
+        raise BadRunError(f"{path} is no JSON (nested too deeply): {_wanted()}") from None
+    except ValueError as error:
+        raise BadRunError(f"{path} is no JSON ({error}): {_wanted()}") from None
+    if wrong:
+        raise BadRunError(f"{path}: {wrong}")
+    return document
+
+
+def _wanted() -> str:
+    return f"expected a file of {formats.MADE_BY['run']}"
+
+
+def _parsed(data: bytes) -> Any:
+    """Any byte of it may be a stranger's, so it is UTF-8, says everything once, and is not too large."""
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_PARTS:
+        raise ValueError(f"more than {MAX_PARTS} values")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("not in UTF-8") from None
+    return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{formats.shown(max(names, key=names.count))} twice in an object")
+    return found
+
+
+def _refuse_folder(path: Path) -> None:
+    if str(path) != STANDARD and path.is_dir():
+        raise FileError(
+            f"cannot read {path}: a folder without plan.json is no interrupted run; name a file in it"
+        )
+
+
+def _refuse_endless(path: Path) -> None:
+    """Look at the first byte of a device, which need not end, and of standard input, without taking it."""
+    if str(path) == STANDARD:
+        first = sys.stdin.buffer.peek(1)[:1] if hasattr(sys.stdin.buffer, "peek") else b""
+    elif stat.S_ISCHR(path.stat().st_mode):
+        with path.open("rb", buffering=0) as device:
+            first = b"" if os.isatty(device.fileno()) else device.read(1)
+    else:
+        return
+    if first and first[0] in ENDLESS:
+        raise FileError(f"{path} is no JSON: it begins with byte {first[0]}")
+
+
+@contextmanager
+def regular(path: str | Path) -> Iterator[Path]:
+    """The path of a regular file with the same content, for whoever reads it more than once.
+
+    A file or folder is that itself; standard input, a pipe or a device is copied, and the copy goes away.
+
+    Raises
+    ------
+    BadRunError
+    """
+    source = Path(path)
+    stream = str(source) == STANDARD or source.is_relative_to("/dev") or source.is_relative_to("/proc")
+    if not stream and (source.is_file() or source.is_dir() or not source.exists()):
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="freepath-") as folder:
+        copy = Path(folder) / ("standard-input" if str(source) == STANDARD else source.name)
+        try:
+            _refuse_endless(source)
+            copy.write_bytes(read_bounded(source, MAX_BYTES))
+        except OSError as error:
+            raise BadRunError(f"cannot read {path}: {error.strerror}") from None
+        except FileError as error:
+            raise BadRunError(str(error)) from None
+        yield copy

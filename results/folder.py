@@ -1,0 +1,63 @@
+"""The runs of a folder, for what looks at several of them.
+
+What lies beside them is passed over in silence; what should have been a run and is none is named.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from model.common.command import printable
+from results.calibration import CHAIN
+from results.load import CPU, PLAN, BadRunError, NotARunError, Run, load
+
+SAME_MACHINE: Final = ("cpu_model_name", *CPU, "freepath_cpu", "numba")
+"""Facts that make a machine: the processor and what compiled for it. A host's name changes and is reused."""
+
+
+def runs_in(folder: Path) -> Iterator[Run]:
+    """Every run in a folder and below that measures the model, not the instrument, on one machine.
+
+    A run that is damaged, interrupted or mixes machines is left out, with a line on standard error.
+
+    Raises
+    ------
+    BadRunError
+        When there is no folder.
+    """
+    if not folder.is_dir():
+        raise BadRunError(f"{folder} is no folder of runs")
+    for path in _files(folder):
+        try:
+            run = load(path)
+        except NotARunError:
+            continue  # census and figures lie beside the runs
+        except BadRunError as error:
+            _leave_out(str(error))
+            continue
+        arms = (arm for scenario in run.scenarios for arm in scenario.arms)
+        if not any(arm.variant.startswith(CHAIN) for arm in arms) and _is_of_one_machine(run):
+            yield run
+
+
+def _files(folder: Path) -> list[Path]:
+    """What may be a run; the processes of an interrupted one are none by themselves."""
+    found = sorted(p for name in ("*.json", "*.json.gz") for p in folder.rglob(name) if p.is_file())
+    partial = {path.parent for path in found if path.name == PLAN}
+    for interrupted in sorted(partial):
+        _leave_out(f"{interrupted} is a run that was interrupted")
+    return [path for path in found if path.parent not in partial]
+
+
+def _is_of_one_machine(run: Run) -> bool:
+    """Whether its processes agree on the machine; says what they differ in."""
+    mixed = {name: value for name in SAME_MACHINE if isinstance(value := run.facts.get(name), tuple)}
+    if mixed:
+        text = "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in mixed.items())
+        _leave_out(f"{run.path} mixes machines: {text}")
+    return not mixed
+
+
+def _leave_out(reason: str) -> None:
+    print(f"left out: {printable(reason)}", file=sys.stderr)

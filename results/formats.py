@@ -1,0 +1,119 @@
+"""What freepath writes, format by format: a schema each in `schemas/`, and docs/format.md in prose.
+
+A document is checked here before anything acts on a value of it; code that comes later checks only what a
+schema cannot say. jsonschema-rs does it in 2 % of the time of `show`, and its patterns cannot be made slow:
+docs/format.md has the figures.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema_rs
+
+from model.common.command import printable
+
+SCHEMAS: Final = Path(__file__).parent / "schemas"
+MADE_BY: Final = {
+    "run": "python -m benchmarks -o FILE",
+    "census": "python -m benchmarks.census --json -o FILE",
+    "show": "python -m results show --format json",
+    "claims": "python -m results claims --format json",
+    "compare": "python -m results compare --format json",
+    "history": "python -m results history --format json",
+    "calibration": "python -m results calibration --format json",
+    "list": "python -m benchmarks --list --json",
+    "doctor": "python -m benchmarks --doctor --json",
+}
+"""Format -> the command that writes it."""
+ARM: Final = ("variant", "gate", "memcg", "page_kind", "depth", "checks", "free")
+"""What names an arm of a census."""
+SHOWN: Final = 40
+"""Characters of a stranger's text in a message."""
+PLACE: Final = 120
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """The schema of a format."""
+    document: dict[str, Any] = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
+    return document
+
+
+@cache
+def validator(name: str) -> jsonschema_rs.Validator:
+    """It compiled; patterns by an engine whose time is linear, whatever they are matched with."""
+    return jsonschema_rs.validator_for(
+        schema(name), pattern_options=jsonschema_rs.RegexOptions(), mask="it", offline=True
+    )
+
+
+def format_of(document: Any) -> str | None:
+    """Which format a document claims to have; None: none of freepath."""
+    if not isinstance(document, dict):
+        return None
+    if "benchmarks" in document:
+        return "run"
+    named = document.get("schema")
+    return next((name for name in MADE_BY if named == f"freepath.{name}/1"), None)
+
+
+def fault(document: Any, name: str) -> str | None:
+    """The first thing that is wrong with a document, on one short line; None when it is as it should be."""
+    try:
+        validator(name).validate(document)
+    except jsonschema_rs.ValidationError as error:
+        what = f"{place(error.instance_path)} {_said(error, document, schema(name))}"
+    except UnicodeEncodeError:
+        what = "a text in it is not Unicode, but half of a surrogate pair"
+    except ValueError:
+        what = "it is nested too deeply"
+    else:
+        what = RULES[name](document) if name in RULES else ""
+    return f"{what}; {MADE_BY[name]} makes such a file" if what else None
+
+
+def _said(error: jsonschema_rs.ValidationError, document: Any, whole: Mapping[str, Any]) -> str:
+    """`is 'x', expected a whole number`: what was found, and what the schema says should be there."""
+    kind = error.kind.as_dict()
+    if error.kind.name == "required":
+        return f"lacks {kind['property']}"
+    if error.kind.name == "additionalProperties":
+        return f"has an unknown {shown(kind['unexpected'][0])}"
+    expected = _at(whole, error.schema_path[:-1]).get("description", error.message)
+    return f"is {shown(_at(document, error.instance_path))}, expected {expected}"
+
+
+def _at(document: Any, path: Sequence[str | int]) -> Any:
+    for step in path:
+        document = document[step]
+    return document
+
+
+def shown(value: Any) -> str:
+    """A stranger's value, short and on one line."""
+    if isinstance(value, dict | list):
+        return ("an object" if isinstance(value, dict) else "a list") + f" of {len(value)}"
+    text = repr(value) if isinstance(value, str) else json.dumps(value)
+    return printable(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")
+
+
+def place(path: Sequence[str | int]) -> str:
+    """`benchmarks[0].metadata.builds`."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step[:SHOWN]}" for step in path)
+    text = "".join(steps).removeprefix(".") or "it"
+    return printable(text if len(text) <= PLACE else f"...{text[-PLACE:]}")
+
+
+def _arms_differ(document: Mapping[str, Any]) -> str:
+    """A census has every arm once."""
+    names = Counter("/".join(arm[name] for name in ARM) for arm in document["arms"])
+    twice = next((name for name, count in names.items() if count > 1), None)
+    return f"arm {twice} is there twice" if twice else ""
+
+
+RULES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {"census": _arms_differ}
+"""Format -> what its schema cannot say; an empty text when nothing is wrong."""
