@@ -57,11 +57,9 @@ def _run(name: str, command: Callable[[], int]) -> int:
     prepare_streams()
     status = 0
     try:
-        status = command()
+        status = _status(command)
         sys.stdout.flush()
         return status
-    except SystemExit as stop:  # argparse has helped
-        return stop.code if isinstance(stop.code, int) else 0
     except BrokenPipeError:
         forget(sys.stdout)  # the reader has gone, as `head` does: what was found stays found
         return status
@@ -80,6 +78,14 @@ def _run(name: str, command: Callable[[], int]) -> int:
             traceback.print_exc()
         note(f"{name}: this is a defect of freepath; please report the lines above")
         return DEFECT
+
+
+def _status(command: Callable[[], int]) -> int:
+    """Of a command that may end by exit, as argparse does when it has helped."""
+    try:
+        return command()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
 
 
 class Parser(argparse.ArgumentParser):

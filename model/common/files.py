@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
+from model.common.command import say
 from model.common.errors import FileError
 
 STANDARD: Final = "-"
@@ -29,7 +30,7 @@ def write_new(path: Path | str, content: str | bytes, *, replace: bool = False) 
     """Write a file as a whole; text as UTF-8, and packed if the name ends in `.gz`.
 
     A link is followed, so that it stays one. A pipe or a device is written to, never replaced; `-` is
-    standard output.
+    standard output, to which text goes in its own encoding.
 
     Parameters
     ----------
@@ -42,12 +43,13 @@ def write_new(path: Path | str, content: str | bytes, *, replace: bool = False) 
         When the file exists and is not to be replaced, or cannot be written; what was there stays as it was.
     """
     path = Path(path)
-    data = content.encode() if isinstance(content, str) else content
+    if str(path) == STANDARD:
+        say(content)
+        return
+    # Half of a surrogate pair, which JSON may hold, is no character: nothing can be written of it.
+    data = content.encode(errors="replace") if isinstance(content, str) else content
     try:
-        if str(path) == STANDARD:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        elif _is_stream(path):
+        if _is_stream(path):
             path.write_bytes(data)
         else:
             # The same content gives the same bytes: no time of packing.
