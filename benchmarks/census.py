@@ -9,64 +9,72 @@ For example:
   python -m benchmarks.census --cpu x86-64-v3 --json -o census.json
 """
 
-import argparse
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.cases import Arm, Case, Scenario, SelectionError, select
-from benchmarks.counting import Counts, count_case
-from model.common.errors import FreepathError
-from model.start import mix_of
-from model.store import DEFAULT_CPU, Store
+from model.common.command import Parser, console, run, say
+from model.common.files import STANDARD, check_target, write_new
+
+if TYPE_CHECKING:
+    from benchmarks.cases import Arm, Case, Scenario
+    from benchmarks.counting import Counts
 
 WIDE: Final = 160
-"""Columns when the output is no terminal."""
+LEAST: Final = 120
+"""Columns when the output is no terminal, and the fewest on one."""
 SCHEMA: Final = "freepath.census/1"
+NUMBERS: Final = (
+    "instructions",
+    "over base",
+    "loads",
+    "stores",
+    "branches",
+    "taken",
+    "locked",
+    "lines",
+    "bytes",
+)
+"""Headings of the table between the arm and what it adds."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
+    return run("python -m benchmarks.census", lambda: _command(argv))
+
+
+def _command(argv: Sequence[str]) -> int:
+    """What takes long to import is imported where it is used, so that Ctrl-C is met at any time."""
     args = _parser().parse_args(argv)
-    try:
-        if args.output and Path(args.output).exists() and not args.force:
-            raise FreepathError(f"{args.output} exists: choose another name, or --force")
-        document = census(census_cases(args.only), args.cpu)
-        text = as_json(document)
-        if args.output:
-            Path(args.output).write_text(text)
-        if args.json and not args.output:
-            sys.stdout.write(text)
-        elif not args.json:
-            show(document)
-        if args.mca:
-            from benchmarks.mca import predictions
+    if args.output is not None:
+        check_target(args.output, replace=args.force)
+    cases = census_cases(args.only)
+    document = census(cases, args.cpu)
+    if args.output is not None:
+        write_new(args.output, as_json(document), replace=args.force)
+    if args.json and args.output is None:
+        say(as_json(document))
+    elif not args.json and args.output != STANDARD:
+        show(document)
+    if args.mca:
+        from benchmarks.mca import predictions
+        from model.store import Store
 
-            for line in predictions(census_cases(args.only), Store(cpu=args.cpu), args.mca):
-                print(line)
-        return 0
-    except FreepathError as error:
-        print(f"python -m benchmarks.census: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"python -m benchmarks.census: cannot write {args.output}: {error.strerror}", file=sys.stderr)
-        return 2
+        for line in predictions(cases, Store(cpu=document["cpu"]), args.mca):
+            say(f"{line}\n")
+    return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.census",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser() -> Parser:
+    from model.store import DEFAULT_CPU
+
+    parser = Parser(prog="python -m benchmarks.census", description=__doc__)
     parser.add_argument("--only", default="", metavar="EXPR", help="as in python -m benchmarks")
     parser.add_argument("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for")
     parser.add_argument("--json", action="store_true", help="the whole document instead of a table")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the JSON there")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the JSON there; - is standard output")
     parser.add_argument("--force", action="store_true", help="overwrite FILE")
     parser.add_argument(
         "--mca",
@@ -78,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def census_cases(only: str = "") -> list[Case]:
+def census_cases(only: str = "") -> "list[Case]":
     """Cases that counting tells apart: not by memory size, order, entry, or the share of a mix.
 
     Raises
@@ -86,6 +94,9 @@ def census_cases(only: str = "") -> list[Case]:
     SelectionError
         Also when none is left.
     """
+    from benchmarks.cases import SelectionError, select
+    from model.start import mix_of
+
     cases = [
         case
         for case in select(only)
@@ -99,15 +110,21 @@ def census_cases(only: str = "") -> list[Case]:
     return cases
 
 
-def census(cases: Sequence[Case], cpu: str = DEFAULT_CPU) -> dict[str, Any]:
+def census(cases: "Sequence[Case]", cpu: str = "") -> dict[str, Any]:
     """Count every arm of every case; the document of design.md section 7."""
+    from importlib.metadata import version
+
+    from benchmarks.counting import count_case
+    from model.store import DEFAULT_CPU, Store
+
+    cpu = cpu or DEFAULT_CPU
     store = Store(cpu=cpu)
     store.ensure([case.scenario.image(arm) for case in cases for arm in case.arms])
     arms = [entry for case in cases for entry in _entries(case, count_case(case, store))]
     return {"schema": SCHEMA, "cpu": cpu, "numba": version("numba"), "arms": arms}
 
 
-def _entries(case: Case, counted: dict[Arm, dict[str, Counts]]) -> Iterator[dict[str, Any]]:
+def _entries(case: "Case", counted: "dict[Arm, dict[str, Counts]]") -> Iterator[dict[str, Any]]:
     for arm, figures in counted.items():
         base = counted[base_of(arm, case)]
         for name, counts in figures.items():
@@ -119,13 +136,13 @@ def _entries(case: Case, counted: dict[Arm, dict[str, Counts]]) -> Iterator[dict
             }
 
 
-def base_of(arm: Arm, case: Case) -> Arm:
+def base_of(arm: "Arm", case: "Case") -> "Arm":
     """The base that an arm is compared with: of its own gate, else the first."""
     bases = [other for other in case.arms if other.variant == "base"]
     return next((base for base in bases if base.gate == arm.gate), bases[0])
 
 
-def _axes(scenario: Scenario, arm: Arm) -> dict[str, str]:
+def _axes(scenario: "Scenario", arm: "Arm") -> dict[str, str]:
     axes = scenario.metadata()
     names = ("memcg", "page_kind", "depth", "checks")
     return {"variant": arm.variant, "gate": arm.gate, **{name: axes[name] for name in names}}
@@ -140,10 +157,9 @@ def as_json(document: dict[str, Any]) -> str:
 
 def show(document: dict[str, Any]) -> None:
     """Print one table per memcg state, page kind, depth and kind of free."""
-    from rich.console import Console
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for arm in document["arms"]:
         key: tuple[str, ...] = (
@@ -154,28 +170,19 @@ def show(document: dict[str, Any]) -> None:
             arm["free"],
         )
         groups.setdefault(key, []).append(arm)
-    for key, arms in groups.items():
-        table = Table(title=" / ".join(key), title_justify="left")
-        table.add_column("arm")
-        for name in (
-            "instructions",
-            "over base",
-            "loads",
-            "stores",
-            "branches",
-            "taken",
-            "locked",
-            "lines",
-            "bytes",
-        ):
-            table.add_column(name, justify="right")
-        table.add_column("adds")
-        for arm in arms:
-            table.add_row(*_row(arm))
-        console.print(table)
-    console.print(
-        f"compiled for {document['cpu']} by Numba {document['numba']}; exact, the same in every run"
-    )
+    with console(WIDE, LEAST) as page:
+        for key, arms in groups.items():
+            title = " / ".join(key)
+            table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
+            table.add_column("arm", no_wrap=True)
+            for name in NUMBERS:
+                table.add_column(name, justify="right", no_wrap=True)
+            table.add_column("adds", overflow="fold")
+            for arm in arms:
+                table.add_row(*_row(arm))
+            page.print(table)
+        compiled = f"compiled for {document['cpu']} by Numba {document['numba']}"
+        page.print(f"{compiled}; exact, the same in every run")
 
 
 def _row(arm: dict[str, Any]) -> list[str]:

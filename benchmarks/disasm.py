@@ -8,55 +8,55 @@ For example:
   python -m benchmarks.disasm keyfirst --memcg on-active --function free_pages_prepare
 """
 
-import argparse
 import ctypes
 import difflib
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-import capstone
+from model.common.command import Parser, console, run
 
-from benchmarks.cases import Arm, Case, Scenario, SelectionError
-from benchmarks.census import base_of
-from benchmarks.counting import check_one_kind, traced
-from benchmarks.emulator import Trace
-from model.common.errors import FreepathError
-from model.image import GATES
-from model.keys import KEYS
-from model.machine import MEMCG_STATES
-from model.start import PAGE_KINDS
-from model.store import DEFAULT_CPU, Store
-from model.text import Placement
+if TYPE_CHECKING:
+    from benchmarks.cases import Arm, Scenario
+    from benchmarks.emulator import Trace
+    from model.text import Placement
 
-NAMES = {number: name for name, number in KEYS.items()}
+WIDE: Final = 140
+"""Columns when the output is no terminal."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
+    return run("python -m benchmarks.disasm", lambda: _command(argv))
+
+
+def _command(argv: Sequence[str]) -> int:
+    """What takes long to import is imported where it is used, so that Ctrl-C is met at any time."""
+    from benchmarks.cases import Case, Scenario
+    from benchmarks.census import base_of
+    from benchmarks.counting import check_one_kind, traced
+    from model.store import Store
+
     args = _parser().parse_args(argv)
-    try:
-        scenario = Scenario(args.memcg, args.page_kind)
-        check_one_kind(scenario)
-        arm = _arm(scenario, args.arm, args.gate)
-        store = Store(cpu=args.cpu)
-        base = base_of(arm, Case(scenario, tuple(scenario.arms)))
-        store.ensure([scenario.image(arm), scenario.image(base)])
-        placement, (trace,) = traced(scenario, arm, store)
-        reference, _ = traced(scenario, base, store)
-        _show(Listing(placement, trace, reference), args.function, f"{arm.name}, {scenario.name}")
-        return 0
-    except FreepathError as error:
-        print(f"python -m benchmarks.disasm: {error}", file=sys.stderr)
-        return 2
+    scenario = Scenario(args.memcg, args.page_kind)
+    check_one_kind(scenario)
+    arm = _arm(scenario, args.arm, args.gate)
+    store = Store(cpu=args.cpu)
+    base = base_of(arm, Case(scenario, tuple(scenario.arms)))
+    store.ensure([scenario.image(arm), scenario.image(base)])
+    placement, (trace,) = traced(scenario, arm, store)
+    reference, _ = traced(scenario, base, store)
+    _show(Listing(placement, trace, reference), args.function, f"{arm.name}, {scenario.name}")
+    return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.disasm",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser() -> Parser:
+    from model.image import GATES
+    from model.machine import MEMCG_STATES
+    from model.start import PAGE_KINDS
+    from model.store import DEFAULT_CPU
+
+    parser = Parser(prog="python -m benchmarks.disasm", description=__doc__)
     parser.add_argument("arm", metavar="ARM", help="variant, or variant/gate")
     parser.add_argument("--gate", choices=GATES, help="jump-label where there is one")
     parser.add_argument("--memcg", choices=MEMCG_STATES, default="on-idle")
@@ -66,11 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _arm(scenario: Scenario, name: str, gate: str | None) -> Arm:
+def _arm(scenario: "Scenario", name: str, gate: str | None) -> "Arm":
     variant, _, wanted = name.partition("/")
     wanted = gate or wanted
     arms = [arm for arm in scenario.arms if arm.variant == variant and wanted in ("", arm.gate)]
     if not arms:
+        from benchmarks.cases import SelectionError
+
         there = ", ".join(arm.name for arm in scenario.arms)
         raise SelectionError(f"no arm {name} in {scenario.name}; there are {there}")
     return arms[0]
@@ -79,11 +81,17 @@ def _arm(scenario: Scenario, name: str, gate: str | None) -> Arm:
 class Listing:
     """Instructions of the functions that one free passed, each with its marks."""
 
-    def __init__(self, placement: Placement, trace: Trace, reference: Placement) -> None:
+    def __init__(self, placement: "Placement", trace: "Trace", reference: "Placement") -> None:
+        import capstone
+
+        from model.keys import KEYS
+
         self.placement, self.trace, self.reference = placement, trace, reference
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._decoder.syntax = capstone.CS_OPT_SYNTAX_ATT
         self._decoder.detail = True
+        self._calls = frozenset({capstone.CS_GRP_JUMP, capstone.CS_GRP_CALL})
+        self._keys = {number: name for name, number in KEYS.items()}
         self.touched: dict[int, list[str]] = {}
         for at, access in trace.order:
             if access.object != "stack":
@@ -106,25 +114,25 @@ class Listing:
     def lines(self, function: str) -> Iterator[tuple[str, str, str, bool]]:
         """Mark, text, remark, and whether it ran, of every instruction."""
         ours, theirs = self._decoded(self.placement, function), self._decoded(self.reference, function)
-        changed = _changed([_shape(i) for i in theirs], [_shape(i) for i in ours])
+        changed = _changed(list(map(self._shape, theirs)), list(map(self._shape, ours)))
         sites = {site.code: site for site in self.placement.sites}
         for number, instruction in enumerate(ours):
             remark = ", ".join(dict.fromkeys(self.touched.get(instruction.address, [])))
             if instruction.address in sites:
                 site = sites[instruction.address]
                 state = "JMP" if instruction.mnemonic.startswith("jmp") else "NOP"
-                remark = f"static key {NAMES[site.key]}: {state}, target {self._name(site.target)}"
+                remark = f"static key {self._keys[site.key]}: {state}, target {self._name(site.target)}"
             ran = instruction.address in self.trace.executed
             mark = ">" if number in changed else " "
             yield mark, f"{instruction.mnemonic:7} {self._operands(instruction)}", remark, ran
 
-    def _decoded(self, placement: Placement, function: str) -> list[Any]:
+    def _decoded(self, placement: "Placement", function: str) -> list[Any]:
         offset, size = placement.code.functions.get(function, (0, 0))
         start = placement.base + offset
         return list(self._decoder.disasm(ctypes.string_at(start, size), start))
 
     def _operands(self, instruction: Any) -> str:
-        if instruction.group(capstone.CS_GRP_JUMP) or instruction.group(capstone.CS_GRP_CALL):
+        if self._calls & set(instruction.groups):
             return self._name(int(instruction.op_str, 16))
         return str(instruction.op_str)
 
@@ -136,10 +144,11 @@ class Listing:
                 return f"{name}+{inside - offset:#x}" if inside > offset else name
         return f"out of line+{inside:#x}"
 
-
-def _shape(instruction: Any) -> str:
-    jump = instruction.group(capstone.CS_GRP_JUMP) or instruction.group(capstone.CS_GRP_CALL)
-    return str(instruction.mnemonic if jump else f"{instruction.mnemonic} {instruction.op_str}")
+    def _shape(self, instruction: Any) -> str:
+        """The instruction as it is compared: where a jump goes depends on where the code lies."""
+        if self._calls & set(instruction.groups):
+            return str(instruction.mnemonic)
+        return f"{instruction.mnemonic} {instruction.op_str}"
 
 
 def _changed(theirs: list[str], ours: list[str]) -> set[int]:
@@ -152,21 +161,22 @@ def _changed(theirs: list[str], ours: list[str]) -> set[int]:
 
 
 def _show(listing: Listing, only: str | None, title: str) -> None:
-    from rich.console import Console
     from rich.text import Text
 
     names = listing.functions()
     if only and only not in names:
+        from benchmarks.cases import SelectionError
+
         raise SelectionError(f"no function {only} was passed; there are {', '.join(names)}")
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-    console.print(f"{title}; {listing.trace.instructions} instructions ran", style="bold", markup=False)
-    for name in [only] if only else names:
-        console.print(f"\n{name}: {listing.ran(name)} instructions ran", style="bold", markup=False)
-        for mark, text, remark, ran in listing.lines(name):
-            line = f"{mark}{' ' if ran else '.'} {text}"
-            styled = Text(f"{line:60}  # {remark}" if remark else line)
-            styled.stylize("dim" if not ran else "bold" if mark == ">" else "")
-            console.print(styled)
+    with console(WIDE) as page:
+        page.print(f"{title}; {listing.trace.instructions} instructions ran", style="bold")
+        for name in [only] if only else names:
+            page.print(f"\n{name}: {listing.ran(name)} instructions ran", style="bold")
+            for mark, text, remark, ran in listing.lines(name):
+                line = f"{mark}{' ' if ran else '.'} {text}"
+                styled = Text(f"{line:60}  # {remark}" if remark else line)
+                styled.stylize("dim" if not ran else "bold" if mark == ">" else "")
+                page.print(styled)
 
 
 if __name__ == "__main__":

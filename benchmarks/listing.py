@@ -1,32 +1,35 @@
 """--list: scenarios, arms, and what each stands for."""
 
 import json
-import sys
 from collections.abc import Sequence
+from typing import Final
 
 from benchmarks.cases import Case
+from model.common.command import console, say
 from model.variants import VARIANTS
+
+WIDE: Final = 160
+"""Columns when the output is no terminal."""
 
 
 def show(cases: Sequence[Case], as_json: bool) -> int:
     """Print the cases; returns the exit status."""
     if as_json:
-        print(json.dumps(_document(cases), indent=2))
+        say(json.dumps(_document(cases), indent=2) + "\n")
         return 0
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     variants = Table("variant", "the patch point", title="variants", title_justify="left")
     for variant in VARIANTS.values():
         variants.add_row(variant.name, variant.summary)
-    console.print(variants)
-    table = Table(
+    scenarios = Table(
         "scenario", "arms", title="scenarios: memcg/page kind/memory/order/depth", title_justify="left"
     )
     for case in cases:
-        table.add_row(case.scenario.name, ", ".join(arm.name for arm in case.arms))
-    console.print(table)
+        scenarios.add_row(case.scenario.name, ", ".join(arm.name for arm in case.arms))
+    with console(WIDE) as page:
+        page.print(variants)
+        page.print(scenarios)
     return 0
 
 

@@ -47,7 +47,7 @@ def predict(program: str, trace: Trace, cpu: str) -> float:
     """
     command = [program, f"-mcpu={cpu}", f"-iterations={ITERATIONS}", "-instruction-info=false"]
     command += ["-resource-pressure=false", "-mtriple=x86_64"]
-    done = subprocess.run(command, input=assembly(trace), capture_output=True, text=True)
+    done = subprocess.run(command, input=assembly(trace), capture_output=True, text=True, errors="replace")
     match = CYCLES.search(done.stdout)
     if done.returncode != 0 or match is None:
         lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no cycles printed"]
