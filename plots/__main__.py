@@ -8,41 +8,44 @@ For example:
 """
 
 import argparse
+import io
+import logging
+import os
 import sys
+import tempfile
+import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from model.common.command import BAD_INPUT, Parser, note, printable, run, say
+from model.common.errors import FileError, UsageError
+from model.common.files import STANDARD, check_target, write_new
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMATS: Final = ("svg", "png", "pdf")
 HELPERS: Final = frozenset({"__main__", "style"})
+DATES: Final = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
+"""Without a date the same run gives the same bytes."""
 
-
-class UsageError(Exception):
-    """Bad input; the message says what to do."""
+Draw = Callable[[], "Figure | None"]
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
-    args = _parser().parse_args(argv)
-    from results.load import BadRunError
-
-    try:
-        return _draw_all(args)
-    except (BadRunError, UsageError) as error:
-        print(f"python -m plots: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return run("python -m plots", lambda: _draw_all(_parser().parse_args(argv)))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m plots", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="python -m plots", description=__doc__)
     parser.add_argument("file", metavar="FILE", help="a run, a census, or a folder of runs")
     parser.add_argument("-o", "--output", metavar="DIR", help="folder for the figures; FILE's by default")
     parser.add_argument("--format", action="append", choices=FORMATS, help="may be repeated; svg and png")
@@ -51,6 +54,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--force", action="store_true", help="overwrite figures")
     return parser
+
+
+def import_matplotlib() -> None:
+    """Import it as it comes: its settings, backend and caches are not this user's, nor this folder's.
+
+    A figure is the same everywhere, and is drawn where there is no home and no screen.
+    """
+    # What it cannot do here is met when a figure is drawn, or does not matter.
+    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore", UserWarning)
+    os.environ.pop("MATPLOTLIBRC", None)
+    os.environ["MPLBACKEND"] = "agg"
+    with tempfile.TemporaryDirectory(prefix="freepath-") as folder, chdir(folder):
+        os.environ["MPLCONFIGDIR"] = folder
+        import_module("matplotlib.font_manager")
 
 
 def figures() -> Iterator[tuple[str, ModuleType]]:
@@ -65,34 +83,60 @@ def figures() -> Iterator[tuple[str, ModuleType]]:
 
 
 def _draw_all(args: argparse.Namespace) -> int:
+    if args.output == STANDARD:
+        raise UsageError("-o is a folder for several figures, so it cannot be standard output")
+    import_matplotlib()
     drawn = dict(_figures_of(args))
     folder = Path(args.output) if args.output else _beside(Path(args.file))
     formats = args.format or ["svg", "png"]
-    targets = [folder / f"{name}.{kind}" for name in drawn for kind in formats]
-    if not args.force and (existing := [str(path) for path in targets if path.exists()]):
-        raise UsageError(f"{existing[0]} exists: choose another -o, or --force")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error.strerror}") from None
-    for name, (draw, needs) in drawn.items():
-        figure = draw()
-        if figure is None:
-            print(f"no {name}: the data is not in {args.file}; measure with {needs}", file=sys.stderr)
-            continue
+        raise FileError(f"cannot write {folder}: {error.strerror}") from None
+    for name in drawn:
         for kind in formats:
-            _save(figure, folder / f"{name}.{kind}")
-    return 0
+            check_target(folder / f"{name}.{kind}", replace=args.force)
+    status, written = 0, []
+    for name, (draw, needs) in drawn.items():
+        try:
+            figure = draw()
+            images = {} if figure is None else {kind: _image(figure, kind) for kind in formats}
+        except Exception as error:
+            # One figure is not worth the others; results/report.py knows this line by its beginning.
+            note(f"cannot draw {name}: {_said(error)}; please report this line")
+            status = BAD_INPUT
+            continue
+        if not images:
+            note(f"no {name}: the data is not in {args.file}; measure with {needs}")
+        for kind, image in images.items():
+            path = folder / f"{name}.{kind}"
+            write_new(path, image, replace=args.force)
+            written.append(f"{printable(str(path))}\n")
+    say("".join(written))
+    return status
+
+
+def _said(error: Exception) -> str:
+    """What went wrong, and where, in one line."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(place.filename).name} line {place.lineno}: {error}"
 
 
 def _beside(path: Path) -> Path:
-    return path if path.is_dir() else path.parent
+    return path if _has_history(path) else path.parent
 
 
-def _figures_of(args: argparse.Namespace) -> Iterator[tuple[str, tuple[Callable[[], object], str]]]:
+def _has_history(path: Path) -> bool:
+    """Whether this is a folder of runs, and not that of one run that was interrupted."""
+    from results.load import is_partial
+
+    return path.is_dir() and not is_partial(path)
+
+
+def _figures_of(args: argparse.Namespace) -> Iterator[tuple[str, tuple[Draw, str]]]:
     """Name, how to draw it, and the command that measures it, of every figure for this kind of file."""
     path = Path(args.file)
-    if path.is_dir():
+    if _has_history(path):
         from plots.history import draw_history
         from results.history import history
 
@@ -102,15 +146,15 @@ def _figures_of(args: argparse.Namespace) -> Iterator[tuple[str, tuple[Callable[
             (lambda: draw_history(found), "python -m benchmarks --quick -o DIR/run.json, more than once"),
         )
         return
-    from results.compare import compare_census, is_census
-    from results.load import load, read_json
+    from results.compare import compare_census, run_or_census
+    from results.load import Run
 
-    document = read_json(path)
-    if is_census(document):
+    read = run_or_census(args.file)
+    if not isinstance(read, Run):
         from plots.census import draw_census
 
-        compare_census(document, document)  # refuses what is not well formed
-        yield "census", (lambda: draw_census(document), "python -m benchmarks.census --json -o FILE")
+        compare_census(read, read)  # refuses what is not well formed
+        yield "census", (lambda: draw_census(read), "python -m benchmarks.census --json -o FILE")
         return
     from results.analysis import analyse
     from results.verdict import Margin
@@ -119,25 +163,15 @@ def _figures_of(args: argparse.Namespace) -> Iterator[tuple[str, tuple[Callable[
         margin = Margin.parse(args.margin)
     except ValueError as error:
         raise UsageError(f"--margin: {error}") from None
-    run = load(path)
-    groups = analyse(run, margin)
+    groups = analyse(read, margin)
     for name, module in figures():
-        yield name, (partial(module.draw, run, groups), module.NEEDS)
+        yield name, (partial(module.draw, read, groups), module.NEEDS)
 
 
-def _save(figure: object, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    assert isinstance(figure, Figure)
-    # Without a date the same run gives the same bytes.
-    metadata = (
-        {"Date": None} if path.suffix == ".svg" else {"CreationDate": None} if path.suffix == ".pdf" else None
-    )
-    try:
-        figure.savefig(path, metadata=metadata)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    print(path)
+def _image(figure: "Figure", kind: str) -> bytes:
+    image = io.BytesIO()
+    figure.savefig(image, format=kind, metadata=DATES[kind])
+    return image.getvalue()
 
 
 if __name__ == "__main__":

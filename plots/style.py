@@ -4,16 +4,11 @@ Colours are Okabe and Ito's, safe for colour-blind readers; every series also ha
 that a figure survives a black-and-white printer.
 """
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import textwrap
-
-from matplotlib import pyplot
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -36,7 +31,7 @@ SERIES: Final[dict[str, tuple[str, str, Any]]] = {
 FLOOR: Final = "#BBBBBB"
 STATES: Final = ("off", "disabled", "on-idle", "on-active", "on-charged")
 
-pyplot.rcParams.update(
+rcParams.update(
     {
         "font.size": 9,
         "axes.spines.top": False,
@@ -118,7 +113,5 @@ def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> Non
 
 def new_figure(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, Any]:
     """A figure of the common width, its panels laid out around legend and caption."""
-    figure, axes = pyplot.subplots(
-        rows, columns, figsize=(WIDTH, height), squeeze=False, layout="constrained", **options
-    )
-    return figure, axes
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)

@@ -8,43 +8,38 @@ For example:
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from results.load import BadRunError, load
+from model.common.command import Parser, complain, note, run
+from model.common.errors import UsageError
+from model.common.files import STANDARD, check_target, write_new
 
 if TYPE_CHECKING:
     from results.verdict import Margin
 
 
-class UsageError(Exception):
-    """Bad input; the message says what to do."""
+NAME: Final = "python -m results"
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
+    return run(NAME, lambda: _command(argv))
+
+
+def _command(argv: Sequence[str]) -> int:
+    """What takes long to import is imported by the commands, where Ctrl-C and errors are met."""
     args = _parser().parse_args(argv)
-    try:
-        status: int = args.command(args)
-        return status
-    except (BadRunError, UsageError) as error:
-        print(f"python -m results: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        # The reader has gone, as `head` does; Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return 130
+    if args.output is not None:
+        check_target(args.output, replace=args.force)
+    status: int = args.command(args)
+    return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser() -> Parser:
+    parser = Parser(prog=NAME, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_show(commands)
     _add_claims(commands)
@@ -55,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_show(commands: "argparse._SubParsersAction[Parser]") -> None:
     show = commands.add_parser("show", help="overheads with intervals, noise floor and verdicts")
     show.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
     show.add_argument("--format", choices=("table", "json", "csv", "markdown"), default="table")
@@ -64,7 +59,7 @@ def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     show.set_defaults(command=_show)
 
 
-def _add_claims(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_claims(commands: "argparse._SubParsersAction[Parser]") -> None:
     claims = commands.add_parser(
         "claims", help="the mail's six claims: holds, fails, undecided; exit 1 if one fails"
     )
@@ -80,7 +75,7 @@ def _add_claims(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     claims.set_defaults(command=_claims)
 
 
-def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_compare(commands: "argparse._SubParsersAction[Parser]") -> None:
     compare = commands.add_parser(
         "compare", help="what changed between two runs, or two census files; exit 1 if so"
     )
@@ -93,11 +88,14 @@ def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     compare.add_argument(
         "--across-machines", action="store_true", help="compare unlike machines or compilers too"
     )
+    compare.add_argument(
+        "--strict", action="store_true", help="exit 3 when something is missing or unsure, and nothing worse"
+    )
     add_output(compare)
     compare.set_defaults(command=_compare)
 
 
-def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_history(commands: "argparse._SubParsersAction[Parser]") -> None:
     history = commands.add_parser("history", help="each cell over the runs of a folder, change points marked")
     history.add_argument("folder", metavar="DIR", help="results/runs, or any folder of runs")
     history.add_argument("--format", choices=("text", "json"), default="text")
@@ -105,7 +103,7 @@ def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     history.set_defaults(command=_history)
 
 
-def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
     report = commands.add_parser("report", help="one self-contained page: report.html, or report.md")
     report.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
     report.add_argument(
@@ -118,7 +116,7 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     report.set_defaults(command=_report)
 
 
-def _add_calibration(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_calibration(commands: "argparse._SubParsersAction[Parser]") -> None:
     calibration = commands.add_parser(
         "calibration", help="what the instrument can tell, from --calibrate; exit 1 when a target is missed"
     )
@@ -130,11 +128,12 @@ def _add_calibration(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Options of every command that writes a file."""
-    parser.add_argument("-o", "--output", metavar="OUT", help="write there instead of to standard output")
+    parser.add_argument("-o", "--output", metavar="OUT", help="write there, not to standard output (-)")
     parser.add_argument("--force", action="store_true", help="overwrite OUT")
 
 
 def _show(args: argparse.Namespace) -> int:
+    from results.load import load
     from results.show import FORMATS
 
     emit(FORMATS[args.format](load(args.file), margin_of(args.margin, "--margin")), args)
@@ -153,6 +152,7 @@ def margin_of(text: str, option: str) -> "Margin":
 
 def _claims(args: argparse.Namespace) -> int:
     from results import claims
+    from results.load import load
 
     census = Path(args.census) if args.census else None
     found = claims.answers(load(args.file), census, margin_of(args.margin, "--margin"))
@@ -173,41 +173,45 @@ def _history(args: argparse.Namespace) -> int:
 
 def _report(args: argparse.Namespace) -> int:
     from results import report
+    from results.load import load, regular
 
-    if not args.output or Path(args.output).suffix not in (".html", ".md"):
-        raise UsageError("report needs -o with a name that ends in .html or .md")
+    kind = Path((args.output or "").removesuffix(".gz")).suffix
+    if args.output != STANDARD and kind not in (".html", ".md"):
+        raise UsageError("report needs -o with a name that ends in .html or .md, or - for HTML")
     margin_of(args.margin, "--margin")
-    run, census = load(args.file), Path(args.census) if args.census else None
-    make = report.as_html if args.output.endswith(".html") else report.as_text
-    emit(make(run, census, args.margin), args)
-    return 0
+    make = report.as_text if kind == ".md" else report.as_html
+    with regular(args.file) as file:
+        page = make(load(file), Path(args.census) if args.census else None, args.margin)
+    emit(page.text, args)
+    for line in page.absent:
+        note(line.replace(str(file), args.file))
+    return max((complain(NAME, line) for line in page.failed), default=0)
 
 
 def _compare(args: argparse.Namespace) -> int:
     from results import compare
-    from results.load import read_json
+    from results.load import Run
 
     threshold = margin_of(args.threshold, "--threshold")
-    documents = [read_json(Path(path)) for path in (args.old, args.new)]
-    kinds = [compare.is_census(document) for document in documents]
-    if all(kinds):
-        changes = compare.compare_census(*documents)
-    elif any(kinds):
+    old, new = (compare.run_or_census(path) for path in (args.old, args.new))
+    if isinstance(old, Run) and isinstance(new, Run):
+        changes = compare.compare_runs(old, new, threshold, across=args.across_machines)
+    elif isinstance(old, Run) or isinstance(new, Run):
         raise UsageError("one file is a census and the other is not: compare like with like")
     else:
-        runs = load(args.old), load(args.new)
-        changes = compare.compare_runs(*runs, threshold, across=args.across_machines)
+        changes = compare.compare_census(old, new)
     if args.format == "json":
-        emit(compare.as_json(changes), args)
+        emit(compare.as_json(changes, strict=args.strict), args)
     else:
         emit("\n".join(compare.lines(changes, markdown=args.format == "markdown")) + "\n", args)
-    return compare.exit_status(changes)
+    return compare.exit_status(changes, strict=args.strict)
 
 
 def _calibration(args: argparse.Namespace) -> int:
     import json
 
     from results.calibration import document, exit_status, lines
+    from results.load import load
 
     run, plain = load(args.file), Path(args.file).with_suffix(".plain.json")
     if args.format == "json":
@@ -218,23 +222,8 @@ def _calibration(args: argparse.Namespace) -> int:
 
 
 def emit(text: str, args: argparse.Namespace) -> None:
-    """Print, or write to OUT without overwriting anything.
-
-    Raises
-    ------
-    UsageError
-    """
-    if not args.output:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    target = Path(args.output)
-    if target.exists() and not args.force:
-        raise UsageError(f"{target} exists: choose another name, or --force")
-    try:
-        target.write_text(text)
-    except OSError as error:
-        raise UsageError(f"cannot write {target}: {error.strerror}") from None
+    """Write it to OUT, or say it."""
+    write_new(STANDARD if args.output is None else args.output, text, replace=args.force)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ in a count is one.
 regressed  the interval of the difference, corrected for the arms of its scenario (Holm), lies above the noise
            floor, and a change as large as the threshold cannot be excluded
 improved   the same below
-same       the interval lies within the threshold
+same       the interval lies within the threshold, or both files hold the very same measurements
 unsure     neither; measure longer
+missing    only one of the files has it, so nothing can be said
+changed    a count of the census, or an arm that only one census has
 """
 
 import json
@@ -18,10 +20,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
+from model.common.command import CANNOT_TELL
 from results.analysis import Cell, Group, analyse
 from results.estimate import quantile
-from results.load import CPU, BadRunError, Run, clean
-from results.show import number, pair
+from results.formats import ARM
+from results.load import CPU, BadRunError, Run, clean, is_partial, load, read_json, run_of
+from results.show import escape, number, pair
 from results.verdict import Margin, holm
 
 SCHEMA: Final = "freepath.compare/1"
@@ -36,17 +42,20 @@ MUST_MATCH: Final = (
     "store_bypass",
 )
 COUNTS: Final = ("instructions", "loads", "stores", "branches", "taken", "locked", "lines", "code_bytes")
-ARM_KEYS: Final = ("variant", "gate", "memcg", "page_kind", "depth", "checks", "free")
+ORDER: Final = ("regressed", "changed", "missing", "improved", "unsure", "same")
+"""Of the rows: what somebody must look at comes first."""
+FINDINGS: Final = frozenset({"regressed", "changed"})
+OPEN: Final = frozenset({"missing", "unsure"})
 
 
 @dataclass(frozen=True)
 class Change:
-    """One cell in both files, ns per page (or counts, with `interval` None)."""
+    """One cell, ns per page (or counts, with `interval` None); None stands for what a file does not have."""
 
     cell: str
-    old: float
-    new: float
-    difference: float
+    old: float | None
+    new: float | None
+    difference: float | None
     interval: tuple[float, float] | None
     verdict: str
     detail: str = ""
@@ -54,8 +63,26 @@ class Change:
     """Whether the difference lies within the joint 95 % interval, not corrected: so 95 % of all should."""
 
 
+def run_or_census(path: str) -> Run | dict[str, Any]:
+    """A run, or the document of a census; read once, for it may be a pipe.
+
+    Raises
+    ------
+    BadRunError
+        When it is neither.
+    """
+    if is_partial(path):
+        return load(path)
+    document: dict[str, Any] = read_json(path)
+    return document if is_census(document) else run_of(document, path)
+
+
+Cells = dict[str, tuple[Group, Cell]]
+"""Cells of a run with their scenario, by the name of their row."""
+
+
 def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list[Change]:
-    """Cells that both runs have.
+    """Every cell and every level of base that one of the runs has, in `ORDER`.
 
     Raises
     ------
@@ -83,7 +110,26 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
         pairs = [Pair(key, *before[key], *after[key]) for key in arms]
         errors = holm([pair.chance for pair in pairs])
         changes += [_change(*each, threshold) for each in zip(pairs, errors, strict=True)]
-    return changes
+    changes += [
+        Change(key, ns, None, None, None, "missing", f"{what} only in the old file")
+        for key, ns, what in _lacking(after, before)
+    ]
+    changes += [
+        Change(key, None, ns, None, None, "missing", f"{what} only in the new file")
+        for key, ns, what in _lacking(before, after)
+    ]
+    return sorted(changes, key=lambda change: ORDER.index(change.verdict))
+
+
+def _lacking(lacking: Cells, having: Cells) -> Iterator[tuple[str, float, str]]:
+    """Rows that the first run lacks: name, ns per page, and what it is; a whole scenario by its base."""
+    known = {group.scenario.name for group, _ in lacking.values()}
+    for key, (group, cell) in having.items():
+        if group.scenario.name not in known:
+            known.add(group.scenario.name)
+            yield _base_key(group), group.base_ns, "the whole scenario is"
+        if key not in lacking:
+            yield key, cell.overhead.ns, "it is"
 
 
 def _level(old: Group, new: Group, threshold: Margin) -> Change:
@@ -91,7 +137,11 @@ def _level(old: Group, new: Group, threshold: Margin) -> Change:
     difference = new.base_ns - old.base_ns
     verdict = "same" if abs(difference) < threshold.ns(old.base_ns) else "unsure"
     detail = "level of base: the machine's speed; compare census files for its code"
-    return Change(f"{new.scenario.name}: base", old.base_ns, new.base_ns, difference, None, verdict, detail)
+    return Change(_base_key(new), old.base_ns, new.base_ns, difference, None, verdict, detail)
+
+
+def _base_key(group: Group) -> str:
+    return f"{group.scenario.name}: base"
 
 
 def _key(group: Group, cell: Cell) -> str:
@@ -134,6 +184,8 @@ class Pair:
 def _change(pair: Pair, error: float, threshold: Margin) -> Change:
     old_ns, difference = pair.old.ns, pair.ns(pair.difference)
     new_ns = old_ns + difference
+    if np.array_equal(pair.old.per_process, pair.new.per_process):
+        return Change(pair.key, old_ns, new_ns, 0.0, None, "same", "the very same measurements")
     if pair.error is None:
         return Change(pair.key, old_ns, new_ns, difference, None, "unsure", "one process only: no interval")
     half = quantile(pair.freedom, 1 - error / 2) * pair.error
@@ -155,7 +207,7 @@ def _change(pair: Pair, error: float, threshold: Margin) -> Change:
 
 
 def compare_census(old: Any, new: Any) -> list[Change]:
-    """Every arm in both files whose counts or accesses differ; arms in one file only.
+    """Every arm in both files whose counts or accesses differ; arms that are only in one of them.
 
     Raises
     ------
@@ -166,40 +218,28 @@ def compare_census(old: Any, new: Any) -> list[Change]:
         raise BadRunError(f"not comparable: compiled for {clean(old.get('cpu'))} and {clean(new.get('cpu'))}")
     before, after = _arms(old), _arms(new)
     changes = [
-        Change(key, 0, 0, 0, None, "changed", "only in the old file") for key in before if key not in after
+        Change(key, arm["instructions"], None, None, None, "changed", "only in the old file")
+        for key, arm in before.items()
+        if key not in after
     ]
     for key, arm in after.items():
         if key not in before:
-            changes.append(Change(key, 0, 0, 0, None, "changed", "only in the new file"))
+            detail = "only in the new file"
+            changes.append(Change(key, None, arm["instructions"], None, None, "changed", detail))
         elif arm != before[key]:
             changes.append(_census_change(key, before[key], arm))
     return changes
 
 
 def _arms(document: Any) -> dict[str, dict[str, Any]]:
-    try:
-        arms = document["arms"]
-        found = {"/".join(clean(arm[name]) for name in ARM_KEYS): arm for arm in arms}
-        for arm in arms:
-            for name in COUNTS:
-                if isinstance(arm[name], bool) or not math.isfinite(arm[name]):
-                    raise BadRunError(f"a census count is {clean(arm[name])}")
-            _accesses(arm)
-    except (KeyError, TypeError, AttributeError, OverflowError):
-        raise BadRunError(
-            "the census lacks its counts: make it with python -m benchmarks.census --json"
-        ) from None
-    if len(found) != len(arms):
-        raise BadRunError("the census has an arm twice")
-    return found
+    """Arms by what names them; `read_json` has seen to it that they are as they should be."""
+    return {"/".join(arm[name] for name in ARM): arm for arm in document["arms"]}
 
 
 def _accesses(arm: dict[str, Any]) -> dict[str, float]:
+    """How often each place is read or written."""
     return {
-        f"{clean(a['op'])} {clean(a['object'])}.{clean(a['field'])}+{int(a['offset'])}:{int(a['size'])}": a[
-            "count"
-        ]
-        for a in arm["accesses"]
+        f"{a['op']} {a['object']}.{a['field']}+{a['offset']}:{a['size']}": a["count"] for a in arm["accesses"]
     }
 
 
@@ -222,12 +262,15 @@ def is_census(document: Any) -> bool:
     return isinstance(document, dict) and document.get("schema") == CENSUS
 
 
-def exit_status(changes: Sequence[Change]) -> int:
-    """1 on a finding: a regression, or any change of a census."""
-    return int(any(change.verdict in ("regressed", "changed") for change in changes))
+def exit_status(changes: Sequence[Change], *, strict: bool = False) -> int:
+    """1 on a finding; else 3 when `strict` and something could not be told; else 0."""
+    verdicts = {change.verdict for change in changes}
+    if verdicts & FINDINGS:
+        return 1
+    return CANNOT_TELL if strict and verdicts & OPEN else 0
 
 
-def as_json(changes: Sequence[Change]) -> str:
+def as_json(changes: Sequence[Change], *, strict: bool = False) -> str:
     """The document of design.md section 7."""
     rows = [
         {
@@ -241,7 +284,8 @@ def as_json(changes: Sequence[Change]) -> str:
         }
         for change in changes
     ]
-    return json.dumps({"schema": SCHEMA, "changes": rows, "exit": exit_status(changes)}, indent=2) + "\n"
+    document = {"schema": SCHEMA, "changes": rows, "exit": exit_status(changes, strict=strict)}
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def lines(changes: Sequence[Change], *, markdown: bool) -> Iterator[str]:
@@ -259,7 +303,7 @@ def lines(changes: Sequence[Change], *, markdown: bool) -> Iterator[str]:
         yield f"**freepath: {summary}**"
         if shown:
             yield from ("", "| cell | old | new | difference | verdict |", "|---|---:|---:|---:|---|")
-            yield from (f"| {' | '.join(_columns(change))} |" for change in shown)
+            yield from (f"| {' | '.join(map(escape, _columns(change)))} |" for change in shown)
         return
     for change in shown:
         cell, old, new, difference, verdict = _columns(change)
@@ -268,9 +312,13 @@ def lines(changes: Sequence[Change], *, markdown: bool) -> Iterator[str]:
 
 
 def _columns(change: Change) -> tuple[str, ...]:
-    if change.interval is None and change.verdict == "changed":
-        cell = change.cell.replace("|", " ")
-        return cell, f"{change.old:g}", f"{change.new:g}", change.detail.replace("|", " "), change.verdict
+    a_count = change.verdict == "changed"
+    old, new = (
+        "none" if value is None else f"{value:g}" if a_count else f"{value:+.3f}"
+        for value in (change.old, change.new)
+    )
+    if a_count or change.difference is None:
+        return change.cell, old, new, change.detail, change.verdict
     interval = "" if change.interval is None else f" [{change.interval[0]:+.3f}, {change.interval[1]:+.3f}]"
     difference = f"{change.difference:+.3f}{interval} ns" + (f" ({change.detail})" if change.detail else "")
-    return change.cell, f"{change.old:+.3f}", f"{change.new:+.3f}", difference, change.verdict
+    return change.cell, old, new, difference, change.verdict

@@ -1,7 +1,7 @@
 """`python -m results report`: one self-contained page, verdicts first. No network, no script.
 
 Every string of the run is a stranger's: Jinja escapes it, and figures are embedded as images, in which
-scripts do not run.
+scripts do not run. A figure that could not be drawn is named in the page.
 """
 
 import base64
@@ -10,9 +10,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from model.common.process import how_it_ended
 from results import claims
 from results.analysis import analyse
 from results.cpus import processor_line
@@ -58,12 +60,34 @@ CONDITIONS: Final = (
 )
 
 
-def draw_figures(path: Path, margin_text: str, folder: Path) -> None:
-    """Have a file's figures drawn, in a process of its own: this stage does not import the next one."""
-    command = [sys.executable, "-m", "plots", str(path), "-o", str(folder), "--format", "svg"]
-    root = Path(__file__).parent.parent
-    environment = {**os.environ, "PYTHONPATH": str(root), "MPLCONFIGDIR": str(folder)}
-    subprocess.run([*command, f"--margin={margin_text}"], capture_output=True, env=environment, check=False)
+DRAW: Final = (sys.executable, "-m", "plots")
+FAILED: Final = "cannot draw "
+"""How `python -m plots` begins the line about a figure that failed; the others had no data."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report, and a line on each figure that is not in it: for want of data, or because it failed."""
+
+    text: str
+    absent: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def draw_figures(path: Path, margin_text: str, folder: Path) -> Iterator[str]:
+    """Have a file's figures drawn, in a process of its own: this stage does not import the next one.
+
+    Yields a line for each figure that is not there.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    command = [*DRAW, str(path), "-o", str(folder), "--format", "svg", f"--margin={margin_text}"]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, text=True, errors="replace"
+    )
+    lines = done.stderr.splitlines()
+    yield from lines
+    if done.returncode != 0 and not any(line.startswith(FAILED) for line in lines):
+        yield f"{FAILED}the figures of {path}: the process {how_it_ended(done.returncode, lines)}"
 
 
 def embedded(folder: Path) -> Iterator[dict[str, str]]:
@@ -75,19 +99,21 @@ def embedded(folder: Path) -> Iterator[dict[str, str]]:
             yield {"source": f"data:image/svg+xml;base64,{data}", "alt": alt}
 
 
-def as_html(run: Run, census: Path | None, margin_text: str) -> str:
+def as_html(run: Run, census: Path | None, margin_text: str) -> Page:
     """The page."""
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.ChainableUndefined
     )
+    content = _content(run, census, Margin.parse(margin_text))
     with tempfile.TemporaryDirectory(prefix="freepath-") as folder:
-        for path in (Path(run.path), census or claims.REFERENCE):
-            draw_figures(path, margin_text, Path(folder))
-        return environment.get_template("report.html").render(
-            **_content(run, census, Margin.parse(margin_text)), figures=list(embedded(Path(folder)))
-        )
+        paths = (Path(run.path), census or claims.REFERENCE)
+        lines = [line for path in paths for line in draw_figures(path, margin_text, Path(folder))]
+        failed = tuple(line for line in lines if line.startswith(FAILED))
+        template = environment.get_template("report.html")
+        text = template.render(**content, figures=list(embedded(Path(folder))), failed=failed)
+    return Page(text, tuple(line for line in lines if line not in failed), failed)
 
 
 def _content(run: Run, census: Path | None, margin: Margin) -> dict[str, Any]:
@@ -116,9 +142,9 @@ def _content(run: Run, census: Path | None, margin: Margin) -> dict[str, Any]:
     }
 
 
-def as_text(run: Run, census: Path | None, margin_text: str) -> str:
+def as_text(run: Run, census: Path | None, margin_text: str) -> Page:
     """The same as Markdown, without figures."""
     margin = Margin.parse(margin_text)
     found = claims.answers(run, census, margin)
     head = "# What does one more test cost in the page free path?\n\n"
-    return head + "\n".join(claims.lines(found, markdown=True)) + "\n" + as_markdown(run, margin)
+    return Page(head + "\n".join(claims.lines(found, markdown=True)) + "\n" + as_markdown(run, margin))

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -14,6 +15,13 @@ def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Com
     return subprocess.run(
         [sys.executable, "-m", *arguments], cwd=cwd, env=env, capture_output=True, text=True
     )
+
+
+def shell(line: str, environment: Mapping[str, str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """A line of bash, in which `$PYTHON` is this one; nothing is said to it of its streams."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONIO", "PYTHONUN"))}
+    env |= {"PYTHONPATH": str(ROOT), "PYTHON": sys.executable, **environment}
+    return subprocess.run(["bash", "-c", line], cwd=cwd, env=env, capture_output=True, text=True)
 
 
 def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from results.compare import compare_runs, lines
+from results.compare import Change, compare_runs, lines
 from results.load import BadRunError, load
 from results.verdict import Margin
 from tests import runfile
@@ -96,6 +96,90 @@ def test_exit_status_and_formats(tmp_path: Path) -> None:
     assert run("results", "compare", str(old), str(worse), "--threshold", "5ns").returncode == 0
 
 
+@pytest.mark.parametrize("processes", [1, 8])
+@pytest.mark.parametrize("spikes", [0.0, 0.9])
+def test_a_file_against_itself_has_nothing_unsure(tmp_path: Path, processes: int, spikes: float) -> None:
+    """However noisy, busy or short: the very same measurements do not differ."""
+    machine = runfile.Machine(between=0.05, noise=0.1, spikes=spikes)
+    session = runfile.Session(processes=processes, machine=machine)
+    file = runfile.write(tmp_path / "run.json", runfile.document(session))
+    done = run("results", "compare", str(file), str(file), "--strict", "--format", "json")
+    assert done.returncode == 0, done.stdout
+    assert {change["verdict"] for change in json.loads(done.stdout)["changes"]} == {"same"}
+
+
+def less(path: Path, tmp_path: Path, **axes: str) -> Path:
+    """The same run without the arms that have these values."""
+    data = json.loads(path.read_text())
+    data["benchmarks"] = [
+        bench
+        for bench in data["benchmarks"]
+        if not all(bench["metadata"][name] == value for name, value in axes.items())
+    ]
+    return runfile.write(tmp_path / f"less-{'-'.join(axes.values())}.json", data)
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """Two scenarios."""
+    sessions = [runfile.Session(seed=seed, axes={"memcg": s}) for seed, s in ((1, "on-idle"), (2, "off"))]
+    return runfile.write(tmp_path / "several.json", runfile.document(*sessions))
+
+
+def test_what_is_only_in_one_file_is_listed(several: Path, tmp_path: Path) -> None:
+    """An arm that is gone, and one that is new: where, what it was, and that nothing can be said of it."""
+    whole, without = load(several), load(less(several, tmp_path, variant="v1", gate="jump-label"))
+    for old, new, file in ((whole, without, "old"), (without, whole, "new")):
+        changes = compare_runs(old, new, THRESHOLD, across=False)
+        rows = [change for change in changes if change.verdict == "missing"]
+        assert [row.cell.partition("/")[0] for row in rows] == ["on-idle", "off"]
+        for row in rows:
+            assert row.cell.endswith(": v1/jump-label") and f"only in the {file} file" in row.detail
+            values = (row.old, row.new) if file == "old" else (row.new, row.old)
+            assert values[0] == pytest.approx(0.25, abs=0.05) and values[1] is None
+        for markdown in (False, True):
+            text = "\n".join(lines(changes, markdown=markdown))
+            assert text.count(f"only in the {file} file") == 2 and "2 missing" in text
+
+
+def test_a_scenario_that_is_only_in_one_file_is_listed(several: Path, tmp_path: Path) -> None:
+    """Its base, which stands for the scenario, and each of its arms."""
+    without = less(several, tmp_path, memcg="off")
+    done = run("results", "compare", str(several), str(without), "--format", "json")
+    assert done.returncode == 0
+    rows = [row for row in json.loads(done.stdout)["changes"] if row["verdict"] == "missing"]
+    assert {row["cell"].partition("/")[0] for row in rows} == {"off"}
+    assert len(rows) == len(runfile.HEADLINE) and rows[0]["cell"].endswith("pcp: base")
+    assert "the whole scenario" in rows[0]["detail"] and rows[0]["old"] == pytest.approx(15, rel=0.1)
+    assert all(row["new"] is None and row["difference_ns"] is None for row in rows)
+
+
+def test_the_worst_comes_first(tmp_path: Path) -> None:
+    """Regressions, what is missing, improvements and what is unsure, then the rest."""
+    old = runfile.document(runfile.Session(arms=dict(runfile.HEADLINE) | {("load", "none"): 0.9}))
+    new = runfile.document(runfile.Session(seed=2, arms=dict(runfile.HEADLINE) | {("v1", "jump-label"): 0.9}))
+    new = runfile.scaled(new, 1.1)  # so the level of base is unsure
+    del new["benchmarks"][-1]
+    files = [str(runfile.write(tmp_path / f"{n}.json", data)) for n, data in enumerate((old, new))]
+    words = [line.split()[0] for line in run("results", "compare", *files).stdout.splitlines()[:-1]]
+    assert words[:4] == ["regressed", "missing", "improved", "unsure"] and set(words[4:]) == {"same"}
+
+
+def test_strict_says_that_it_could_not_tell(several: Path, tmp_path: Path) -> None:
+    """3 for what is missing or unsure, only when asked for; a finding outweighs it; JSON says the same."""
+    without = less(several, tmp_path, variant="nop")
+    assert run("results", "compare", str(several), str(without)).returncode == 0
+    done = run("results", "compare", str(several), str(without), "--strict", "--format", "json")
+    assert done.returncode == 3 and json.loads(done.stdout)["exit"] == 3
+    slow = runfile.write(tmp_path / "slow.json", runfile.scaled(json.loads(several.read_text()), 1.1))
+    assert run("results", "compare", str(several), str(slow)).returncode == 0
+    assert run("results", "compare", str(several), str(slow), "--strict").returncode == 3
+    worse = json.loads(made(tmp_path, 3, v1=0.9).read_text())
+    worse["benchmarks"] = [b for b in worse["benchmarks"] if b["metadata"]["variant"] != "nop"]
+    files = str(made(tmp_path, 1)), str(runfile.write(tmp_path / "worse.json", worse))
+    assert run("results", "compare", *files, "--strict").returncode == 1
+
+
 def test_unlike_machines_are_refused(tmp_path: Path) -> None:
     """Unless asked for."""
     old, new = made(tmp_path, 1), made(tmp_path, 2, cpu_model_name="Another 1")
@@ -105,8 +189,11 @@ def test_unlike_machines_are_refused(tmp_path: Path) -> None:
 
 def test_one_process_is_unsure(tmp_path: Path) -> None:
     """No interval, no claim."""
-    single = runfile.write(tmp_path / "one.json", runfile.document(runfile.Session(processes=1)))
-    changes = compare_runs(load(single), load(single), THRESHOLD, across=False)
+    sessions = [runfile.Session(processes=1, seed=seed) for seed in (1, 2)]
+    files = [
+        runfile.write(tmp_path / f"{session.seed}.json", runfile.document(session)) for session in sessions
+    ]
+    changes = compare_runs(load(files[0]), load(files[1]), THRESHOLD, across=False)
     assert {change.verdict for change in changes if not change.cell.endswith(": base")} == {"unsure"}
 
 
@@ -121,6 +208,27 @@ def test_census_is_exact(tmp_path: Path) -> None:
     del document["arms"][3]
     done = run("results", "compare", str(REFERENCE), str(runfile.write(tmp_path / "less.json", document)))
     assert "only in the old file" in done.stdout
+
+
+def test_an_arm_that_only_one_census_has_is_a_change(tmp_path: Path) -> None:
+    """Counted exactly, so it is a finding, whichever file has it."""
+    document = json.loads(REFERENCE.read_text())
+    gone = document["arms"].pop(3)
+    less = runfile.write(tmp_path / "less.json", document)
+    for files, values in (((REFERENCE, less), ("old", "new")), ((less, REFERENCE), ("new", "old"))):
+        done = run("results", "compare", *map(str, files), "--format", "json")
+        (row,) = json.loads(done.stdout)["changes"]
+        assert done.returncode == 1 and row["verdict"] == "changed"
+        assert row[values[0]] == gone["instructions"] and row[values[1]] is None
+        assert row["detail"] == f"only in the {values[0]} file"
+
+
+def test_markdown_shows_a_strangers_words_as_typed() -> None:
+    """docs/ci.md has it rendered in a job's summary: no column, code, link or tag of theirs."""
+    changes = [Change("a|b", 1, 2, 1, None, "changed", "`x` <script> [y](z) *w*")]
+    row = list(lines(changes, markdown=True))[-1]
+    assert row.count(" | ") == 4 and r"a\|b" in row
+    assert r"\`x\` \<script\> \[y\](z) \*w\*" in row
 
 
 @pytest.mark.parametrize("value", [None, "many", [1], True, float("1e999")])
