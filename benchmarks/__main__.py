@@ -38,10 +38,10 @@ from benchmarks.append import MUST_MATCH, check_append
 from benchmarks.calibrate import calibration_cases
 from benchmarks.cases import Case, select
 from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, sources
-from benchmarks.options import NAME, add_options, check, early_options, without_targets
+from benchmarks.options import NAME, add_options, check, early_options, help_text, views, without_targets
 from benchmarks.partial import WORDS, Partial
 from benchmarks.scheme import GROUPS, Scheme
-from model.common.command import Parser, note, run
+from model.common.command import Parser, note, run, say
 from model.common.errors import CompileError, UsageError
 from model.common.files import check_target
 from model.common.process import end_with_parent
@@ -105,6 +105,8 @@ def _measure(argv: list[str], early: argparse.Namespace, partial: Partial | None
         return _work(runner, cases, store, scheme, code)
     from benchmarks.session import Session
 
+    if (shown := views(runner.args)) and not (partial or early.output or early.append):
+        raise UsageError(f"--{shown[0]} shows the file that was written: give -o FILE")
     for case in cases:
         check_available(case.scenario.pages)
     context = _context(argv, early, scheme)
@@ -127,9 +129,10 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
 
     runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=0, loops=scheme.loops())
     parser = runner.argparser
-    parser.prog, parser.description = NAME, __doc__
-    parser.formatter_class, parser.allow_abbrev = argparse.RawDescriptionHelpFormatter, False
+    parser.prog, parser.allow_abbrev = NAME, False
     parser.error = Parser.error.__get__(parser)
+    helped = help_text(__doc__, parser.format_help())
+    parser.print_help = lambda file=None: say(helped)
     add_options(parser)
     _parse(runner, argv)
     return runner

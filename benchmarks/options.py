@@ -1,10 +1,13 @@
 """Options of `python -m benchmarks` beside pyperf's own, and what is refused before anything is measured."""
 
 import argparse
+import os
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks.cases import AXES
 from benchmarks.scheme import INCIDENTAL, PHASES, Scheme
 from benchmarks.units import check_margin, seconds
 from model.common.command import Parser
@@ -13,7 +16,10 @@ from model.common.files import check_target
 from model.store import DEFAULT_CPU, check_can_compile
 
 NAME: Final = "python -m benchmarks"
+HELP_WIDTH: Final = 79
 LEAST_BUDGET_S: Final = 10.0
+VIEWS: Final = ("stats", "metadata", "hist", "dump")
+"""Options of pyperf that are its commands too: shown for every arm, once the file is written."""
 
 
 def early_options(argv: Sequence[str]) -> argparse.Namespace:
@@ -25,6 +31,7 @@ def early_options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--worker", action="store_true")
     parser.add_argument("-l", "--loops", type=int)
     parser.add_argument("--pair-dir")
+    parser.add_argument("--affinity")
     return parser.parse_known_args(argv)[0]
 
 
@@ -38,16 +45,26 @@ def without_targets(argv: Sequence[str]) -> list[str]:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Our options; pyperf's runner has its own besides."""
-    add = parser.add_argument
-    add("--list", action="store_true", help="show scenarios and arms, measure nothing")
-    add("--doctor", action="store_true", help="say what disturbs measuring here, and what helps")
-    add("--json", action="store_true", help="with --list and --doctor: as JSON")
-    add("--only", default="", metavar="EXPR", help="comma-separated globs of variants, or axis=glob")
+    _add_what(parser.add_argument_group("what to measure"))
+    _add_how(parser.add_argument_group("how"))
+    other = parser.add_argument_group("instead of measuring")
+    other.add_argument("--list", action="store_true", help="show scenarios and arms")
+    other.add_argument(
+        "--doctor", action="store_true", help="say what disturbs measuring here, and what helps"
+    )
+    other.add_argument("--json", action="store_true", help="with --list or --doctor: as JSON")
+    for name in ("--cache", "--schedule"):
+        parser.add_argument(name, default="", help=argparse.SUPPRESS)
+    for name in ("--context", "--code"):
+        parser.add_argument(name, default="{}", help=argparse.SUPPRESS)
+    parser.add_argument("--parent", type=int, default=0, help=argparse.SUPPRESS)
+
+
+def _add_what(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--quick", action="store_true", help="headline scenarios and arms, fewer processes: about a minute")
+    add("--only", default="", metavar="EXPR", help="comma-separated globs of variants, or AXIS=glob")
     add("--memory", default="", metavar="SIZE", help="warm (default), l2, l3, dram, or all")
-    add("--quick", action="store_true", help="headline scenarios and arms, fewer processes")
-    add("--until-decided", action="store_true", help="add processes where a verdict is open")
-    add("--budget", default="10min", help="how long that may take: 90s, 10min (default), 1h")
-    add("--margin", default="1%", help="for that: smallest overhead that matters, 0.05ns or 1%% (default)")
     add(
         "--calibrate",
         action="store_true",
@@ -58,14 +75,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="go on with a run that was stopped: measure what FILE.partial lacks, then write FILE",
     )
-    add("--seed", type=int, help="repeat the code placements of another run")
+
+
+def _add_how(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--until-decided", action="store_true", help="add processes where a verdict is open")
+    add("--budget", default="10min", help="how long that may take: 90s, 10min (default), 1h")
+    add("--margin", default="1%", help="for that: smallest overhead that matters, 0.05ns or 1%% (default)")
+    add("--seed", type=int, metavar="N", help="repeat the builds and placements of another run")
     add("--builds", type=int, default=PHASES, metavar="N", help="phases of the compilation; 1: as compiled")
     add(
         "--scheme",
         choices=INCIDENTAL,
         default="both",
         help="what differs between builds: NOPs before the patch point (phase), random NOPs elsewhere, "
-        "or both",
+        "or both (default)",
     )
     add(
         "--store-bypass",
@@ -74,20 +98,73 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="off: loads wait for older stores, as under PR_SPEC_STORE_BYPASS; for CPUs that guess wrongly",
     )
     add("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for: x86-64 (default)")
-    add("--cache", default="", help=argparse.SUPPRESS)
-    add("--context", default="{}", help=argparse.SUPPRESS)
-    add("--code", default="{}", help=argparse.SUPPRESS)
-    add("--parent", type=int, default=0, help=argparse.SUPPRESS)
-    add("--schedule", default="", help=argparse.SUPPRESS)
+
+
+def help_text(description: str, pyperfs: str) -> str:
+    """What `--help` prints: our options, the axes, then pyperf's.
+
+    Parameters
+    ----------
+    description
+        What the command is for, with examples.
+    pyperfs
+        The help of pyperf's own parser.
+    """
+    axes = [
+        textwrap.fill(f"  {axis:10} {', '.join(values)}", HELP_WIDTH, subsequent_indent=" " * 13)
+        for axis, values in AXES.items()
+    ]
+    own = Parser(
+        prog=NAME,
+        usage=f"{NAME} [options] -o FILE",
+        description=description,
+        epilog="\n".join(["axes of --only and their values:", *axes]),
+    )
+    own.add_argument(
+        "-o", "--output", metavar="FILE", help="write the run there, a pyperf file; .gz is packed"
+    )
+    own.add_argument("--append", metavar="FILE", help="add processes to a run that measured the same")
+    add_options(own)
+    return f"{own.format_help()}\noptions of pyperf:\n{pyperfs.partition('options:')[2].lstrip(chr(10))}"
 
 
 def check(early: argparse.Namespace) -> None:
     """Refuse before measuring what could not be done, or not be written after it."""
+    if early.json:
+        raise UsageError("--json goes with --list or --doctor; a run is written as JSON anyway, with -o FILE")
+    if early.only and not early.only.strip(", "):
+        raise UsageError(f"--only '{early.only}' names nothing: leave it out to measure everything")
     if seconds(early.budget) < LEAST_BUDGET_S:
         raise UsageError(f"--budget {early.budget} is too small to measure anything: give 10s or more")
+    if early.seed is not None and early.seed < 0:
+        raise UsageError(f"--seed {early.seed}: give a number that is not negative")
     check_margin(early.margin)
     Scheme(early.builds, early.scheme).loops(early.loops)
     check_can_compile()
+    _check_affinity(early.affinity)
+    _check_target(early)
+
+
+def views(args: argparse.Namespace) -> list[str]:
+    """Which of `VIEWS` pyperf was asked for."""
+    return [view for view in VIEWS if getattr(args, view)]
+
+
+def _check_affinity(affinity: str | None) -> None:
+    if affinity is None:
+        return
+    allowed = os.sched_getaffinity(0)
+    wrong = UsageError(f"--affinity {affinity}: give CPUs of this machine, such as {min(allowed)} or 0,2-3")
+    for part in affinity.split(","):
+        first, _, last = part.partition("-")
+        if not (first.isdecimal() and (last or first).isdecimal()):
+            raise wrong
+        cpus = range(int(first), int(last or first) + 1)
+        if not cpus or not allowed.issuperset(cpus):
+            raise wrong
+
+
+def _check_target(early: argparse.Namespace) -> None:
     target = early.output or early.append
     if target is None:
         return

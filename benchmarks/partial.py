@@ -136,12 +136,18 @@ class Partial:
         """Complete processes, as of the latest look."""
         return len(self._remembered)
 
-    def remember(self) -> None:
-        """Keep a copy of what is complete: a folder may be removed under a run that takes an hour."""
+    def remember(self) -> list[str]:
+        """Keep a copy of what is complete: a folder may be removed under a run that takes an hour.
+
+        Returns the names of what is new.
+        """
+        new = []
         with suppress(OSError):
-            for path in self.folder.iterdir():
-                if PROCESS.fullmatch(path.name) and path.name not in self._remembered:
+            for path in self._processes():
+                if path.name not in self._remembered:
                     self._remembered[path.name] = path.read_bytes()
+                    new.append(path.name)
+        return new
 
     def words(self) -> str:
         """What the latest worker wrote on stderr; asked for once."""

@@ -18,10 +18,11 @@ from benchmarks.append import check_append
 from benchmarks.cases import Case
 from benchmarks.collect import collect, dumps, load_suite, mark_dirty, pair_ids
 from benchmarks.conditions import commit
+from benchmarks.options import VIEWS, views
 from benchmarks.partial import Partial
 from benchmarks.progress import progress
 from benchmarks.runner import PairedRunner, benchmark_name
-from benchmarks.units import seconds
+from benchmarks.units import duration, seconds
 from model.common.command import BAD_INPUT, complain, note, say, spelled
 from model.common.errors import CompileError, FreepathError
 from model.common.files import write_new
@@ -39,6 +40,8 @@ TIMED_OUT: Final = 124
 """pyperf's exit status, and that of timeout(1)."""
 EXPECTED: Final = (Ended, SystemExit, RuntimeError, FreepathError, OSError)
 """What may end a run; anything else is a defect, and is shown as one once the processes are safe."""
+STARTING_S, VALUE_S = 0.6, 0.011
+"""Of a process, and of one value of one arm: on Zen 3, and only to say how long it will take."""
 ROOT: Final = Path(__file__).parent.parent
 
 
@@ -68,13 +71,18 @@ class Session:
         self.written = False
         # Complete processes are merged here, with all their arms; pyperf alone would keep the first arm.
         args.output = args.append = None
-        args.quiet = not args.verbose
+        # pyperf shows the first arm only: what it is asked for is shown here, for all of them.
+        self.verbose, self.views = args.verbose, views(args)
+        args.verbose, args.quiet = False, True
+        for view in VIEWS:
+            setattr(args, view, False)
         args.pair_dir = str(partial.folder)
 
     def run(self) -> int:
         """Measure everything that is missing; returns the exit status."""
         args = self.runner.args
         try:
+            self._foretell()
             self._compile()
             self._announce()
             if args.until_decided:
@@ -93,6 +101,21 @@ class Session:
         self._tell()
         return self._judge_calibration() if args.calibrate else 0
 
+    def _foretell(self) -> None:
+        """What will be measured, for how long, and where it goes, before the time is spent."""
+        args = self.runner.args
+        missing = [
+            (max(0, self._wanted(case) - self.partial.count(index)), case)
+            for index, case in enumerate(self.cases)
+        ]
+        took = sum(n * (STARTING_S + len(c.arms) * (c.values or args.values) * VALUE_S) for n, c in missing)
+        target = self.partial.target
+        where = f"to {target}" if target else "nothing is stored without -o FILE"
+        note(
+            f"measuring {sum(n for n, _ in missing)} processes in {len(self.cases)} scenarios, "
+            f"{duration(took)} with compiled code, {where}"
+        )
+
     def _wanted(self, case: Case) -> int:
         return int(case.processes or self.runner.args.processes)
 
@@ -109,8 +132,8 @@ class Session:
         if case.plain:
             args.values, args.loops = PLAIN_VALUES, PLAIN_LOOPS
         try:
-            # pyperf would print the first arm's mean, which says nothing about the others.
-            with redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
+            # Even a quiet pyperf prints the first arm's mean, which says nothing about the others.
+            with redirect_stdout(io.StringIO()):
                 self.runner.bench_case(index, case, _never)
         finally:
             args.processes, args.values, args.loops = asked
@@ -193,8 +216,11 @@ class Session:
 
             def watch() -> None:
                 while not finished.wait(POLL_S):
-                    self.partial.remember()
+                    new = self.partial.remember()
                     done = self.partial.seen
+                    if self.verbose:
+                        for name in new:
+                            note(f"complete: {self._named(name)}")
                     name = self.cases[self.schedule[-1]].scenario.name if self.schedule else ""
                     update(done, total, name)
 
@@ -205,6 +231,11 @@ class Session:
             finally:
                 finished.set()
                 thread.join()
+
+    def _named(self, file: str) -> str:
+        """A process file in words."""
+        case, _, number = file.partition(".")[0].partition("-")
+        return f"{self.cases[int(case)].scenario.name}, process {int(number)}"
 
     def _save(self) -> None:
         """Write the file; until that is done, the processes stay where they are.
@@ -251,6 +282,8 @@ class Session:
         """What was measured, now that it is safe."""
         target = self.partial.target
         say("".join(self.levels))
+        for view in self.views:
+            subprocess.run([sys.executable, "-m", "pyperf", view, str(target)])
         if target:
             note(f"wrote {target}; next: {spelled('-m', 'results', 'show', str(target))}")
         else:

@@ -34,3 +34,10 @@ def check_margin(text: str) -> None:
     match = MARGIN.fullmatch(text)
     if not match or not 0 < float(match[1]) < 1e6:
         raise FreepathError(f"--margin {text}: give a positive number of ns or percent, such as 0.05ns or 1%")
+
+
+def duration(took: float) -> str:
+    """A time in words, as rough as it is known: `about 40 s`, `about 25 min`."""
+    if took < 90:
+        return f"about {max(10, 10 * round(took / 10))} s"
+    return f"about {round(took / 60)} min" if took < 5400 else f"about {took / 3600:.1f} h"

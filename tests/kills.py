@@ -178,7 +178,7 @@ class Trial:
             raise DefectError(f"{len(lost)} of {len(complete)} complete processes are lost:\n{said}")
         killed = self.signal == signal.SIGKILL and self.victim == "parent"
         rubbish = [] if killed else [path.name for path in self.folder.glob(".freepath-*")]
-        if rubbish or list((self.folder / "tmp").glob("freepath-*")):
+        if rubbish or any((self.folder / "tmp").glob("freepath-*")):
             raise DefectError(f"temporary files are left: {rubbish}")
 
     def processes(self) -> list[int]:
