@@ -79,7 +79,9 @@ def draw_figures(path: Path, margin_text: str, folder: Path) -> Iterator[str]:
 
     Yields a line for each figure that is not there.
     """
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    root = Path(__file__).parent.parent
+    # What it puts into TMPDIR goes with the folder, however it ends.
+    environment = {**os.environ, "PYTHONPATH": str(root), "TMPDIR": str(folder)}
     command = [*DRAW, str(path), "-o", str(folder), "--format", "svg", f"--margin={margin_text}"]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, text=True, errors="replace"

@@ -13,10 +13,13 @@ import contextlib
 import os
 import shlex
 import shutil
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from model.common.errors import FreepathError, UsageError
@@ -29,6 +32,7 @@ BAD_INPUT: Final = 2
 CANNOT_TELL: Final = 3
 DEFECT: Final = 70
 INTERRUPTED: Final = 130
+MOMENT_S: Final = 0.01
 
 
 def run(name: str, command: Callable[[], int], *, signals: bool = True) -> int:
@@ -41,15 +45,34 @@ def run(name: str, command: Callable[[], int], *, signals: bool = True) -> int:
     signals
         End in order on the signals that end a command; without it they do what they do by default.
     """
+    usual = sys.unraisablehook
     try:
         if signals:
+            sys.unraisablehook = partial(_end_again, usual)
             raise_on_signals()
         return _run(name, command)
     except Ended as end:
+        Ended.asked = None  # with it go the frames that it was raised in, and what they hold
         return end.status
     finally:
         if signals:
             ignore_signals()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            sys.unraisablehook = usual
+
+
+def _end_again(usual: Callable[[Any], object], dropped: "sys.UnraisableHookArgs") -> None:
+    """Raise the end once more that Python dropped, as it does with what is raised in a callback."""
+    end = dropped.exc_value
+    if not isinstance(end, Ended):
+        usual(dropped)
+        return
+
+    def again(number: int, frame: FrameType | None) -> None:
+        raise end
+
+    signal.signal(signal.SIGALRM, again)
+    signal.setitimer(signal.ITIMER_REAL, MOMENT_S)
 
 
 def _run(name: str, command: Callable[[], int]) -> int:
@@ -63,21 +86,29 @@ def _run(name: str, command: Callable[[], int]) -> int:
     except BrokenPipeError:
         forget(sys.stdout)  # the reader has gone, as `head` does: what was found stays found
         return status
-    except FreepathError as error:
-        return complain(name, str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except MemoryError:
-        return complain(name, "not enough memory")
-    except OSError as error:
-        forget(sys.stdout)
-        where = error.filename or "a file or standard output"
-        return complain(name, f"cannot use {where}: {error.strerror or error}")
-    except Exception:
-        with contextlib.suppress(OSError):
-            traceback.print_exc()
-        note(f"{name}: this is a defect of freepath; please report the lines above")
-        return DEFECT
+    except BaseException as error:  # a panic in Rust is no Exception
+        if Ended.asked:
+            raise Ended.asked from None
+        return _complain_of(error, name)
+
+
+def _complain_of(error: BaseException, name: str) -> int:
+    """Say what went wrong; returns the exit status."""
+    match error:
+        case FreepathError():
+            return complain(name, str(error))
+        case MemoryError():
+            return complain(name, "not enough memory")
+        case OSError():
+            forget(sys.stdout)
+            where = error.filename or "a file or standard output"
+            return complain(name, f"cannot use {where}: {error.strerror or error}")
+    with contextlib.suppress(OSError):
+        traceback.print_exception(error)
+    note(f"{name}: this is a defect of freepath; please report the lines above")
+    return DEFECT
 
 
 def _status(command: Callable[[], int]) -> int:

@@ -8,9 +8,9 @@ import contextlib
 import gzip
 import io
 import os
+import secrets
 import stat
 import sys
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -158,10 +158,11 @@ def _name_new(name: Path, target: Path) -> None:
 @contextmanager
 def _temporary(folder: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     """A new file with a short name of its own; it is gone afterwards unless it got another name."""
-    number, text = tempfile.mkstemp(prefix=".freepath-", dir=folder)
-    name = Path(text)
+    # The name is known before the file is there, so that nothing is left whenever a signal comes.
+    name = folder / f".freepath-{secrets.token_hex(8)}"
     try:
-        with os.fdopen(number, "wb") as stream:
+        # For this user alone until it is complete: the file that it replaces may be.
+        with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
             yield name, stream
     finally:
         name.unlink(missing_ok=True)

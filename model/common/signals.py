@@ -2,7 +2,7 @@
 
 import signal
 from types import FrameType
-from typing import Final
+from typing import ClassVar, Final
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -16,7 +16,12 @@ class Ended(BaseException):
         Exit status, 128 + the signal's number as a shell has it.
     name
         `SIGTERM`.
+    asked
+        The end that this process was asked for, whatever C code made of the exception: numpy, being imported,
+        makes an ImportError of it.
     """
+
+    asked: "ClassVar[Ended | None]" = None
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -26,6 +31,7 @@ class Ended(BaseException):
 
 def raise_on_signals() -> None:
     """From now on raise `Ended` in the main thread; what the caller has us ignore (nohup) stays ignored."""
+    Ended.asked = None
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise)
@@ -40,4 +46,5 @@ def ignore_signals() -> None:
 def _raise(number: int, frame: FrameType | None) -> None:
     # Once is enough: a second one must not interrupt the putting away of what was measured.
     ignore_signals()
-    raise Ended(number)
+    Ended.asked = Ended(number)
+    raise Ended.asked
