@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from plots.style import SERIES, caption, floor_band, new_figure
+from plots.style import OTHER, SERIES, caption, floor_band, new_figure
 from results.analysis import Cell, Group
 from results.load import Run
 
@@ -55,7 +55,7 @@ def _limit(group: Group, cycle: float | None) -> float:
 
 def _row(panel: Any, row: int, cell: Cell, limit: float) -> None:
     estimate = cell.overhead
-    colour, marker, fill = SERIES[estimate.arm.gate]
+    colour, marker, fill = SERIES.get(estimate.arm.gate, OTHER)
     values = estimate.spread.differences
     heights = row - 0.18 + 0.3 * (np.random.default_rng(0).random(len(values)) - 0.5)
     inside = np.abs(values) <= limit

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from plots.style import SERIES, caption, floor_band, new_figure
+from plots.style import OTHER, SERIES, caption, floor_band, new_figure
 from results.analysis import Group
 from results.load import Run
 
@@ -26,7 +26,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     rng = np.random.default_rng(0)
     for row, cell in enumerate(group.cells):
         one = cell.overhead
-        colour, marker, fill = SERIES[one.arm.gate]
+        colour, marker, fill = SERIES.get(one.arm.gate, OTHER)
         heights = row + 0.5 * (rng.random(len(one.per_process)) - 0.5)
         panel.plot(one.per_process, heights, marker, color=colour, fillstyle=fill, markersize=4)
         panel.plot([one.ns, one.ns], [row - 0.36, row + 0.36], color="black", linewidth=1.4)

@@ -24,6 +24,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
         and group.scenario.axes["page_kind"] == "plain"
         and group.scenario.axes["depth"] == "pcp"
         and group.scenario.axes["entry"] == "__free_pages"
+        and group.scenario.axes["memory"] in SIZES
     ]
     if len({group.scenario.axes["memory"] for group in chosen}) < 2:
         return None

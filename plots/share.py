@@ -1,5 +1,6 @@
 """Overhead against the share of flagged pages, evenly spread or at random: what prediction makes of it."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,6 +11,7 @@ from results.analysis import Cell, Group
 from results.load import Run
 
 NEEDS: Final = "python -m benchmarks --only 'memcg=on-idle,page_kind=flagged*,v1,keyfirst' -o FILE"
+MIX: Final = re.compile(r"flagged-(\d{1,2})-(periodic|random)")
 SHOWN: Final = {
     ("v1", "jump-label"): ("#0072B2", "o"),
     ("v1", "memory-flag"): ("#56B4E9", "D"),
@@ -58,10 +60,11 @@ def _share(group: Group) -> tuple[float, str] | None:
     )
     if axes["memcg"] != "on-idle" or not usual:
         return None
-    kind, *mix = axes["page_kind"].split("-")
-    if kind not in ("plain", "flagged"):
-        return None
-    return (float(mix[0]), mix[1]) if len(mix) == 2 else (0.0 if kind == "plain" else 100.0, "both")
+    mix = MIX.fullmatch(axes["page_kind"])
+    if mix:
+        return float(mix[1]), mix[2]
+    pure = {"plain": 0.0, "flagged": 100.0}.get(axes["page_kind"])
+    return None if pure is None else (pure, "both")
 
 
 def _points(groups: Sequence[Group], spread: str, variant: str, gate: str) -> list[tuple[float, Cell]]:

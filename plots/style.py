@@ -27,6 +27,8 @@ SERIES: Final[dict[str, tuple[str, str, Any]]] = {
     "none": ("#000000", "D", "full"),
 }
 """Gate -> colour, marker, fill."""
+OTHER: Final[tuple[str, str, Any]] = ("#CC79A7", "v", "full")
+"""Of a gate that is not known here: a file may come from a later version."""
 
 FLOOR: Final = "#BBBBBB"
 STATES: Final = ("off", "disabled", "on-idle", "on-active", "on-charged")
@@ -54,7 +56,7 @@ def error_bar(cell: Cell) -> Any:
 
 def point(axes: Axes, cell: Cell, y: float) -> None:
     """One overhead with its 95 % interval; without an interval the marker stands alone."""
-    colour, marker, fill = SERIES[cell.overhead.arm.gate]
+    colour, marker, fill = SERIES.get(cell.overhead.arm.gate, OTHER)
     look: dict[str, Any] = {"fmt": marker, "color": colour, "fillstyle": fill, "markersize": 5}
     axes.errorbar(cell.overhead.ns, y, xerr=error_bar(cell), capsize=2.5, linewidth=1.2, **look)
 
@@ -77,12 +79,10 @@ def gate_legend(figure: Figure, gates: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
     labels = {"none": "no key asked"}
+    looks = {gate: SERIES.get(gate, OTHER) for gate in dict.fromkeys((*SERIES, *gates)) if gate in gates}
     handles: list[Any] = [
-        Line2D(
-            [], [], color=SERIES[g][0], marker=SERIES[g][1], fillstyle=SERIES[g][2], label=labels.get(g, g)
-        )
-        for g in SERIES
-        if g in gates
+        Line2D([], [], color=colour, marker=marker, fillstyle=fill, label=labels.get(gate, gate))
+        for gate, (colour, marker, fill) in looks.items()
     ]
     handles.append(Patch(color=FLOOR, alpha=0.6, label="noise floor"))
     handles.append(Line2D([], [], color="black", linewidth=0.7, linestyle=(0, (4, 3)), label="margin"))

@@ -173,6 +173,7 @@ def _history(args: argparse.Namespace) -> int:
 
 def _report(args: argparse.Namespace) -> int:
     from results import report
+    from results.claims import REFERENCE
     from results.load import load, regular
 
     kind = Path((args.output or "").removesuffix(".gz")).suffix
@@ -180,8 +181,8 @@ def _report(args: argparse.Namespace) -> int:
         raise UsageError("report needs -o with a name that ends in .html or .md, or - for HTML")
     margin_of(args.margin, "--margin")
     make = report.as_text if kind == ".md" else report.as_html
-    with regular(args.file) as file:
-        page = make(load(file), Path(args.census) if args.census else None, args.margin)
+    with regular(args.file) as file, regular(args.census or REFERENCE) as census:
+        page = make(load(file), census, args.margin)
     emit(page.text, args)
     for line in page.absent:
         note(line.replace(str(file), args.file))

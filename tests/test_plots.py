@@ -1,5 +1,6 @@
 """Figures: drawn from a file alone, the same bytes for the same run, nothing overwritten."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,19 @@ def test_builds_are_drawn_where_there_are_several(file: Path, tmp_path: Path) ->
     done = run("plots", str(one), "-o", str(tmp_path / "one"), "--format", "svg")
     assert done.returncode == 0 and "builds.svg" not in done.stdout
     assert "no builds: the data is not in" in done.stderr and "python -m benchmarks --quick" in done.stderr
+
+
+def test_words_of_a_later_version(tmp_path: Path) -> None:
+    """A gate, a size and a mix that nobody knows here: everything that is known is drawn."""
+    arms = dict(runfile.HEADLINE) | {("v9", "other"): 0.1}
+    axes = [{"memory": "l9"}, {"memory": "l2"}, {"page_kind": "flagged-few-often"}, {"memcg": "on-mars"}, {}]
+    small = runfile.Session(arms=arms, processes=3, blocks=4)
+    sessions = [replace(small, seed=seed, axes=own) for seed, own in enumerate(axes)]
+    file = runfile.write(tmp_path / "run.json", runfile.document(*sessions))
+    done = run("plots", str(file), "--format", "svg")
+    assert done.returncode == 0 and "cannot draw" not in done.stderr, done.stderr
+    assert {"headline.svg", "memory.svg"} <= {Path(line).name for line in done.stdout.split()}
+    assert "other" in (tmp_path / "headline.svg").read_text()
 
 
 def test_bad_input(file: Path, tmp_path: Path) -> None:
