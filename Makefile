@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# Node.js, Chromium and the checkers of the browser test, where this machine can be given them.
+BROWSER := $(VENV)/.browser
 # Options for every measurement, for instance FLAGS='--store-bypass off'.
 FLAGS ?=
 RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git describe --always --abbrev=12 --dirty --exclude='*' 2>/dev/null || echo unknown)
@@ -10,9 +12,14 @@ RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git
 # The latest run that was stopped before its end.
 STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))
 
-.PHONY: run resume finish calibrate test reliability lint web clean
+.PHONY: help setup run resume finish calibrate test reliability lint web clean
 
-run: $(READY)  ## measure the headline, show it and draw it, all under results/runs/
+help:  ## what there is to make
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: $(READY)  ## everything that the commands need, into .venv
+
+run: $(READY)  ## measure the headline, draw it and say the answer, all under results/runs/
 	@mkdir -p $(RUN)
 	@$(PY) -m benchmarks --quick $(FLAGS) -o $(RUN)/run.json
 	@$(MAKE) --no-print-directory finish RUN=$(RUN)
@@ -24,11 +31,16 @@ resume: $(READY)  ## go on with the latest run that was stopped, or with STOPPED
 
 finish: $(READY)  ## show and draw what was measured: RUN=results/runs/...
 	@$(PY) -m results show $(RUN)/run.json --format markdown --force -o $(RUN)/table.md
-	@$(PY) -m results show $(RUN)/run.json
-	@$(PY) -m plots $(RUN)/run.json --force -o $(RUN)
-	@$(PY) -m results claims $(RUN)/run.json || test $$? -eq 1  # a claim that fails is an answer, no error
+	@$(PY) -m plots $(RUN)/run.json --force -o $(RUN) 2>$(RUN)/figures.txt || { cat $(RUN)/figures.txt >&2; exit 2; }
+	@$(PY) -m results claims $(RUN)/run.json --force -o $(RUN)/claims.txt || test $$? -eq 1  # one that fails is an answer
 	@$(PY) -m results report $(RUN)/run.json --force -o $(RUN)/report.html
-	@echo $(RUN)/report.html
+	@echo
+	@$(PY) -m results answer $(RUN)/run.json
+	@echo
+	@echo 'report:  $(RUN)/report.html'
+	@echo 'tables:  $(RUN)/table.md, claims.txt, figures beside them'
+	@echo 'next:    ./freepath results show $(RUN)/run.json'
+	@echo "         make run FLAGS='--store-bypass off'    where loads wait for older stores"
 
 calibrate: $(READY)  ## measure the instrument, and two seeds against each other; fails when a target is missed
 	@mkdir -p $(RUN)
@@ -40,10 +52,10 @@ calibrate: $(READY)  ## measure the instrument, and two seeds against each other
 	@echo "two quick runs with two seeds: $$(tail -n 1 $(RUN)/seeds.txt)"
 	@$(PY) -m results calibration $(RUN)/calibration.json
 
-test: $(READY) lint  ## every test
+test: $(READY) lint $(BROWSER)  ## every test
 	@$(PY) -m pytest -n 2
 
-reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files: about 15 minutes
+reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files: about 20 minutes
 	@$(PY) -m tests.kills 200
 	@$(PY) -m tests.key_flips 100000
 	@$(PY) -m tests.cache_flips 200
@@ -60,8 +72,10 @@ $(READY): pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-web: $(READY)  ## what the browser test of the report needs besides Node.js and Chromium
-	@npm install --silent --no-save --no-package-lock --prefix $(VENV)/web axe-core@4.14.1 playwright-core@1.65.1 html-validate@10.17.0
+$(BROWSER): tests/set_up_browser.sh
+	@if sh tests/set_up_browser.sh $(VENV)/web; then touch $@; fi
+
+web: $(READY) $(BROWSER)  ## what the browser test of the report needs, where this machine can be given it
 
 clean:  ## remove what make made, but no measured run
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

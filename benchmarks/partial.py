@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.units import counted
 from model.common.command import spelled
 from model.common.errors import FileError, UsageError
 from model.common.files import read_bounded, write_new
@@ -186,7 +187,7 @@ class Partial:
             )
         # What began with --append goes on by the folder's name too.
         name = str(self.folder)
-        processes = "1 complete process is" if kept == 1 else f"{kept} complete processes are"
+        processes = f"{counted(kept, 'complete process')} {'is' if kept == 1 else 'are'}"
         resume = spelled("-m", "benchmarks", "--resume", name, *more)
         return f"{processes} kept in {name}; go on with: {resume}"
 

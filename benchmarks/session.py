@@ -22,7 +22,7 @@ from benchmarks.options import VIEWS, views
 from benchmarks.partial import Partial
 from benchmarks.progress import progress
 from benchmarks.runner import PairedRunner, benchmark_name
-from benchmarks.units import duration, seconds
+from benchmarks.units import counted, duration, seconds
 from model.common.command import BAD_INPUT, complain, note, say, spelled
 from model.common.errors import CompileError, FreepathError
 from model.common.files import write_new
@@ -112,7 +112,8 @@ class Session:
         target = self.partial.target
         where = f"to {target}" if target else "nothing is stored without -o FILE"
         note(
-            f"measuring {sum(n for n, _ in missing)} processes in {len(self.cases)} scenarios, "
+            f"measuring {counted(sum(n for n, _ in missing), 'process')} "
+            f"in {counted(len(self.cases), 'scenario')}, "
             f"{duration(took)} with compiled code, {where}"
         )
 

@@ -41,3 +41,9 @@ def duration(took: float) -> str:
     if took < 90:
         return f"about {max(10, 10 * round(took / 10))} s"
     return f"about {round(took / 60)} min" if took < 5400 else f"about {took / 3600:.1f} h"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 process`, `2 processes`."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"

@@ -1,6 +1,7 @@
 """python -m results: read what was measured.
 
 For example:
+  python -m results answer run.json                        the answer, on one screen
   python -m results show run.json                          tables
   python -m results show run.json --margin 0.05ns          another smallest effect of interest
   python -m results show run.json --format json | jq .     for programs
@@ -41,6 +42,7 @@ def _command(argv: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(prog=NAME, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_answer(commands)
     _add_show(commands)
     _add_claims(commands)
     _add_compare(commands)
@@ -50,11 +52,33 @@ def _parser() -> Parser:
     return parser
 
 
+def _add_answer(commands: "argparse._SubParsersAction[Parser]") -> None:
+    answer = commands.add_parser("answer", help="what the test costs here, in one sentence; the claims")
+    answer.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
+    _add_census(answer)
+    answer.add_argument("--format", choices=("text", "json"), default="text")
+    _add_margin(answer)
+    add_output(answer)
+    answer.set_defaults(command=_answer)
+
+
+def _add_census(parser: Parser) -> None:
+    parser.add_argument(
+        "census", metavar="CENSUS", nargs="?", help="census file; the kept reference by default"
+    )
+
+
+def _add_margin(parser: Parser) -> None:
+    parser.add_argument(
+        "--margin", default="1%", help="smallest overhead that matters: 0.05ns, 1%% (default)"
+    )
+
+
 def _add_show(commands: "argparse._SubParsersAction[Parser]") -> None:
     show = commands.add_parser("show", help="overheads with intervals, noise floor and verdicts")
     show.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
     show.add_argument("--format", choices=("table", "json", "csv", "markdown"), default="table")
-    show.add_argument("--margin", default="1%", help="smallest overhead that matters: 0.05ns, 1%% (default)")
+    _add_margin(show)
     add_output(show)
     show.set_defaults(command=_show)
 
@@ -64,13 +88,9 @@ def _add_claims(commands: "argparse._SubParsersAction[Parser]") -> None:
         "claims", help="the mail's six claims: holds, fails, undecided; exit 1 if one fails"
     )
     claims.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
-    claims.add_argument(
-        "census", metavar="CENSUS", nargs="?", help="census file; the kept reference by default"
-    )
+    _add_census(claims)
     claims.add_argument("--format", choices=("text", "json", "markdown"), default="text")
-    claims.add_argument(
-        "--margin", default="1%", help="smallest overhead that matters: 0.05ns, 1%% (default)"
-    )
+    _add_margin(claims)
     add_output(claims)
     claims.set_defaults(command=_claims)
 
@@ -106,12 +126,8 @@ def _add_history(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
     report = commands.add_parser("report", help="one self-contained page: report.html, or report.md")
     report.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
-    report.add_argument(
-        "census", metavar="CENSUS", nargs="?", help="census file; the kept reference by default"
-    )
-    report.add_argument(
-        "--margin", default="1%", help="smallest overhead that matters: 0.05ns, 1%% (default)"
-    )
+    _add_census(report)
+    _add_margin(report)
     add_output(report)
     report.set_defaults(command=_report)
 
@@ -130,6 +146,19 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     """Options of every command that writes a file."""
     parser.add_argument("-o", "--output", metavar="OUT", help="write there, not to standard output (-)")
     parser.add_argument("--force", action="store_true", help="overwrite OUT")
+
+
+def _answer(args: argparse.Namespace) -> int:
+    from results import answer, claims
+    from results.load import load
+
+    run, margin = load(args.file), margin_of(args.margin, "--margin")
+    found = claims.answers(run, Path(args.census) if args.census else None, margin)
+    if args.format == "json":
+        emit(answer.as_json(run, margin, found), args)
+    else:
+        emit("\n".join(answer.lines(run, margin, found)) + "\n", args)
+    return 0
 
 
 def _show(args: argparse.Namespace) -> int:

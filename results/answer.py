@@ -1,0 +1,165 @@
+"""`python -m results answer FILE`: what the run says about the question, on one screen, to be forwarded.
+
+The question is the mail's: what does the PageKmem test cost every page? It is answered by `v1` with a jump
+label over base, for a plain page with memcg idle, which is what almost every page of almost every machine
+was; the other memcg states and the forms that came later stand below it.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Any, Final
+
+from results.analysis import Cell, Group, analyse
+from results.claims import Answer
+from results.cpus import processor_line
+from results.load import Arm, Run
+from results.show import cell_document, run_facts
+from results.verdict import Margin
+
+SCHEMA: Final = "freepath.answer/1"
+QUESTION: Final = "What does one PageKmem() test cost a page that is freed?"
+WIDTH: Final = 79
+PLAIN: Final = "plain/warm/sequential/pcp"
+STATES: Final = ("on-idle", "off", "disabled", "on-active")
+"""Memcg states, the one that the answer is about first."""
+LATER: Final = (
+    (Arm("keyfirst", "jump-label"), "key first, as merged in v4.8"),
+    (Arm("memcg-data", "jump-label"), "memcg_data, since v5.11"),
+)
+WORDS: Final = {
+    "costs": "it costs",
+    "saves": "it saves",
+    "negligible": "it costs nothing that matters",
+    "undecided": "this run cannot tell",
+}
+VERBS: Final = {
+    "holds": ("holds", "hold"),
+    "fails": ("fails", "fail"),
+    "undecided": ("is undecided", "are undecided"),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One cell of the answer, what it is about, and whether the machine was busy throughout."""
+
+    about: str
+    cell: Cell
+    busy: bool
+
+
+def cells(run: Run, margin: Margin) -> list[Line]:
+    """The cells that answer, the one that counts most first; empty when the run has none of them."""
+    groups = {group.scenario.name: group for group in analyse(run, margin)}
+    wanted = [(f"{state}/{PLAIN}", V1, f"memcg {state}") for state in STATES]
+    wanted += [(f"{STATES[0]}/{PLAIN}", (arm,), about) for arm, about in LATER]
+    return [
+        Line(about, cell, groups[name].busy)
+        for name, arms, about in wanted
+        if name in groups and (cell := _cell(groups[name], arms))
+    ]
+
+
+V1: Final = (Arm("v1", "jump-label"), Arm("v1", "none"))
+"""Without memcg no key is asked."""
+
+
+def _cell(group: Group, arms: Sequence[Arm]) -> Cell | None:
+    return next((cell for arm in arms for cell in group.cells if cell.overhead.arm == arm), None)
+
+
+def sentence(run: Run, line: Line) -> str:
+    """The answer in one sentence: number, interval, share of builds, processor."""
+    one, judged = line.cell.overhead, line.cell.judgement
+    interval = builds = ""
+    if judged.ci95 is not None:
+        interval = f", 95 % interval {judged.ci95[0]:+.3f} to {judged.ci95[1]:+.3f},"
+    if one.spread.paying is not None and judged.verdict != "negligible":
+        builds = f", in {one.spread.paying:.0%} of the builds"
+    where = processor_line(run.facts)
+    where += " with store bypass off" if run.facts.get("store_bypass") == "off" else ""
+    number = f"{signed(one.ns)} ns{interval} on {one.bare_ns:.1f} ns{builds}"
+    return f"On {where} {WORDS[judged.verdict]}{_why(line)}: {number}."
+
+
+def _why(line: Line) -> str:
+    """What makes it negligible or undecided, in brackets."""
+    judged, more = line.cell.judgement, line.cell.seconds_needed
+    if judged.verdict == "negligible":
+        return f" (less than {judged.margin_ns:.2f} ns either way)"
+    if judged.verdict != "undecided":
+        return ""
+    if line.busy:
+        return " (the machine was busy throughout: measure again)"
+    if judged.detectable_ns is None:
+        return ""
+    seen = f"it would have seen {judged.detectable_ns:.2f} ns"
+    return f" ({seen})" if more is None else f" ({seen}; {more:.0f} s more would settle it)"
+
+
+def signed(ns: float) -> str:
+    """`+0.734`; nothing is never negative."""
+    text = f"{ns:+.3f}"
+    return text.replace("-", "+") if float(text) == 0 else text
+
+
+def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
+    """For a terminal of 80 columns."""
+    found = cells(run, margin)
+    yield QUESTION
+    if found:
+        yield from wrap(sentence(run, found[0]), WIDTH)
+    else:
+        yield "This run has no v1 for a plain page: measure with"
+        yield "  python -m benchmarks --quick -o FILE"
+    for line in found[1:]:
+        one, judged = line.cell.overhead, line.cell.judgement
+        interval = "" if judged.ci95 is None else f"[{judged.ci95[0]:+.3f}, {judged.ci95[1]:+.3f}]"
+        yield f"  {line.about:28} {signed(one.ns)} {interval:18} {judged.verdict}"
+    yield f"The mail's claims: {told(claims)}."
+    yield from wrap(doubt(found), WIDTH)
+
+
+def told(claims: Sequence[Answer]) -> str:
+    """`C1 C2 hold; C5 fails`."""
+    parts = []
+    for verdict, (one, many) in VERBS.items():
+        ids = [answer.id for answer in claims if answer.verdict == verdict]
+        if ids:
+            parts.append(f"{' '.join(ids)} {one if len(ids) == 1 else many}")
+    return "; ".join(parts)
+
+
+def doubt(found: Sequence[Line]) -> str:
+    """How far the figures can be trusted, in one sentence; empty when nothing speaks against them."""
+    busy = [line.about for line in found if line.busy]
+    if busy:
+        return f"Do not use {', '.join(busy)}: measured beside other work throughout. Measure again."
+    if any(line.cell.overhead.processes < len(line.cell.scenario.processes) for line in found):
+        return (
+            "The machine was busy now and then: such blocks are set aside; the intervals are honest, "
+            "and wider than they need be."
+        )
+    return ""
+
+
+def document(run: Run, margin: Margin, claims: Sequence[Answer]) -> dict[str, Any]:
+    """The same for programs, `freepath.answer/1`."""
+    found = cells(run, margin)
+    return {
+        "schema": SCHEMA,
+        "question": QUESTION,
+        "answer": sentence(run, found[0]) if found else None,
+        "processor": processor_line(run.facts),
+        "doubt": doubt(found) or None,
+        "cells": [{"about": line.about, **cell_document(line.cell)} for line in found],
+        "claims": [{"id": answer.id, "verdict": answer.verdict} for answer in claims],
+        "run": run_facts(run),
+    }
+
+
+def as_json(run: Run, margin: Margin, claims: Sequence[Answer]) -> str:
+    """The document as text."""
+    return json.dumps(document(run, margin, claims), indent=2, allow_nan=False) + "\n"
