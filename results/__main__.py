@@ -21,7 +21,6 @@ from model.common.files import STANDARD, check_target, write_new
 if TYPE_CHECKING:
     from results.verdict import Margin
 
-
 NAME: Final = "python -m results"
 
 
@@ -230,6 +229,10 @@ def _compare(args: argparse.Namespace) -> int:
         raise UsageError("one file is a census and the other is not: compare like with like")
     else:
         changes = compare.compare_census(old, new)
+    for side in (old, new):
+        if isinstance(side, Run):
+            for doubt in side.doubts:
+                note(f"{side.path}: {doubt}")
     if args.format == "json":
         emit(compare.as_json(changes, strict=args.strict), args)
     else:

@@ -180,6 +180,15 @@ def test_strict_says_that_it_could_not_tell(several: Path, tmp_path: Path) -> No
     assert run("results", "compare", *files, "--strict").returncode == 1
 
 
+def test_processes_that_were_set_aside_are_counted(tmp_path: Path) -> None:
+    """Beside the result: which file, how many."""
+    data = json.loads(made(tmp_path, 1).read_text())
+    data["benchmarks"][2]["runs"][0]["values"][0] = -1.0
+    spoiled = runfile.write(tmp_path / "spoiled.json", data)
+    done = run("results", "compare", str(made(tmp_path, 1)), str(spoiled))
+    assert done.returncode == 0 and f"{spoiled}: 1 of 8 processes set aside" in done.stderr
+
+
 def test_unlike_machines_are_refused(tmp_path: Path) -> None:
     """Unless asked for."""
     old, new = made(tmp_path, 1), made(tmp_path, 2, cpu_model_name="Another 1")
