@@ -137,7 +137,7 @@ class Overhead:
     @property
     def ns(self) -> float:
         """Overhead in ns per page."""
-        return _expm1(self.log_ratio.mean) * self.base_ns
+        return expm1(self.log_ratio.mean) * self.base_ns
 
     @property
     def pct(self) -> float:
@@ -155,7 +155,7 @@ class Overhead:
         if half is None:
             return None
         ends = (self.log_ratio.mean - half, self.log_ratio.mean + half)
-        return _expm1(ends[0]) * self.base_ns, _expm1(ends[1]) * self.base_ns
+        return expm1(ends[0]) * self.base_ns, expm1(ends[1]) * self.base_ns
 
     @property
     def error_ns(self) -> float | None:
@@ -163,7 +163,7 @@ class Overhead:
         return None if self.log_ratio.error is None else self.log_ratio.error * self.base_ns
 
 
-def _expm1(x: float) -> float:
+def expm1(x: float) -> float:
     """exp(x) - 1; infinite where a stranger's numbers leave the range."""
     return math.expm1(x) if x < 700 else math.inf
 

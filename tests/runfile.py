@@ -292,7 +292,9 @@ STEADY = Machine(noise=0.0005, between=0.00005)
 """On which every target of a calibration is reached."""
 
 
-def calibration(seed: int = 1, sessions: int = 4, machine: Machine | None = None) -> dict[str, Any]:
+def calibration(
+    seed: int = 1, sessions: int = 4, machine: Machine | None = None, blocks: int = 8, builds: int = 8
+) -> dict[str, Any]:
     """A run of --calibrate: null arms, NOPs by length, base against v1, chains of k additions of 0.27 ns."""
     null: Arms = {(name, "none"): 0.0 for name in ("base", "base-twin", "v1-ifdef", "keyfirst", "memcg-data")}
     null |= {(f"nop-bytes-{length}", "none"): 0.05 for length in range(1, 10)}
@@ -300,8 +302,9 @@ def calibration(seed: int = 1, sessions: int = 4, machine: Machine | None = None
     chains: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0}
     chains |= {(f"chain-{k}", "none"): 18 + 0.27 * k for k in (0, 1, 2, 4, 8, 256)}
     here = machine or Machine()
+    alike: dict[str, Any] = {"machine": here, "blocks": blocks, "builds": builds}
     return document(
-        Session(arms=null, processes=6 * sessions, seed=seed, axes={"memcg": "off"}, machine=here),
-        Session(arms=pair, processes=45, seed=seed + 1, machine=here),
-        Session(arms=chains, processes=8, seed=seed + 2, axes={"memcg": "disabled"}, machine=here),
+        Session(arms=null, processes=6 * sessions, seed=seed, axes={"memcg": "off"}, **alike),
+        Session(arms=pair, processes=45, seed=seed + 1, **alike),
+        Session(arms=chains, processes=8, seed=seed + 2, axes={"memcg": "disabled"}, **alike),
     )
