@@ -5,18 +5,27 @@ Everything is read from /proc and /sys; a fact that is not there is "unknown", n
 
 import json
 import os
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from benchmarks.conditions import Watch
+from benchmarks.conditions import SYSTEM, UNKNOWN, Watch, core_type
+from model.common.command import console, say
+from model.common.errors import FreepathError
+from model.limits import address_space_limit, cpu_quota, group_memory, usable_cpus
+from model.store import COMPILER_SPACE
+from model.text import Region
 
-SYS: Final = Path("/sys/devices/system/cpu")
+SYS: Final = SYSTEM / "system" / "cpu"
 STEAL_S: Final = 1.0
 BUSY_PCT, STEAL_PCT = 10.0, 1.0
+FAST_CLOCKS: Final = ("tsc", "kvm-clock", "hyperv_clocksource_tsc_page", UNKNOWN)
+"""Read without leaving the program: the time stamp counter, or a page by which a hypervisor scales it."""
+LARGEST: Final = 1 << 30
+"""Bytes of --memory dram."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,9 @@ class Finding:
 def read(path: Path) -> str:
     """Contents of a file of /proc or /sys, or "unknown"."""
     try:
-        return path.read_text().strip() or "unknown"
+        return path.read_text().strip() or UNKNOWN
     except OSError:
-        return "unknown"
+        return UNKNOWN
 
 
 def chosen(text: str) -> str:
@@ -42,18 +51,69 @@ def chosen(text: str) -> str:
     return text.partition("[")[2].partition("]")[0] or text
 
 
+def online() -> list[int]:
+    """Numbers of the CPUs that are there and not switched off."""
+    numbers = (int(path.name[3:]) for path in SYS.glob("cpu[0-9]*"))
+    return sorted(number for number in numbers if read(SYS / f"cpu{number}" / "online") != "0")
+
+
+def numbers_of(text: str) -> list[int]:
+    """CPUs of a list as the kernel writes it: `0-3,8`."""
+    ranges = [part.partition("-") for part in text.split(",") if part[:1].isdecimal()]
+    return [number for low, _, high in ranges for number in range(int(low), int(high or low) + 1)]
+
+
+def alike(values: Mapping[int, str]) -> str:
+    """The value that all CPUs have, or each value with the CPUs that have it: `core: CPUs 0-7; atom: ...`."""
+    having: dict[str, list[int]] = {}
+    for cpu, value in values.items():
+        having.setdefault(value, []).append(cpu)
+    if len(having) <= 1:
+        return next(iter(having), UNKNOWN)
+    return "; ".join(f"{value}: CPUs {ranges(cpus)}" for value, cpus in having.items())
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Inverse of `numbers_of`."""
+    parts = []
+    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        found = [number for _, number in run]
+        parts.append(str(found[0]) if len(found) == 1 else f"{found[0]}-{found[-1]}")
+    return ",".join(parts)
+
+
+def governors() -> str:
+    """What chooses the frequency; it may be set for each CPU."""
+    return alike({cpu: read(SYS / f"cpu{cpu}" / "cpufreq" / "scaling_governor") for cpu in online()})
+
+
+def siblings() -> dict[int, str]:
+    """List of the CPUs on each CPU's core, itself among them."""
+    return {cpu: read(SYS / f"cpu{cpu}" / "topology" / "thread_siblings_list") for cpu in online()}
+
+
+def smt() -> str:
+    """Whether cores have two threads, and which CPU shares the first one's."""
+    state = {"1": "on", "0": "off"}.get(read(SYS / "smt" / "active"), UNKNOWN)
+    cores = siblings()
+    first = cores.get(0, UNKNOWN)
+    if first == UNKNOWN:
+        return state
+    text = f"{state}, siblings of cpu0: {first}"
+    shares = alike({cpu: "shared" if len(numbers_of(core)) > 1 else "alone" for cpu, core in cores.items()})
+    return text if shares in ("shared", "alone") else f"{text} ({shares})"
+
+
 def facts() -> dict[str, str]:
     """What a run stores of the machine, beside pyperf's own metadata."""
     boost = read(SYS / "cpufreq" / "boost")
     no_turbo = read(SYS / "intel_pstate" / "no_turbo")
-    turbo = {"0": "off", "1": "on"}.get(boost) or {"1": "off", "0": "on"}.get(no_turbo, "unknown")
-    smt = {"1": "on", "0": "off"}.get(read(SYS / "smt" / "active"), "unknown")
-    threads = read(SYS / "cpu0" / "topology" / "thread_siblings_list")
+    turbo = {"0": "off", "1": "on"}.get(boost) or {"1": "off", "0": "on"}.get(no_turbo, UNKNOWN)
     flags = read(Path("/proc/cpuinfo"))
     return {
-        "governor": read(SYS / "cpu0" / "cpufreq" / "scaling_governor"),
+        "governor": governors(),
         "turbo": turbo,
-        "smt": smt if threads == "unknown" else f"{smt}, siblings of cpu0: {threads}",
+        "smt": smt(),
         "clocksource": read(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
         "thp": chosen(read(Path("/sys/kernel/mm/transparent_hugepage/enabled"))),
         "virtual": "yes" if " hypervisor" in flags else "no",
@@ -65,7 +125,7 @@ def mitigations() -> str:
     """How many vulnerabilities the kernel works around."""
     states = [read(path) for path in sorted((SYS / "vulnerabilities").glob("*"))]
     active = sum("Mitigation" in state for state in states)
-    return f"{active} of {len(states)} active" if states else "unknown"
+    return f"{active} of {len(states)} active" if states else UNKNOWN
 
 
 def findings() -> Iterator[Finding]:
@@ -85,14 +145,9 @@ def findings() -> Iterator[Finding]:
     )
     known = facts()
     yield from _frequency(known)
-    smt = known["smt"]
-    shared = smt.startswith("on") and ("," in smt.partition(": ")[2] or "-" in smt.partition(": ")[2])
-    advice = (
-        "a busy sibling doubles the cost of one more load: keep it idle, or --affinity with its twin offline"
-    )
-    yield Finding("smt", smt, shared, advice)
+    yield from _cores(known)
     clock = known["clocksource"]
-    slow = clock not in ("tsc", "kvm-clock", "unknown")
+    slow = clock not in FAST_CLOCKS
     yield Finding("clock source", clock, slow, "clocksource=tsc on the kernel's command line")
     never = known["thp"] == "never"
     advice = "--memory dram then uses 4 KiB pages, unlike the kernel's memory map: set it to madvise"
@@ -104,29 +159,66 @@ def findings() -> Iterator[Finding]:
     aslr = read(Path("/proc/sys/kernel/randomize_va_space"))
     advice = "leave it on (2): placements should differ between processes"
     yield Finding("address randomisation", aslr, aslr == "0", advice)
+    yield from _limits()
 
 
 def _frequency(known: dict[str, str]) -> Iterator[Finding]:
-    scaling = known["governor"] not in ("performance", "unknown")
+    scaling = known["governor"] not in ("performance", UNKNOWN)
     advice = "python -m pyperf system tune sets the governor to performance (as root)"
     yield Finding("frequency governor", known["governor"], scaling, advice)
     advice = "python -m pyperf system tune switches it off (as root)"
     yield Finding("turbo", known["turbo"], known["turbo"] == "on", advice)
 
 
+def _cores(known: dict[str, str]) -> Iterator[Finding]:
+    shared = known["smt"].startswith("on") and any(len(numbers_of(core)) > 1 for core in siblings().values())
+    advice = (
+        "a busy sibling doubles the cost of one more load: keep it idle, or --affinity with its twin offline"
+    )
+    yield Finding("smt", known["smt"], shared, advice)
+    kinds = alike({cpu: core_type(cpu, SYS.parent.parent) for cpu in online()})
+    hybrid = kinds not in ("only", "core", "atom", UNKNOWN)
+    advice = "these are two machines in one: measure on CPUs of one kind, with --affinity"
+    yield Finding("core types", kinds if hybrid else "one", hybrid, advice)
+
+
+def _limits() -> Iterator[Finding]:
+    """What a container, a batch system or ulimit leaves of the machine."""
+    quota, usable = cpu_quota(), usable_cpus()
+    bound = "" if quota is None else f", by a quota of {quota:g} CPUs' time"
+    advice = "a quota stops the program for a part of every 0.1 s: lift it (cpu.max, docker --cpus)"
+    yield Finding("CPUs usable", f"{usable} of {os.cpu_count()}{bound}", quota is not None, advice)
+    group = group_memory()
+    value = "none" if group is None else f"{group.free >> 20} MiB are free under it"
+    advice = "--memory dram will not fit: raise the limit (memory.max, docker --memory), or leave it out"
+    yield Finding("memory limit", value, group is not None and group.free < LARGEST * 1.2, advice)
+    space = address_space_limit()
+    value = "none" if space is None else f"{space >> 20} MiB"
+    tight = space is not None and space < COMPILER_SPACE + LARGEST
+    advice = (
+        f"compiling needs {COMPILER_SPACE >> 20} MiB, --memory dram {LARGEST >> 20} MiB: "
+        "raise the limit (ulimit -v unlimited)"
+    )
+    yield Finding("address-space limit", value, tight, advice)
+    try:
+        Region(1).seal()
+        yield Finding("executable memory", "yes", False, "")
+    except FreepathError as error:
+        yield Finding("executable memory", "no", True, str(error))
+
+
 def show(as_json: bool) -> int:
     """Print the findings; returns the exit status: 0, for a disturbed machine can measure too."""
     found = list(findings())
     if as_json:
-        print(json.dumps([asdict(finding) for finding in found], indent=2))
+        say(json.dumps([asdict(finding) for finding in found], indent=2) + "\n")
         return 0
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     table = Table("", "what", "value", "what to do")
     for finding in found:
         mark = "!" if finding.disturbs else ""
         table.add_row(mark, finding.name, finding.value, finding.advice if finding.disturbs else "")
-    console.print(table)
+    with console(140) as printed:
+        printed.print(table)
     return 0

@@ -317,7 +317,7 @@ class Builds:
         self._region.seal()
 
     def patch(self, key: int, enabled: bool) -> None:
-        """Write JMP or NOP to every site of a key, in every build. Nobody may be running one."""
+        """Write JMP or NOP to every site of a key, in every build. StaticKeys sees to it that none runs."""
         chosen = self._keys == key
         if not chosen.any():
             return

@@ -6,7 +6,7 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from model.common.errors import KernelReportError
+from model.common.errors import KernelReportError, UnsupportedCPUError
 from model.memory import Memory, address_of
 from model.page import LRU, PAGE_BYTES, Bad
 from model.text import Code, Placement, StaticKeys
@@ -21,6 +21,7 @@ CHARGED_CGROUP: Final = 1
 
 SYS_ARCH_PRCTL: Final = 158
 ARCH_SET_GS: Final = 0x1001
+ARCH_GET_GS: Final = 0x1004
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -71,10 +72,21 @@ class Machine:
         return placements
 
     def activate(self) -> None:
-        """Point this thread's %gs at this machine, as a CPU's does. Call before any placed function."""
-        area = ctypes.c_long(self.memory.field_address("cpu"))
-        if _libc.syscall(SYS_ARCH_PRCTL, ARCH_SET_GS, area) != 0:
-            raise OSError(ctypes.get_errno(), "arch_prctl(ARCH_SET_GS) failed")
+        """Point this thread's %gs at this machine, as a CPU's does. Call before any placed function.
+
+        Raises
+        ------
+        UnsupportedCPUError
+            Where that is not possible. What only looks like Linux may even say that it was done.
+        """
+        area, found = ctypes.c_long(self.memory.field_address("cpu")), ctypes.c_long()
+        done = _libc.syscall(SYS_ARCH_PRCTL, ARCH_SET_GS, area) == 0
+        done = done and _libc.syscall(SYS_ARCH_PRCTL, ARCH_GET_GS, ctypes.byref(found)) == 0
+        if not done or found.value != area.value:
+            raise UnsupportedCPUError(
+                "this kernel, or emulation of one (gVisor, Wine), does not set %gs for a program, "
+                "and the free path reads its per-CPU data there: measure on Linux itself"
+            )
 
     def report(self) -> str | None:
         """What the kernel would have printed since boot, or None."""

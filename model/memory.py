@@ -4,15 +4,16 @@ The page array is all that is large. It is private anonymous memory with huge pa
 kernel maps its memory map with 2 MiB pages.
 """
 
+import contextlib
 import ctypes
 import mmap
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 
 from model.common.errors import OutOfMemoryError
+from model.limits import memory_limit
 from model.memcg import CSS_NO_REF, NO_LIMIT, STRUCT_MEM_CGROUP
 from model.page import PAGE_BYTES, STRUCT_PAGE, ZONE_SHIFT
 from model.zone import (
@@ -71,7 +72,7 @@ PLAIN_FLAGS: Final = ZONE_NORMAL << ZONE_SHIFT
 
 def address_of(array: npt.NDArray[Any]) -> int:
     """Address of an array's first byte."""
-    return int(array.__array_interface__["data"][0])
+    return array.ctypes.data  # __array_interface__ would describe every field of a record as well
 
 
 def aligned(dtype: npt.DTypeLike, count: int, offset: int = 0) -> npt.NDArray[Any]:
@@ -89,12 +90,11 @@ def check_available(pages: int) -> None:
     ------
     OutOfMemoryError
     """
-    need = pages * PAGE_BYTES
-    free = psutil.virtual_memory().available
-    if need * 1.2 > free:
+    need, limit = pages * PAGE_BYTES, memory_limit()
+    if need * 1.2 > limit.free:
         raise OutOfMemoryError(
-            f"the page array needs {need >> 20} MiB and a fifth more, {free >> 20} MiB are free: "
-            "choose a smaller --memory or free some"
+            f"the page array needs {need >> 20} MiB and a fifth more, {limit.free >> 20} MiB are free"
+            f"{limit.under}: choose a smaller --memory or {limit.remedy}"
         )
 
 
@@ -181,8 +181,15 @@ class Memory:
 
     def _map_pages(self) -> npt.NDArray[Any]:
         size = self.pages * PAGE_BYTES
-        self._mapping = mmap.mmap(-1, size + HUGE + mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
+        whole = size + HUGE + mmap.PAGESIZE
+        try:
+            self._mapping = mmap.mmap(-1, whole, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except OSError as error:
+            raise OutOfMemoryError(
+                f"the page array needs {whole >> 20} MiB, and the kernel gives none ({error.strerror}): "
+                "choose a smaller --memory, or raise the limit (ulimit -v, ulimit -d, vm.overcommit_memory)"
+            ) from None
+        with contextlib.suppress(AttributeError, OSError):  # a kernel without huge pages; --doctor says so
             self._mapping.madvise(mmap.MADV_HUGEPAGE)
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._mapping))
         return np.frombuffer(self._mapping, STRUCT_PAGE, self.pages, -start % HUGE + self.data_offset)

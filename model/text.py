@@ -1,16 +1,24 @@
 """Machine code in memory: placed where asked, patched by static keys, never writable while executable."""
 
+import contextlib
 import ctypes
+import errno
 import mmap
+import os
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from functools import partial
+from itertools import product
+from threading import Lock, get_ident
+from typing import Any, ClassVar, Final, Protocol
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
 
+from model.common.errors import CompileError, KeysBusyError, OutOfMemoryError
 from model.image import Spec
 from model.keys import JMP_REL32, KEYS, NOP5, SITE_BYTES
 
@@ -59,6 +67,92 @@ class Code:
     """Offset and target of each jump and call."""
 
 
+class Running:
+    """Placed code runs, or it is changed: never both, whatever the threads of this process do.
+
+    ctypes lets other threads go on while code runs. One of them could change a site under the processor that
+    executes it, or take the page away for the moment of writing. The kernel patches code that runs, with
+    int3 and an interrupt to every CPU; here that is refused. A call that begins during a change waits for
+    its end, and a change happens as a whole or not at all.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._threads: set[int] = set()
+        self._undo: Callable[[], None] | None = None
+
+    def call(self, function: Callable[..., int], *arguments: int) -> int:
+        """Run placed code in this thread."""
+        thread = get_ident()
+        try:
+            # First the name, then the look: a change looks for names after it has told of itself.
+            self._threads.add(thread)
+            if self._undo is not None:
+                self._wait(thread)
+            return function(*arguments)
+        finally:
+            self._threads.discard(thread)
+
+    def change(self, do: Callable[[], None], undo: Callable[[], None], *, code: bool) -> None:
+        """Change code, and what has to agree with it.
+
+        Parameters
+        ----------
+        do
+            Makes the change.
+        undo
+            Brings everything to where it was before, however far `do` came. Where that leaves a region torn,
+            the next call or change tries it again, and is refused if that is in vain: code that is half
+            changed, or on a page that cannot be executed, never runs.
+        code
+            Whether code that may be running is changed.
+
+        Raises
+        ------
+        KeysBusyError
+            When another thread runs placed code. Nothing has changed then.
+        """
+        with self._lock:
+            self._take_back()
+            self._undo = undo
+            # This thread is here and so runs none, even if Ctrl-C left its name behind.
+            if code and self._threads - {get_ident()}:
+                self._undo = None
+                raise KeysBusyError(
+                    "a static key cannot change while another thread runs placed code: "
+                    "change keys between calls"
+                )
+            try:
+                do()
+            except BaseException:
+                with contextlib.suppress(CompileError):
+                    self._take_back()
+                raise
+            self._undo = None
+
+    def _wait(self, thread: int) -> None:
+        """Until a change is complete, or taken back."""
+        self._threads.discard(thread)
+        with self._lock:
+            self._take_back()
+            self._threads.add(thread)
+
+    def _take_back(self) -> None:
+        """Undo what was not completed; raises CompileError where code remains that must not run."""
+        if self._undo is None:
+            return
+        self._undo()
+        if Region.torn:
+            raise CompileError(
+                "code was being changed, and its pages cannot be made executable again: "
+                "free memory, or raise vm.max_map_count; or run again"
+            )
+        self._undo = None
+
+
+RUNNING: Final = Running()
+
+
 class Region:
     """Whole pages that are either writable or executable.
 
@@ -66,11 +160,26 @@ class Region:
     ----------
     start
         Address of the first byte.
+    torn
+        Regions that are being written, or whose writing was broken off and not repeated.
+
+    Raises
+    ------
+    OutOfMemoryError
+        When there is no memory for it.
     """
+
+    torn: ClassVar["WeakSet[Region]"] = WeakSet()
 
     def __init__(self, size: int) -> None:
         self.size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
-        self._memory = mmap.mmap(-1, self.size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, PROT_RW)
+        try:
+            self._memory = mmap.mmap(-1, self.size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, PROT_RW)
+        except OSError as error:
+            raise OutOfMemoryError(
+                f"no memory for {self.size >> 10} KiB of code ({error.strerror}): "
+                "free some, or raise the limits (ulimit -v, vm.max_map_count)"
+            ) from None
         self.start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
 
     def bytes(self) -> npt.NDArray[np.uint8]:
@@ -80,19 +189,39 @@ class Region:
     @contextmanager
     def writable(self) -> Iterator[npt.NDArray[np.uint8]]:
         """The memory, writable for as long as this lasts; nobody may run it meanwhile."""
-        self._protect(PROT_RW)
+        self.torn.add(self)
         try:
+            self._protect(PROT_RW)
             yield self.bytes()
         finally:
             self.seal()
+        self.torn.discard(self)
 
     def seal(self) -> None:
-        """Make it executable."""
+        """Make it executable.
+
+        Raises
+        ------
+        CompileError
+            Where the system does not let a program run what it has written.
+        """
         self._protect(PROT_RX)
 
     def _protect(self, protection: int) -> None:
-        if _libc.mprotect(self.start, self.size, protection) != 0:
-            raise OSError(ctypes.get_errno(), "mprotect of the code pages failed")
+        if _libc.mprotect(self.start, self.size, protection) == 0:
+            return
+        number = ctypes.get_errno()
+        said = os.strerror(number)
+        if number in (errno.EACCES, errno.EPERM):
+            raise CompileError(
+                f"this system does not let a program run code that it has placed in memory ({said}): "
+                "allow it for this command (SELinux: execmem; systemd: MemoryDenyWriteExecute=no), "
+                "or measure elsewhere"
+            )
+        raise OutOfMemoryError(
+            f"the protection of {self.size >> 10} KiB of code cannot be changed ({said}): "
+            "free memory, or raise vm.max_map_count"
+        )
 
 
 class Placement:
@@ -115,7 +244,7 @@ class Placement:
         self._region.seal()
 
     def patch(self, key: int, enabled: bool) -> None:
-        """Write JMP or NOP to every site of a key. No other thread may be running this copy."""
+        """Write JMP or NOP to every site of a key. Called by StaticKeys, which knows that nobody runs it."""
         wanted = [site for site in self.sites if site.key == key]
         if not wanted:
             return
@@ -136,10 +265,20 @@ class Placement:
     def function(
         self, name: str, arguments: int, returns: type | None = ctypes.c_int64
     ) -> Callable[..., int]:
-        """A function of this copy, callable with 64-bit integers. The caller sets %gs first."""
-        kind = ctypes.CFUNCTYPE(returns, *[ctypes.c_int64] * arguments)
-        call: Callable[..., int] = kind(self.address(name))
-        return call
+        """A function of this copy, callable with 64-bit integers. The caller sets %gs first.
+
+        It keeps the copy's memory for as long as it lives itself.
+        """
+        return callable_at(self.address(name), arguments, self._region, returns)
+
+
+def callable_at(
+    address: int, arguments: int, keeps: Region, returns: type | None = ctypes.c_int64
+) -> Callable[..., int]:
+    """Placed code as a function of 64-bit integers, which holds on to the region that it lies in."""
+    function: Any = ctypes.CFUNCTYPE(returns, *[ctypes.c_int64] * arguments)(address)
+    function.keeps = keeps
+    return partial(RUNNING.call, function)
 
 
 # push rbx; mov rbx,rsi; sub rsp,rbx; call rdx; add rsp,rbx; pop rbx; ret
@@ -156,9 +295,7 @@ class Trampoline:
         self._region = Region(len(TRAMPOLINE))
         self._region.bytes()[: len(TRAMPOLINE)] = np.frombuffer(TRAMPOLINE, np.uint8)
         self._region.seal()
-        self.call: Callable[..., int] = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 3)(
-            self._region.start
-        )
+        self.call = callable_at(self._region.start, 3, self._region)
 
 
 class Follower(Protocol):
@@ -172,29 +309,44 @@ class StaticKeys:
     """The static keys of one machine: reference counted, and known in code and in memory.
 
     A flip reaches every copy registered here; a copy that is placed later starts in the key's current
-    state. Patching under load (int3, IPIs) is left out: nobody runs the code meanwhile.
+    state. Patching under load (int3, IPIs) is left out: a key that would have to patch while another thread
+    runs placed code, of whichever machine, is refused with KeysBusyError and stays as it was. So change keys
+    between calls. A flip that fails is taken back, so that counts, memory and every site agree.
     """
 
     def __init__(self, set_count: Callable[[str, int], None]) -> None:
         self._counts = dict.fromkeys(KEYS, 0)
         self._set_count = set_count
         self._followers: list[Follower] = []
+        self._lock = Lock()
 
     def enabled(self, name: str) -> bool:
         """Whether the key's count is above zero."""
         return self._counts[name] > 0
 
     def register(self, followers: Iterable[Follower]) -> None:
-        """Let these copies follow the keys."""
-        for follower in followers:
-            self._followers.append(follower)
-            for name in KEYS:
-                if self.enabled(name):
-                    follower.patch(KEYS[name], True)
+        """Let these copies follow the keys.
+
+        Raises
+        ------
+        KeysBusyError
+            When a key is on, so that they have to be patched, and another thread runs placed code.
+        """
+        new = list(followers)
+        with self._lock:
+            on = [KEYS[name] for name in KEYS if self.enabled(name)]
+            RUNNING.change(lambda: _patch(new, on, True), lambda: _patch_back(new, on, False), code=bool(on))
+            self._followers += new
 
     def inc(self, name: str) -> None:
-        """static_key_slow_inc(): only the first one patches."""
-        self._change(name, self._counts[name] + 1)
+        """static_key_slow_inc(): only the first one patches.
+
+        Raises
+        ------
+        KeysBusyError
+            When it has to patch, and another thread runs placed code.
+        """
+        self._change(name, 1)
 
     def dec(self, name: str) -> None:
         """static_key_slow_dec(): only the last one patches.
@@ -203,15 +355,42 @@ class StaticKeys:
         ------
         ValueError
             When the count is zero already.
+        KeysBusyError
+            When it has to patch, and another thread runs placed code.
         """
-        if self._counts[name] == 0:
-            raise ValueError(f"static key {name}: more decrements than increments")
-        self._change(name, self._counts[name] - 1)
+        self._change(name, -1)
 
-    def _change(self, name: str, count: int) -> None:
-        before = self.enabled(name)
-        self._counts[name] = count
-        self._set_count(name, count)
-        if self.enabled(name) != before:
-            for follower in self._followers:
-                follower.patch(KEYS[name], not before)
+    def _change(self, name: str, step: int) -> None:
+        with self._lock:
+            before = self._counts[name]
+            after = before + step
+            if after < 0:
+                raise ValueError(f"static key {name}: more decrements than increments")
+            flips = (before > 0) != (after > 0)
+            followers, keys = self._followers if flips else [], [KEYS[name]]
+
+            def count(references: int) -> None:
+                self._set_count(name, references)
+                self._counts[name] = references
+
+            def do() -> None:
+                _patch(followers, keys, after > 0)
+                count(after)
+
+            def undo() -> None:
+                _patch_back(followers, keys, before > 0)
+                count(before)
+
+            RUNNING.change(do, undo, code=bool(followers))
+
+
+def _patch(followers: Iterable[Follower], keys: Iterable[int], enabled: bool) -> None:
+    for follower, key in product(followers, keys):
+        follower.patch(key, enabled)
+
+
+def _patch_back(followers: Iterable[Follower], keys: Iterable[int], enabled: bool) -> None:
+    """Patch whoever can be; who fails has said so before, and his region is torn."""
+    for follower, key in product(followers, keys):
+        with contextlib.suppress(Exception):
+            follower.patch(key, enabled)

@@ -53,6 +53,7 @@ class Line:
 def cells(run: Run, margin: Margin) -> list[Line]:
     """The cells that answer, the one that counts most first; empty when the run has none of them."""
     groups = {group.scenario.name: group for group in analyse(run, margin)}
+    wanted: list[tuple[str, Sequence[Arm], str]]
     wanted = [(f"{state}/{PLAIN}", V1, f"memcg {state}") for state in STATES]
     wanted += [(f"{STATES[0]}/{PLAIN}", (arm,), about) for arm, about in LATER]
     return [

@@ -27,3 +27,7 @@ class OutOfMemoryError(FreepathError):
 
 class KernelReportError(FreepathError):
     """The modelled kernel printed something: a bad page, a failed assertion, a counter below zero."""
+
+
+class KeysBusyError(FreepathError):
+    """A static key cannot change, because another thread runs the code that it would patch."""

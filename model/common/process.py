@@ -2,13 +2,18 @@
 
 import ctypes
 import os
+import selectors
 import signal
-from collections.abc import Sequence
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 # include/uapi/linux/prctl.h
 PR_SET_PDEATHSIG: Final = 1
 LAST_LINES: Final = 3
+LAST_BYTES: Final = 1 << 16
 
 
 def end_with_parent(parent: int) -> None:
@@ -46,3 +51,64 @@ def how_it_ended(status: int, said: Sequence[str] = ()) -> str:
         how = f"ended with exit status {status}"
     lines = [line.strip() for line in said if line.strip()][-LAST_LINES:]
     return how + (f"; its last words: {' | '.join(lines)}" if lines else " and said nothing")
+
+
+class Child:
+    """A process that prints words on its way; what it complains of is kept for when it fails.
+
+    Parameters
+    ----------
+    command
+        Program and arguments.
+    environment
+        All its variables.
+    folder
+        Where it runs, and where its complaints are kept, in a file without a name.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+        # A file and no pipe: who has much to say must not wait for us to read it.
+        self._complaints = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (it stays open)
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env=environment,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+            )
+        except OSError:
+            self._complaints.close()
+            raise
+        assert self._process.stdout is not None
+        self.output = self._process.stdout
+
+    def wait(self) -> tuple[int, list[str]]:
+        """Its exit status, as subprocess gives it, and its last lines, once it has ended."""
+        status = self._process.wait()
+        size = self._complaints.seek(0, os.SEEK_END)
+        self._complaints.seek(max(0, size - LAST_BYTES))
+        return status, self._complaints.read().decode(errors="replace").splitlines()
+
+    def end(self) -> None:
+        """Leave nothing of it behind."""
+        self._process.kill()
+        self._process.wait()
+        self.output.close()
+        self._complaints.close()
+
+
+def follow(children: Sequence[Child]) -> Iterator[tuple[Child, str]]:
+    """Words of all children as they come; an empty one when a child has said its last."""
+    with selectors.DefaultSelector() as waiting:
+        for child in children:
+            waiting.register(child.output, selectors.EVENT_READ, child)
+        while waiting.get_map():
+            for key, _ in waiting.select():
+                said = os.read(key.fd, LAST_BYTES)
+                if not said:
+                    waiting.unregister(key.fileobj)
+                    yield key.data, ""
+                for word in said.decode().split():
+                    yield key.data, word

@@ -1,24 +1,47 @@
-"""The compiling process: python -m model.kernel FOLDER CPU '[spec, ...]'; one line per finished image."""
+"""The compiling process: python -m model.kernel PARENT FOLDER CPU DIGEST '[spec, ...]'.
+
+Prints one line per finished image.
+"""
 
 import json
+import os
 import sys
 from pathlib import Path
 
-from model.image import from_json
-from model.store import Store, check_can_compile
+from model.common.command import run
+from model.common.errors import CompileError
+from model.common.process import end_with_parent
 
 
-def main(folder: str, cpu: str, request: str) -> None:
-    """Compile and store each image that is asked for."""
+def main(folder: str, cpu: str, digest: str, request: str) -> int:
+    """Compile and store each image that is asked for.
+
+    Raises
+    ------
+    CompileError
+        When the sources are not those that the parent has seen; or what compiling raises.
+    """
+    # What takes long to import waits until this process is known to be wanted.
+    from model.image import from_json
+    from model.store import Store, check_can_compile, digest_of
+
     check_can_compile()
+    # Numba prints what its NUMBA_DUMP_* settings ask for on standard output, which is ours to count by.
+    finished = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     from model.kernel.emit import emit
 
-    store = Store(Path(folder), cpu)
+    # All sources have been read by now: what is edited later does not reach this process.
+    if digest_of(cpu) != digest:
+        raise CompileError("the sources of model/ were edited meanwhile: run again")
+    store = Store(Path(folder), cpu, digest=digest)
     for data in json.loads(request):
         spec = from_json(data)
         store.save(spec, emit(spec, cpu))
-        print(spec.name, flush=True)
+        os.write(finished, f"{spec.name}\n".encode())
+    return 0
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    end_with_parent(int(sys.argv[1]))
+    sys.exit(run("python -m model.kernel", lambda: main(*sys.argv[2:]), signals=False))

@@ -17,6 +17,7 @@ from elftools.elf.enums import ENUM_RELOC_TYPE_x64
 from llvmlite import ir
 from numba.core.registry import cpu_target
 
+from model.common.errors import CompileError
 from model.image import Spec, to_json
 from model.kernel.build import link
 from model.kernel.function import FUNCTIONS, Compiled
@@ -34,7 +35,7 @@ LONG_NOPS: Final = "+fast-15bytenop"
 """LLVM's assembler pads with shorter NOPs than its code generator unless told so; tests/ compare the two."""
 
 
-class UnusableCodeError(Exception):
+class UnusableCodeError(CompileError):
     """The compiler produced something that cannot run at any address."""
 
 
