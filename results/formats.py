@@ -21,6 +21,7 @@ MADE_BY: Final = {
     "run": "python -m benchmarks -o FILE",
     "census": "python -m benchmarks.census --json -o FILE",
     "show": "python -m results show --format json",
+    "answer": "python -m results answer --format json",
     "claims": "python -m results claims --format json",
     "compare": "python -m results compare --format json",
     "history": "python -m results history --format json",
@@ -34,6 +35,8 @@ ARM: Final = ("variant", "gate", "memcg", "page_kind", "depth", "checks", "free"
 SHOWN: Final = 40
 """Characters of a stranger's text in a message."""
 PLACE: Final = 120
+BASE: Final = "freepath:///"
+"""Where schemas that name one another stand."""
 
 
 @cache
@@ -46,8 +49,14 @@ def schema(name: str) -> dict[str, Any]:
 @cache
 def validator(name: str) -> jsonschema_rs.Validator:
     """It compiled; patterns by an engine whose time is linear, whatever they are matched with."""
+    shared = jsonschema_rs.Registry([(f"{BASE}show.schema.json", schema("show"))])
     return jsonschema_rs.validator_for(
-        schema(name), pattern_options=jsonschema_rs.RegexOptions(), mask="it", offline=True
+        schema(name),
+        base_uri=f"{BASE}{name}.schema.json",
+        registry=shared,
+        pattern_options=jsonschema_rs.RegexOptions(),
+        mask="it",
+        offline=True,
     )
 
 
@@ -66,7 +75,7 @@ def fault(document: Any, name: str) -> str | None:
     try:
         validator(name).validate(document)
     except jsonschema_rs.ValidationError as error:
-        what = f"{place(error.instance_path)} {_said(error, document, schema(name))}"
+        what = f"{place(error.instance_path)} {_said(error, document)}"
     except UnicodeEncodeError:
         what = "a text in it is not Unicode, but half of a surrogate pair"
     except ValueError:
@@ -76,14 +85,15 @@ def fault(document: Any, name: str) -> str | None:
     return f"{what}; {MADE_BY[name]} makes such a file" if what else None
 
 
-def _said(error: jsonschema_rs.ValidationError, document: Any, whole: Mapping[str, Any]) -> str:
+def _said(error: jsonschema_rs.ValidationError, document: Any) -> str:
     """`is 'x', expected a whole number`: what was found, and what the schema says should be there."""
     kind = error.kind.as_dict()
     if error.kind.name == "required":
         return f"lacks {kind['property']}"
-    if error.kind.name == "additionalProperties":
+    if error.kind.name in ("additionalProperties", "unevaluatedProperties"):
         return f"has an unknown {shown(kind['unexpected'][0])}"
-    expected = _at(whole, error.schema_path[:-1]).get("description", error.message)
+    whole = str(error.absolute_keyword_location).removeprefix(BASE).partition(".")[0]
+    expected = _at(schema(whole), error.schema_path[:-1]).get("description", error.message)
     return f"is {shown(_at(document, error.instance_path))}, expected {expected}"
 
 

@@ -1,10 +1,10 @@
 """python -m tests.hostile [N] [SEED]: N hostile files through every command that reads files.
 
-tests/spoiled.py makes them. Each is read, and what is read goes through show, claims, compare, report,
-history and calibration in all their formats; some through the commands themselves and through plots. A defect
-is any exception but FreepathError, any warning of NumPy, a document that its own schema refuses, a character
-that a terminal would obey, Markdown that is not escaped, and any file touched outside the folder that was
-named. The first input of each defect is kept and named, and the exit status is 1.
+tests/spoiled.py makes them. Each is read, and what is read goes through show, answer, claims, compare,
+report, history and calibration in all their formats; some through the commands themselves and through plots.
+A defect is any exception but FreepathError, any warning of NumPy, a document that its own schema refuses, a
+character that a terminal would obey, Markdown that is not escaped, and any file touched outside the folder
+that was named. The first input of each defect is kept and named, and the exit status is 1.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from model.common.errors import FreepathError
 from model.common.files import write_new
-from results import calibration, claims, compare, formats, history, report, show
+from results import answer, calibration, claims, compare, formats, history, report, show
 from results.load import Run, load, read_json, run_of
 from results.verdict import Margin
 from tests import runfile
@@ -42,7 +42,7 @@ EVERY: Final = 200
 LONGEST_S: Final = 120.0
 MOST_BYTES: Final = 4 << 30
 RAW_MARKDOWN: Final = re.compile(r"(?<!\\)[<`]")
-COMMANDS: Final = ("show", "claims", "compare", "report", "history", "calibration", "plots")
+COMMANDS: Final = ("show", "answer", "claims", "compare", "report", "history", "calibration", "plots")
 WRITING: Final = os.O_WRONLY | os.O_RDWR
 CHANGES: Final = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate")
 
@@ -177,8 +177,10 @@ def use_show(sandbox: Sandbox, measured: Run) -> None:
 
 
 def use_claims(sandbox: Sandbox, measured: Run) -> None:
-    """By a census of its own."""
-    judged(claims.answers(measured, sandbox.census, PERCENT))
+    """By a census of its own; and the answer, which has them."""
+    judged(found := claims.answers(measured, sandbox.census, PERCENT))
+    written("answer", answer.as_json(measured, PERCENT, found))
+    shown(*answer.lines(measured, PERCENT, found))
 
 
 def judged(found: Sequence[claims.Answer]) -> None:

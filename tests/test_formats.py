@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from results import calibration, claims, compare, formats, history, show
+from results import answer, calibration, claims, compare, formats, history, show
 from results.load import load
 from results.verdict import Margin
 from tests import runfile
@@ -19,7 +20,7 @@ from tests.command import ROOT, refused, run
 PERCENT = Margin(1.0, percent=True)
 REFERENCE = ROOT / "results" / "reference" / "census-x86-64-v3.json"
 OPTIONAL = {"run.metadata", "run.benchmarks[].metadata", "run.benchmarks[].runs[].metadata", "run.version"}
-OPTIONAL |= {"run.benchmarks[].runs[].values", "show.run", "history.series[].machine"}
+OPTIONAL |= {"run.benchmarks[].runs[].values", "show.run", "answer.run", "history.series[].machine"}
 """What may be left out, or holds facts by name that may be."""
 
 
@@ -46,7 +47,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "run": json.loads(file.read_text()),
         "census": census(),
         "show": show.document(measured, PERCENT),
-        "claims": json.loads(claims.as_json(claims.answers(measured, None, PERCENT))),
+        "claims": json.loads(claims.as_json(judged := claims.answers(measured, None, PERCENT))),
+        "answer": answer.document(measured, PERCENT, judged),
         "compare": json.loads(compare.as_json(changes)),
         "history": json.loads(history.as_json(history.history(folder))),
         "calibration": calibration.document(calibrated, None),
@@ -55,8 +57,15 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }
 
 
+PLAN = "plan"
+"""Of FILE.partial: only the code that wrote it reads it again."""
+
+
 def test_every_format_has_a_schema() -> None:
-    """One each, in one place, of a draft that is published."""
+    """One each, in one place, of a draft that is published; no source names another format."""
+    sources = [path.read_text() for room in ("benchmarks", "results") for path in (ROOT / room).glob("*.py")]
+    said = set(re.findall(r'"freepath\.(\w+)/1"', "".join(sources)))
+    assert said - {PLAN} <= formats.MADE_BY.keys() and len(said) > 6
     names = {path.name.removesuffix(".schema.json") for path in formats.SCHEMAS.iterdir()}
     assert names == set(formats.MADE_BY)
     for name in names:
