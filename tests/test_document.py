@@ -88,6 +88,14 @@ def test_too_many_values_are_not_parsed(tmp_path: Path, monkeypatch: pytest.Monk
     assert "more than 1000 values" in refusal(tmp_path / "run.json", b"[" + b"[]," * 1000 + b"[]]")
 
 
+def test_a_name_among_many_is_found_at_once(tmp_path: Path) -> None:
+    """Not by comparing each with each."""
+    names = ", ".join(f'"{number}": 0' for number in [*range(200_000), 7])
+    began = time.monotonic()
+    assert "'7' twice" in refusal(tmp_path / "run.json", f"{{{names}}}".encode())
+    assert time.monotonic() - began < 10
+
+
 def test_damaged_gzip(file: Path, data: bytes) -> None:
     """Cut off, flipped, or packing more than any run: never a traceback."""
     packed = gzip.compress(data)
