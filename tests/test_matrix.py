@@ -15,6 +15,7 @@ from tests.command import ROOT, shell
 ONLY = "memcg=on-idle,page_kind=plain,depth=pcp,checks=on,v1"
 CENSUS = ROOT / "results" / "reference" / "census-x86-64-v3.json"
 COMMANDS = {
+    "answer": ("results answer $RUN", 0),
     "show": ("results show $RUN", 0),
     "compare": ("results compare $RUN $WORSE", 1),
     "claims": ("results claims $RUN $CENSUS", 1),
@@ -39,7 +40,10 @@ COMMANDS = {
 C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 ASCII = {"PYTHONIOENCODING": "ascii"}
 DUMB = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "40"}
-TEXTS = ("show", "compare", "claims", "history", "calibration", "census", "disasm", "list", "doctor", "help")
+TEXTS = "answer show compare claims history calibration census disasm list doctor help".split()
+"""Those of which the text differs."""
+PRINTING = ("show", "plots", "census", "disasm", "list", "doctor", "help", "compare --help", "census --help")
+"""One of each way to standard output; all of `python -m results` goes the same."""
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +85,7 @@ def test_a_locale_without_utf8(name: str, files: dict[str, str], tmp_path: Path)
 @pytest.mark.parametrize("name", ["show", "census", "list"])
 def test_a_terminal_that_can_do_little(name: str, files: dict[str, str]) -> None:
     """Narrow, ASCII, without colour: lines are folded by it, and no figure is cut off by us."""
-    words = [os.path.expandvars(word) for word in COMMANDS[name][0].replace("$RUN", files["RUN"]).split()]
+    words = COMMANDS[name][0].replace("$RUN", files["RUN"]).split()
     ours, theirs = os.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", *words],
@@ -105,7 +109,7 @@ def read_terminal(number: int) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize("name", [*TEXTS, "plots", "compare --help", "census --help", "plots --help"])
+@pytest.mark.parametrize("name", PRINTING)
 def test_standard_output_is_full(name: str, files: dict[str, str], tmp_path: Path) -> None:
     """It could not be said, so it is an error, whatever was found; one line says so."""
     status, _, err = met(name, files, tmp_path, ">/dev/full")
