@@ -40,7 +40,8 @@ COMMANDS = {
 C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 ASCII = {"PYTHONIOENCODING": "ascii"}
 DUMB = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "40"}
-TEXTS = "answer show compare claims history calibration census disasm list doctor help".split()
+RESULTS = ("answer", "show", "compare", "claims", "history", "calibration")
+TEXTS = (*RESULTS, "census", "disasm", "list", "doctor", "help")
 """Those of which the text differs."""
 PRINTING = ("show", "plots", "census", "disasm", "list", "doctor", "help", "compare --help", "census --help")
 """One of each way to standard output; all of `python -m results` goes the same."""
