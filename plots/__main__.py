@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS: Final = ("svg", "png", "pdf")
+SHAPES: Final = ("", "-narrow")
 HELPERS: Final = frozenset({"__main__", "style"})
 DATES: Final = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
 """Without a date the same run gives the same bytes."""
@@ -52,6 +53,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--margin", default="1%", help="smallest overhead that matters: 0.05ns, 1%% (default)"
     )
+    parser.add_argument("--narrow", action="store_true", help="also NAME-narrow, for small screens")
     parser.add_argument("--force", action="store_true", help="overwrite figures")
     return parser
 
@@ -93,14 +95,14 @@ def _draw_all(args: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"cannot write {folder}: {error.strerror}") from None
+    endings = [f"{shape}.{kind}" for shape in SHAPES[: 1 + args.narrow] for kind in formats]
     for name in drawn:
-        for kind in formats:
-            check_target(folder / f"{name}.{kind}", replace=args.force)
+        for ending in endings:
+            check_target(folder / f"{name}{ending}", replace=args.force)
     status, written = 0, []
     for name, (draw, needs) in drawn.items():
         try:
-            figure = draw()
-            images = {} if figure is None else {kind: _image(figure, kind) for kind in formats}
+            images = dict(_images(draw, endings))
         except Exception as error:
             # One figure is not worth the others; results/report.py knows this line by its beginning.
             note(f"cannot draw {name}: {_said(error)}; please report this line")
@@ -108,12 +110,24 @@ def _draw_all(args: argparse.Namespace) -> int:
             continue
         if not images:
             note(f"no {name}: the data is not in {args.file}; measure with {needs}")
-        for kind, image in images.items():
-            path = folder / f"{name}.{kind}"
+        for ending, image in images.items():
+            path = folder / f"{name}{ending}"
             write_new(path, image, replace=args.force)
             written.append(f"{printable(str(path))}\n")
     say("".join(written))
     return status
+
+
+def _images(draw: Draw, endings: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """The figure in every shape and format, by the end of its file name; nothing where there is no data."""
+    from plots.style import narrow
+
+    for shape in SHAPES:
+        kinds = [ending.removeprefix(f"{shape}.") for ending in endings if ending.startswith(f"{shape}.")]
+        with narrow(shape != ""):
+            figure = draw() if kinds else None
+        if figure is not None:
+            yield from ((f"{shape}.{kind}", _image(figure, kind)) for kind in kinds)
 
 
 def _said(error: Exception) -> str:

@@ -35,12 +35,12 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     panel.set_xlim(-limit * 1.18, limit * 1.18)
     panel.set_yticks(range(len(group.cells)), [cell.overhead.arm.name for cell in group.cells])
     panel.set_ylim(len(group.cells) - 0.4, -0.6)
-    panel.set_xlabel("overhead of a build, ns per page" + ("; grey lines: whole cycles" if cycle else ""))
+    panel.set_xlabel("overhead of a build, ns per page")
     panel.set_title(group.scenario.name)
     text = (
         "Upper: one dot per build and process, alike for base and arm but for the patch point. "
         "Lower: mean over builds, 95 % interval. Numbers at the ends: share of builds beyond. "
-        "Dashed: margin; grey band: noise floor."
+        "Dashed: margin; grey band: noise floor" + ("; grey lines: whole cycles." if cycle else ".")
     )
     caption(figure, run, [group], text)
     return figure

@@ -1,10 +1,10 @@
-"""The census as stacked bars: what each arm executes per freed page, and what it adds to base."""
+"""The census as bars: what each arm executes more than base per freed page, and what less."""
 
 from typing import Any, Final
 
 from matplotlib.figure import Figure
 
-from plots.style import new_figure
+from plots.style import foot, legend, new_figure
 
 STATES: Final = ("off", "on-idle", "on-active")
 PARTS: Final = {
@@ -27,19 +27,22 @@ def draw_census(document: dict[str, Any]) -> Figure | None:
     for panel, (state, arms) in zip(axes[0], panels.items(), strict=True):
         for row, arm in enumerate(arms):
             _bar(panel, row, arm)
-        panel.set_yticks(range(len(arms)), [f"{arm['variant']}/{arm['gate']}" for arm in arms], fontsize=7)
+        names = [f"{arm['variant']}/{arm['gate']} ({arm['instructions']:g})" for arm in arms]
+        panel.set_yticks(range(len(arms)), names, fontsize=7)
         panel.invert_yaxis()
+        panel.axvline(0, color="black", linewidth=0.8)
         panel.set_title(f"memcg {state}")
-        panel.set_xlabel("instructions per freed page")
+        panel.set_xlabel("instructions more than base")
         panel.margins(x=0.14)
     handles, labels = axes[0][0].get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    figure.legend(unique.values(), unique.keys(), loc="outside upper right", ncols=len(unique), frameon=False)
+    legend(figure, list(unique.values()), list(unique))
     text = (
-        "Exact counts, plain page, order 0, without a drain; at the bar's end what the arm adds to base. "
+        "Exact counts, plain page, order 0, without a drain: what an arm executes more, or less, than base; "
+        "in brackets all that it executes. "
         f"Compiled for {document['cpu']} by Numba {document['numba']}; python -m benchmarks.census."
     )
-    figure.supxlabel(text.replace("$", r"\$"), x=0.01, ha="left", fontsize=7.5, color="#333333")
+    foot(figure, text)
     return figure
 
 
@@ -49,20 +52,15 @@ def _arms(document: dict[str, Any], state: str) -> list[dict[str, Any]]:
 
 
 def _bar(panel: Any, row: int, arm: dict[str, Any]) -> None:
-    """Memory accesses and branches are instructions of their own or parts of one; the rest is "other"."""
-    known = {name: arm[name] for name in ("loads", "stores", "branches")}
-    known["other"] = max(arm["instructions"] - sum(known.values()), 0)
-    left = 0.0
+    """What is more stands right of zero, what is less left of it; a store may be part of an instruction."""
+    over = arm["over_base"]
+    parts = {name: over[name] for name in ("loads", "stores", "branches")}
+    parts["other"] = over["instructions"] - sum(parts.values())
+    ends = {1: 0.0, -1: 0.0}
     for name, (colour, hatch) in PARTS.items():
-        panel.barh(
-            row,
-            known[name],
-            left=left,
-            color=colour,
-            hatch=hatch,
-            edgecolor="black",
-            linewidth=0.4,
-            label=name,
-        )
-        left += known[name]
-    panel.text(left + 1, row, f"{arm['over_base']['instructions']:+g}", va="center", fontsize=7)
+        side = 1 if parts[name] >= 0 else -1
+        look = {"color": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0.4, "label": name}
+        panel.barh(row, parts[name], left=ends[side], **look)
+        ends[side] += parts[name]
+    near = {"textcoords": "offset points", "va": "center", "fontsize": 7}
+    panel.annotate(f"{over['instructions']:+g}", (ends[1], row), (3, 0), **near)

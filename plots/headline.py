@@ -49,10 +49,12 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     gates = {cell.overhead.arm.gate for group in chosen for cell in shown(group)}
     for panel, group in zip(axes[0], chosen, strict=True):
         floor_band(panel, group)
-        offsets = {gate: (at - (len(gates) - 1) / 2) * 0.24 for at, gate in enumerate(sorted(gates))}
-        for cell in shown(group):
-            row = names.index(cell.overhead.arm.variant)
-            point(panel, cell, row + offsets[cell.overhead.arm.gate])
+        for row, name in enumerate(names):
+            here = sorted(
+                (c for c in shown(group) if c.overhead.arm.variant == name), key=lambda c: c.overhead.arm.gate
+            )
+            for at, cell in enumerate(here):
+                point(panel, cell, row + (at - (len(here) - 1) / 2) * 0.3)
         kind = group.scenario.axes["page_kind"]
         panel.set_title(f"memcg {group.scenario.axes['memcg']}\n{kind}, base {group.base_ns:.1f} ns")
         panel.set_xlabel("overhead, ns per page")

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from plots.style import new_figure
+from plots.style import foot, new_figure
 from results.history import Series
 
 MOST: Final = 12
 """Series per figure: those with changes first, then the longest."""
 COLUMNS: Final = 3
+MOST_TICKS: Final = 4
+"""Labels of date and commit below a panel."""
 
 
 def draw_history(found: Sequence[Series]) -> Figure | None:
@@ -36,9 +37,12 @@ def draw_history(found: Sequence[Series]) -> Figure | None:
         panel.axhline(0, color="black", linewidth=0.6)
         panel.set_title(one.cell.replace(": ", "\n").replace("$", r"\$"), fontsize=7)
         panel.tick_params(labelsize=7)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        shown = range(0, len(places), -(-len(places) // MOST_TICKS))
+        panel.set_xticks(
+            list(shown), [f"{one.points[i].date[5:10]}\n{one.points[i].commit[:7]}" for i in shown]
+        )
     for panel in axes.flat[len(chosen) :]:
         panel.set_axis_off()
     text = f"Overhead, ns per page, run by run; dashed: change points. {len(chosen)} of {len(known)} cells."
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, color="#333333")
+    foot(figure, text)
     return figure

@@ -6,7 +6,7 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.headline import panels
-from plots.style import caption, error_bar, floor_band, new_figure
+from plots.style import caption, error_bar, floor_band, legend, new_figure
 from results.analysis import Group
 from results.load import Run
 
@@ -48,7 +48,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     floor_band(panel, max(chosen, key=lambda group: group.floor_ns or 0.0), vertical=True)
     panel.set_xticks(range(len(RUNGS)), list(RUNGS.values()))
     panel.set_ylabel("overhead, ns per page")
-    panel.legend(frameon=False, loc="upper left")
+    legend(figure, *panel.get_legend_handles_labels())
     text = (
         "Each arm inserts its operations and changes no other instruction. Plain page; the store writes the "
         "value that is there already. Grey band: noise floor; dashed: margin."

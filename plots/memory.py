@@ -5,7 +5,7 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from plots.style import caption, error_bar, new_figure
+from plots.style import caption, error_bar, legend, new_figure
 from results.analysis import Cell, Group
 from results.load import Run
 
@@ -52,7 +52,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
         panel.set_title(f"pages freed in {order} order")
         panel.set_ylabel("overhead, ns per page")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
+    legend(figure, handles, labels)
     caption(figure, run, chosen, "memcg on-idle, plain pages, 95 % intervals. Panels have their own scales.")
     return figure
 

@@ -5,12 +5,13 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from plots.style import caption, new_figure
+from plots.style import caption, legend, new_figure
 from results.analysis import Group
 from results.load import Run
 
 NEEDS: Final = "python -m benchmarks --quick -o FILE"
 ROW: Final = 0.3
+LINEAR_NS: Final = 1e-3
 
 
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
@@ -27,15 +28,17 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
         "one placement": ("#0072B2", "^", [_middle(g, "placement") for g in chosen]),
     }
     for name, (colour, marker, values) in series.items():
-        known = [(value, row) for row, value in enumerate(values) if value]
+        known = [(value, row) for row, value in enumerate(values) if value is not None]
         if known:
             panel.plot(*zip(*known, strict=True), marker, color=colour, label=name, markersize=6)
-    panel.set_xscale("log")
+    # Logarithmic down to a picosecond, then linear: a spread of zero is a finding, and has a place.
+    panel.set_xscale("symlog", linthresh=LINEAR_NS)
+    panel.set_xlim(left=-0.2 * LINEAR_NS)
     panel.set_xlabel("ns per page")
     panel.set_yticks(range(len(chosen)), [group.scenario.name for group in chosen])
     panel.invert_yaxis()
     panel.grid(axis="y", color="#DDDDDD", linewidth=0.6)
-    figure.legend(loc="outside upper right", ncols=len(series), frameon=False)
+    legend(figure, *panel.get_legend_handles_labels())
     text = "Noise floor: what base, compiled once more, may seem to cost. Others: sd, median over arms."
     caption(figure, run, chosen, text)
     return figure

@@ -6,7 +6,7 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from plots.style import caption, error_bar, new_figure
+from plots.style import caption, error_bar, legend, new_figure
 from results.analysis import Cell, Group
 from results.load import Run
 
@@ -44,7 +44,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
         panel.set_xlabel("flagged pages, %")
     axes[0][0].set_ylabel("overhead, ns per page")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=max(len(labels), 1), frameon=False)
+    legend(figure, handles, labels)
     caption(figure, run, found, "memcg on-idle, warm. Base frees every page of a mix through its old helper.")
     return figure
 

@@ -5,7 +5,9 @@ that a figure survives a black-and-white printer.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 from matplotlib import rcParams
@@ -19,7 +21,14 @@ from results.show import run_facts
 
 WIDTH: Final = 10.0
 """Inches; at 100 dpi a thousand pixels."""
-CAPTION_COLUMNS: Final = 150
+NARROW_WIDTH: Final = 4.2
+"""For a telephone: panels stand below each other, and text is as large as on a wide screen."""
+CAPTION_COLUMNS: Final = 15
+"""Per inch."""
+FRAME: Final = 1.2
+"""Inches that legend and caption take of a figure's height."""
+SHORT_LABEL: Final = 20
+NARROW: Final = ContextVar("narrow", default=False)
 
 SERIES: Final[dict[str, tuple[str, str, Any]]] = {
     "jump-label": ("#0072B2", "o", "full"),
@@ -86,7 +95,25 @@ def gate_legend(figure: Figure, gates: Sequence[str]) -> None:
     ]
     handles.append(Patch(color=FLOOR, alpha=0.6, label="noise floor"))
     handles.append(Line2D([], [], color="black", linewidth=0.7, linestyle=(0, (4, 3)), label="margin"))
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False)
+    legend(figure, handles, [handle.get_label() for handle in handles])
+
+
+def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """A legend above the panels, where nothing runs through it."""
+    columns = max(len(labels), 1)
+    if NARROW.get():
+        columns = 2 if max(map(len, labels)) <= SHORT_LABEL else 1
+    figure.legend(handles, labels, loc="outside upper right", ncols=columns, frameon=False)
+
+
+@contextmanager
+def narrow(wanted: bool) -> Iterator[None]:
+    """Draw for a narrow screen for as long as this lasts."""
+    before = NARROW.set(wanted)
+    try:
+        yield
+    finally:
+        NARROW.reset(before)
 
 
 def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> None:
@@ -106,12 +133,28 @@ def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> Non
     lines += (
         [f"warning: {loaded} of {len(groups)} scenarios were measured under heavy load"] if loaded else []
     )
-    wrapped = [part for line in lines for part in textwrap.wrap(line, CAPTION_COLUMNS)]
+    foot(figure, "\n".join(lines))
+
+
+def foot(figure: Figure, text: str) -> None:
+    """Small print below the panels, wrapped to the figure's width."""
+    columns = int(CAPTION_COLUMNS * figure.get_figwidth())
+    wrapped = [part for line in text.splitlines() for part in textwrap.wrap(line, columns)]
     # A dollar sign would start mathematics, and the text is a stranger's.
     figure.supxlabel("\n".join(wrapped).replace("$", r"\$"), x=0.01, ha="left", fontsize=7.5, color="#333333")
 
 
 def new_figure(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, Any]:
-    """A figure of the common width, its panels laid out around legend and caption."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    """A figure of the common width, its panels laid out around legend and caption.
+
+    Returns the figure and axes of this shape; on a narrow screen they stand below each other.
+    """
+    if not NARROW.get():
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    panel = max(height - FRAME, 1.0) / rows
+    figure = Figure(figsize=(NARROW_WIDTH, 1.6 * FRAME + rows * columns * panel), layout="constrained")
+    axes = figure.subplots(rows * columns, 1, squeeze=False, **options)
+    for axis in axes.flat:
+        axis.tick_params(labelsize=7)
+    return figure, axes.reshape(rows, columns)

@@ -214,7 +214,7 @@ def vague_benefit(data: Data) -> Answer:
     word = left_out[1].verdict
     if word == "costs":
         return Answer(
-            "C6", claim, "fails", "leaving it out saves what v1 costs: a benefit, not a vague one", evidence
+            "C6", claim, "fails", "leaving it out saves what v1 costs, and that is measurable", evidence
         )
     if word == "undecided":
         return Answer("C6", claim, "undecided", "the intervals do not settle it", evidence)

@@ -9,17 +9,17 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from model.common.process import how_it_ended
-from results import claims
-from results.analysis import analyse
+from results import answer, claims
+from results.analysis import Group, analyse
 from results.cpus import processor_line
 from results.load import CPU, Run
-from results.show import HEADINGS, as_markdown, noise_line, row_of, run_facts, run_warnings, title_of
+from results.show import HEADINGS, as_markdown, escape, noise_line, row_of, run_facts, run_warnings, title_of
 from results.verdict import Margin
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -60,6 +60,7 @@ CONDITIONS: Final = (
 )
 
 
+NARROW: Final = "-narrow"
 DRAW: Final = (sys.executable, "-m", "plots")
 FAILED: Final = "cannot draw "
 """How `python -m plots` begins the line about a figure that failed; the others had no data."""
@@ -82,7 +83,8 @@ def draw_figures(path: Path, margin_text: str, folder: Path) -> Iterator[str]:
     root = Path(__file__).parent.parent
     # What it puts into TMPDIR goes with the folder, however it ends.
     environment = {**os.environ, "PYTHONPATH": str(root), "TMPDIR": str(folder)}
-    command = [*DRAW, str(path), "-o", str(folder), "--format", "svg", f"--margin={margin_text}"]
+    options = ["--format", "svg", "--narrow", f"--margin={margin_text}"]
+    command = [*DRAW, str(path), "-o", str(folder), *options]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, text=True, errors="replace"
     )
@@ -93,12 +95,18 @@ def draw_figures(path: Path, margin_text: str, folder: Path) -> Iterator[str]:
 
 
 def embedded(folder: Path) -> Iterator[dict[str, str]]:
-    """The figures of a folder, in the order of `ALT`, as data URLs."""
-    for name, alt in ALT.items():
-        path = folder / f"{name}.svg"
-        if path.exists():
-            data = base64.b64encode(path.read_bytes()).decode()
-            yield {"source": f"data:image/svg+xml;base64,{data}", "alt": alt}
+    """The figures of a folder as data URLs: those of `ALT` in its order, then whatever else was drawn."""
+    found = {path.stem for path in folder.glob("*.svg") if not path.stem.endswith(NARROW)}
+    for name in (*(name for name in ALT if name in found), *sorted(found - set(ALT))):
+        yield {
+            "source": _data_url(folder / f"{name}.svg"),
+            "narrow": _data_url(folder / f"{name}{NARROW}.svg"),
+            "alt": ALT.get(name, f"Figure {name}."),
+        }
+
+
+def _data_url(path: Path) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def as_html(run: Run, census: Path | None, margin_text: str) -> Page:
@@ -121,17 +129,22 @@ def as_html(run: Run, census: Path | None, margin_text: str) -> Page:
 def _content(run: Run, census: Path | None, margin: Margin) -> dict[str, Any]:
     groups = analyse(run, margin)
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
-    doubts = [f"{group.scenario.name}: {warning}" for group in groups for warning in group.warnings]
     facts = run_facts(run)
     conditions = run.scenarios[0].processes[0].facts
     machine = {name: facts[name] for name in SHOWN if name in facts}
+    found = answer.cells(run, margin)
     return {
         "facts": facts,
         "processor": processor_line(facts),
         "machine": machine | {name: conditions[name] for name in CONDITIONS if name in conditions},
-        "floor": max(floors) if floors else None,
+        "date": _date(run),
+        "margin": f"{min(g.cells[0].judgement.margin_ns for g in groups):.2f} ns" if groups else "unknown",
+        "floor": f"{max(floors):.3f} ns" if floors else "not measured",
+        "answer": answer.sentence(run, found[0]) if found else None,
+        "others": [(line.about, *row_of(line.cell)[1:3], line.cell.judgement.verdict) for line in found],
+        "doubt": answer.doubt(found),
         "answers": claims.answers(run, census, margin),
-        "doubts": [*run_warnings(run), *doubts],
+        "doubts": [*run_warnings(run), *_doubts(groups)],
         "headings": HEADINGS,
         "groups": [
             {
@@ -144,9 +157,29 @@ def _content(run: Run, census: Path | None, margin: Margin) -> dict[str, Any]:
     }
 
 
+def _date(run: Run) -> str:
+    """The day, or the days, on which it was measured."""
+    days = sorted(
+        {str(p.facts["date"])[:10] for s in run.scenarios for p in s.processes if "date" in p.facts}
+    )
+    return "unknown date" if not days else days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+
+
+def _doubts(groups: Sequence[Group]) -> Iterator[str]:
+    """Warnings, each with the scenarios that it is about."""
+    about: dict[str, list[str]] = {}
+    for group in groups:
+        for warning in group.warnings:
+            about.setdefault(warning, []).append(group.scenario.name)
+    for warning, names in about.items():
+        yield f"{warning} ({', '.join(names) if len(names) < len(groups) else 'every scenario'})"
+
+
 def as_text(run: Run, census: Path | None, margin_text: str) -> Page:
     """The same as Markdown, without figures."""
     margin = Margin.parse(margin_text)
     found = claims.answers(run, census, margin)
-    head = "# What does one more test cost in the page free path?\n\n"
+    cells = answer.cells(run, margin)
+    said = f"{escape(answer.sentence(run, cells[0]))}\n\n" if cells else ""
+    head = f"# What does one more test cost in the page free path?\n\n{said}"
     return Page(head + "\n".join(claims.lines(found, markdown=True)) + "\n" + as_markdown(run, margin))
