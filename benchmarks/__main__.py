@@ -1,16 +1,17 @@
 """python -m benchmarks: measure the free path, as a pyperf program.
 
 For example:
-  python -m benchmarks --quick -o quick.json            the headline, in about a minute
-  python -m benchmarks -o run.json                      every warm scenario
-  python -m benchmarks --only 'v1*' --quick -o v1.json  base, its twin and two variants
+  python -m benchmarks --quick -o quick.json        the headline: a minute
+  python -m benchmarks -o run.json                  every warm scenario
+  python -m benchmarks --only 'v1*' --quick -o v1.json
+                                                    two variants beside base
   python -m benchmarks --only 'memcg=on-*,depth=full,keyfirst' -o full.json
-  python -m benchmarks --memory dram -o cold.json       16,777,216 struct pages: 1 GiB
+  python -m benchmarks --memory dram -o cold.json   16,777,216 struct pages
   python -m benchmarks --quick --until-decided --budget 5min -o sure.json
-  python -m benchmarks --resume run.json                go on with what was stopped
-  python -m benchmarks --list
-  python -m benchmarks --doctor                         what disturbs measuring here
-  python -m benchmarks --calibrate -o instrument.json   what the instrument can tell
+  python -m benchmarks --resume run.json            go on with what was stopped
+  python -m benchmarks --list                       what there is
+  python -m benchmarks --doctor                     what disturbs measuring here
+  python -m benchmarks --calibrate -o inst.json     what the instrument can tell
 then: python -m results show run.json
 """
 
@@ -41,7 +42,7 @@ from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, 
 from benchmarks.options import NAME, add_options, check, early_options, help_text, views, without_targets
 from benchmarks.partial import WORDS, Partial
 from benchmarks.scheme import GROUPS, Scheme
-from model.common.command import Parser, note, run, say
+from model.common.command import Parser, leave, note, run, say
 from model.common.errors import CompileError, UsageError
 from model.common.files import check_target
 from model.common.process import end_with_parent
@@ -251,4 +252,4 @@ def start(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(start(sys.argv[1:]))
+    leave(start(sys.argv[1:]))

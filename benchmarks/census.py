@@ -13,9 +13,9 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from model.common.command import Parser, console, run, say
+from model.common.command import Parser, console, leave, run, say, that_fit
 from model.common.files import STANDARD, check_target, write_new
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.counting import Counts
 
 WIDE: Final = 160
-LEAST: Final = 120
-"""Columns when the output is no terminal, and the fewest on one."""
+"""Columns when the output is no terminal."""
 SCHEMA: Final = "freepath.census/1"
 NUMBERS: Final = (
     "instructions",
@@ -37,7 +36,11 @@ NUMBERS: Final = (
     "lines",
     "bytes",
 )
-"""Headings of the table between the arm and what it adds."""
+HEADINGS: Final = ("arm", *NUMBERS, "adds")
+SPARE: Final = ("bytes", "lines", "locked", "taken", "branches", "stores", "loads", "adds")
+"""Columns that a narrow terminal goes without, the first one first."""
+SHORT_ADDS: Final = 18
+"""Columns within which the text on what an arm adds can be broken."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -170,16 +173,16 @@ def show(document: dict[str, Any]) -> None:
             arm["free"],
         )
         groups.setdefault(key, []).append(arm)
-    with console(WIDE, LEAST) as page:
+    with console(WIDE) as page:
         for key, arms in groups.items():
-            title = " / ".join(key)
-            table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
-            table.add_column("arm", no_wrap=True)
-            for name in NUMBERS:
-                table.add_column(name, justify="right", no_wrap=True)
-            table.add_column("adds", overflow="fold")
-            for arm in arms:
-                table.add_row(*_row(arm))
+            rows = [_row(arm) for arm in arms]
+            kept = that_fit(HEADINGS, [(*row[:-1], "") for row in rows], page.width - SHORT_ADDS, SPARE)
+            table = Table(title=" / ".join(key), title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
+            for heading in (HEADINGS[at] for at in kept):
+                side: Literal["left", "right"] = "right" if heading in NUMBERS else "left"
+                table.add_column(heading, justify=side, no_wrap=heading in NUMBERS, overflow="fold")
+            for row in rows:
+                table.add_row(*(row[at] for at in kept))
             page.print(table)
         compiled = f"compiled for {document['cpu']} by Numba {document['numba']}"
         page.print(f"{compiled}; exact, the same in every run")
@@ -189,13 +192,8 @@ def _row(arm: dict[str, Any]) -> list[str]:
     names = ("loads", "stores", "branches", "taken", "locked", "lines", "code_bytes")
     counts = [f"{arm[name]:g}" for name in names]
     more = f"{arm['over_base']['instructions']:+g}"
-    return [
-        f"{arm['variant']}/{arm['gate']}",
-        f"{arm['instructions']:g}",
-        more,
-        *counts,
-        _added(arm["over_base"]),
-    ]
+    name = f"{arm['variant']}/{arm['gate']}"
+    return [name, f"{arm['instructions']:g}", more, *counts, _added(arm["over_base"])]
 
 
 def _added(over: dict[str, Any]) -> str:
@@ -209,4 +207,4 @@ def _added(over: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from model.common.command import Parser, console, run
+from model.common.command import Parser, console, leave, run
 
 if TYPE_CHECKING:
     from benchmarks.cases import Arm, Scenario
@@ -180,4 +180,4 @@ def _show(listing: Listing, only: str | None, title: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -108,7 +108,10 @@ def digest_of(cpu: str) -> str:
 
 def default_folder() -> Path:
     """Where compiled images are kept for this user."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # neither $HOME nor an entry in the password file
+        raise CompileError("this user has no home to keep compiled code in: set XDG_CACHE_HOME") from None
     return Path(base) / "freepath"
 
 

@@ -24,7 +24,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from model.common.command import BAD_INPUT, Parser, note, printable, run, say
+from model.common.command import BAD_INPUT, Parser, leave, note, printable, run, say
 from model.common.errors import FileError, UsageError
 from model.common.files import STANDARD, check_target, write_new
 
@@ -189,4 +189,4 @@ def _image(figure: "Figure", kind: str) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

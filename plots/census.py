@@ -8,9 +8,9 @@ from plots.style import foot, legend, new_figure
 
 STATES: Final = ("off", "on-idle", "on-active")
 PARTS: Final = {
-    "loads": ("#0072B2", "////"),
-    "stores": ("#E69F00", "...."),
-    "branches": ("#009E73", "xxxx"),
+    "loads": ("#0072B2", "//"),
+    "stores": ("#E69F00", ".."),
+    "branches": ("#009E73", "xx"),
     "other": ("#DDDDDD", ""),
 }
 ROW: Final = 0.26

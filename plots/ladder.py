@@ -17,7 +17,7 @@ RUNGS: Final = {
     "load-compare": "load, compare,\nbranch",
     "load-compare-store": "load, compare,\nbranch, store",
 }
-HATCHES: Final = ("", "////", "....", "xxxx", "----")
+HATCHES: Final = ("", "//", "..", "xx", "--")
 SHADES: Final = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7")
 
 

@@ -1,20 +1,20 @@
 """python -m results: read what was measured.
 
 For example:
-  python -m results answer run.json                        the answer, on one screen
-  python -m results show run.json                          tables
-  python -m results show run.json --margin 0.05ns          another smallest effect of interest
-  python -m results show run.json --format json | jq .     for programs
-  python -m results compare old.json new.json              exit status 1 on a regression
+  python -m results answer run.json                the answer, on one screen
+  python -m results show run.json                  tables
+  python -m results show run.json --margin 0.05ns  another smallest effect
+  python -m results show run.json --format json    for programs
+  python -m results compare old.json new.json      exit status 1 on a regression
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from model.common.command import Parser, complain, note, run
+from model.common.command import Parser, complain, leave, note, prose, run
 from model.common.errors import UsageError
 from model.common.files import STANDARD, check_target, write_new
 
@@ -156,7 +156,7 @@ def _answer(args: argparse.Namespace) -> int:
     if args.format == "json":
         emit(answer.as_json(run, margin, found), args)
     else:
-        emit("\n".join(answer.lines(run, margin, found)) + "\n", args)
+        emit_lines(answer.lines(run, margin, found), args)
     return 0
 
 
@@ -187,7 +187,7 @@ def _claims(args: argparse.Namespace) -> int:
     if args.format == "json":
         emit(claims.as_json(found), args)
     else:
-        emit("\n".join(claims.lines(found, markdown=args.format == "markdown")) + "\n", args)
+        emit_lines(claims.lines(found, markdown=args.format == "markdown"), args)
     return claims.exit_status(found)
 
 
@@ -195,7 +195,10 @@ def _history(args: argparse.Namespace) -> int:
     from results import history
 
     found = history.history(Path(args.folder))
-    emit(history.as_json(found) if args.format == "json" else "\n".join(history.lines(found)) + "\n", args)
+    if args.format == "json":
+        emit(history.as_json(found), args)
+    else:
+        emit_lines(history.lines(found), args)
     return 0
 
 
@@ -236,7 +239,7 @@ def _compare(args: argparse.Namespace) -> int:
     if args.format == "json":
         emit(compare.as_json(changes, strict=args.strict), args)
     else:
-        emit("\n".join(compare.lines(changes, markdown=args.format == "markdown")) + "\n", args)
+        emit_lines(compare.lines(changes, markdown=args.format == "markdown"), args)
     return compare.exit_status(changes, strict=args.strict)
 
 
@@ -250,8 +253,14 @@ def _calibration(args: argparse.Namespace) -> int:
     if args.format == "json":
         emit(json.dumps(document(run, plain), indent=2, allow_nan=False) + "\n", args)
     else:
-        emit("\n".join(lines(run, plain)) + "\n", args)
+        emit_lines(lines(run, plain), args)
     return exit_status(run, plain)
+
+
+def emit_lines(lines: Iterable[str], args: argparse.Namespace) -> None:
+    """Emit lines of text; on a terminal, long ones are broken between words, but not those of Markdown."""
+    text = "".join(f"{line}\n" for line in lines)
+    emit(text if args.output or args.format == "markdown" else prose(text), args)
 
 
 def emit(text: str, args: argparse.Namespace) -> None:
@@ -260,4 +269,4 @@ def emit(text: str, args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

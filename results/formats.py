@@ -5,6 +5,7 @@ schema cannot say. jsonschema-rs does it in 2 % of the time of `show`, and its p
 docs/format.md has the figures.
 """
 
+import decimal  # noqa: F401 (jsonschema_rs imports it in the middle of its work, and panics on a signal there)
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

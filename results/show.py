@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
+from model.common.command import that_fit
 from results.analysis import Cell, Group, analyse
 from results.cpus import processor_line
 from results.load import Run
@@ -175,6 +176,7 @@ HEADINGS: Final = ("arm", "mean, ns", "95 % interval", "cycles", "%", "sd", "pay
 of builds that pay, and that save, more than half a cycle."""
 WIDE: Final = 110
 """Columns when piped."""
+SHORT_VERDICT: Final = 12
 NUMERIC: Final = frozenset(HEADINGS) - {"arm", "verdict"}
 
 
@@ -252,8 +254,12 @@ def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
         )
 
 
+SPARE: Final = ("sd", "%", "cycles", "pay, save", "95 % interval")
+"""Columns that a narrow terminal goes without, the first one first."""
+
+
 def as_table(run: Run, margin: Margin) -> str:
-    """For a terminal; `WIDE` columns when piped."""
+    """For a terminal of any width; `WIDE` columns and every figure when piped."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -261,15 +267,22 @@ def as_table(run: Run, margin: Margin) -> str:
     groups = analyse(run, margin)
     stream = io.StringIO()
     real = Console()
-    console = Console(
+    width = real.width if real.is_terminal else WIDE
+    drawn = Console(
         file=stream,
-        width=max(real.width, WIDE),
+        width=width,
         force_terminal=real.is_terminal,
+        safe_box=True,
         highlight=False,
         markup=False,
         emoji=False,
     )
     for group in groups:
+        rows = [row_of(cell) for cell in group.cells]
+        if width < WIDE:
+            rows = [(*row[:-1], cell.judgement.verdict) for row, cell in zip(rows, group.cells, strict=True)]
+        # A verdict that is more than a word is broken where it does not fit.
+        kept = that_fit(HEADINGS, [(*row[:-1], row[-1][:SHORT_VERDICT]) for row in rows], width, SPARE)
         table = Table(
             title=title_of(group),
             title_justify="left",
@@ -278,17 +291,17 @@ def as_table(run: Run, margin: Margin) -> str:
             collapse_padding=True,
             pad_edge=False,
         )
-        for heading in HEADINGS:
+        for heading in (HEADINGS[at] for at in kept):
             justify: Literal["left", "right"] = "right" if heading in NUMERIC else "left"
-            table.add_column(heading, justify=justify, no_wrap=heading != "verdict")
-        for cell in group.cells:
-            table.add_row(*row_of(cell))
-        console.print(table)
-        console.print(noise_line(group))
-        for warning in group.warnings:
-            console.print(f"warning: {warning}")
+            broken = heading in ("arm", "verdict")
+            table.add_column(heading, justify=justify, no_wrap=not broken, overflow="fold")
+        for row in rows:
+            table.add_row(*(row[at] for at in kept))
+        drawn.print(table)
+        for line in (noise_line(group), *(f"warning: {warning}" for warning in group.warnings)):
+            drawn.print(line)
     for line in (*(f"warning: {w}" for w in run_warnings(run)), *footer(run, groups)):
-        console.print(line, soft_wrap=True)
+        drawn.print(line, soft_wrap=not real.is_terminal)
     return stream.getvalue()
 
 
@@ -320,5 +333,4 @@ def escape(text: str) -> str:
     return "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)
 
 
-_escape = escape
 FORMATS: Final = {"table": as_table, "json": as_json, "csv": as_csv, "markdown": as_markdown}

@@ -15,15 +15,16 @@ import shlex
 import shutil
 import signal
 import sys
+import textwrap
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from model.common.errors import FreepathError, UsageError
-from model.common.signals import Ended, ignore_signals, raise_on_signals
+from model.common.signals import Ended, ignore_signals, raise_on_signals, restore_signals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 BAD_INPUT: Final = 2
 CANNOT_TELL: Final = 3
 DEFECT: Final = 70
+SEPARATOR: Final = 2
+"""Blanks between two columns of a table."""
 INTERRUPTED: Final = 130
 MOMENT_S: Final = 0.01
 
@@ -45,20 +48,26 @@ def run(name: str, command: Callable[[], int], *, signals: bool = True) -> int:
     signals
         End in order on the signals that end a command; without it they do what they do by default.
     """
-    usual = sys.unraisablehook
+    usual, before = sys.unraisablehook, {}
     try:
         if signals:
             sys.unraisablehook = partial(_end_again, usual)
-            raise_on_signals()
+            before = raise_on_signals()
         return _run(name, command)
     except Ended as end:
         Ended.asked = None  # with it go the frames that it was raised in, and what they hold
         return end.status
     finally:
         if signals:
-            ignore_signals()
             signal.setitimer(signal.ITIMER_REAL, 0)
             sys.unraisablehook = usual
+            restore_signals(before)
+
+
+def leave(status: int) -> NoReturn:
+    """End the process; a signal comes too late now, and would only spoil the exit status."""
+    ignore_signals()
+    sys.exit(status)
 
 
 def _end_again(usual: Callable[[Any], object], dropped: "sys.UnraisableHookArgs") -> None:
@@ -164,29 +173,73 @@ def say(content: str | bytes) -> None:
 
 
 @contextlib.contextmanager
-def console(wide: int, least: int = 80) -> "Iterator[Console]":
+def console(wide: int) -> "Iterator[Console]":
     """A Rich console on standard output; what was printed is said when the block ends.
 
     Parameters
     ----------
     wide
         Columns when standard output is no terminal.
-    least
-        Columns that the figures need: a terminal with fewer wraps the lines, and no figure is cut.
     """
     from rich.console import Console
 
     drawn = Console(highlight=False, markup=False, emoji=False)
-    drawn.width = max(drawn.width, least) if sys.stdout.isatty() else wide
+    if not sys.stdout.isatty():
+        drawn.width = wide
     with drawn.capture() as captured:
         yield drawn
     say(captured.get())
 
 
+def that_fit(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], width: int, spare: Sequence[str]
+) -> list[int]:
+    """Which columns of a table a terminal has room for.
+
+    Parameters
+    ----------
+    width
+        Of the terminal.
+    spare
+        Headings of columns that may be left out, the first one first.
+    """
+    needed = {
+        heading: SEPARATOR + max(len(text) for text in (heading, *(row[at] for row in rows)))
+        for at, heading in enumerate(headings)
+    }
+    for heading in spare:
+        if sum(needed.values()) <= width:
+            break
+        del needed[heading]
+    return [at for at, heading in enumerate(headings) if heading in needed]
+
+
+def prose(text: str) -> str:
+    """Text whose long lines are broken between words, where standard output is a terminal that needs it."""
+    if not sys.stdout.isatty():
+        return text
+    columns = shutil.get_terminal_size().columns
+    return "".join(f"{part}\n" for line in text.splitlines() for part in _broken(line, columns))
+
+
+def _broken(line: str, columns: int) -> list[str]:
+    if len(line) <= columns:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())] + "    "
+    # A path or a command stays whole: it is to be pasted.
+    breaking = textwrap.TextWrapper(
+        columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return breaking.wrap(line)
+
+
 def note(text: str) -> None:
     """One line on stderr beside the result; nobody's work fails because nobody reads it."""
     try:
-        print(printable(text), file=sys.stderr, flush=True)
+        line = printable(text)
+        if sys.stderr.isatty():
+            line = "\n".join(_broken(line, shutil.get_terminal_size().columns))
+        print(line, file=sys.stderr, flush=True)
     except OSError:
         forget(sys.stderr)
 

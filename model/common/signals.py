@@ -1,8 +1,9 @@
 """Signals that end a command: the same way out for Ctrl-C, for a CI system and for a terminal that closes."""
 
 import signal
+from collections.abc import Mapping
 from types import FrameType
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -29,12 +30,23 @@ class Ended(BaseException):
         self.name = signal.Signals(number).name
 
 
-def raise_on_signals() -> None:
-    """From now on raise `Ended` in the main thread; what the caller has us ignore (nohup) stays ignored."""
+def raise_on_signals() -> dict[int, Any]:
+    """From now on raise `Ended` in the main thread; what the caller has us ignore (nohup) stays ignored.
+
+    Returns the handlers that were there, for `restore_signals`.
+    """
     Ended.asked = None
-    for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in ENDING}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
             signal.signal(number, _raise)
+    return before
+
+
+def restore_signals(before: Mapping[int, Any]) -> None:
+    """What a signal did before, it does again."""
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def ignore_signals() -> None:
