@@ -60,7 +60,8 @@ def _bar(panel: Any, row: int, arm: dict[str, Any]) -> None:
     for name, (colour, hatch) in PARTS.items():
         side = 1 if parts[name] >= 0 else -1
         look = {"color": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0.4, "label": name}
-        panel.barh(row, parts[name], left=ends[side], **look)
+        # A browser prints a hatch as a megabyte, so bars are pixels.
+        panel.barh(row, parts[name], left=ends[side], rasterized=True, **look)
         ends[side] += parts[name]
     near = {"textcoords": "offset points", "va": "center", "fontsize": 7}
     panel.annotate(f"{over['instructions']:+g}", (ends[1], row), (3, 0), **near)

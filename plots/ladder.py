@@ -42,6 +42,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
                 facecolor=SHADES[at],
                 edgecolor="black",
                 hatch=HATCHES[at],
+                rasterized=True,  # a browser prints a hatch as a megabyte
                 linewidth=0.7,
                 label=label if rung == 0 else None,
             )

@@ -1,4 +1,4 @@
-"""The report in a real browser: accessible in light and dark, wide and narrow; valid HTML."""
+"""The report in a real browser: accessible in light and dark, wide, narrow and printed; valid HTML."""
 
 import json
 import shutil
@@ -15,9 +15,12 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def test_report_in_the_browser(tmp_path: Path) -> None:
-    """axe-core and html-validate have nothing to say; `make web` installs them."""
+    """axe-core and html-validate have nothing to say, and nothing is cut off in print.
+
+    tests/set_up_browser.sh, which `make test` runs, installs what it can, and says aloud what it cannot.
+    """
     if not MODULES.is_dir() or not shutil.which("node") or not any(map(shutil.which, BROWSERS)):
-        pytest.skip("needs Node.js, Chromium, and `make web`")
+        pytest.skip("no browser: needs Node.js, Chromium and what tests/set_up_browser.sh installs")
     file = runfile.write(tmp_path / "run.json", runfile.headline())
     target = tmp_path / "report.html"
     assert run("results", "report", str(file), "-o", str(target)).returncode == 0

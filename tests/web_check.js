@@ -1,5 +1,5 @@
-// node web_check.js MODULES PAGE: axe-core in headless Chromium (light and dark, wide and narrow) and
-// html-validate on the source. Prints findings as JSON; an empty list is a pass.
+// node web_check.js MODULES PAGE: axe-core in headless Chromium (light and dark, wide and narrow), the printed page,
+// and html-validate on the source. Prints findings as JSON; an empty list is a pass.
 const { createRequire } = require("module");
 const fs = require("fs");
 const path = require("path");
@@ -7,6 +7,8 @@ const [modules, page] = process.argv.slice(2);
 const need = createRequire(path.join(path.resolve(modules), "x.js"));
 const { chromium } = need("playwright-core");
 const { HtmlValidate } = need("html-validate");
+const A4 = 718; // CSS pixels between margins of a centimetre
+const MOST_BYTES = 1000000;
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 async function main() {
@@ -30,6 +32,14 @@ async function main() {
       if (wide > width) found.push(`${colorScheme} ${width}: the page is ${wide} wide`);
     }
   }
+  const paper = await browser.newPage({ viewport: { width: A4, height: 1000 } });
+  await paper.emulateMedia({ media: "print" });
+  await paper.goto("file://" + path.resolve(page));
+  const cut = await paper.evaluate(() => [...document.querySelectorAll("table, figure, p, li")]
+    .filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1).length);
+  if (cut) found.push(`print: ${cut} elements are wider than the paper`);
+  const pdf = await paper.pdf({ format: "A4", path: page.replace(/html$/, "pdf") });
+  if (pdf.length > MOST_BYTES) found.push(`print: the PDF has ${pdf.length} bytes`);
   await browser.close();
   console.log(JSON.stringify(found));
 }
