@@ -22,6 +22,16 @@ if "--worker" in sys.argv:
     # Ends it at once and in silence: the parent tells what happened.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+from model.common.command import Parser, complain, leave, note, run, say
+from model.common.errors import CompileError, FreepathError, UsageError
+from model.limits import check_address_space
+
+if __name__ == "__main__":
+    try:
+        check_address_space(256 << 20, "measuring")  # with less, importing numpy ends in a traceback
+    except FreepathError as error:
+        leave(complain("python -m benchmarks", str(error)))
+
 import argparse
 import json
 import os
@@ -42,8 +52,6 @@ from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, 
 from benchmarks.options import NAME, add_options, check, early_options, help_text, views, without_targets
 from benchmarks.partial import WORDS, Partial
 from benchmarks.scheme import GROUPS, Scheme
-from model.common.command import Parser, leave, note, run, say
-from model.common.errors import CompileError, UsageError
 from model.common.files import check_target
 from model.common.process import end_with_parent
 from model.memory import check_available

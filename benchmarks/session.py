@@ -38,7 +38,7 @@ PLAIN_VALUES, PLAIN_LOOPS = 3, 3200
 """pyperf's own defaults: three values of at least 0.1 s."""
 TIMED_OUT: Final = 124
 """pyperf's exit status, and that of timeout(1)."""
-EXPECTED: Final = (Ended, SystemExit, RuntimeError, FreepathError, OSError)
+EXPECTED: Final = (Ended, SystemExit, RuntimeError, FreepathError, OSError, MemoryError)
 """What may end a run; anything else is a defect, and is shown as one once the processes are safe."""
 STARTING_S, VALUE_S = 0.6, 0.011
 """Of a process, and of one value of one arm: on Zen 3, and only to say how long it will take."""
@@ -316,6 +316,8 @@ class Session:
         if isinstance(stop, SystemExit):
             limit = self.runner.args.timeout
             return f"a worker took longer than --timeout {limit} allows", TIMED_OUT
+        if isinstance(stop, MemoryError):
+            return "not enough memory", BAD_INPUT
         if isinstance(stop, RuntimeError):
             return self._how_a_worker_ended(str(stop))
         return (f"{stop.strerror or stop}" if isinstance(stop, OSError) else f"{stop}"), BAD_INPUT
