@@ -215,8 +215,8 @@ def _report(args: argparse.Namespace) -> int:
     with regular(args.file) as file, regular(args.census or REFERENCE) as census:
         page = make(load(file), census, args.margin)
     emit(page.text, args)
-    for line in page.absent:
-        note(line.replace(str(file), args.file))
+    if args.output != STANDARD:
+        note(f"wrote {args.output}")
     return max((complain(NAME, line) for line in page.failed), default=0)
 
 

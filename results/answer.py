@@ -48,6 +48,8 @@ class Line:
     about: str
     cell: Cell
     busy: bool
+    twin: Cell | None = None
+    """Base against its own copy, in the same scenario: what noise alone looks like."""
 
 
 def cells(run: Run, margin: Margin) -> list[Line]:
@@ -57,7 +59,7 @@ def cells(run: Run, margin: Margin) -> list[Line]:
     wanted = [(f"{state}/{PLAIN}", V1, f"memcg {state}") for state in STATES]
     wanted += [(f"{STATES[0]}/{PLAIN}", (arm,), about) for arm, about in LATER]
     return [
-        Line(about, cell, groups[name].busy)
+        Line(about, cell, groups[name].busy, _cell(groups[name], TWINS))
         for name, arms, about in wanted
         if name in groups and (cell := _cell(groups[name], arms))
     ]
@@ -65,6 +67,7 @@ def cells(run: Run, margin: Margin) -> list[Line]:
 
 V1: Final = (Arm("v1", "jump-label"), Arm("v1", "none"))
 """Without memcg no key is asked."""
+TWINS: Final = (Arm("base-twin", "none"), Arm("base-twin", "jump-label"))
 
 
 def _cell(group: Group, arms: Sequence[Arm]) -> Cell | None:
@@ -78,11 +81,17 @@ def sentence(run: Run, line: Line) -> str:
     if judged.ci95 is not None:
         interval = f", 95 % interval {judged.ci95[0]:+.3f} to {judged.ci95[1]:+.3f},"
     if one.spread.paying is not None and judged.verdict != "negligible":
-        builds = f", in {one.spread.paying:.0%} of the builds"
+        builds = f", in {one.spread.paying:.0%} of the builds{_by_noise(line)}"
     where = processor_line(run.facts)
     where += " with store bypass off" if run.facts.get("store_bypass") == "off" else ""
     number = f"{signed(one.ns)} ns{interval} on {one.bare_ns:.1f} ns{builds}"
     return f"On {where} {WORDS[judged.verdict]}{_why(line)}: {number}."
+
+
+def _by_noise(line: Line) -> str:
+    """How many builds seem to pay where nothing differs."""
+    twin = line.twin.overhead.spread.paying if line.twin else None
+    return "" if twin is None else f" (base against its own copy: {twin:.0%})"
 
 
 def _why(line: Line) -> str:
@@ -138,10 +147,12 @@ def doubt(found: Sequence[Line]) -> str:
     busy = [line.about for line in found if line.busy]
     if busy:
         return f"Do not use {', '.join(busy)}: measured beside other work throughout. Measure again."
-    if any(line.cell.overhead.processes < len(line.cell.scenario.processes) for line in found):
+    used = [(line.cell.overhead.processes, len(line.cell.scenario.processes), line.about) for line in found]
+    least, every, about = min(used, key=lambda one: one[0] / one[1], default=(1, 1, ""))
+    if least < every:
         return (
-            "The machine was busy now and then: such blocks are set aside; the intervals are honest, "
-            "and wider than they need be."
+            f"The machine was busy: figures rest on as few as {least} of {every} processes ({about}); the "
+            "others are set aside, alike for all arms. The intervals allow for that; a quiet machine narrows them."
         )
     return ""
 

@@ -12,8 +12,9 @@ from model.common.command import printable
 from results.calibration import CHAIN
 from results.load import CPU, PLAN, BadRunError, NotARunError, Run, load
 
-SAME_MACHINE: Final = ("cpu_model_name", *CPU, "freepath_cpu", "numba")
-"""Facts that make a machine: the processor and what compiled for it. A host's name changes and is reused."""
+SAME_MACHINE: Final = ("cpu_model_name", *CPU, "store_bypass", "freepath_cpu", "numba")
+"""Facts that make a machine: the processor, how it was set, and what compiled for it. A host's name changes
+and is reused."""
 
 
 def runs_in(folder: Path) -> Iterator[Run]:

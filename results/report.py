@@ -68,10 +68,9 @@ FAILED: Final = "cannot draw "
 
 @dataclass(frozen=True)
 class Page:
-    """A report, and a line on each figure that is not in it: for want of data, or because it failed."""
+    """A report, and a line on each figure that failed; one without data is no failure."""
 
     text: str
-    absent: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
 
 
@@ -123,7 +122,7 @@ def as_html(run: Run, census: Path | None, margin_text: str) -> Page:
         failed = tuple(line for line in lines if line.startswith(FAILED))
         template = environment.get_template("report.html")
         text = template.render(**content, figures=list(embedded(Path(folder))), failed=failed)
-    return Page(text, tuple(line for line in lines if line not in failed), failed)
+    return Page(text, failed)
 
 
 def _content(run: Run, census: Path | None, margin: Margin) -> dict[str, Any]:

@@ -223,7 +223,10 @@ def title_of(group: Group) -> str:
     base += "" if bare == group.base_ns else f" ({bare:.2f} as compiled)"
     cells = len(group.cells[0].overhead.spread.differences)
     builds = f", {cells} builds" if group.cells[0].overhead.spread.builds > 1 else ", one build"
-    return f"{scenario.name}: {base}, {floor}, {len(scenario.processes)} processes{builds}"
+    used = max(cell.overhead.processes for cell in group.cells)
+    every = len(scenario.processes)
+    count = f"{every} processes" if used == every else f"{used} of {every} processes used"
+    return f"{scenario.name}: {base}, {floor}, {'1 process' if every == 1 else count}{builds}"
 
 
 def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:

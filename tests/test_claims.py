@@ -164,7 +164,7 @@ def test_the_command(tmp_path: Path) -> None:
 class Page(HTMLParser):
     """What the checks below need to know of a page."""
 
-    VOID = frozenset({"meta", "img", "br"})
+    VOID = frozenset({"meta", "img", "br", "source"})
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -204,6 +204,8 @@ def test_the_page_is_whole_and_needs_nothing(tmp_path: Path) -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels))
     images = [attrs for tag, attrs in page.tags if tag == "img"]
     assert images and all(image["alt"] and (image["src"] or "").startswith("data:") for image in images)
+    narrow = [attrs for tag, attrs in page.tags if tag == "source"]
+    assert len(narrow) == len(images) and all((n["srcset"] or "").startswith("data:") for n in narrow)
     assert dict(page.tags[0][1])["lang"] == "en"
     assert all(attrs.get("scope") for tag, attrs in page.tags if tag == "th")
     assert "http://" not in text.replace("http://www.w3.org", "") and "https://" not in text
