@@ -152,7 +152,8 @@ def doubt(found: Sequence[Line]) -> str:
     if least < every:
         return (
             f"The machine was busy: figures rest on as few as {least} of {every} processes ({about}); the "
-            "others are set aside, alike for all arms. The intervals allow for that; a quiet machine narrows them."
+            "others are set aside, alike for all arms. The intervals allow for that; a quiet machine narrows "
+            "them."
         )
     return ""
 
