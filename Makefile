@@ -31,7 +31,7 @@ resume: $(READY)  ## go on with the latest run that was stopped, or with STOPPED
 
 finish: $(READY)  ## show and draw what was measured: RUN=results/runs/...
 	@$(PY) -m results show $(RUN)/run.json --format markdown --force -o $(RUN)/table.md
-	@$(PY) -m plots $(RUN)/run.json --force -o $(RUN) 2>$(RUN)/figures.txt || { cat $(RUN)/figures.txt >&2; exit 2; }
+	@$(PY) -m plots $(RUN)/run.json --force -o $(RUN) >$(RUN)/figures.txt 2>&1 || { grep "^cannot" $(RUN)/figures.txt >&2; exit 2; }
 	@$(PY) -m results claims $(RUN)/run.json --force -o $(RUN)/claims.txt || test $$? -eq 1  # one that fails is an answer
 	@$(PY) -m results report $(RUN)/run.json --force -o $(RUN)/report.html
 	@echo
