@@ -129,7 +129,7 @@ def _warnings(
     for estimate in found:
         if estimate.levels is not None:
             low, high = estimate.levels
-            levels_text = f"{low:+.3f} and {high:+.3f} ns"
+            levels_text = f"{low:+z.3f} and {high:+z.3f} ns"
             yield f"{estimate.arm.name}: processes lie on two levels, {levels_text}; measure more of them"
     looks = looks_of(scenario)
     if looks:

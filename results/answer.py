@@ -79,12 +79,12 @@ def sentence(run: Run, line: Line) -> str:
     one, judged = line.cell.overhead, line.cell.judgement
     interval = builds = ""
     if judged.ci95 is not None:
-        interval = f", 95 % interval {judged.ci95[0]:+.3f} to {judged.ci95[1]:+.3f},"
+        interval = f", 95 % interval {judged.ci95[0]:+z.3f} to {judged.ci95[1]:+z.3f},"
     if one.spread.paying is not None and judged.verdict != "negligible":
         builds = f", in {one.spread.paying:.0%} of the builds{_by_noise(line)}"
     where = processor_line(run.facts)
     where += " with store bypass off" if run.facts.get("store_bypass") == "off" else ""
-    number = f"{signed(one.ns)} ns{interval} on {one.bare_ns:.1f} ns{builds}"
+    number = f"{one.ns:+z.3f} ns{interval} on {one.bare_ns:.1f} ns{builds}"
     return f"On {where} {WORDS[judged.verdict]}{_why(line)}: {number}."
 
 
@@ -109,12 +109,6 @@ def _why(line: Line) -> str:
     return f" ({seen})" if more is None else f" ({seen}; {more:.0f} s more would settle it)"
 
 
-def signed(ns: float) -> str:
-    """`+0.734`; nothing is never negative."""
-    text = f"{ns:+.3f}"
-    return text.replace("-", "+") if float(text) == 0 else text
-
-
 def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     """For a terminal of 80 columns."""
     found = cells(run, margin)
@@ -126,8 +120,8 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
         yield "  python -m benchmarks --quick -o FILE"
     for line in found[1:]:
         one, judged = line.cell.overhead, line.cell.judgement
-        interval = "" if judged.ci95 is None else f"[{judged.ci95[0]:+.3f}, {judged.ci95[1]:+.3f}]"
-        yield f"  {line.about:28} {signed(one.ns)} {interval:18} {judged.verdict}"
+        interval = "" if judged.ci95 is None else f"[{judged.ci95[0]:+z.3f}, {judged.ci95[1]:+z.3f}]"
+        yield f"  {line.about:28} {one.ns:+z.3f} {interval:18} {judged.verdict}"
     yield f"The mail's claims: {told(claims)}."
     yield from wrap(doubt(found), WIDTH)
 

@@ -382,7 +382,7 @@ def lines(run: Run, plain: Path | None) -> Iterator[str]:
     yield f"after {halves.seconds:.0f} s of measuring: v1 costs {v1}"
     if halves.plain_ns is not None and halves.plain_overhead_ns is not None:
         times = f"{halves.plain_ns / halves.v1_ns:.0f} times as wide"
-        theirs = f"{halves.plain_ns:.3f}, {times}; its overhead {halves.plain_overhead_ns:+.3f}"
+        theirs = f"{halves.plain_ns:.3f}, {times}; its overhead {halves.plain_overhead_ns:+z.3f}"
         yield f"  v1 by plain pyperf, arm after arm, one placement each, in as long {theirs}"
     if layout:
         yield f"layout floor: NOPs over base, neighbours differ by 0 +- {layout.half_ns:.4f} ns at the median"

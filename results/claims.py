@@ -74,8 +74,8 @@ def text_of(one: Overhead, judgement: Judgement, name: str = "") -> str:
     """`on-idle v1/jump-label +0.239 ns [+0.228, +0.250], 25 % of builds pay: costs`."""
     paying = one.spread.paying if one.spread.builds > 1 else None
     share = "" if paying is None else f", {paying:.0%} of builds pay"
-    interval = "" if judgement.ci95 is None else f" [{judgement.ci95[0]:+.3f}, {judgement.ci95[1]:+.3f}]"
-    return f"{name or one.arm.name} {one.ns:+.3f} ns{interval}{share}: {judgement.verdict}"
+    interval = "" if judgement.ci95 is None else f" [{judgement.ci95[0]:+z.3f}, {judgement.ci95[1]:+z.3f}]"
+    return f"{name or one.arm.name} {one.ns:+z.3f} ns{interval}{share}: {judgement.verdict}"
 
 
 def missing(number: str, claim: str, what: str, command: str) -> Answer:

@@ -314,11 +314,11 @@ def lines(changes: Sequence[Change], *, markdown: bool) -> Iterator[str]:
 def _columns(change: Change) -> tuple[str, ...]:
     a_count = change.verdict == "changed"
     old, new = (
-        "none" if value is None else f"{value:g}" if a_count else f"{value:+.3f}"
+        "none" if value is None else f"{value:g}" if a_count else f"{value:+z.3f}"
         for value in (change.old, change.new)
     )
     if a_count or change.difference is None:
         return change.cell, old, new, change.detail, change.verdict
-    interval = "" if change.interval is None else f" [{change.interval[0]:+.3f}, {change.interval[1]:+.3f}]"
-    difference = f"{change.difference:+.3f}{interval} ns" + (f" ({change.detail})" if change.detail else "")
+    interval = "" if change.interval is None else f" [{change.interval[0]:+z.3f}, {change.interval[1]:+z.3f}]"
+    difference = f"{change.difference:+z.3f}{interval} ns" + (f" ({change.detail})" if change.detail else "")
     return change.cell, old, new, difference, change.verdict

@@ -359,7 +359,7 @@ def _lines_of(row: Series) -> Iterator[str]:
         for a, b in pairwise([0, *row.changes, len(row.points)])
     ]
     runs = "1 run" if len(row.points) == 1 else f"{len(row.points)} runs"
-    yield f"{row.cell}: {runs}, " + " -> ".join(f"{level:+.3f}" for level in levels) + " ns"
+    yield f"{row.cell}: {runs}, " + " -> ".join(f"{level:+z.3f}" for level in levels) + " ns"
     for index in row.changes:
         point = row.points[index]
         yield f"  changed at {point.date[:19]}, commit {point.commit}"

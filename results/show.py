@@ -164,7 +164,7 @@ def noise_line(group: Group) -> str:
     text = "noise, sd in ns (median over arms): "
     text += ", ".join(f"{name} {_median(values)}" for name, values in parts.items())
     busy = [
-        f"{c.overhead.arm.name} {c.overhead.busy_ns:+.2f}"
+        f"{c.overhead.arm.name} {c.overhead.busy_ns:+z.2f}"
         for c in group.cells
         if c.overhead.busy_ns is not None
     ]
@@ -183,14 +183,14 @@ NUMERIC: Final = frozenset(HEADINGS) - {"arm", "verdict"}
 def row_of(cell: Cell) -> tuple[str, ...]:
     """A cell as texts under `HEADINGS`."""
     one, judged = cell.overhead, cell.judgement
-    interval = "none" if judged.ci95 is None else f"[{judged.ci95[0]:+.3f}, {judged.ci95[1]:+.3f}]"
+    interval = "none" if judged.ci95 is None else f"[{judged.ci95[0]:+z.3f}, {judged.ci95[1]:+z.3f}]"
     spread = one.spread
     return (
         one.arm.name,
-        f"{one.ns:+.3f}",
+        f"{one.ns:+z.3f}",
         interval,
         cycles_text(cell),
-        f"{one.pct:+.2f}",
+        f"{one.pct:+z.2f}",
         "" if spread.sd_ns is None else f"{spread.sd_ns:.2f}",
         "" if spread.paying is None or spread.saving is None else f"{spread.paying:.0%}, {spread.saving:.0%}",
         verdict_text(cell),
@@ -202,7 +202,7 @@ def cycles_text(cell: Cell) -> str:
     cycles = cell.overhead.cycles
     if cycles is None:
         return ""
-    return f"{cycles:+.2f}" + ("" if cell.predicted_cycles is None else f" ({cell.predicted_cycles:.2f})")
+    return f"{cycles:+z.2f}" + ("" if cell.predicted_cycles is None else f" ({cell.predicted_cycles:.2f})")
 
 
 def verdict_text(cell: Cell) -> str:

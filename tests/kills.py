@@ -31,7 +31,7 @@ ORPHANS_S: Final = 2.0
 WAIT_S: Final = 120.0
 MOMENTS: Final = {"starting": 0.8, "compiling": 4.0, "measuring": 1.0, "saving": 0.12}
 """Moment -> seconds after it began, within which the signal falls."""
-VICTIMS: Final = {"compiling": ("parent", "compiler"), "saving": ("parent",)}
+VICTIMS: Final = {"starting": ("parent",), "compiling": ("parent", "compiler"), "saving": ("parent",)}
 
 
 class DefectError(Exception):
