@@ -38,6 +38,12 @@ class DefectError(Exception):
     """What must not happen."""
 
 
+def default_signals() -> None:
+    """As a shell starts a command: whoever started this may ignore signals, and a command inherits that."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @dataclass
 class Trial:
     """One run that is ended, and what is left of it."""
@@ -89,6 +95,7 @@ class Trial:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=default_signals,
         )
 
     def await_moment(self, parent: subprocess.Popen[str]) -> None:

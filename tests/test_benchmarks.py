@@ -18,6 +18,7 @@ from model.image import Image
 from model.variants import VARIANTS
 from results.load import Run, load
 from tests.command import ROOT, refused, run
+from tests.kills import default_signals
 
 TINY = (
     "-p",
@@ -205,7 +206,14 @@ def test_interrupting_keeps_what_is_complete(tmp_path: Path) -> None:
     """Ctrl-C: complete processes lie beside the file, with every arm; nothing is half written."""
     target = tmp_path / "run.json"
     command = [sys.executable, "-m", "benchmarks", *TINY, "-p", "500", "-o", str(target)]
-    worker = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    worker = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=default_signals,
+    )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("run.json.partial/0-0001.json")) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -17,6 +17,7 @@ import pytest
 from benchmarks.partial import Partial
 from results.load import load
 from tests.command import ROOT, refused, run
+from tests.kills import default_signals
 
 PROCESSES = 3
 ONLY = "base,memcg=off,page_kind=plain,depth=pcp,checks=on,entry=__free*"
@@ -27,7 +28,12 @@ SMALL = ("-p", str(PROCESSES), "-n", "2", "-l", "96", "--only", ONLY)
 def started(*options: str, cwd: Path = ROOT, **more: object) -> subprocess.Popen[str]:
     """A run in the background."""
     command = [sys.executable, "-m", "benchmarks", *SMALL, *options]
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    pipes = {
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.PIPE,
+        "preexec_fn": default_signals,
+        "text": True,
+    }
     environment = {**os.environ, "PYTHONPATH": str(cwd)}
     return subprocess.Popen(command, cwd=cwd, env=environment, **pipes | more)  # type: ignore[call-overload, no-any-return]
 
