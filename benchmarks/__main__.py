@@ -18,8 +18,9 @@ then: python -m results show run.json
 import signal
 import sys
 
-if "--worker" in sys.argv:
-    # Ends it at once and in silence: the parent tells what happened.
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Until `run` meets it, Ctrl-C ends the process at once and in silence; a worker it ends so at any time,
+    # for the parent tells what happened.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from model.common.command import Parser, complain, leave, note, run, say
