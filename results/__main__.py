@@ -215,8 +215,6 @@ def _report(args: argparse.Namespace) -> int:
     with regular(args.file) as file, regular(args.census or REFERENCE) as census:
         page = make(load(file), census, args.margin)
     emit(page.text, args)
-    if args.output != STANDARD:
-        note(f"wrote {args.output}")
     return max((complain(NAME, line) for line in page.failed), default=0)
 
 
