@@ -55,7 +55,7 @@ calibrate: $(READY)  ## measure the instrument, and two seeds against each other
 test: $(READY) lint $(BROWSER)  ## every test
 	@$(PY) -m pytest -n 2
 
-reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files: about 20 minutes
+reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files: half an hour or more
 	@$(PY) -m tests.kills 200
 	@$(PY) -m tests.key_flips 100000
 	@$(PY) -m tests.cache_flips 200
