@@ -160,15 +160,11 @@ def test_figures_do_not_depend_on_the_user(files: dict[str, str], tmp_path: Path
 
 
 def test_a_report_with_odd_surroundings_has_its_figures(files: dict[str, str], tmp_path: Path) -> None:
-    """All that its data allow, and a word on each of the others."""
+    """All that its data allow."""
     odd = {**C, "HOME": "/dev/null", "MPLBACKEND": "nonsense"}
     status, _, err = met("report.html", files, tmp_path, **odd)
     assert status == 0 and (tmp_path / "report.html").read_text("utf-8").count("<img") == 6
-    assert [line.split()[:2] for line in err.splitlines()] == [
-        ["no", "calibration:"],
-        ["no", "memory:"],
-        ["no", "share:"],
-    ]
+    assert err == ""  # a figure that its data do not allow is no failure
 
 
 NAMELESS = """
