@@ -80,10 +80,10 @@ def test_a_dash_is_standard_output_and_gz_is_packed(arguments: tuple[str, ...], 
 
 
 def test_a_report_from_a_pipe_to_a_pipe(file: Path) -> None:
-    """As HTML, in one piece; the file is named as the user named it, not as its copy."""
+    """As HTML, in one piece, and without a word on figures that the data do not allow."""
     names = {"RUN": str(file), "CENSUS": str(CENSUS)}
     done = shell('"$PYTHON" -m results report - <(cat "$CENSUS") -o - < "$RUN"', names)
-    assert done.returncode == 0 and "no memory: the data is not in -;" in done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("<!doctype html>") and done.stdout.rstrip().endswith("</html>")
     assert "Overhead of every variant" in done.stdout and "Instructions per freed page" in done.stdout
 
