@@ -336,6 +336,7 @@ def _keep(folder: Path, made: Spoiled, error: Exception, defects: dict[str, str]
         path = folder / f"{len(defects)}.json"
         path.write_bytes(made.content)
         defects[what] = f"{made.kind}: {', '.join(made.ways)}: {path}\n  {str(error)[:1500]}"
+        print(f"DEFECT {what}: {path}", file=sys.stderr)  # at once: the rest takes half an hour
 
 
 def main(argv: Sequence[str]) -> int:
