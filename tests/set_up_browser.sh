@@ -5,7 +5,7 @@ set -u
 folder=$1
 
 has() { command -v "$1" >/dev/null 2>&1; }
-chromium() { has chromium || has chromium-browser || has google-chrome; }
+browser() { has chromium || has chromium-browser || has google-chrome; } # not named chromium: "command -v" sees functions
 install() { # installed one by one: a Node.js of another origin must not keep Chromium out
     [ "$(id -u)" = 0 ] && has apt-get || return 1
     [ -n "${updated:-}" ] || timeout 60 apt-get -qq update >/dev/null 2>&1
@@ -14,7 +14,7 @@ install() { # installed one by one: a Node.js of another origin must not keep Ch
 }
 
 missing=""
-chromium || install chromium || missing="$missing Chromium"
+browser || install chromium || missing="$missing Chromium"
 has node || install nodejs || missing="$missing Node.js"
 has npm || install npm || missing="$missing npm"
 if [ -z "$missing" ] && [ ! -d "$folder/node_modules/axe-core" ]; then
