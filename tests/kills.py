@@ -227,11 +227,29 @@ def trial(number: int, seed: int, moment: str) -> Counter[str]:
 
 
 def kills(count: int, seed: int, moments: tuple[str, ...] = tuple(MOMENTS)) -> Counter[str]:
-    """Run so many trials, two at a time; returns what was done."""
+    """Run so many trials, two at a time; returns what was done.
+
+    Raises
+    ------
+    DefectError
+        After the last trial, with every defect; each is also said when it is met.
+    """
     counts: Counter[str] = Counter()
+    defects = []
+
+    def tried(number: int) -> Counter[str]:
+        try:
+            return trial(number, seed, moments[number % len(moments)])
+        except DefectError as defect:
+            print(f"DEFECT {defect}", file=sys.stderr, flush=True)
+            defects.append(str(defect))
+            return Counter()
+
     with ThreadPoolExecutor(2) as pool:
-        for found in pool.map(lambda n: trial(n, seed, moments[n % len(moments)]), range(count)):
+        for found in pool.map(tried, range(count)):
             counts.update(found)
+    if defects:
+        raise DefectError("\n".join((f"{len(defects)} of {count} trials met a defect", *defects)))
     return counts
 
 

@@ -14,6 +14,9 @@ from typing import Final
 PR_SET_PDEATHSIG: Final = 1
 LAST_LINES: Final = 3
 LAST_BYTES: Final = 1 << 16
+SIGNALLED: Final = 128
+"""A command that a signal asked to end says which by 128 + n."""
+ASKED_TO_END: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 def end_with_parent(parent: int) -> None:
@@ -39,13 +42,14 @@ def how_it_ended(status: int, said: Sequence[str] = ()) -> str:
     said
         Lines of its standard error.
     """
-    if status < 0:
-        try:
-            name = signal.Signals(-status).name
-        except ValueError:
-            name = f"signal {-status}"
-        how = f"was ended by {name}"
-        if -status == signal.SIGKILL:
+    number = -status if status < 0 else status - SIGNALLED
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    if status < 0 or number in ASKED_TO_END:
+        how = f"was ended by {name}" + ("" if status < 0 else f" (exit status {status})")
+        if number == signal.SIGKILL:
             how += " (by the kernel when memory runs out: see dmesg; or by hand)"
     else:
         how = f"ended with exit status {status}"
