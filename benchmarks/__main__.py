@@ -50,7 +50,16 @@ from benchmarks.append import MUST_MATCH, check_append
 from benchmarks.calibrate import calibration_cases
 from benchmarks.cases import Case, select
 from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, sources
-from benchmarks.options import NAME, add_options, check, early_options, help_text, views, without_targets
+from benchmarks.options import (
+    NAME,
+    add_options,
+    check,
+    early_options,
+    help_text,
+    hide,
+    views,
+    without_targets,
+)
 from benchmarks.partial import WORDS, Partial
 from benchmarks.scheme import GROUPS, Scheme
 from model.common.files import check_target
@@ -67,13 +76,14 @@ def main(argv: list[str]) -> int:
     if any(word.partition("=")[0] == "--resume" for word in argv):
         return _resume(argv)
     early = early_options(argv)
+    scheme = Scheme(early.builds, early.scheme)  # refuses what does not exist, whatever else is asked for
     if early.list:
         return listing.show(select(early.only, memory=early.memory or "all", quick=early.quick), early.json)
     if early.doctor:
         return doctor.show(early.json)
     if not early.worker:
         check(early)
-    return _measure(argv, early)
+    return _measure(argv, early, scheme)
 
 
 def _resume(argv: list[str]) -> int:
@@ -95,10 +105,13 @@ def _resume(argv: list[str]) -> int:
             f"--resume {asked.resume}: the sources of model/ or benchmarks/ have changed since it began at "
             f"commit {plan['context']['commit']}: check that out to go on"
         )
-    return _measure(plan["argv"], early_options(plan["argv"]), partial)
+    early = early_options(plan["argv"])
+    return _measure(plan["argv"], early, Scheme(early.builds, early.scheme), partial)
 
 
-def _measure(argv: list[str], early: argparse.Namespace, partial: Partial | None = None) -> int:
+def _measure(
+    argv: list[str], early: argparse.Namespace, scheme: Scheme, partial: Partial | None = None
+) -> int:
     """Measure what the command line asks for, or what a run that is resumed lacks."""
     set_store_bypass(early.store_bypass)
     if early.calibrate:
@@ -109,7 +122,6 @@ def _measure(argv: list[str], early: argparse.Namespace, partial: Partial | None
     store = Store(
         Path(early.cache) if early.cache else default_folder(), early.cpu, digest=code.get("digest")
     )
-    scheme = Scheme(early.builds, early.scheme)
     runner = _runner(argv, early, store, scheme)
     if runner.args.worker:
         return _work(runner, cases, store, scheme, code)
@@ -141,6 +153,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
     parser = runner.argparser
     parser.prog, parser.allow_abbrev = NAME, False
     parser.error = Parser.error.__get__(parser)
+    hide(parser)
     helped = help_text(__doc__, parser.format_help())
     parser.print_help = lambda file=None: say(helped)
     add_options(parser)

@@ -18,6 +18,20 @@ from model.store import DEFAULT_CPU, check_can_compile
 NAME: Final = "python -m benchmarks"
 HELP_WIDTH: Final = 79
 LEAST_BUDGET_S: Final = 10.0
+HIDDEN: Final = frozenset(
+    {
+        "help",
+        "output",
+        "append",
+        "compare_to",
+        "worker",
+        "worker_task",
+        "pipe",
+        "inherit_environ",
+        "track_memory",
+    }
+    | {"calibrate_loops", "recalibrate_loops", "calibrate_warmups", "recalibrate_warmups", "tracemalloc"}
+)
 VIEWS: Final = ("stats", "metadata", "hist", "dump")
 """Options of pyperf that are its commands too: shown for every arm, once the file is written."""
 
@@ -126,6 +140,13 @@ def help_text(description: str, pyperfs: str) -> str:
     own.add_argument("--append", metavar="FILE", help="add processes to a run that measured the same")
     add_options(own)
     return f"{own.format_help()}\noptions of pyperf:\n{pyperfs.partition('options:')[2].lstrip(chr(10))}"
+
+
+def hide(parser: argparse.ArgumentParser) -> None:
+    """Keep out of pyperf's help what is ours (`-o`, `-h`, `--append`), and what only workers are given."""
+    for action in parser._actions:
+        if action.dest in HIDDEN:
+            action.help = argparse.SUPPRESS
 
 
 def check(early: argparse.Namespace) -> None:

@@ -47,7 +47,7 @@ class Partial:
     def __init__(self, folder: Path, target: Path | None, plan: dict[str, Any]) -> None:
         self.folder, self.target, self.plan = folder, target, plan
         self._remembered: dict[str, bytes] = {}
-        self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self._lock: int | None = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -195,8 +195,13 @@ class Partial:
         """Let go of the folder; it is removed when the run is done, or when it holds no process."""
         with suppress(OSError):
             if done or self.target is None or not any(self._processes()):
-                shutil.rmtree(self.folder, ignore_errors=True)
-        os.close(self._lock)
+                # All at once: what is left of half a folder could neither be resumed nor begun again.
+                gone = Path(tempfile.mkdtemp(prefix=".freepath-", dir=self.folder.parent))
+                self.folder.rename(gone)
+                shutil.rmtree(gone, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _processes(self) -> Iterator[Path]:
         return (path for path in self.folder.iterdir() if PROCESS.fullmatch(path.name))

@@ -97,9 +97,17 @@ class Session:
             if not self.written:
                 return self._stopped(stop)
         finally:
-            self.partial.close(done=self.written)
+            self._close()
         self._tell()
         return self._judge_calibration() if args.calibrate else 0
+
+    def _close(self) -> None:
+        """Let go of the folder, in whole, also when a signal comes while it goes: only one is raised."""
+        try:
+            self.partial.close(done=self.written)
+        except Ended:
+            self.partial.close(done=self.written)
+            raise
 
     def _foretell(self) -> None:
         """What will be measured, for how long, and where it goes, before the time is spent."""

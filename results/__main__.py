@@ -9,8 +9,9 @@ For example:
 """
 
 import argparse
+import inspect
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -51,14 +52,25 @@ def _parser() -> Parser:
     return parser
 
 
+def _add(
+    commands: "argparse._SubParsersAction[Parser]",
+    command: Callable[[argparse.Namespace], int],
+    summary: str,
+) -> Parser:
+    """A command under its function's name; the function's docstring is what its `--help` says."""
+    about = inspect.cleandoc(command.__doc__ or "")
+    parser = commands.add_parser(command.__name__.removeprefix("_"), help=summary, description=about)
+    parser.set_defaults(command=command)
+    return parser
+
+
 def _add_answer(commands: "argparse._SubParsersAction[Parser]") -> None:
-    answer = commands.add_parser("answer", help="what the test costs here, in one sentence; the claims")
+    answer = _add(commands, _answer, "what the test costs here, in one sentence; the claims")
     answer.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
     _add_census(answer)
     answer.add_argument("--format", choices=("text", "json"), default="text")
     _add_margin(answer)
     add_output(answer)
-    answer.set_defaults(command=_answer)
 
 
 def _add_census(parser: Parser) -> None:
@@ -74,30 +86,24 @@ def _add_margin(parser: Parser) -> None:
 
 
 def _add_show(commands: "argparse._SubParsersAction[Parser]") -> None:
-    show = commands.add_parser("show", help="overheads with intervals, noise floor and verdicts")
+    show = _add(commands, _show, "overheads with intervals, noise floor and verdicts")
     show.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
     show.add_argument("--format", choices=("table", "json", "csv", "markdown"), default="table")
     _add_margin(show)
     add_output(show)
-    show.set_defaults(command=_show)
 
 
 def _add_claims(commands: "argparse._SubParsersAction[Parser]") -> None:
-    claims = commands.add_parser(
-        "claims", help="the mail's six claims: holds, fails, undecided; exit 1 if one fails"
-    )
+    claims = _add(commands, _claims, "the mail's six claims: holds, fails, undecided; exit 1 if one fails")
     claims.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
     _add_census(claims)
     claims.add_argument("--format", choices=("text", "json", "markdown"), default="text")
     _add_margin(claims)
     add_output(claims)
-    claims.set_defaults(command=_claims)
 
 
 def _add_compare(commands: "argparse._SubParsersAction[Parser]") -> None:
-    compare = commands.add_parser(
-        "compare", help="what changed between two runs, or two census files; exit 1 if so"
-    )
+    compare = _add(commands, _compare, "what changed between two runs, or two census files; exit 1 if so")
     compare.add_argument("old", metavar="OLD")
     compare.add_argument("new", metavar="NEW")
     compare.add_argument("--format", choices=("table", "json", "markdown"), default="table")
@@ -108,37 +114,38 @@ def _add_compare(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--across-machines", action="store_true", help="compare unlike machines or compilers too"
     )
     compare.add_argument(
+        "--all", action="store_true", help="list what is unsure or the same too, not only its count"
+    )
+    compare.add_argument(
         "--strict", action="store_true", help="exit 3 when something is missing or unsure, and nothing worse"
     )
     add_output(compare)
-    compare.set_defaults(command=_compare)
 
 
 def _add_history(commands: "argparse._SubParsersAction[Parser]") -> None:
-    history = commands.add_parser("history", help="each cell over the runs of a folder, change points marked")
+    history = _add(commands, _history, "each cell over the runs of a folder, change points marked")
     history.add_argument("folder", metavar="DIR", help="results/runs, or any folder of runs")
     history.add_argument("--format", choices=("text", "json"), default="text")
     add_output(history)
-    history.set_defaults(command=_history)
 
 
 def _add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
-    report = commands.add_parser("report", help="one self-contained page: report.html, or report.md")
+    report = _add(commands, _report, "one self-contained page: report.html, or report.md")
     report.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
     _add_census(report)
     _add_margin(report)
     add_output(report)
-    report.set_defaults(command=_report)
 
 
 def _add_calibration(commands: "argparse._SubParsersAction[Parser]") -> None:
-    calibration = commands.add_parser(
-        "calibration", help="what the instrument can tell, from --calibrate; exit 1 when a target is missed"
+    calibration = _add(
+        commands,
+        _calibration,
+        "what the instrument can tell, from --calibrate; exit 1 when a target is missed",
     )
     calibration.add_argument("file", metavar="FILE", help="run of python -m benchmarks --calibrate -o FILE")
     calibration.add_argument("--format", choices=("text", "json"), default="text")
     add_output(calibration)
-    calibration.set_defaults(command=_calibration)
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -148,6 +155,12 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def _answer(args: argparse.Namespace) -> int:
+    """What the test costs here, in one sentence, and what the mail claimed.
+
+    For example:
+      python -m results answer run.json
+      python -m results answer run.json --margin 0.05ns
+    """
     from results import answer, claims
     from results.load import load
 
@@ -161,6 +174,14 @@ def _answer(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
+    """Overheads with intervals, noise floor and verdicts, a table per scenario.
+
+    For example:
+      python -m results show run.json
+      python -m results show run.json --margin 0.05ns
+      python -m results show run.json --format csv -o cells.csv
+      python -m results show run.json.partial          what a stopped run has so far
+    """
     from results.load import load
     from results.show import FORMATS
 
@@ -179,6 +200,13 @@ def margin_of(text: str, option: str) -> "Margin":
 
 
 def _claims(args: argparse.Namespace) -> int:
+    """The mail's six claims, each judged by a rule (docs/claims.md): holds, fails, undecided.
+    Exit status 1 if one fails.
+
+    For example:
+      python -m results claims run.json
+      python -m results claims run.json census.json --format markdown
+    """
     from results import claims
     from results.load import load
 
@@ -192,6 +220,12 @@ def _claims(args: argparse.Namespace) -> int:
 
 
 def _history(args: argparse.Namespace) -> int:
+    """Each cell over the runs of a folder, oldest first, change points marked.
+
+    For example:
+      python -m results history results/runs
+      python -m results history results/runs --format json -o history.json
+    """
     from results import history
 
     found = history.history(Path(args.folder))
@@ -203,6 +237,12 @@ def _history(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
+    """One self-contained page: the answer, how far to trust it, the claims, figures, tables.
+
+    For example:
+      python -m results report run.json -o report.html
+      python -m results report run.json census.json -o report.md
+    """
     from results import report
     from results.claims import REFERENCE
     from results.load import load, regular
@@ -219,6 +259,14 @@ def _report(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
+    """What changed between two runs of one machine, or between two census files.
+    Exit status 1 on a regression or a changed count, 3 with --strict when something could not be told.
+
+    For example:
+      python -m results compare old.json new.json
+      python -m results compare old.json new.json --threshold 0.1ns --strict
+      python -m results compare old-census.json new-census.json --format markdown
+    """
     from results import compare
     from results.load import Run
 
@@ -237,11 +285,18 @@ def _compare(args: argparse.Namespace) -> int:
     if args.format == "json":
         emit(compare.as_json(changes, strict=args.strict), args)
     else:
-        emit_lines(compare.lines(changes, markdown=args.format == "markdown"), args)
+        emit_lines(compare.lines(changes, markdown=args.format == "markdown", everything=args.all), args)
     return compare.exit_status(changes, strict=args.strict)
 
 
 def _calibration(args: argparse.Namespace) -> int:
+    """What the instrument can tell: each target, what was got, and whether it is reached.
+    Exit status 1 when a target is missed.
+
+    For example:
+      python -m benchmarks --calibrate -o instrument.json
+      python -m results calibration instrument.json
+    """
     import json
 
     from results.calibration import document, exit_status, lines

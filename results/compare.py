@@ -45,6 +45,8 @@ COUNTS: Final = ("instructions", "loads", "stores", "branches", "taken", "locked
 ORDER: Final = ("regressed", "changed", "missing", "improved", "unsure", "same")
 """Of the rows: what somebody must look at comes first."""
 FINDINGS: Final = frozenset({"regressed", "changed"})
+COUNTED: Final = frozenset({"unsure", "same"})
+"""What a terminal gets a count of."""
 OPEN: Final = frozenset({"missing", "unsure"})
 
 
@@ -95,7 +97,12 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
         if old.facts.get(name) != new.facts.get(name)
     ]
     if unlike and not across:
-        raise BadRunError(f"not comparable ({'; '.join(unlike)}): --across-machines compares all the same")
+        hint = "--across-machines compares all the same"
+        if [line.partition(":")[0] for line in unlike] == ["store_bypass"]:
+            hint = (
+                "two experiments; measure both with the same --store-bypass, or insist by --across-machines"
+            )
+        raise BadRunError(f"not comparable ({'; '.join(unlike)}): {hint}")
     margin = Margin(1.0, percent=True)
     before, after = (
         {_key(g, c): (g, c) for g in analyse(run, margin) for c in g.cells} for run in (old, new)
@@ -288,8 +295,14 @@ def as_json(changes: Sequence[Change], *, strict: bool = False) -> str:
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
-def lines(changes: Sequence[Change], *, markdown: bool) -> Iterator[str]:
-    """A table; in Markdown only what is not `same`, short enough for a pull request."""
+def lines(changes: Sequence[Change], *, markdown: bool, everything: bool = False) -> Iterator[str]:
+    """What somebody must look at, then a count; in Markdown short enough for a pull request.
+
+    Parameters
+    ----------
+    everything
+        Rows that are unsure or the same, too.
+    """
     counts = {
         word: sum(change.verdict == word for change in changes)
         for word in dict.fromkeys(c.verdict for c in changes)
@@ -298,7 +311,8 @@ def lines(changes: Sequence[Change], *, markdown: bool) -> Iterator[str]:
     agreeing = [change.agrees for change in changes if change.agrees is not None]
     if agreeing:
         summary += f"; {sum(agreeing)} of {len(agreeing)} differences lie within their joint 95 % interval"
-    shown = [change for change in changes if change.verdict != "same"] if markdown else list(changes)
+    counted = frozenset() if everything else {"same"} if markdown else COUNTED
+    shown = [change for change in changes if change.verdict not in counted]
     if markdown:
         yield f"**freepath: {summary}**"
         if shown:
@@ -308,7 +322,9 @@ def lines(changes: Sequence[Change], *, markdown: bool) -> Iterator[str]:
     for change in shown:
         cell, old, new, difference, verdict = _columns(change)
         yield f"{verdict:10} {cell}: {old} to {new}, {difference}"
-    yield summary
+    if any(change.interval is not None for change in shown):
+        yield "ns per page over base, at the old run's level; in brackets the corrected 95 % interval"
+    yield summary + ("" if len(shown) == len(changes) else "; --all lists every row")
 
 
 def _columns(change: Change) -> tuple[str, ...]:

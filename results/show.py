@@ -171,11 +171,25 @@ def noise_line(group: Group) -> str:
     return text + (f"; while the machine was busy: {', '.join(busy)}" if busy else "")
 
 
-HEADINGS: Final = ("arm", "mean, ns", "95 % interval", "cycles", "%", "sd", "pay, save", "verdict")
+HEADINGS: Final = (
+    "arm",
+    "mean, ns",
+    "95 % interval",
+    "corrected",
+    "cycles",
+    "%",
+    "sd",
+    "pay, save",
+    "verdict",
+)
 """Mean over builds; cycles with what dispatch slots / width predicts in brackets; sd over builds, ns; share
 of builds that pay, and that save, more than half a cycle."""
+UNBOUNDED: Final = 1000
+"""Columns when piped: nothing is broken."""
 WIDE: Final = 110
-"""Columns when piped."""
+"""A terminal narrower than this gets verdicts of one word."""
+SLIM: Final = 60
+"""On a terminal narrower than this even the names of arms are broken."""
 SHORT_VERDICT: Final = 12
 NUMERIC: Final = frozenset(HEADINGS) - {"arm", "verdict"}
 
@@ -183,18 +197,23 @@ NUMERIC: Final = frozenset(HEADINGS) - {"arm", "verdict"}
 def row_of(cell: Cell) -> tuple[str, ...]:
     """A cell as texts under `HEADINGS`."""
     one, judged = cell.overhead, cell.judgement
-    interval = "none" if judged.ci95 is None else f"[{judged.ci95[0]:+z.3f}, {judged.ci95[1]:+z.3f}]"
     spread = one.spread
     return (
         one.arm.name,
         f"{one.ns:+z.3f}",
-        interval,
+        interval_text(judged.ci95),
+        interval_text(judged.ci95_corrected),
         cycles_text(cell),
         f"{one.pct:+z.2f}",
         "" if spread.sd_ns is None else f"{spread.sd_ns:.2f}",
         "" if spread.paying is None or spread.saving is None else f"{spread.paying:.0%}, {spread.saving:.0%}",
         verdict_text(cell),
     )
+
+
+def interval_text(interval: tuple[float, float] | None) -> str:
+    """`[-0.081, +0.073]`."""
+    return "none" if interval is None else f"[{interval[0]:+z.3f}, {interval[1]:+z.3f}]"
 
 
 def cycles_text(cell: Cell) -> str:
@@ -210,8 +229,15 @@ def verdict_text(cell: Cell) -> str:
     judged = cell.judgement
     if judged.verdict != "undecided" or judged.detectable_ns is None:
         return judged.verdict
-    text = f"undecided (sees {judged.detectable_ns:.3f}"
-    return f"{text})" if cell.seconds_needed is None else f"{text}; {cell.seconds_needed:.0f} s more)"
+    text = f"undecided (would see {judged.detectable_ns:.2f} ns"
+    return f"{text})" if cell.seconds_needed is None else f"{text}; {spoken(cell.seconds_needed)} more)"
+
+
+def spoken(seconds: float) -> str:
+    """A time as short as a table has it: `17 s`, `34 min`, `2.5 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def title_of(group: Group) -> str:
@@ -220,7 +246,7 @@ def title_of(group: Group) -> str:
     scenario = group.scenario
     bare = group.cells[0].overhead.bare_ns
     base = f"base {group.base_ns:.2f} ns/page"
-    base += "" if bare == group.base_ns else f" ({bare:.2f} as compiled)"
+    base += "" if bare == group.base_ns else f" over all builds ({bare:.2f} as compiled)"
     cells = len(group.cells[0].overhead.spread.differences)
     builds = f", {cells} builds" if group.cells[0].overhead.spread.builds > 1 else ", one build"
     used = max(cell.overhead.processes for cell in group.cells)
@@ -247,22 +273,23 @@ def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
     margins = {f"{cell.judgement.margin_ns:.3f}" for group in groups for cell in group.cells}
     yield (
         f"negligible: 90 % interval within the margin ({min(margins)} to {max(margins)} ns); "
-        "costs, saves: 95 % interval, corrected for the arms of a scenario, beyond the noise floor; "
-        "undecided: the smallest overhead that this run would have seen, and what would settle it."
+        "costs, saves: the corrected interval (95 % for all arms of a scenario together, by Holm) lies beyond "
+        "the noise floor; undecided: in brackets the smallest overhead that this run would have seen, and how "
+        "much longer measuring would settle it."
     )
     if any(cell.overhead.spread.paying is not None for group in groups for cell in group.cells):
         yield (
-            "mean over builds; cycles: in brackets what dispatch slots over the CPU's width predicts; "
+            "mean and % over all builds, the margin on base as compiled; cycles: in brackets what dispatch slots over the CPU's width predicts; "
             "pay, save: share of builds beyond half a cycle, of which base-twin's are what noise alone gives."
         )
 
 
-SPARE: Final = ("sd", "%", "cycles", "pay, save", "95 % interval")
+SPARE: Final = ("corrected", "sd", "%", "cycles", "pay, save", "95 % interval")
 """Columns that a narrow terminal goes without, the first one first."""
 
 
 def as_table(run: Run, margin: Margin) -> str:
-    """For a terminal of any width; `WIDE` columns and every figure when piped."""
+    """For a terminal of any width; every figure, and no line broken, when piped."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -270,7 +297,7 @@ def as_table(run: Run, margin: Margin) -> str:
     groups = analyse(run, margin)
     stream = io.StringIO()
     real = Console()
-    width = real.width if real.is_terminal else WIDE
+    width = real.width if real.is_terminal else UNBOUNDED
     drawn = Console(
         file=stream,
         width=width,
@@ -296,7 +323,7 @@ def as_table(run: Run, margin: Margin) -> str:
         )
         for heading in (HEADINGS[at] for at in kept):
             justify: Literal["left", "right"] = "right" if heading in NUMERIC else "left"
-            broken = heading in ("arm", "verdict")
+            broken = heading == "verdict" or (heading == "arm" and width < SLIM)
             table.add_column(heading, justify=justify, no_wrap=not broken, overflow="fold")
         for row in rows:
             table.add_row(*(row[at] for at in kept))
@@ -305,7 +332,7 @@ def as_table(run: Run, margin: Margin) -> str:
             drawn.print(line)
     for line in (*(f"warning: {w}" for w in run_warnings(run)), *footer(run, groups)):
         drawn.print(line, soft_wrap=not real.is_terminal)
-    return stream.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
 
 
 def as_markdown(run: Run, margin: Margin) -> str:

@@ -161,8 +161,12 @@ def test_the_worst_comes_first(tmp_path: Path) -> None:
     new = runfile.scaled(new, 1.1)  # so the level of base is unsure
     del new["benchmarks"][-1]
     files = [str(runfile.write(tmp_path / f"{n}.json", data)) for n, data in enumerate((old, new))]
-    words = [line.split()[0] for line in run("results", "compare", *files).stdout.splitlines()[:-1]]
+    everything = run("results", "compare", *files, "--all").stdout.splitlines()[:-2]
+    words = [line.split()[0] for line in everything]
     assert words[:4] == ["regressed", "missing", "improved", "unsure"] and set(words[4:]) == {"same"}
+    *rows, about, count = run("results", "compare", *files).stdout.splitlines()
+    assert rows == everything[:3]  # the others are only counted
+    assert "at the old run's level" in about and f"1 unsure, {len(words) - 4} same" in count
 
 
 def test_strict_says_that_it_could_not_tell(several: Path, tmp_path: Path) -> None:

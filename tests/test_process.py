@@ -20,9 +20,11 @@ from model.common.process import how_it_ended
     ],
 )
 def test_a_signal_is_named_whether_it_killed_or_asked(status: int, said: str) -> None:
+    """Negative as subprocess has it, or 128 + n as a command says it."""
     assert how_it_ended(status).startswith(said)
 
 
 def test_its_last_words_are_quoted() -> None:
+    """Not empty lines."""
     assert how_it_ended(1, ["first", "", " last "]).endswith("its last words: first | last")
     assert how_it_ended(1).endswith("said nothing")

@@ -21,7 +21,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.mark.parametrize("command", ["answer", "show", "claims", "compare"])
 def test_results(runs: list[str], command: str) -> None:
     """Tables leave columns out, texts are broken between words."""
-    lines = shown("results", command, *(runs if command == "compare" else runs[:1]))
+    lines = shown("results", command, *((*runs, "--all") if command == "compare" else runs[:1]))
     assert len(lines) > 2
     assert [line for line in lines if len(line) > 80] == []
     assert not any("…" in line or "..." in line for line in lines)
