@@ -201,6 +201,7 @@ def margin_of(text: str, option: str) -> "Margin":
 
 def _claims(args: argparse.Namespace) -> int:
     """The mail's six claims, each judged by a rule (docs/claims.md): holds, fails, undecided.
+
     Exit status 1 if one fails.
 
     For example:
@@ -260,6 +261,7 @@ def _report(args: argparse.Namespace) -> int:
 
 def _compare(args: argparse.Namespace) -> int:
     """What changed between two runs of one machine, or between two census files.
+
     Exit status 1 on a regression or a changed count, 3 with --strict when something could not be told.
 
     For example:
@@ -291,6 +293,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _calibration(args: argparse.Namespace) -> int:
     """What the instrument can tell: each target, what was got, and whether it is reached.
+
     Exit status 1 when a target is missed.
 
     For example:

@@ -116,6 +116,8 @@ def no_op_by_jump_label(data: Data) -> Answer:
         text_of(*call, "calling without a gate, over the jump label"),
         text_of(*flag, "a flag in memory, over it"),
     ]
+    if nop := data.cell(data.group("on-idle"), "nop"):
+        evidence.append(text_of(nop.overhead, nop.judgement, "the label's NOP alone, over base, plain page"))
     if flag[1].verdict == "saves":
         return Answer("C2", claim, "fails", "a flag in memory is cheaper than the jump label", evidence)
     if call[1].verdict == "costs":
@@ -214,11 +216,13 @@ def vague_benefit(data: Data) -> Answer:
     word = left_out[1].verdict
     if word == "costs":
         return Answer(
-            "C6", claim, "fails", "leaving it out saves what v1 costs, and that is measurable", evidence
+            "C6", claim, "fails", "in a kernel without memcg leaving it out saves what v1 costs", evidence
         )
     if word == "undecided":
         return Answer("C6", claim, "undecided", "the intervals do not settle it", evidence)
-    return Answer("C6", claim, "holds", "leaving it out saves nothing that matters", evidence)
+    return Answer(
+        "C6", claim, "holds", "in a kernel without memcg leaving it out saves nothing that matters", evidence
+    )
 
 
 CLAIMS: Final[Sequence[Callable[[Data], Answer]]] = (

@@ -273,14 +273,15 @@ def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
     margins = {f"{cell.judgement.margin_ns:.3f}" for group in groups for cell in group.cells}
     yield (
         f"negligible: 90 % interval within the margin ({min(margins)} to {max(margins)} ns); "
-        "costs, saves: the corrected interval (95 % for all arms of a scenario together, by Holm) lies beyond "
-        "the noise floor; undecided: in brackets the smallest overhead that this run would have seen, and how "
-        "much longer measuring would settle it."
+        "costs, saves: the corrected interval (95 % for all arms of a scenario together, by Holm) lies "
+        "beyond the noise floor; undecided: in brackets the smallest overhead that this run would have seen, "
+        "and how much longer measuring would settle it."
     )
     if any(cell.overhead.spread.paying is not None for group in groups for cell in group.cells):
         yield (
-            "mean and % over all builds, the margin on base as compiled; cycles: in brackets what dispatch slots over the CPU's width predicts; "
-            "pay, save: share of builds beyond half a cycle, of which base-twin's are what noise alone gives."
+            "mean and % over all builds, the margin on base as compiled; cycles: in brackets what dispatch "
+            "slots over the CPU's width predicts; pay, save: share of builds beyond half a cycle, of which "
+            "base-twin's are what noise alone gives."
         )
 
 
