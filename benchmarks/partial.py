@@ -20,6 +20,7 @@ from benchmarks.units import counted
 from model.common.command import spelled
 from model.common.errors import FileError, UsageError
 from model.common.files import read_bounded, write_new
+from model.common.signals import signals_later
 
 SUFFIX: Final = ".partial"
 PLAN: Final = "plan.json"
@@ -193,7 +194,7 @@ class Partial:
 
     def close(self, *, done: bool) -> None:
         """Let go of the folder; it is removed when the run is done, or when it holds no process."""
-        with suppress(OSError):
+        with signals_later(), suppress(OSError):
             if done or self.target is None or not any(self._processes()):
                 # All at once: what is left of half a folder could neither be resumed nor begun again.
                 gone = Path(tempfile.mkdtemp(prefix=".freepath-", dir=self.folder.parent))

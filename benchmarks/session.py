@@ -102,7 +102,7 @@ class Session:
         return self._judge_calibration() if args.calibrate else 0
 
     def _close(self) -> None:
-        """Let go of the folder, in whole, also when a signal comes while it goes: only one is raised."""
+        """Let go of the folder, also when a signal comes before it goes: only one is raised."""
         try:
             self.partial.close(done=self.written)
         except Ended:

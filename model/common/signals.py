@@ -1,7 +1,8 @@
 """Signals that end a command: the same way out for Ctrl-C, for a CI system and for a terminal that closes."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, ClassVar, Final
 
@@ -47,6 +48,16 @@ def restore_signals(before: Mapping[int, Any]) -> None:
     """What a signal did before, it does again."""
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@contextmanager
+def signals_later() -> Iterator[None]:
+    """What must be done in whole: a signal that comes meanwhile is met at the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def ignore_signals() -> None:
