@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -197,7 +198,7 @@ class Partial:
         with signals_later(), suppress(OSError):
             if done or self.target is None or not any(self._processes()):
                 # All at once: what is left of half a folder could neither be resumed nor begun again.
-                gone = Path(tempfile.mkdtemp(prefix=".freepath-", dir=self.folder.parent))
+                gone = self.folder.with_name(f".freepath-{secrets.token_hex(8)}")
                 self.folder.rename(gone)
                 shutil.rmtree(gone, ignore_errors=True)
         if self._lock is not None:

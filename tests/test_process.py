@@ -1,10 +1,13 @@
 """Child processes: how one ended, in words."""
 
 import signal
+import time
+from threading import Thread
 
 import pytest
 
 from model.common.process import how_it_ended
+from model.common.signals import Ended, raise_on_signals, restore_signals, signals_later
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,19 @@ def test_its_last_words_are_quoted() -> None:
     """Not empty lines."""
     assert how_it_ended(1, ["first", "", " last "]).endswith("its last words: first | last")
     assert how_it_ended(1).endswith("said nothing")
+
+
+def test_what_must_be_done_in_whole_is_not_interrupted() -> None:
+    """Also by a signal that another thread receives: it is met at the end, and the handlers are as before."""
+    done = []
+    before = raise_on_signals()
+    try:
+        with pytest.raises(Ended), signals_later():
+            thread = Thread(target=signal.raise_signal, args=(signal.SIGTERM,))
+            thread.start()
+            thread.join()
+            time.sleep(0.01)
+            done.append("whole")
+        assert done == ["whole"]
+    finally:
+        restore_signals(before)

@@ -52,12 +52,18 @@ def restore_signals(before: Mapping[int, Any]) -> None:
 
 @contextmanager
 def signals_later() -> Iterator[None]:
-    """What must be done in whole: a signal that comes meanwhile is met at the end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    """What must be done in whole: a signal that comes meanwhile is met at the end.
+
+    Not by a signal mask, which is one thread's: Python runs handlers here, whichever thread the kernel chose.
+    """
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ENDING}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        restore_signals(before)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def ignore_signals() -> None:
