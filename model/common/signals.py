@@ -57,7 +57,9 @@ def signals_later() -> Iterator[None]:
     Not by a signal mask, which is one thread's: Python runs handlers here, whichever thread the kernel chose.
     """
     came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ENDING}
+    before: dict[int, Any] = {}
+    for number in ENDING:
+        before[number] = signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
