@@ -59,13 +59,13 @@ def signals_later() -> Iterator[None]:
     came: list[int] = []
     before: dict[int, Any] = {}
     for number in ENDING:
-        before[number] = signal.signal(number, lambda number, _: came.append(number))
+        before[number] = signal.signal(number, lambda which, _: came.append(which))
     try:
         yield
     finally:
         restore_signals(before)
-        for number in came[:1]:
-            signal.raise_signal(number)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def ignore_signals() -> None:
