@@ -25,7 +25,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 from model.common.command import Parser, complain, leave, note, run, say
 from model.common.errors import CompileError, FreepathError, UsageError
-from model.limits import check_address_space
+from model.common.limits import check_address_space
 
 if __name__ == "__main__":
     try:
@@ -64,8 +64,8 @@ from benchmarks.partial import WORDS, Partial
 from benchmarks.scheme import GROUPS, Scheme
 from model.common.files import check_target
 from model.common.process import end_with_parent
-from model.memory import check_available
-from model.store import Store, default_folder
+from model.kernels.store import Store, default_folder
+from model.kernels.v4_3.memory import check_available
 
 QUICK = {"processes": 6, "values": 8}
 DEFAULT = {"processes": 16, "values": 8}

@@ -12,7 +12,7 @@ plain       base and v1 one after the other, as pyperf alone would measure them,
 from typing import Final
 
 from benchmarks.cases import Arm, Case, Scenario
-from model.variants import CALIBRATION
+from model.kernels.v4_3.variants import CALIBRATION
 
 SESSION: Final = 6
 """Processes of one A/A session; results/calibration.py cuts the run into sessions of this many."""

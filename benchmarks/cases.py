@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Final
 
 from model.common.errors import FreepathError
-from model.image import CHECKS, GATES, Checks, Gate, Image
-from model.machine import MEMCG_STATES, MemcgState
-from model.start import (
+from model.kernels.v4_3.image import CHECKS, GATES, Checks, Gate, Image
+from model.kernels.v4_3.machine import MEMCG_STATES, MemcgState
+from model.kernels.v4_3.start import (
     DEPTHS,
     ENTRIES,
     ORDERS,
@@ -25,7 +25,7 @@ from model.start import (
     mix_of,
     timed_loop,
 )
-from model.variants import VARIANTS
+from model.kernels.v4_3.variants import VARIANTS
 
 MEMORY: Final = {"warm": 512, "l2": 8192, "l3": 65536, "dram": 16_777_216}
 """struct pages in play: 32 KiB, 512 KiB, 4 MiB, 1 GiB of them."""

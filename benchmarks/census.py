@@ -63,7 +63,7 @@ def _command(argv: Sequence[str]) -> int:
         show(document)
     if args.mca:
         from benchmarks.mca import predictions
-        from model.store import Store
+        from model.kernels.store import Store
 
         for line in predictions(cases, Store(cpu=document["cpu"]), args.mca):
             say(f"{line}\n")
@@ -71,7 +71,7 @@ def _command(argv: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    from model.store import DEFAULT_CPU
+    from model.kernels.store import DEFAULT_CPU
 
     parser = Parser(prog="python -m benchmarks.census", description=__doc__)
     parser.add_argument("--only", default="", metavar="EXPR", help="as in python -m benchmarks")
@@ -98,7 +98,7 @@ def census_cases(only: str = "") -> "list[Case]":
         Also when none is left.
     """
     from benchmarks.cases import SelectionError, select
-    from model.start import mix_of
+    from model.kernels.v4_3.start import mix_of
 
     cases = [
         case
@@ -118,7 +118,7 @@ def census(cases: "Sequence[Case]", cpu: str = "") -> dict[str, Any]:
     from importlib.metadata import version
 
     from benchmarks.counting import count_case
-    from model.store import DEFAULT_CPU, Store
+    from model.kernels.store import DEFAULT_CPU, Store
 
     cpu = cpu or DEFAULT_CPU
     store = Store(cpu=cpu)

@@ -9,11 +9,11 @@ import numpy as np
 
 from benchmarks.cases import Arm, Case, Scenario, SelectionError
 from benchmarks.emulator import Access, Emulator, Trace
-from model.machine import Machine
-from model.start import PAGE_KINDS, RESIDENTS, StartState, mix_of, template
-from model.store import Store
-from model.text import Placement
-from model.zone import PCP_BATCH
+from model.code.placement import Placement
+from model.kernels.store import Store
+from model.kernels.v4_3.machine import Machine
+from model.kernels.v4_3.start import PAGE_KINDS, RESIDENTS, StartState, mix_of, template
+from model.kernels.v4_3.zone import PCP_BATCH
 
 WARM_FREES: Final = 3
 """Frees before the counted one: the list is in use, the neighbour exists."""

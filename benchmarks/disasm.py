@@ -19,7 +19,7 @@ from model.common.command import Parser, console, leave, run
 if TYPE_CHECKING:
     from benchmarks.cases import Arm, Scenario
     from benchmarks.emulator import Trace
-    from model.text import Placement
+    from model.code.placement import Placement
 
 WIDE: Final = 140
 """Columns when the output is no terminal."""
@@ -35,7 +35,7 @@ def _command(argv: Sequence[str]) -> int:
     from benchmarks.cases import Case, Scenario
     from benchmarks.census import base_of
     from benchmarks.counting import check_one_kind, traced
-    from model.store import Store
+    from model.kernels.store import Store
 
     args = _parser().parse_args(argv)
     scenario = Scenario(args.memcg, args.page_kind)
@@ -51,10 +51,10 @@ def _command(argv: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    from model.image import GATES
-    from model.machine import MEMCG_STATES
-    from model.start import PAGE_KINDS
-    from model.store import DEFAULT_CPU
+    from model.kernels.store import DEFAULT_CPU
+    from model.kernels.v4_3.image import GATES
+    from model.kernels.v4_3.machine import MEMCG_STATES
+    from model.kernels.v4_3.start import PAGE_KINDS
 
     parser = Parser(prog="python -m benchmarks.disasm", description=__doc__)
     parser.add_argument("arm", metavar="ARM", help="variant, or variant/gate")
@@ -84,7 +84,7 @@ class Listing:
     def __init__(self, placement: "Placement", trace: "Trace", reference: "Placement") -> None:
         import capstone
 
-        from model.keys import KEYS
+        from model.kernels.v4_3.keys import KEYS
 
         self.placement, self.trace, self.reference = placement, trace, reference
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)

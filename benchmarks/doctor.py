@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.conditions import SYSTEM, UNKNOWN, Watch, core_type
+from model.code.region import Region
 from model.common.command import console, say
 from model.common.errors import FreepathError
-from model.limits import address_space_limit, cpu_quota, group_memory, usable_cpus
-from model.store import COMPILER_SPACE
-from model.text import Region
+from model.common.limits import address_space_limit, cpu_quota, group_memory, usable_cpus
+from model.kernels.store import COMPILER_SPACE
 
 SYS: Final = SYSTEM / "system" / "cpu"
 STEAL_S: Final = 1.0

@@ -16,11 +16,11 @@ import numpy as np
 import unicorn
 from unicorn import x86_const as x86
 
+from model.code.placement import Placement
 from model.common.errors import FreepathError
-from model.machine import Machine
-from model.memory import ARENA, address_of
-from model.page import PAGE_BYTES, STRUCT_PAGE
-from model.text import Placement
+from model.kernels.v4_3.machine import Machine
+from model.kernels.v4_3.memory import ARENA, address_of
+from model.kernels.v4_3.page import PAGE_BYTES, STRUCT_PAGE
 
 STACK: Final = 0x10000000
 STACK_BYTES: Final = 0x10000

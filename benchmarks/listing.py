@@ -6,7 +6,7 @@ from typing import Final
 
 from benchmarks.cases import Case
 from model.common.command import console, say
-from model.variants import VARIANTS
+from model.kernels.v4_3.variants import VARIANTS
 
 WIDE: Final = 160
 """Columns when the output is no terminal."""

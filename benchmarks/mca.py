@@ -14,7 +14,7 @@ from benchmarks.census import base_of
 from benchmarks.counting import traced
 from benchmarks.emulator import Trace
 from model.common.errors import FreepathError
-from model.store import Store
+from model.kernels.store import Store
 
 ITERATIONS: Final = 100
 CYCLES: Final = re.compile(r"^Total Cycles:\s+(\d+)$", re.MULTILINE)

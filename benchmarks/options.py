@@ -13,7 +13,7 @@ from benchmarks.units import check_margin, seconds
 from model.common.command import Parser
 from model.common.errors import UsageError
 from model.common.files import check_target
-from model.store import DEFAULT_CPU, check_can_compile
+from model.kernels.store import DEFAULT_CPU, check_can_compile
 
 NAME: Final = "python -m benchmarks"
 HELP_WIDTH: Final = 79

@@ -22,9 +22,9 @@ import pyperf
 from benchmarks.cases import Case
 from benchmarks.collect import dumps
 from benchmarks.conditions import Watch, processor
+from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.common.files import write_new
-from model.text import POSITIONS, STACK_PLACES, STACK_STEP
-from model.variants import variant
+from model.kernels.v4_3.variants import variant_called
 
 MakeSampler = Callable[[Case, list[int]], Any]
 
@@ -152,7 +152,7 @@ class _Worker:
             "layout_ns": means(times, sampler.cells.placement[cells], POSITIONS),
             "stack_ns": means(times, sampler.cells.stack[cells] // STACK_STEP, STACK_PLACES),
         }
-        slots = variant(arm.variant).slots
+        slots = variant_called(arm.variant).slots
         own |= {} if slots is None else {"slots": slots}
         loops = common["loops"]
         warmups = [(loops, value) for value in blocks[first - len(run.warmups) : first]]

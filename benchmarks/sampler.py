@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from benchmarks.cases import Arm, Case, Scenario
 from benchmarks.scheme import Scheme
-from model.builds import Builds
+from model.code.builds import Builds
+from model.code.placement import Trampoline
 from model.common.errors import FreepathError, KernelReportError
-from model.machine import Machine
-from model.run import CHAIN
-from model.start import RESIDENTS, Run, StartState
-from model.store import Store
-from model.text import Trampoline
+from model.kernels.loop_record import CHAIN
+from model.kernels.store import Store
+from model.kernels.v4_3.machine import Machine
+from model.kernels.v4_3.start import RESIDENTS, Run, StartState
 
 CLOCK_NS: Final = 20_000_000
 CLOCK_READINGS: Final = 15

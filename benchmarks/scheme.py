@@ -12,9 +12,9 @@ from typing import Final, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from model.builds import SHARE, Plan
+from model.code.builds import SHARE, Plan
+from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 from model.common.errors import FreepathError
-from model.text import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 
 PHASES: Final = 24
 """NOPs before the patch point: 0 to 23. A multiple of every dispatch width from 4 to 12 but 5, 7, 9, 10 and

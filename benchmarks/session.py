@@ -28,7 +28,7 @@ from model.common.errors import CompileError, FreepathError
 from model.common.files import write_new
 from model.common.process import how_it_ended
 from model.common.signals import Ended
-from model.store import Store
+from model.kernels.store import Store
 
 POLL_S = 0.2
 ROUND: Final = 4

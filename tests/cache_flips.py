@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.common.errors import CompileError
-from model.image import Image
-from model.store import Store
+from model.kernels.store import Store
+from model.kernels.v4_3.image import Image
 
 IMAGE = Image("v1", "jump-label", memcg=True)
 

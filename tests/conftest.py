@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import settings
 
-from model.image import Image, allocator_of
-from model.store import Store
+from model.kernels.store import Store
+from model.kernels.v4_3.image import Image, allocator_of
 
 settings.register_profile("freepath", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("freepath")

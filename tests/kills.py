@@ -104,7 +104,7 @@ class Trial:
         while parent.poll() is None and time.monotonic() < end:
             if (
                 self.moment == "starting"
-                or (self.moment == "compiling" and self.children(parent, "model.kernel"))
+                or (self.moment == "compiling" and self.children(parent, "model.kernels"))
                 or (self.moment == "measuring" and self.children(parent, "--worker"))
                 or (self.moment == "saving" and len(self.complete()) == PROCESSES)
             ):
@@ -120,7 +120,7 @@ class Trial:
 
     def send(self, parent: subprocess.Popen[str]) -> bool:
         """Send the signal, if there is somebody to send it to; whether there was."""
-        words = {"worker": "--worker", "compiler": "model.kernel"}
+        words = {"worker": "--worker", "compiler": "model.kernels"}
         if self.victim in words:
             victims = self.children(parent, words[self.victim])
         else:

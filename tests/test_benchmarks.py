@@ -14,8 +14,8 @@ import pytest
 
 from benchmarks.cases import SCENARIOS, SelectionError, select
 from benchmarks.scheme import Scheme
-from model.image import Image
-from model.variants import VARIANTS
+from model.kernels.v4_3.image import Image
+from model.kernels.v4_3.variants import VARIANTS
 from results.load import Run, load
 from tests.command import ROOT, refused, run
 from tests.kills import default_signals
@@ -92,11 +92,11 @@ def test_selecting_nothing_is_an_error(only: str) -> None:
 def test_a_new_variant_file_is_found() -> None:
     """The recipe in CONTRIBUTING: a file, and no other edit."""
     code = """
-import sys, types, model.variants as v
-module = types.ModuleType("model.variants.my_check"); module.__doc__ = "Mine."
+import sys, types, model.kernels.v4_3.variants as v; from model.kernels.variants import Variant
+module = types.ModuleType("model.kernels.v4_3.variants.my_check"); module.__doc__ = "Mine."
 module.SUMMARY = "mine"; module.exact_operation = "movl 24($0), %edx"
 sys.modules[module.__name__] = module
-v.VARIANTS["my-check"] = v.Variant("my-check", module)
+v.VARIANTS["my-check"] = Variant("my-check", module)
 from benchmarks.cases import select
 print(len(select("my-check,memcg=on-idle")[0].arms))
 """
@@ -271,7 +271,7 @@ def test_too_little_memory_is_said_before_measuring(monkeypatch: pytest.MonkeyPa
     from types import SimpleNamespace
 
     from model.common.errors import OutOfMemoryError
-    from model.memory import Memory
+    from model.kernels.v4_3.memory import Memory
 
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1 << 20))
     with pytest.raises(OutOfMemoryError, match=r"4 MiB .*1 MiB are free.*--memory"):
@@ -295,8 +295,8 @@ def test_listing(tmp_path: Path) -> None:
 
 def test_start_states_are_what_allocation_leaves() -> None:
     """A page is measured as alloc_pages or alloc_kmem_pages hands it out."""
-    from model.booted import Booted
-    from model.start import template
+    from model.kernels.v4_3.booted import Booted
+    from model.kernels.v4_3.start import template
 
     for variant, state in (
         ("v1", "on-idle"),

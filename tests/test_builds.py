@@ -10,10 +10,13 @@ from capstone import x86
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.builds import NOPS, PATCHED, Builds, Plan
-from model.image import Image
-from model.keys import KEYS, NOP5
-from model.text import LINE, STACK_PLACES, STACK_STEP, Code, Region, Trampoline
+from model.code.builds import NOPS, Builds, Plan
+from model.code.image import LINE, Code
+from model.code.placement import STACK_PLACES, STACK_STEP, Trampoline
+from model.code.region import Region
+from model.code.x86 import NOP5
+from model.kernels.v4_3.image import Image
+from model.kernels.v4_3.keys import KEYS
 from tests.code import code_of
 
 ENTRY = "time_free_pages"
@@ -100,7 +103,7 @@ def test_short_jumps_become_long_where_they_must(share: float) -> None:
 def test_the_phase_is_so_many_nops_at_the_entry() -> None:
     """One byte each, in front of the first instruction of the function that holds the patch point."""
     code = code_of(IMAGES[0])
-    first = code.code[code.functions[PATCHED][0] :][:12]
+    first = code.code[code.functions[code.spec.patched][0] :][:12]
     phases = [0, 7, 24]
     builds = Builds(code, ENTRY, plan(1, phases, 0.0), np.random.default_rng(1))
     start, memory = builds._region.start, builds._region.bytes().tobytes()

@@ -12,11 +12,11 @@ from benchmarks.cases import Arm, Case, Scenario, SelectionError, select
 from benchmarks.census import as_json, census, census_cases
 from benchmarks.counting import traced
 from benchmarks.emulator import EmulationError, Emulator
-from model.booted import Booted
-from model.image import Image
-from model.machine import Machine
-from model.start import PageKind
-from model.store import Store
+from model.kernels.store import Store
+from model.kernels.v4_3.booted import Booted
+from model.kernels.v4_3.image import Image
+from model.kernels.v4_3.machine import Machine
+from model.kernels.v4_3.start import PageKind
 from results import formats
 from tests import single_step
 from tests.command import ROOT, refused, run

@@ -41,11 +41,11 @@ def relative(path: Path) -> str:
 
 @pytest.mark.parametrize("path", FILES, ids=relative)
 def test_imports_point_downstream(path: Path) -> None:
-    """Model -> benchmarks -> run.json -> results -> plots; Numba stays in model/kernel."""
+    """Model -> benchmarks -> run.json -> results -> plots; Numba stays in model/compiler."""
     names = imported(path)
     package = path.relative_to(ROOT).parts[0]
     assert not names & FORBIDDEN[package]
-    if path.parent != ROOT / "model" / "kernel":
+    if path.parent != ROOT / "model" / "compiler":
         assert not names & {"numba", "llvmlite"}
 
 

@@ -9,9 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import doctor
-from model import limits, machine, memory
+from model.code import gs
+from model.common import limits
 from model.common.errors import OutOfMemoryError, UnsupportedCPUError
-from model.machine import Machine
+from model.kernels.v4_3 import memory
+from model.kernels.v4_3.machine import Machine
 from tests.command import ROOT
 
 MIB = 1 << 20
@@ -148,10 +150,10 @@ import ctypes, resource, sys
 from pathlib import Path
 import psutil
 from model.common.command import run
-from model.image import Image
-from model.memory import Memory
-from model.store import Store
-from model.text import Region
+from model.kernels.v4_3.image import Image
+from model.kernels.v4_3.memory import Memory
+from model.kernels.store import Store
+from model.code.region import Region
 IMAGE = Image("v1", "jump-label", memcg=True)
 def limit(which, more):
     used = {{resource.RLIMIT_AS: psutil.Process().memory_info().vms, resource.RLIMIT_DATA: 0}}[which]
@@ -194,7 +196,7 @@ def test_a_kernel_that_does_not_set_gs_is_refused(monkeypatch: pytest.MonkeyPatc
     """Before anything runs: the free path would read its per-CPU data at a wild address."""
     ours = Machine(1024, "on-idle")
     ours.activate()
-    monkeypatch.setattr(machine, "_libc", SimpleNamespace(syscall=lambda *_: status))
+    monkeypatch.setattr(gs, "_libc", SimpleNamespace(syscall=lambda *_: status))
     with pytest.raises(UnsupportedCPUError, match=r"does not set %gs.*measure on Linux itself"):
         ours.activate()
 

@@ -6,10 +6,11 @@ import capstone
 import pytest
 
 from benchmarks.cases import SCENARIOS
-from model.image import Image
-from model.keys import KEYS, NOP5
-from model.page import LRU, STRUCT_PAGE
-from model.variants import VARIANTS
+from model.code.x86 import NOP5
+from model.kernels.v4_3.image import Image
+from model.kernels.v4_3.keys import KEYS
+from model.kernels.v4_3.page import LRU, STRUCT_PAGE
+from model.kernels.v4_3.variants import VARIANTS
 from tests.code import Memory, code_of, disassemble, memory_operands, text
 
 MAPCOUNT = STRUCT_PAGE.fields["_mapcount"][1]  # type: ignore[index]
@@ -167,15 +168,16 @@ def test_debug_build_asserts_and_the_usual_one_does_not() -> None:
 @pytest.mark.parametrize("image", [V1, Image("keyfirst", "jump-label", memcg=True, checks="deferred")])
 def test_marked_assembly_gives_what_llvm_emits_directly(image: Image, cpu: str) -> None:
     """The way over marked assembly finds the places for builds; it moves not one byte of what is counted."""
-    from model.kernel.build import link
-    from model.kernel.emit import assemble, assembly, gather, link_ir, optimised, read_object
-    from model.kernel.seams import mark
+    from model.compiler.emit import assemble, assembly, gather, link_ir, optimised, read_object
+    from model.compiler.seams import mark
+    from model.kernels.v4_3.source.link import link
+    from model.kernels.v4_3.source.linkage import LINKAGE
 
     entries = link(image)
-    functions = gather(entries)
-    marked, _ = mark(assembly(link_ir(functions), entries, cpu))
+    functions = gather(LINKAGE, entries)
+    marked, _ = mark(assembly(link_ir(LINKAGE, functions), entries, cpu))
     through = read_object(assemble(marked, cpu))
-    module = link_ir(functions)
+    module = link_ir(LINKAGE, functions)
     direct = read_object(bytes(optimised(module, entries, cpu).emit_object(module)))
     assert through.pop("marks") and not direct.pop("marks")
     assert through == direct and direct["jump_table"]

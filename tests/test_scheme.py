@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pytest
 
 from benchmarks.scheme import GROUPS, INCIDENTAL, PHASES, SLICES, Cells, Incidental, Scheme
-from model.builds import SHARE
+from model.code.builds import SHARE
+from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 from model.common.errors import FreepathError
-from model.text import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 
 BUILDS = [1, 2, 3, 5, 8, 12, 16, PHASES]
 

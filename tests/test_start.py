@@ -7,9 +7,9 @@ from benchmarks.cases import SCENARIOS, Arm, Case, Scenario
 from benchmarks.sampler import CLOCK_DRIFT, PlacedArm, Sampler, faster_half
 from benchmarks.scheme import Scheme
 from model.common.errors import FreepathError, KernelReportError
-from model.page import ANON
-from model.start import PAGE_KINDS, Depth, mix_of, pattern
-from model.store import Store
+from model.kernels.store import Store
+from model.kernels.v4_3.page import ANON
+from model.kernels.v4_3.start import PAGE_KINDS, Depth, mix_of, pattern
 
 MIXES = [kind for kind in PAGE_KINDS if mix_of(kind)]
 BASE = (Arm("base", "none"), Arm("base-twin", "none"))

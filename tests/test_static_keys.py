@@ -13,13 +13,16 @@ from types import FrameType, SimpleNamespace
 
 import pytest
 
-from model import text
-from model.booted import Booted
+from model.code import region
+from model.code.placement import Placement, Trampoline
+from model.code.region import Region
+from model.code.running import RUNNING
+from model.code.x86 import NOP5
 from model.common.errors import CompileError, FreepathError, KeysBusyError, OutOfMemoryError
-from model.image import Image
-from model.keys import KEYS, NOP5
-from model.machine import Machine
-from model.text import RUNNING, Placement, Region, Trampoline
+from model.kernels.v4_3.booted import Booted
+from model.kernels.v4_3.image import Image
+from model.kernels.v4_3.keys import KEYS
+from model.kernels.v4_3.machine import Machine
 from tests.code import code_of
 from tests.command import run
 
@@ -249,7 +252,7 @@ def test_a_flip_that_fails_is_taken_back(machine: Machine, error: BaseException,
 
 def failing_mprotect(monkeypatch: pytest.MonkeyPatch, fails: Callable[[int, int], bool]) -> None:
     """Let mprotect fail with ENOMEM where this says so of the call's number and the protection."""
-    real, calls = text._libc.mprotect, iter(range(1 << 30))
+    real, calls = region._libc.mprotect, iter(range(1 << 30))
 
     def mprotect(start: int, size: int, protection: int) -> int:
         if fails(next(calls), protection):
@@ -257,7 +260,7 @@ def failing_mprotect(monkeypatch: pytest.MonkeyPatch, fails: Callable[[int, int]
             return -1
         return int(real(start, size, protection))
 
-    monkeypatch.setattr(text, "_libc", SimpleNamespace(mprotect=mprotect))
+    monkeypatch.setattr(region, "_libc", SimpleNamespace(mprotect=mprotect))
 
 
 @pytest.mark.parametrize("number", range(6))
@@ -284,7 +287,7 @@ def test_code_that_cannot_be_made_executable_again_is_not_called(
     # First what would do no harm if it were called.
     ways = [(RUNNING.call, (int,)), (ticks, ()), (trampoline.call, (0, 0, placements[0].address("ticks")))]
     with monkeypatch.context() as patch:
-        failing_mprotect(patch, lambda _, protection: protection == text.PROT_RX)
+        failing_mprotect(patch, lambda _, protection: protection == region.PROT_RX)
         with pytest.raises(OutOfMemoryError):
             machine.keys.inc(KEY)
         assert not machine.keys.enabled(KEY)
@@ -349,9 +352,9 @@ def orphans() -> list[Callable[[], int]]:
 SCRIPT = """
 import sys
 from pathlib import Path
-from model.booted import Booted
-from model.image import Image
-from model.store import Store
+from model.kernels.v4_3.booted import Booted
+from model.kernels.v4_3.image import Image
+from model.kernels.store import Store
 store = Store(Path(sys.argv[1]))
 image = Image("v1", "jump-label", memcg=True)
 print("cached" if not store.missing([image]) else "fresh")

@@ -12,11 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from model import store as store_module
+from model.code import cache as cache_module
+from model.code.cache import KEPT_FOLDERS, KEPT_S
+from model.code.image import to_json
 from model.common.errors import CompileError, UnsupportedCPUError
-from model.image import Allocator, Image, Spec, from_json, to_json
-from model.kernel.emit import UnusableCodeError, assemble, assembly, check_cpu
-from model.store import KEPT_FOLDERS, KEPT_S, Progress, Store
+from model.compiler.emit import UnusableCodeError, assemble, assembly, check_cpu
+from model.kernels import store as store_module
+from model.kernels.store import Progress, Store
+from model.kernels.v4_3.image import Allocator, Image, Spec, spec_of
 from tests import cache_flips
 from tests.command import ROOT
 
@@ -49,7 +52,7 @@ def test_an_edit_anywhere_in_the_model_changes_the_key(
     shutil.copytree(store_module.MODEL, tmp_path / "model")
     monkeypatch.setattr(store_module, "MODEL", tmp_path / "model")
     before = store_module.digest_of.__wrapped__("x86-64")
-    edited = tmp_path / "model" / "variants" / "v1.py"
+    edited = tmp_path / "model" / "kernels" / "v4_3" / "variants" / "v1.py"
     edited.write_text(edited.read_text() + "# edited\n")
     assert store_module.digest_of.__wrapped__("x86-64") != before
     assert store_module.digest_of.__wrapped__("x86-64-v3") != store_module.digest_of.__wrapped__("x86-64")
@@ -61,7 +64,7 @@ def test_specs_survive_json() -> None:
         Image("v1", "memory-flag", memcg=True, checks="deferred", debug=True),
         Allocator("charged", memcg=False),
     ):
-        assert from_json(json.loads(json.dumps(to_json(spec)))) == spec
+        assert spec_of(json.loads(json.dumps(to_json(spec)))) == spec
 
 
 def test_every_flipped_bit_is_noticed(tmp_path: Path, cached: Store) -> None:
@@ -76,7 +79,7 @@ def test_every_flipped_bit_is_noticed(tmp_path: Path, cached: Store) -> None:
 def sealed(store: Store, content: str) -> bytes:
     """A file of the cache that is whole, with this content."""
     inner = f"{store.digest}\n{content}".encode()
-    return store_module._sum(inner).encode() + b"\n" + inner
+    return cache_module._sum(inner).encode() + b"\n" + inner
 
 
 def saved_again(store: Store, images: Sequence[Spec], progress: Progress | None) -> None:
@@ -137,7 +140,7 @@ def test_a_folder_that_is_in_use_is_not_pruned(cached: Store) -> None:
         os.utime(folder, times)
     for folder in (theirs.folder, mine.folder, cached.folder):
         try:
-            store_module._remove_unused(folder)
+            cache_module._remove_unused(folder)
         except BlockingIOError:
             assert folder != theirs.folder
     assert [store.folder.exists() for store in (mine, theirs, cached)] == [True, False, True]
@@ -257,7 +260,7 @@ def test_a_compiler_that_dies_says_how(
 COMPILE = """
 import sys
 from pathlib import Path
-from model.store import Store
+from model.kernels.store import Store
 from tests.test_store import IMAGES
 Store(Path(sys.argv[1])).ensure(IMAGES)
 """
@@ -282,7 +285,7 @@ def test_code_that_refers_outside_is_refused() -> None:
     """It could not run wherever it is copied."""
     import llvmlite.binding as llvm
 
-    from model.kernel.emit import read_object
+    from model.compiler.emit import read_object
 
     module = llvm.parse_assembly(
         "declare void @elsewhere()\ndefine void @entry() { call void @elsewhere() ret void }"

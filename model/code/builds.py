@@ -1,0 +1,331 @@
+"""Builds: an image as other compilations of the same source might have left it.
+
+Which instructions stand before the patch point, and how long they are, is incidental to the question and
+decides the answer: the same test costs nothing or a cycle (docs/decisions/0004). A build therefore differs
+from the image in NOPs alone:
+
+phase      so many one-byte NOPs at the entry of the function that holds the patch point, before its first
+           instruction: the straight run that leads to the patch point begins there
+incidental NOPs of 1 to 8 bytes in front of a share of all other instructions of the path, drawn anew for
+           each build
+
+The draw depends on the build's seed and on the place (model.compiler.seams), so base and every arm of a build
+have the same NOPs. Nothing is compiled: the bytes are laid out again, branches are given their new distances,
+and the short ones that no longer reach become long ones, as an assembler would make them. Functions stay
+aligned; a loop head inside a function moves along with what stands before it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from model.code.image import LINE, Code
+from model.code.region import Region
+from model.code.x86 import JMP_REL32, NOP5, SITE_BYTES
+
+FUNCTION_ALIGNMENT: Final = 16
+SHARE: Final = 0.15
+"""Share of the places that get a NOP: enough to move every distance, few beside the path. docs/decisions/0004
+has the figures with 5, 15 and 30 %."""
+LONGEST: Final = 8
+NOPS: Final = (
+    b"",
+    b"\x90",
+    b"\x66\x90",
+    b"\x0f\x1f\x00",
+    b"\x0f\x1f\x40\x00",
+    b"\x0f\x1f\x44\x00\x00",
+    b"\x66\x0f\x1f\x44\x00\x00",
+    b"\x0f\x1f\x80\x00\x00\x00\x00",
+    b"\x0f\x1f\x84\x00\x00\x00\x00\x00",
+)
+"""The recommended NOP of each length; one instruction, one dispatch slot."""
+
+Ints = npt.NDArray[np.int64]
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the builds of one process are: the same for base and every arm.
+
+    Attributes
+    ----------
+    phases
+        int64[builds], NOPs before the patch point.
+    seeds
+        uint64[builds], from which the incidental NOPs are drawn.
+    offsets
+        int64[builds], bytes from a line's start at which the image begins, below 64.
+    share
+        Of the places that get an incidental NOP; 0 for none.
+    """
+
+    phases: Ints
+    seeds: npt.NDArray[np.uint64]
+    offsets: Ints
+    share: float = SHARE
+
+
+def mixed(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Spread bits as SplitMix64 does (Steele, Lea, Flood 2014): neighbouring seeds become unlike numbers."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    result: npt.NDArray[np.uint64] = value ^ (value >> np.uint64(31))
+    return result
+
+
+class Pieces:
+    """The part of an image that one entry reaches, with the places where it may be opened.
+
+    Parameters
+    ----------
+    code
+        The image.
+    entry
+        Function that will be called from outside.
+
+    Attributes
+    ----------
+    source
+        uint8[bytes], the functions that are reached, one behind the other.
+    starts
+        int64[functions], where each begins in `source`; the last one holds what lies out of line.
+    """
+
+    def __init__(self, code: Code, entry: str) -> None:
+        image = np.frombuffer(code.code, np.uint8)
+        spans = self._reached(code, entry, len(image))
+        sizes = np.array([end - start for start, end in spans])
+        self.starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        self.source = np.concatenate([image[start:end] for start, end in spans])
+        self._spans = spans
+        self.entry = self._at(np.array([code.functions[entry][0]]))
+        self.pad = self._at(np.array([code.functions[code.spec.patched][0]]))
+        points = np.array(code.points, np.int64).reshape(-1, 2)
+        points = points[self._holds(points[:, 0])]
+        self.points, self.keys = self._at(points[:, 0]), points[:, 1].astype(np.uint64)
+        branches = np.array(code.branches, np.int64).reshape(-1, 2)
+        branches = branches[self._holds(branches[:, 0])]
+        if not self._holds(np.array([code.functions[code.spec.patched][0], *branches[:, 1]])).all():
+            raise ValueError(f"{entry} does not reach {code.spec.patched}, or leads out of what it reaches")
+        self.branches, self.targets = self._at(branches[:, 0]), self._at(branches[:, 1])
+        sites = np.array([(s.code, s.target, s.key) for s in code.sites], np.int64).reshape(-1, 3)
+        sites = sites[self._holds(sites[:, 0])]
+        self.sites, self.site_targets, self.site_keys = (
+            self._at(sites[:, 0]),
+            self._at(sites[:, 1]),
+            sites[:, 2],
+        )
+
+    @staticmethod
+    def _reached(code: Code, entry: str, size: int) -> list[tuple[int, int]]:
+        """Spans of the functions that the entry calls or jumps to, and of the out-of-line part behind all."""
+        spans = {name: (at, at + length) for name, (at, length) in code.functions.items()}
+        outside = max(end for _, end in spans.values())
+        wanted, reached = [entry], {entry}
+        while wanted:
+            start, end = spans[wanted.pop()]
+            leads = [target for at, target in code.branches if start <= at < end]
+            called = {name for name, (a, b) in spans.items() for target in leads if a <= target < b} - reached
+            wanted += called
+            reached |= called
+        return [*sorted(spans[name] for name in reached), (outside, size)]
+
+    def _holds(self, offsets: Ints) -> npt.NDArray[np.bool_]:
+        starts, ends = np.array(self._spans).T
+        span = np.searchsorted(starts, offsets, side="right") - 1
+        result: npt.NDArray[np.bool_] = (span >= 0) & (offsets < ends[span])
+        return result
+
+    def _at(self, offsets: Ints) -> Ints:
+        """Offsets in the image as offsets in `source`."""
+        begins = np.array([start for start, _ in self._spans])
+        span = np.searchsorted(begins, offsets, side="right") - 1
+        moved: Ints = offsets - begins[span] + self.starts[span]
+        return moved
+
+    @cached_property
+    def opcodes(self) -> Ints:
+        """int64[branches], first byte of each."""
+        return self.source[self.branches].astype(np.int64)
+
+    @cached_property
+    def short(self) -> npt.NDArray[np.bool_]:
+        """bool[branches]: those of two bytes, which reach 127 bytes."""
+        conditional = (self.opcodes & 0xF0) == 0x70
+        result: npt.NDArray[np.bool_] = conditional | (self.opcodes == 0xEB)
+        return result
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """int64[branches], bytes of each as compiled."""
+        return np.where(self.short, 2, np.where(self.opcodes == 0x0F, 6, 5))
+
+
+class Layout:
+    """Where every byte of some pieces lies in each build of a plan."""
+
+    def __init__(self, pieces: Pieces, plan: Plan) -> None:
+        self.pieces, self.builds = pieces, len(plan.phases)
+        self.nops = self._drawn(plan)
+        self._phases = plan.phases
+        self._long = np.zeros((self.builds, len(pieces.branches)), bool)
+        while True:
+            self._settle()
+            too_far = pieces.short & ~self._long & ~self._reaches()
+            if not too_far.any():
+                break
+            self._long |= too_far
+
+    def _drawn(self, plan: Plan) -> Ints:
+        """int64[builds, places], bytes of the NOP in front of each place."""
+        draw = mixed(self.pieces.keys[None, :] ^ mixed(plan.seeds)[:, None])
+        wanted = (draw >> np.uint64(11)).astype(np.float64) < plan.share * 2.0**53
+        return np.where(wanted, 1 + (draw % np.uint64(LONGEST)).astype(np.int64), 0)
+
+    @staticmethod
+    def _sums(values: Ints) -> Ints:
+        """Running sums along each row, from 0."""
+        result = np.zeros((values.shape[0], values.shape[1] + 1), np.int64)
+        np.cumsum(values, axis=1, out=result[:, 1:])
+        return result
+
+    def _settle(self) -> None:
+        """Sum up what is inserted before each place, and align the functions."""
+        pieces = self.pieces
+        self._nops_before = self._sums(self.nops)
+        opening = np.where(pieces.opcodes == 0xEB, 3, 4)
+        self._growth_before = self._sums(self._long * opening)
+        self._gaps = np.zeros((self.builds, len(pieces.starts)), np.int64)
+        for number, start in enumerate(pieces.starts[1:], 1):
+            self._gaps[:, number] = self._gaps[:, number - 1]
+            begins = self.labels(np.array([start]))[:, 0]
+            self._gaps[:, number] += -begins % FUNCTION_ALIGNMENT
+
+    def _moved(self, at: Ints, side: Side) -> Ints:
+        pieces = self.pieces
+        number = np.searchsorted(pieces.starts, at, side="right") - 1
+        moved = at + self._gaps[:, number]
+        moved = moved + self._growth_before[:, np.searchsorted(pieces.branches, at, side="left")]
+        moved = moved + self._nops_before[:, np.searchsorted(pieces.points, at, side=side)]
+        padded = at > pieces.pad[0] if side == "left" else at >= pieces.pad[0]
+        result: Ints = moved + padded * self._phases[:, None]
+        return result
+
+    def labels(self, at: Ints) -> Ints:
+        """int64[builds, places]: where a jump to this byte leads, in front of NOPs."""
+        return self._moved(at, "left")
+
+    def instructions(self, at: Ints) -> Ints:
+        """int64[builds, places]: where this byte itself lies, behind NOPs."""
+        return self._moved(at, "right")
+
+    def _distances(self) -> Ints:
+        ends = self.instructions(self.pieces.branches) + self.pieces.sizes
+        ends = ends + self._long * np.where(self.pieces.opcodes == 0xEB, 3, 4)
+        result: Ints = self.labels(self.pieces.targets) - ends
+        return result
+
+    def _reaches(self) -> npt.NDArray[np.bool_]:
+        distance = self._distances()
+        result: npt.NDArray[np.bool_] = (distance >= -128) & (distance <= 127)
+        return result
+
+    def size(self) -> int:
+        """Bytes of the largest build."""
+        return int(self.instructions(np.array([len(self.pieces.source) - 1])).max()) + 1 + 4
+
+    def write(self, target: npt.NDArray[np.uint8], begins: Ints) -> None:
+        """Write every build.
+
+        Parameters
+        ----------
+        target
+            uint8, filled with one-byte NOPs.
+        begins
+            int64[builds], where in `target` each build starts.
+        """
+        pieces = self.pieces
+        opened = [pieces.points, pieces.branches + 1, pieces.starts, pieces.pad]
+        edges: Ints = np.unique(np.concatenate(opened))
+        edges = edges[edges < len(pieces.source)]
+        shift = self.instructions(edges) - edges + begins[:, None]
+        lengths = np.diff(edges, append=len(pieces.source))
+        target[np.repeat(shift, lengths, axis=1) + np.arange(len(pieces.source))] = pieces.source
+        before = self.instructions(pieces.points) - self.nops + begins[:, None]
+        for length in range(2, LONGEST + 1):
+            places = before[self.nops == length]
+            for number, byte in enumerate(NOPS[length]):
+                target[places + number] = byte
+        self._write_branches(target, begins)
+
+    def _write_branches(self, target: npt.NDArray[np.uint8], begins: Ints) -> None:
+        pieces, distances = self.pieces, self._distances()
+        at = self.instructions(pieces.branches) + begins[:, None]
+        kept_short = np.broadcast_to(pieces.short, at.shape) & ~self._long
+        target[at[kept_short] + 1] = distances[kept_short] & 0xFF
+        opcodes = np.broadcast_to(pieces.opcodes, at.shape)
+        jumps, conditional = self._long & (opcodes == 0xEB), self._long & (opcodes != 0xEB)
+        target[at[jumps]] = JMP_REL32
+        target[at[conditional]] = 0x0F
+        target[at[conditional] + 1] = opcodes[conditional] + 0x10
+        field = at + np.where(self._long, np.where(opcodes == 0xEB, 1, 2), pieces.sizes - 4)
+        far = ~kept_short
+        for byte in range(4):
+            target[field[far] + byte] = (distances[far] >> (8 * byte)) & 0xFF
+
+
+class Builds:
+    """Every build of one arm in memory, behind one another, following the static keys.
+
+    Parameters
+    ----------
+    code
+        The arm's image.
+    entry
+        The timed loop to call.
+    plan
+        The builds.
+    rng
+        Draws how many whole lines lie between two builds.
+
+    Attributes
+    ----------
+    addresses
+        int64[builds], of the entry in each build.
+    """
+
+    def __init__(self, code: Code, entry: str, plan: Plan, rng: np.random.Generator) -> None:
+        pieces = Pieces(code, entry)
+        layout = Layout(pieces, plan)
+        lines = -(-(layout.size() + LINE) // LINE)
+        begins = np.cumsum(lines + rng.integers(0, 4, len(plan.phases))) * LINE
+        begins = begins - begins[0] + plan.offsets
+        self._region = Region(int(begins[-1]) + layout.size())
+        bytes_ = self._region.bytes()
+        bytes_[:] = NOPS[1][0]
+        layout.write(bytes_, begins)
+        self._keys = pieces.site_keys
+        self._sites = layout.instructions(pieces.sites) + begins[:, None]
+        self._jumps = layout.labels(pieces.site_targets) + begins[:, None] - self._sites - SITE_BYTES
+        self.addresses = (layout.labels(pieces.entry) + begins[:, None])[:, 0] + self._region.start
+        self._region.seal()
+
+    def patch(self, key: int, enabled: bool) -> None:
+        """Write JMP or NOP to every site of a key, in every build. StaticKeys sees to it that none runs."""
+        chosen = self._keys == key
+        if not chosen.any():
+            return
+        at, jumps = self._sites[:, chosen], self._jumps[:, chosen]
+        with self._region.writable() as target:
+            if not enabled:
+                for number, byte in enumerate(NOP5):
+                    target[at + number] = byte
+                return
+            target[at] = JMP_REL32
+            for byte in range(4):
+                target[at + 1 + byte] = (jumps >> (8 * byte)) & 0xFF

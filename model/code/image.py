@@ -1,0 +1,68 @@
+"""One compiled image: position-independent bytes, and the tables that belong to them."""
+
+import struct
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Final, Protocol
+
+from model.code.x86 import JMP_REL32, SITE_BYTES
+
+LINE: Final = 64
+"""Bytes of a cache line."""
+
+
+class Spec(Protocol):
+    """Which part of which kernel is compiled, and how: a frozen dataclass of plain values.
+
+    Attributes
+    ----------
+    kernel
+        Version.
+    patched
+        The function that holds the patch point.
+    name
+        Of the image, unique in its kernel; also of its file.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    kernel: ClassVar[str]
+    patched: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """Name of the image."""
+
+
+def to_json(spec: Spec) -> dict[str, Any]:
+    """Plain data: the kernel, the part, and its fields."""
+    return {"kernel": spec.kernel, "part": type(spec).__name__, **asdict(spec)}
+
+
+@dataclass(frozen=True)
+class Site:
+    """One jump label: where the NOP or JMP stands, where the JMP leads, which key decides."""
+
+    code: int
+    target: int
+    key: int
+
+    @property
+    def jump(self) -> bytes:
+        """The five bytes that the site holds while its key is on."""
+        return struct.pack("<Bi", JMP_REL32, self.target - (self.code + SITE_BYTES))
+
+
+@dataclass(frozen=True)
+class Code:
+    """One compiled image: position-independent bytes and the tables that belong to them."""
+
+    spec: Spec
+    cpu: str
+    code: bytes = field(repr=False)
+    functions: dict[str, tuple[int, int]]
+    """Offset and size of each function."""
+    sites: tuple[Site, ...]
+    """Jump table, offsets from the image's start."""
+    points: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    """Offset and key of each place that a build may open (model.compiler.seams)."""
+    branches: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    """Offset and target of each jump and call."""

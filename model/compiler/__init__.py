@@ -1,0 +1,10 @@
+"""From Python functions to machine code. Nothing outside of this package imports Numba or LLVM.
+
+`intrinsics`  what a kernel writes in assembly or with volatile: loads, locks, %gs, the time stamp
+`function`    one Python function -> one real, not inlined function with the C calling convention
+`jump_label`  a jump label in the code and an entry in the jump table
+`slot`        the place of an exact arm
+`namespace`   where an image's functions find its configuration
+`seams`       where a build may open an image
+`emit`        functions -> position-independent machine code
+"""

@@ -1,0 +1,210 @@
+"""From a linked image to position-independent machine code.
+
+Numba's own emission uses the large code model, where every call goes through a register, and puts each
+library at a page boundary. Here Numba's optimised IR is emitted once more as the kernel is compiled:
+generic x86-64, small code model, direct calls, one text section that runs wherever it is copied.
+"""
+
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import llvmlite.binding as llvm
+from elftools.elf.elffile import ELFFile
+from elftools.elf.enums import ENUM_RELOC_TYPE_x64
+from llvmlite import ir
+from numba.core.registry import cpu_target
+
+from model.common.errors import CompileError
+from model.compiler.function import Compiled, Entries, Linkage
+from model.compiler.seams import MARK, mark, seams
+
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
+
+TRIPLE: Final = "x86_64-unknown-linux-gnu"
+PC32: Final = ENUM_RELOC_TYPE_x64["R_X86_64_PC32"]
+RELATIVE: Final = (PC32, ENUM_RELOC_TYPE_x64["R_X86_64_PLT32"])
+ENTRY_BYTES: Final = 16
+OPTIMISATION: Final = 2
+LONG_NOPS: Final = "+fast-15bytenop"
+"""LLVM's assembler pads with shorter NOPs than its code generator unless told so; tests/ compare the two."""
+
+
+class UnusableCodeError(CompileError):
+    """The compiler produced something that cannot run at any address."""
+
+
+def gather(linkage: Linkage, entries: Entries) -> dict[str, Compiled]:
+    """Compile the entries and all that they call, by symbol."""
+    found: dict[str, Compiled] = {}
+    wanted = dict(entries)
+    while wanted:
+        name, args = wanted.popitem()
+        found[name] = linkage.functions[name].compile(args)
+        callees = found[name].callees
+        wanted.update({callee: callees[callee] for callee in callees if callee not in found})
+    # One order for all images, so that two arms differ in no address that they need not differ in.
+    return {name: found[name] for name in linkage.functions if name in found}
+
+
+def link_ir(linkage: Linkage, functions: Mapping[str, Compiled]) -> Any:
+    """One LLVM module with the C functions and Numba's own."""
+    context = cpu_target.target_context
+    definitions = ir.Module("image")
+    definitions.triple = TRIPLE
+    for name, compiled in functions.items():
+        linkage.functions[name].define(context, definitions, compiled)
+    module = llvm.parse_assembly(str(definitions))
+    for compiled in functions.values():
+        module.link_in(llvm.parse_assembly(compiled.ir))
+    return module
+
+
+def assembly(module: Any, entries: Iterable[str], cpu: str) -> str:
+    """Optimise and emit the entries and what they call, as assembly."""
+    return str(optimised(module, entries, cpu).emit_assembly(module))
+
+
+def optimised(module: Any, entries: Iterable[str], cpu: str) -> Any:
+    """Optimise a module in place; returns the target machine that is to emit it.
+
+    The functions are optimised while they could still be replaced by others of the same name: so no
+    argument that happens to be constant is propagated from caller to callee. Afterwards the rest is dropped.
+    """
+    target = target_machine(cpu)
+    tuning = llvm.create_pipeline_tuning_options(speed_level=OPTIMISATION)
+    builder = llvm.create_pass_builder(target, tuning)
+    kept = set(entries)
+    for name in kept:
+        module.get_function(name).linkage = "weak_odr"  # linkonce_odr may be dropped where nobody calls it
+    builder.getModulePassManager().run(module, builder)
+    for value in [*module.functions, *module.global_variables]:
+        if not value.is_declaration:
+            value.linkage = "external" if value.name in kept else "internal"
+    cleanup = llvm.create_new_module_pass_manager()
+    cleanup.add_global_dead_code_eliminate_pass()
+    cleanup.run(module, builder)
+    return target
+
+
+def target_machine(cpu: str, features: str = "") -> Any:
+    """LLVM's back end as the kernel uses gcc's: position-independent, direct calls."""
+    return llvm.Target.from_triple(TRIPLE).create_target_machine(
+        cpu=cpu, features=features, opt=OPTIMISATION, reloc="pic", codemodel="small"
+    )
+
+
+def assemble(text: str, cpu: str) -> bytes:
+    """An ELF object, by LLVM's own assembler: a fresh machine need have no other."""
+    quoted = '"\\'
+    escaped = "".join(c if c.isprintable() and c not in quoted else f"\\{ord(c):02X}" for c in text)
+    module = llvm.parse_assembly(f'target triple = "{TRIPLE}"\nmodule asm "{escaped}"\n')
+    return bytes(target_machine(cpu, LONG_NOPS).emit_object(module))
+
+
+def check_cpu(cpu: str) -> None:
+    """Refuse a CPU that LLVM does not know; it would only warn, and compile for another.
+
+    Raises
+    ------
+    UnusableCodeError
+    """
+    with tempfile.TemporaryFile() as said:
+        stderr = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            llvm.Target.from_triple(TRIPLE).create_target_machine(cpu=cpu)
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+        said.seek(0)
+        if b"not a recognized processor" in said.read():
+            raise UnusableCodeError(f"LLVM knows no CPU called '{cpu}': try x86-64, x86-64-v3 or znver4")
+
+
+def read_object(data: bytes) -> dict[str, Any]:
+    """Take the text section, its functions and its jump table out of an ELF object.
+
+    Returns
+    -------
+    `code` (hex), `functions` {name: [offset, bytes]}, `jump_table` [[site, target, key], ...], `marks`
+    {symbol of `mark`: offset}, all offsets from the start of `code`.
+
+    Raises
+    ------
+    UnusableCodeError
+        When the text still refers to something outside of it.
+    """
+    elf: Any = ELFFile(io.BytesIO(data))
+    text_index, text = next((i, s) for i, s in enumerate(elf.iter_sections()) if s.name == ".text")
+    symbols = elf.get_section_by_name(".symtab")
+    functions = {
+        symbol.name: [symbol["st_value"], symbol["st_size"]]
+        for symbol in symbols.iter_symbols()
+        if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_shndx"] == text_index
+    }
+    marks = {
+        symbol.name: symbol["st_value"] for symbol in symbols.iter_symbols() if symbol.name.startswith(MARK)
+    }
+    code = _resolved(elf, text_index, text.data(), symbols)
+    return {
+        "code": code.hex(),
+        "functions": functions,
+        "jump_table": _jump_table(elf, symbols),
+        "marks": marks,
+    }
+
+
+def _resolved(elf: Any, text_index: int, code: bytes, symbols: Any) -> bytes:
+    """Fill in the direct calls between the image's own functions."""
+    patched = bytearray(code)
+    section = elf.get_section_by_name(".rela.text")
+    for relocation in section.iter_relocations() if section else []:
+        symbol = symbols.get_symbol(relocation["r_info_sym"])
+        if relocation["r_info_type"] not in RELATIVE or symbol["st_shndx"] != text_index:
+            raise UnusableCodeError(f"the code refers to {symbol.name or 'data'} outside of itself")
+        at = relocation["r_offset"]
+        distance = symbol["st_value"] + relocation["r_addend"] - at
+        patched[at : at + 4] = distance.to_bytes(4, "little", signed=True)
+    return bytes(patched)
+
+
+def _jump_table(elf: Any, symbols: Any) -> list[list[int]]:
+    """Entries {s32 site, s32 target, s64 key}; the first two are still relocations against .text."""
+    section = elf.get_section_by_name("__jump_table")
+    if section is None:
+        return []
+    table = section.data()
+    places: dict[int, int] = {}
+    for relocation in elf.get_section_by_name(".rela__jump_table").iter_relocations():
+        if relocation["r_info_type"] != PC32:
+            raise UnusableCodeError(f"jump table: relocation type {relocation['r_info_type']}")
+        symbol = symbols.get_symbol(relocation["r_info_sym"])
+        places[relocation["r_offset"]] = symbol["st_value"] + relocation["r_addend"]
+    return [
+        [places[at], places[at + 4], int.from_bytes(table[at + 8 : at + ENTRY_BYTES], "little")]
+        for at in range(0, len(table), ENTRY_BYTES)
+    ]
+
+
+def emit(linkage: Linkage, entries: Entries, cpu: str) -> dict[str, Any]:
+    """Compile one image, whose functions are linked; plain data, ready to be stored.
+
+    Parameters
+    ----------
+    entries
+        The functions that are called from outside.
+    cpu
+        LLVM's name of the CPU to compile for.
+
+    Raises
+    ------
+    UnusableCodeError
+    """
+    check_cpu(cpu)
+    text, points = mark(assembly(link_ir(linkage, gather(linkage, entries)), entries, cpu))
+    code = read_object(assemble(text, cpu))
+    return {**code, **seams(code, points)}

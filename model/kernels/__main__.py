@@ -1,0 +1,50 @@
+"""The compiling process: python -m model.kernels PARENT FOLDER CPU DIGEST '[spec, ...]'.
+
+Prints one line per finished image.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from model.common.command import run
+from model.common.errors import CompileError
+from model.common.process import end_with_parent
+
+
+def main(folder: str, cpu: str, digest: str, request: str) -> int:
+    """Compile and store each image that is asked for.
+
+    Raises
+    ------
+    CompileError
+        When the sources are not those that the parent has seen; or what compiling raises.
+    """
+    # What takes long to import waits until this process is known to be wanted.
+    from model.code.image import to_json
+    from model.kernels import kernel_called
+    from model.kernels.store import Store, check_can_compile, digest_of
+
+    check_can_compile()
+    # Numba prints what its NUMBA_DUMP_* settings ask for on standard output, which is ours to count by.
+    finished = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    from model.compiler.emit import emit
+
+    specs = [kernel_called(data["kernel"]).spec_of(data) for data in json.loads(request)]
+    linkages = {spec.kernel: kernel_called(spec.kernel).linkage() for spec in specs}
+    # All sources have been read by now: what is edited later does not reach this process.
+    if digest_of(cpu) != digest:
+        raise CompileError("the sources of model/ were edited meanwhile: run again")
+    store = Store(Path(folder), cpu, digest=digest)
+    for spec in specs:
+        linkage, link = linkages[spec.kernel]
+        store.save(spec, {"spec": to_json(spec), "cpu": cpu, **emit(linkage, link(spec), cpu)})
+        os.write(finished, f"{spec.name}\n".encode())
+    return 0
+
+
+if __name__ == "__main__":
+    end_with_parent(int(sys.argv[1]))
+    sys.exit(run("python -m model.kernels", lambda: main(*sys.argv[2:]), signals=False))

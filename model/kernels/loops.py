@@ -1,0 +1,173 @@
+"""Timed loops: only freeing lies between the two readings of the time stamp counter.
+
+Every kernel version has them; each names its own ways of freeing a page.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from model.compiler.function import Entries, Linkage
+from model.compiler.intrinsics import (
+    I64_TYPE,
+    copy_bytes,
+    dependent_additions,
+    independent_nops,
+    load_64,
+    load_u8,
+    load_u32,
+    read_tsc,
+    record_at,
+    store_64,
+)
+from model.kernels.loop_record import CHAIN, LOOP, PAGE_BYTES
+
+loop_at = record_at(LOOP, "loop_at")
+chain = dependent_additions(CHAIN)
+nops = independent_nops(CHAIN)
+
+
+def restore_function(linkage: Linkage) -> Any:
+    """Make `restore(record)`, which gives every page, the lists and the counters their start state back."""
+
+    @linkage.static_inline
+    def copy_page(page: int, template: int) -> None:
+        """Eight plain 8-byte moves; `rep movsb` takes longer to start than these take."""
+        word = 0
+        while word < PAGE_BYTES:
+            store_64(page + word, load_64(template + word))
+            word += 8
+
+    def restore(at: int) -> None:
+        loop = loop_at(at)
+        page = loop.mem_map
+        kind = loop.kinds
+        end = kind + loop.pages
+        while kind < end:
+            copy_page(page, loop.templates + load_u8(kind) * PAGE_BYTES)
+            page += PAGE_BYTES
+            kind += 1
+        copy_bytes(loop.residents, loop.residents_start, loop.residents_bytes)
+        copy_bytes(loop.arena, loop.arena_start, loop.arena_bytes)
+
+    return linkage.kernel_function(restore)
+
+
+def timed(linkage: Linkage, restore: Any, page_at: Any, name: str, free: Callable[[Any, int], Any]) -> Any:
+    """Make a loop that frees n blocks per pass and returns the ticks of all passes together.
+
+    Parameters
+    ----------
+    restore
+        As `restore_function` makes it.
+    page_at
+        The view of a struct page.
+    free
+        Takes the page and its order.
+    """
+
+    def loop(at: int) -> int:
+        run = loop_at(at)
+        mem_map, order, passes = run.mem_map, run.order, run.passes
+        ticks = 0
+        while passes > 0:
+            number = run.order_of_pages
+            end = number + 4 * run.n
+            start = read_tsc()
+            while number < end:
+                free(page_at(mem_map + load_u32(number) * PAGE_BYTES), order)
+                number += 4
+            ticks += read_tsc() - start
+            if run.restore:
+                restore(at)
+            passes -= 1
+        return ticks
+
+    loop.__name__ = name
+    return linkage.kernel_function(loop)
+
+
+def timed_batch(linkage: Linkage, restore: Any, name: str, free: Callable[[int, int], Any], size: int) -> Any:
+    """As `timed`, for a function that takes an array of page addresses.
+
+    Parameters
+    ----------
+    size
+        Addresses per call.
+    """
+
+    def loop(at: int) -> int:
+        run = loop_at(at)
+        passes = run.passes
+        ticks = 0
+        while passes > 0:
+            address = run.addresses
+            end = address + 8 * run.n
+            start = read_tsc()
+            while address < end:
+                free(address, size)
+                address += 8 * size
+            ticks += read_tsc() - start
+            if run.restore:
+                restore(at)
+            passes -= 1
+        return ticks
+
+    loop.__name__ = name
+    return linkage.kernel_function(loop)
+
+
+def time_chain(passes: int) -> int:
+    """Ticks of so many times CHAIN dependent additions: what a cycle is, here and now."""
+    start = read_tsc()
+    while passes > 0:
+        chain()
+        passes -= 1
+    return read_tsc() - start
+
+
+def time_slots(passes: int) -> int:
+    """Ticks of so many times CHAIN independent NOPs: how much of the core is ours."""
+    start = read_tsc()
+    while passes > 0:
+        nops()
+        passes -= 1
+    return read_tsc() - start
+
+
+def ticks() -> int:
+    """Read the time stamp counter, to find its rate."""
+    return read_tsc()
+
+
+def nothing(page: Any, order: int) -> None:
+    """The loop alone: what reading the clock and walking cost."""
+
+
+def timed_loops(
+    linkage: Linkage,
+    restore: Any,
+    page_at: Any,
+    ways: Mapping[str, Callable[[Any, int], Any]],
+    batches: Mapping[str, tuple[Callable[[int, int], Any], int]],
+) -> Entries:
+    """Register the loops of one kernel, and what every worker needs besides; returns them as entries.
+
+    Parameters
+    ----------
+    restore
+        As `restore_function` makes it.
+    page_at
+        The view of a struct page.
+    ways
+        Name of a loop -> what frees one page.
+    batches
+        Name of a loop -> what frees an array of pages, and how many a call takes.
+    """
+    for name, free in (*ways.items(), ("time_nothing", linkage.static_inline(nothing))):
+        timed(linkage, restore, page_at, name, free)
+    for name, (release, size) in batches.items():
+        timed_batch(linkage, restore, name, release, size)
+    for function in (time_chain, time_slots, ticks):
+        linkage.kernel_function(function)
+    loops = [*ways, "time_nothing", *batches, "time_chain", "time_slots", "restore"]
+    return {**dict.fromkeys(loops, (I64_TYPE,)), "ticks": ()}

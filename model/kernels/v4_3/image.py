@@ -1,0 +1,97 @@
+"""The images of v4.3: what has to be compiled, and what can share it."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, get_args
+
+from model.kernels.v4_3.variants import variant_called
+
+KERNEL_NAME = "v4.3"
+PATCHED = "free_pages_prepare"
+"""The function that holds the patch point in every variant."""
+Marks = Literal["never", "always", "charged", "memcg-data"]
+Gate = Literal["jump-label", "memory-flag", "none"]
+Checks = Literal["on", "deferred"]
+
+GATES: tuple[Gate, ...] = get_args(Gate)
+CHECKS: tuple[Checks, ...] = get_args(Checks)
+
+
+@dataclass(frozen=True)
+class Image:
+    """The free path of one arm in one configuration.
+
+    Attributes
+    ----------
+    variant, gate
+        The arm. Gate `none`: the code asks no key, so the uncharge is always called.
+    memcg
+        CONFIG_MEMCG and CONFIG_MEMCG_KMEM; false only for the memcg state `off`.
+    checks
+        free_pages_check on every free, or at the drain.
+    debug
+        CONFIG_DEBUG_VM: the VM_BUG_ON_PAGE assertions are compiled in.
+    """
+
+    variant: str
+    gate: Gate
+    memcg: bool
+    checks: Checks = "on"
+    debug: bool = False
+
+    kernel: ClassVar[str] = KERNEL_NAME
+    patched: ClassVar[str] = PATCHED
+
+    @property
+    def marks(self) -> Marks:
+        """Which pages alloc_kmem_pages marks in this kernel."""
+        return marks_of(self.variant, self.memcg)
+
+    @property
+    def name(self) -> str:
+        """File name of the cached code."""
+        flags = ["memcg" if self.memcg else "off"]
+        flags += [f"checks-{self.checks}"] if self.checks != "on" else []
+        flags += ["debug"] if self.debug else []
+        return ".".join([self.variant, self.gate, *flags])
+
+
+@dataclass(frozen=True)
+class Allocator:
+    """The allocation side. Variants that mark pages alike share it; it always asks the jump label."""
+
+    marks: Marks
+    memcg: bool
+    debug: bool = False
+
+    kernel: ClassVar[str] = KERNEL_NAME
+    patched: ClassVar[str] = PATCHED
+
+    @property
+    def name(self) -> str:
+        """File name of the cached code."""
+        return ".".join(
+            ["alloc", self.marks, "memcg" if self.memcg else "off"] + (["debug"] if self.debug else [])
+        )
+
+
+Spec = Image | Allocator
+
+
+def spec_of(data: dict[str, Any]) -> Spec:
+    """A part of the kernel from plain data, as the compiling process is given it."""
+    fields = {name: value for name, value in data.items() if name not in ("kernel", "part")}
+    return Image(**fields) if data["part"] == "Image" else Allocator(**fields)
+
+
+def marks_of(variant: str, memcg: bool) -> Marks:
+    """Which pages alloc_kmem_pages marks as kmem; an #ifdef leaves out the mark with its test."""
+    known = variant_called(variant)
+    if known.needs_memcg and not memcg:
+        return "never"
+    marks: Marks = getattr(known.module, "MARKS", "never")
+    return marks
+
+
+def allocator_of(image: Image) -> Allocator:
+    """The allocation side that gives this arm's free path something to undo."""
+    return Allocator(image.marks, image.memcg, image.debug)

@@ -1,0 +1,137 @@
+"""A machine in one memcg state: its memory, its static keys, and the code that was placed on it."""
+
+import ctypes
+from collections.abc import Iterable
+from typing import Final, Literal, get_args
+
+import numpy as np
+
+from model.code.gs import set_gs
+from model.code.image import Code
+from model.code.placement import Placement
+from model.code.static_keys import StaticKeys
+from model.common.errors import KernelReportError
+from model.kernels.v4_3.keys import KEYS
+from model.kernels.v4_3.memory import Memory, address_of
+from model.kernels.v4_3.page import LRU, PAGE_BYTES, Bad
+from model.kernels.v4_3.zone import MAX_ORDER, MIGRATE_TYPES
+
+MemcgState = Literal["off", "disabled", "on-idle", "on-active", "on-charged"]
+MEMCG_STATES: Final[tuple[MemcgState, ...]] = get_args(MemcgState)
+"""Compiled out; cgroup_disable=memory; live and key off; key on, page not charged; key on, page charged."""
+
+CHARGED_CGROUP: Final = 1
+"""The root's child: charging it goes through two levels (depth 2)."""
+
+
+class Machine:
+    """Memory that a kernel of one memcg state has set up, and the static keys of its code.
+
+    Parameters
+    ----------
+    pages
+        struct pages, rounded up to blocks of 1024.
+    state
+        The memcg state to boot into.
+    swap_account
+        Charge memsw as well (swapaccount=1).
+    rng
+        Draws the data's place; None puts it at the start of a page.
+    """
+
+    def __init__(
+        self,
+        pages: int,
+        state: MemcgState,
+        *,
+        swap_account: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self.memory = Memory(pages, rng)
+        self.state = state
+        self.keys = StaticKeys(KEYS, self._set_key)
+        cpu = self.memory.cpu
+        cpu["mem_cgroup_disabled"] = state == "disabled"
+        cpu["do_swap_account"] = swap_account and state.startswith("on")
+        cpu["current_memcg"] = self.memory.memcg_address(CHARGED_CGROUP)
+        if state in ("on-active", "on-charged"):
+            # A cgroup got its first kmem limit: that is what turns the key on in v4.3.
+            self.memory.memcg[CHARGED_CGROUP]["kmem_active"] = 1
+            self.keys.inc("memcg_kmem_enabled")
+
+    @property
+    def memcg_compiled(self) -> bool:
+        """CONFIG_MEMCG: in every state but `off`."""
+        return self.state != "off"
+
+    def place(self, code: Code, offsets: Iterable[int] = (0,)) -> list[Placement]:
+        """Copy an image to fresh pages, once per offset from a page's start, and let it follow the keys."""
+        placements = [Placement(code, offset) for offset in offsets]
+        self.keys.register(placements)
+        return placements
+
+    def activate(self) -> None:
+        """Point this thread's %gs at this machine, as a CPU's does. Call before any placed function.
+
+        Raises
+        ------
+        UnsupportedCPUError
+            Where that is not possible.
+        """
+        set_gs(self.memory.field_address("cpu"))
+
+    def report(self) -> str | None:
+        """What the kernel would have printed since boot, or None."""
+        cpu = self.memory.cpu
+        if cpu["bad_pages"]:
+            page = (int(cpu["bad_page"]) - address_of(self.memory.mem_map)) // PAGE_BYTES
+            reason = Bad(int(cpu["bad_reason"])).text
+            return f"{cpu['bad_pages']} bad page(s), the last one number {page}: {reason}"
+        if cpu["vm_bugs"]:
+            page = (int(cpu["vm_bug_page"]) - address_of(self.memory.mem_map)) // PAGE_BYTES
+            return f"{cpu['vm_bugs']} VM_BUG_ON_PAGE, the last one on page number {page}"
+        if cpu["counter_warnings"]:
+            return f"{cpu['counter_warnings']} page counter(s) below zero"
+        return None
+
+    def check(self) -> None:
+        """Fail if the kernel printed anything.
+
+        Raises
+        ------
+        KernelReportError
+        """
+        report = self.report()
+        if report:
+            raise KernelReportError(f"the modelled kernel reports {report}")
+
+    def _set_key(self, name: str, count: int) -> None:
+        self.memory.cpu[name] = count
+
+    def free_lists(self) -> dict[int, list[int]]:
+        """Free blocks by order: the number of each block's first page, in list order."""
+        blocks: dict[int, list[int]] = {}
+        for order in range(MAX_ORDER):
+            blocks[order] = [
+                page
+                for kind in range(MIGRATE_TYPES)
+                for page in self.walk(self.memory.free_list(order, kind))
+            ]
+        return blocks
+
+    def walk(self, head: int) -> list[int]:
+        """Numbers of the pages that a list links, from its head's `next` on."""
+        first = address_of(self.memory.mem_map)
+        found: list[int] = []
+        link = ctypes.c_int64.from_address(head).value
+        while link != head:
+            index, rest = divmod(link - LRU - first, PAGE_BYTES)
+            if rest or not 0 <= index < self.memory.pages or len(found) > self.memory.pages:
+                raise KernelReportError(f"a list leads to {link:#x}, which is no page's lru")
+            found.append(index)
+            link = int(self.memory.mem_map["lru_next"][index])
+        return found
+
+    def free_pages_counted(self) -> int:
+        """NR_FREE_PAGES: the zone's count plus this CPU's share."""
+        return int(self.memory.zone["nr_free_pages"]) + int(self.memory.pcp["vm_stat_free"])

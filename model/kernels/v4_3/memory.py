@@ -1,0 +1,267 @@
+"""The memory of a modelled machine: struct pages, zone, per-CPU lists, counters, tables.
+
+The page array is all that is large. It is private anonymous memory with huge pages asked for, as the
+kernel maps its memory map with 2 MiB pages.
+"""
+
+import contextlib
+import ctypes
+import mmap
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from model.common.errors import OutOfMemoryError
+from model.common.limits import memory_limit
+from model.kernels.v4_3.memcg import CSS_NO_REF, NO_LIMIT, STRUCT_MEM_CGROUP
+from model.kernels.v4_3.page import PAGE_BYTES, STRUCT_PAGE, ZONE_SHIFT
+from model.kernels.v4_3.zone import (
+    CPU_AREA,
+    FREE_AREA,
+    FREE_AREA_BYTES,
+    MAX_ORDER,
+    MIGRATE_PCPTYPES,
+    MIGRATE_TYPES,
+    PCP_BATCH,
+    PCP_HIGH,
+    PCP_LISTS,
+    SECTION_BYTES,
+    SECTION_SHIFT,
+    SECTIONS_PER_ROOT_SHIFT,
+    STRUCT_PCP,
+    STRUCT_ZONE,
+    USEMAP_BYTES,
+    ZONE_NORMAL,
+    Migratetype,
+)
+
+LINE: Final = 64
+HUGE: Final = 2 << 20
+BLOCK: Final = 1 << (MAX_ORDER - 1)
+FIRST_PFN: Final = 1 << 18
+"""The first page's frame number: a multiple of the largest block, as in any zone."""
+CGROUPS: Final = 3
+ZONES: Final = 4
+
+
+def _lines(*fields: tuple[str, Any, int]) -> np.dtype[Any]:
+    """A record whose fields each start on a cache line of their own."""
+    offsets, at = [], 0
+    for _, dtype, count in fields:
+        offsets.append(at)
+        at += -(-np.dtype(dtype).itemsize * count // LINE) * LINE
+    formats = [dtype if count == 1 else (dtype, count) for _, dtype, count in fields]
+    return np.dtype(
+        {"names": [name for name, _, _ in fields], "formats": formats, "offsets": offsets, "itemsize": at}
+    )
+
+
+ARENA: Final = _lines(
+    ("cpu", CPU_AREA, 1),
+    ("zones", STRUCT_ZONE, ZONES),
+    ("pcp", STRUCT_PCP, 1),
+    ("memcg", STRUCT_MEM_CGROUP, CGROUPS),
+    ("css_refs", np.dtype("i8"), CGROUPS),
+)
+RESTORED: Final = ARENA.fields["zones"][1]  # type: ignore[index]
+"""Restoring starts here: the %gs area before it counts on, so that a run can be checked."""
+
+PLAIN_FLAGS: Final = ZONE_NORMAL << ZONE_SHIFT
+
+
+def address_of(array: npt.NDArray[Any]) -> int:
+    """Address of an array's first byte."""
+    return array.ctypes.data  # __array_interface__ would describe every field of a record as well
+
+
+def aligned(dtype: npt.DTypeLike, count: int, offset: int = 0) -> npt.NDArray[Any]:
+    """A zeroed array that starts `offset` bytes after a multiple of 4096."""
+    size = np.dtype(dtype).itemsize * count
+    raw = np.zeros(size + offset + mmap.PAGESIZE, np.uint8)
+    start = -address_of(raw) % mmap.PAGESIZE + offset
+    return raw[start : start + size].view(dtype)
+
+
+def check_available(pages: int) -> None:
+    """Refuse an array of so many struct pages, and a fifth more, when it does not fit.
+
+    Raises
+    ------
+    OutOfMemoryError
+    """
+    need, limit = pages * PAGE_BYTES, memory_limit()
+    if need * 1.2 > limit.free:
+        raise OutOfMemoryError(
+            f"the page array needs {need >> 20} MiB and a fifth more, {limit.free >> 20} MiB are free"
+            f"{limit.under}: choose a smaller --memory or {limit.remedy}"
+        )
+
+
+class Memory:
+    """All the memory that the free path can touch.
+
+    Parameters
+    ----------
+    pages
+        struct pages; rounded up to whole blocks of 1024.
+    rng
+        Draws where arena and page array start within a page, in lines; None: at its start.
+
+    Attributes
+    ----------
+    mem_map
+        STRUCT_PAGE[pages], every page allocated and idle.
+    arena
+        One ARENA record.
+
+    Raises
+    ------
+    OutOfMemoryError
+        When the array does not fit into the memory that is free.
+    """
+
+    def __init__(self, pages: int, rng: np.random.Generator | None = None) -> None:
+        self.pages = -(-pages // BLOCK) * BLOCK
+        self.data_offset = 0 if rng is None else int(rng.integers(mmap.PAGESIZE // LINE)) * LINE
+        check_available(self.pages)
+        self.mem_map = self._map_pages()
+        self.arena = aligned(ARENA, 1, self.data_offset)[0:1]
+        self._sections = self._map_sections()
+        self._link_arena()
+        template = np.zeros(1, STRUCT_PAGE)
+        template["flags"], template["_mapcount"], template["_count"] = PLAIN_FLAGS, -1, 1
+        self.fill(template)
+
+    @property
+    def cpu(self) -> Any:
+        """The %gs area."""
+        return self.arena["cpu"][0]
+
+    @property
+    def zone(self) -> Any:
+        """ZONE_NORMAL of node 0."""
+        return self.arena["zones"][0][ZONE_NORMAL]
+
+    @property
+    def pcp(self) -> Any:
+        """The lists that this CPU keeps of that zone."""
+        return self.arena["pcp"][0]
+
+    @property
+    def memcg(self) -> Any:
+        """STRUCT_MEM_CGROUP[3]: the root, its child, its grandchild."""
+        return self.arena["memcg"][0]
+
+    @property
+    def css_refs(self) -> Any:
+        """i8[3]: this CPU's share of each cgroup's references."""
+        return self.arena["css_refs"][0]
+
+    def field_address(self, name: str) -> int:
+        """Address of one part of the arena."""
+        return address_of(self.arena) + int(ARENA.fields[name][1])  # type: ignore[index]
+
+    @property
+    def zone_address(self) -> int:
+        """Address of ZONE_NORMAL."""
+        return self.field_address("zones") + ZONE_NORMAL * STRUCT_ZONE.itemsize
+
+    def memcg_address(self, index: int) -> int:
+        """Address of one cgroup."""
+        return self.field_address("memcg") + index * STRUCT_MEM_CGROUP.itemsize
+
+    def page_address(self, index: int) -> int:
+        """Address of one struct page."""
+        return address_of(self.mem_map) + index * PAGE_BYTES
+
+    def fill(self, template: npt.NDArray[Any]) -> None:
+        """Make every page equal to the template, by words: assigning records takes ten times longer."""
+        self.mem_map.view("u8").reshape(-1, PAGE_BYTES // 8)[:] = template.view("u8")
+
+    def _map_pages(self) -> npt.NDArray[Any]:
+        size = self.pages * PAGE_BYTES
+        whole = size + HUGE + mmap.PAGESIZE
+        try:
+            self._mapping = mmap.mmap(-1, whole, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except OSError as error:
+            raise OutOfMemoryError(
+                f"the page array needs {whole >> 20} MiB, and the kernel gives none ({error.strerror}): "
+                "choose a smaller --memory, or raise the limit (ulimit -v, ulimit -d, vm.overcommit_memory)"
+            ) from None
+        with contextlib.suppress(AttributeError, OSError):  # a kernel without huge pages; --doctor says so
+            self._mapping.madvise(mmap.MADV_HUGEPAGE)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self._mapping))
+        return np.frombuffer(self._mapping, STRUCT_PAGE, self.pages, -start % HUGE + self.data_offset)
+
+    def _map_sections(self) -> npt.NDArray[Any]:
+        """Section tables and pageblock bits; every pageblock is MOVABLE."""
+        count = ((FIRST_PFN + self.pages - 1) >> SECTION_SHIFT) + 1
+        whole_roots = -(-count // (1 << SECTIONS_PER_ROOT_SHIFT)) << SECTIONS_PER_ROOT_SHIFT
+        self._usemaps = aligned("u8", whole_roots * USEMAP_BYTES // 8)
+        self._usemaps[:] = int(Migratetype.MOVABLE) * 0x1111111111111111
+        table = aligned("i8", whole_roots * SECTION_BYTES // 8).reshape(-1, SECTION_BYTES // 8)
+        table[:, 1] = address_of(self._usemaps) + np.arange(whole_roots) * USEMAP_BYTES
+        return table
+
+    def _link_arena(self) -> None:
+        cpu, pcp = self.cpu, self.pcp
+        cpu["this_cpu_off"] = self.field_address("pcp") - LINE  # any value; pageset is relative to it
+        cpu["vmemmap_base"] = address_of(self.mem_map) - FIRST_PFN * PAGE_BYTES
+        per_root = SECTION_BYTES << SECTIONS_PER_ROOT_SHIFT
+        for root in range(len(self._sections) >> SECTIONS_PER_ROOT_SHIFT):
+            cpu["mem_section"][root] = address_of(self._sections) + root * per_root
+        cpu["node_data"][0] = self.field_address("zones")
+        self.zone["pageset"] = LINE
+        pcp["high"], pcp["batch"], pcp["stat_threshold"] = PCP_HIGH, PCP_BATCH, 125
+        for index in range(MIGRATE_PCPTYPES):
+            head = self.pcp_list(index)
+            pcp["lists"][index] = (head, head)
+        for order in range(MAX_ORDER):
+            for migratetype in range(MIGRATE_TYPES):
+                at = self.free_list_words(order, migratetype)
+                at[:] = self.free_list(order, migratetype)
+        self._link_cgroups()
+
+    def _link_cgroups(self) -> None:
+        for index in range(CGROUPS):
+            group = self.memcg[index]
+            for name in ("memory", "memsw", "kmem"):
+                offset = int(STRUCT_MEM_CGROUP.fields[name][1])  # type: ignore[index]
+                group[name]["limit"] = NO_LIMIT
+                group[name]["parent"] = self.memcg_address(index - 1) + offset if index else 0
+            group["css_percpu"] = self.field_address("css_refs") + 8 * index - self.field_address("cpu")
+            group["css_flags"] = 0 if index else CSS_NO_REF
+
+    def regions(self) -> dict[str, tuple[int, int]]:
+        """Address and bytes of everything that the free path can touch, beside its stack."""
+        arrays = {
+            "arena": self.arena,
+            "mem_map": self.mem_map,
+            "mem_section": self._sections,
+            "pageblock_flags": self._usemaps,
+        }
+        return {name: (address_of(array), array.nbytes) for name, array in arrays.items()}
+
+    def pcp_list(self, migratetype: int) -> int:
+        """Address of a per-CPU list's head."""
+        return self.field_address("pcp") + PCP_LISTS + 16 * migratetype
+
+    def free_list(self, order: int, migratetype: int) -> int:
+        """Address of a free list's head."""
+        return self.zone_address + FREE_AREA + order * FREE_AREA_BYTES + 16 * migratetype
+
+    def free_list_words(self, order: int, migratetype: int) -> npt.NDArray[np.int64]:
+        """That list head, as two words: next, prev."""
+        area = self.zone["free_area"].view("i8")
+        at = (order * FREE_AREA_BYTES + 16 * migratetype) // 8
+        words: npt.NDArray[np.int64] = area[at : at + 2]
+        return words
+
+    def nr_free(self, order: int) -> int:
+        """Free blocks of one order, by the zone's own count."""
+        return int(self.zone["free_area"].view("i8")[((order + 1) * FREE_AREA_BYTES) // 8 - 1])
+
+    def set_nr_free(self, order: int, count: int) -> None:
+        """Set that count, for a start state."""
+        self.zone["free_area"].view("i8")[((order + 1) * FREE_AREA_BYTES) // 8 - 1] = count

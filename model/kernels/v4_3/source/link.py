@@ -1,0 +1,86 @@
+"""Link one image: choose the configuration and the variant's code; the functions are there already."""
+
+from typing import Any
+
+from model.compiler.function import Entries
+from model.compiler.intrinsics import I64_TYPE
+from model.compiler.jump_label import jump_label
+from model.compiler.slot import slot
+from model.kernels.v4_3 import source as source
+from model.kernels.v4_3.image import Allocator, Image
+from model.kernels.v4_3.keys import KEYS
+from model.kernels.v4_3.source.linkage import kernel, static_inline
+from model.kernels.v4_3.source.loops import FREES, LOOPS
+from model.kernels.v4_3.source.page_flags import MARK_KMEM, page_memcg, page_memcg_data
+from model.kernels.v4_3.source.records import this_cpu_read
+from model.kernels.v4_3.variants import variant_called
+from model.kernels.variants import Variant
+
+
+def link(spec: Image | Allocator) -> Entries:
+    """Fill the namespace for one image; returns its entries."""
+    kernel.CONFIG_MEMCG = spec.memcg
+    kernel.CONFIG_DEBUG_VM = spec.debug
+    kernel.page_memcg = page_memcg_data if spec.marks == "memcg-data" else page_memcg
+    kernel.mark_kmem = MARK_KMEM[spec.marks]
+    if isinstance(spec, Image):
+        return _link_free_path(spec)
+    kernel.memcg_kmem_enabled = jump_label(KEYS["memcg_kmem_enabled"]) if spec.memcg else never_enabled
+    return {"alloc_pages": (I64_TYPE,) * 3, "alloc_kmem_pages": (I64_TYPE,) * 2, "drain_stock": ()}
+
+
+def _link_free_path(image: Image) -> Entries:
+    variant = variant_called(image.variant)
+    kernel.CONFIG_CHECK_ON_FREE = image.checks == "on"
+    kernel.OLD_HELPER_UNCHARGES = image.marks == "never"
+    kernel.memcg_kmem_enabled = _gate(image)
+    kernel.trace_mm_page_free = jump_label(KEYS["trace_mm_page_free"])
+    kernel.patch_point = _patch_point(variant, image)
+    kernel.release_uncharge = _release_uncharge(variant, image)
+    return {**FREES, **LOOPS}
+
+
+def _gate(image: Image) -> Any:
+    """How this image asks `memcg_kmem_enabled()`."""
+    if not image.memcg:
+        return never_enabled
+    if image.gate == "jump-label":
+        return jump_label(KEYS["memcg_kmem_enabled"])
+    return flag_in_memory if image.gate == "memory-flag" else always_enabled
+
+
+@static_inline
+def never_enabled() -> bool:
+    """CONFIG_MEMCG_KMEM is off."""
+    return False
+
+
+@static_inline
+def always_enabled() -> bool:
+    """No key is asked: what the key saves is the difference."""
+    return True
+
+
+@static_inline
+def flag_in_memory() -> bool:
+    """static_key_enabled() without jump labels: atomic_read(&key->enabled) > 0."""
+    return this_cpu_read("memcg_kmem_enabled") > 0
+
+
+def _patch_point(variant: Variant, image: Image) -> Any:
+    """The variant's code; base, an exact arm, or a variant that is compiled out: the slot."""
+    if hasattr(variant.module, "patch_point") and (image.memcg or not variant.needs_memcg):
+        return static_inline(variant.module.patch_point(kernel))
+    return slot(variant.operation or "")
+
+
+def _release_uncharge(variant: Variant, image: Image) -> Any:
+    """What put_page and release_pages do about the page's owner."""
+    if hasattr(variant.module, "release_uncharge"):
+        return static_inline(variant.module.release_uncharge(kernel))
+    return kernel.mem_cgroup_uncharge if image.memcg else no_uncharge
+
+
+@static_inline
+def no_uncharge(page: Any) -> None:
+    """Without CONFIG_MEMCG nobody owns a page."""

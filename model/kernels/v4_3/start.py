@@ -1,0 +1,250 @@
+"""Start states for measuring: which pages are freed, in which order, and how they are given back."""
+
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from model.kernels.loop_record import LOOP
+from model.kernels.v4_3.image import marks_of
+from model.kernels.v4_3.machine import CHARGED_CGROUP, Machine
+from model.kernels.v4_3.memory import RESTORED, address_of, aligned
+from model.kernels.v4_3.page import (
+    ANON,
+    LIST_POISON1,
+    LIST_POISON2,
+    LRU,
+    MEMCG_DATA_KMEM,
+    PAGE_BYTES,
+    STRUCT_PAGE,
+    Mapcount,
+)
+from model.kernels.v4_3.zone import PCP_BATCH, PCP_HIGH, PCP_NEVER, Migratetype
+
+PageKind = Literal[
+    "plain",
+    "anon",
+    "flagged",
+    "charged",
+    "flagged-1-periodic",
+    "flagged-10-periodic",
+    "flagged-50-periodic",
+    "flagged-1-random",
+    "flagged-10-random",
+    "flagged-50-random",
+]
+"""A mix is a percentage of flagged pages among plain ones, evenly spread or drawn anew for every slice."""
+Order = Literal["sequential", "random"]
+Depth = Literal["prepare", "pcp", "full"]
+Entry = Literal["__free_pages", "put_page", "release_pages"]
+MIX_PATTERN: Final = 1 << 16
+"""Pages in the pattern of a random mix; each slice begins at another place of it."""
+PAGE_KINDS: Final[tuple[PageKind, ...]] = get_args(PageKind)
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
+DEPTHS: Final[tuple[Depth, ...]] = get_args(Depth)
+ENTRIES: Final[tuple[Entry, ...]] = get_args(Entry)
+
+RESIDENTS: Final = PCP_HIGH - PCP_BATCH
+"""Pages that stay on the per-CPU list once drains have begun: so many wait there at the start of `full`."""
+
+
+def timed_loop(variant: str, memcg: bool, kind: PageKind, depth: Depth, entry: Entry) -> str:
+    """Name of the compiled loop that frees such a page as this variant's kernel frees it.
+
+    Before the patch a kmem page goes through the old helper, which uncharges it; afterwards there is none.
+    """
+    if depth == "prepare":
+        return "time_prepare"
+    if entry != "__free_pages":
+        return f"time_{entry}"
+    old_helper = is_kmem(kind) and marks_of(variant, memcg) == "never"
+    return "time_free_kmem_pages" if old_helper else "time_free_pages"
+
+
+def is_kmem(kind: PageKind) -> bool:
+    """Whether such pages, or some of them, come from alloc_kmem_pages."""
+    return kind.startswith("flagged") or kind == "charged"
+
+
+def mix_of(kind: PageKind) -> tuple[float, str] | None:
+    """Share of flagged pages and how they are spread; None for pages all alike."""
+    _, *mix = kind.split("-")
+    return (float(mix[0]) / 100, mix[1]) if mix else None
+
+
+def pattern(kind: PageKind, pages: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Which template each page starts from: 1 for a flagged page of a mix, else 0.
+
+    Returns
+    -------
+    u1[pages], or for a random mix a longer array of which any `pages` in a row may be used.
+    """
+    mix = mix_of(kind)
+    if mix is None:
+        return np.zeros(pages, np.uint8)
+    share, spread = mix
+    if spread == "random":
+        drawn: npt.NDArray[np.uint8] = (rng.random(MIX_PATTERN + pages) < share).astype(np.uint8)
+        return drawn
+    spread_evenly: npt.NDArray[np.uint8] = (np.arange(pages) % round(1 / share) == 0).astype(np.uint8)
+    return spread_evenly
+
+
+def template(kind: PageKind, machine: Machine, variant: str) -> npt.NDArray[Any]:
+    """A page as its owner holds it just before the free.
+
+    Parameters
+    ----------
+    kind
+        `flagged`: from alloc_kmem_pages for an unaccounted task; `charged`: for an accounted one.
+    machine
+        Where the cgroup lives.
+    variant
+        Decides what marks a kmem page.
+
+    Returns
+    -------
+    STRUCT_PAGE[1]
+    """
+    page = np.zeros(1, STRUCT_PAGE)
+    page["flags"] = machine.memory.mem_map["flags"][0]
+    page["_mapcount"], page["_count"] = Mapcount.IDLE, 1
+    page["lru_next"], page["lru_prev"] = LIST_POISON1, LIST_POISON2
+    marks = marks_of(variant, machine.memcg_compiled)
+    if kind == "anon":
+        page["mapping"] = address_of(machine.memory.arena) | ANON
+    if kind == "charged":
+        page["mem_cgroup"] = machine.memory.memcg_address(CHARGED_CGROUP)
+        if marks == "memcg-data":
+            page["mem_cgroup"] |= MEMCG_DATA_KMEM
+    if (marks == "always" and kind in ("flagged", "charged")) or (marks == "charged" and kind == "charged"):
+        page["_mapcount"] = Mapcount.KMEM
+    return page
+
+
+class StartState:
+    """Pages in play, the order in which they are freed, and the memory that restores them.
+
+    The start state is copied into place by `restore`, compiled, and never inside the timed part. Memory
+    beside the page array: 4 bytes per page for the order, 1 for the kind.
+
+    Parameters
+    ----------
+    machine
+        Its page array must have room for `pages` and, for depth `full`, 155 more.
+    pages
+        How many pages are freed before they are given back.
+    kind
+        What each of them is.
+    order
+        Walk through the array, or jump about in it.
+    depth
+        `pcp` never drains; `full` drains 31 pages on every 31st free.
+    entry
+        release_pages takes an array of addresses: 8 bytes more per page.
+    rng
+        Draws the random order.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        pages: int,
+        kind: PageKind,
+        order: Order,
+        depth: Depth,
+        entry: Entry = "__free_pages",
+        rng: np.random.Generator,
+    ) -> None:
+        self.machine, self.pages, self.kind = machine, pages, kind
+        memory = machine.memory
+        self.order_of_pages = np.arange(pages, dtype=np.uint32)
+        if order == "random":
+            rng.shuffle(self.order_of_pages)
+        self._kinds = pattern(kind, pages, rng)
+        self._addresses = np.zeros(0, np.int64)
+        if entry == "release_pages":
+            self._addresses = address_of(memory.mem_map) + self.order_of_pages.astype(np.int64) * PAGE_BYTES
+        self._charge(pages if kind == "charged" else 0)
+        memory.pcp["high"] = PCP_HIGH if depth == "full" else PCP_NEVER
+        self._residents = self._make_residents() if depth == "full" else 0
+        first = address_of(memory.arena) + RESTORED
+        self._arena = aligned(np.uint8, memory.arena.nbytes - RESTORED)
+        self._arena[:] = memory.arena.view(np.uint8)[RESTORED:]
+        self._arena_address = first
+
+    def run_record(self, variant: str) -> "Run":
+        """What the timed loops of one variant are told."""
+        return Run(self, variant)
+
+    def kinds_address(self, rng: np.random.Generator) -> int:
+        """Where a slice's kinds begin: in a random mix at a place drawn anew, so that nobody learns it."""
+        return address_of(self._kinds) + int(rng.integers(len(self._kinds) - self.pages + 1))
+
+    def order_address(self, at: int) -> int:
+        """Where the loops find the page to free at this place of the order."""
+        return address_of(self.order_of_pages) + at * self.order_of_pages.itemsize
+
+    def _charge(self, pages: int) -> None:
+        """Put the pages on the cgroup's counters, as charging them one by one would have."""
+        group = CHARGED_CGROUP
+        swap = bool(self.machine.memory.cpu["do_swap_account"])
+        for name in ("memory", "kmem") + (("memsw",) if swap else ()):
+            for level in range(group + 1):
+                self.machine.memory.memcg[level][name]["count"] += pages
+        self.machine.memory.css_refs[group] += pages
+
+    def _make_residents(self) -> int:
+        """Link 155 freed pages into the per-CPU list, the last one freed first."""
+        memory = self.machine.memory
+        first, last = self.pages, self.pages + RESIDENTS
+        head = memory.pcp_list(Migratetype.MOVABLE)
+        links = [memory.page_address(number) + LRU for number in range(first, last)]
+        for at, number in enumerate(range(first, last)):
+            page = memory.mem_map[number]
+            page["_count"], page["index"] = 0, Migratetype.MOVABLE
+            page["lru_next"] = links[at + 1] if at + 1 < RESIDENTS else head
+            page["lru_prev"] = links[at - 1] if at else head
+        memory.pcp["lists"][Migratetype.MOVABLE] = (links[0], links[-1])
+        memory.pcp["count"] = RESIDENTS
+        self._residents_copy = memory.mem_map[first:last].copy()
+        return RESIDENTS
+
+
+class Run:
+    """One variant's LOOP record over a start state.
+
+    Attributes
+    ----------
+    address
+        What the timed loops take.
+    record
+        LOOP[1]; `n`, `passes` and `restore` may be changed between calls.
+    templates
+        The bytes that a page starts as, one page per kind.
+    """
+
+    def __init__(self, start: StartState, variant: str) -> None:
+        memory = start.machine.memory
+        self._templates = aligned(STRUCT_PAGE, 2)
+        kinds: tuple[PageKind, PageKind] = (
+            ("plain", "flagged") if mix_of(start.kind) else (start.kind, start.kind)
+        )
+        for place, kind in enumerate(kinds):
+            self._templates[place] = template(kind, start.machine, variant)[0]
+        self.templates = self._templates.tobytes()
+        self.record = np.zeros(1, LOOP)
+        self.address = address_of(self.record)
+        self.record["mem_map"] = address_of(memory.mem_map)
+        self.record["order_of_pages"] = address_of(start.order_of_pages)
+        self.record["n"] = self.record["pages"] = start.pages
+        self.record["passes"] = self.record["restore"] = 1
+        self.record["kinds"], self.record["templates"] = address_of(start._kinds), address_of(self._templates)
+        self.record["addresses"] = address_of(start._addresses)
+        self.record["arena"] = start._arena_address
+        self.record["arena_start"], self.record["arena_bytes"] = address_of(start._arena), start._arena.nbytes
+        if start._residents:
+            self.record["residents"] = memory.page_address(start.pages)
+            self.record["residents_start"] = address_of(start._residents_copy)
+            self.record["residents_bytes"] = start._residents * PAGE_BYTES

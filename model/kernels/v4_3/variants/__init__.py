@@ -1,0 +1,22 @@
+"""The forms of the patch point in v4.3's free_pages_prepare, one file each (model/kernels/variants.py).
+
+Beside what every variant may define, one of v4.3 may have `release_uncharge(kernel)`, the test in put_page and
+release_pages.
+"""
+
+import sys
+
+from model.kernels.variants import Variant, find
+
+# In the order of tables and figures: the reference, the history, the ladder.
+FIRST = [
+    *("base", "base-twin", "v1", "v1-ifdef", "v1-series", "keyfirst", "memcg-data"),
+    *("nop", "load", "load-compare", "load-compare-store"),
+]
+
+VARIANTS, CALIBRATION = find(sys.modules[__name__], FIRST)
+
+
+def variant_called(name: str) -> Variant:
+    """A form of the patch point, or a calibration's chain, by name."""
+    return VARIANTS.get(name) or CALIBRATION[name]

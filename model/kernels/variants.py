@@ -1,0 +1,93 @@
+"""Variants: what a file of a kernel's `variants/` declares, and how they are found.
+
+A file's name is the variant's, with `_` for `-`. What it may define beside its docstring, the story:
+
+`SUMMARY`              one line for `--list`
+`GATED`                tests the static key, so it exists with both gates
+`NEEDS_MEMCG`          with memcg off its source is the base's
+`MARKS`                which pages alloc_kmem_pages marks, on v4.3
+`patch_point(kernel)`  the code at the patch point; its helpers are attributes of `kernel`
+`exact_operation`      instead: assembly that is inserted and changes no other instruction (`model.compiler.slot`)
+`SLOTS`                dispatch slots that this operation takes, fused pairs counted once
+`FAMILY`               lengths of a calibration's operation, one variant each, from
+                       `exact_operation_of(length)`
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One variant, as its file declares it."""
+
+    name: str
+    module: ModuleType
+    length: int | None = None
+    """Of a calibration's chain; None for a form of the patch point."""
+
+    @property
+    def summary(self) -> str:
+        """One line that says what the patch point does."""
+        return str(self.module.SUMMARY)
+
+    @property
+    def story(self) -> str:
+        """The file's docstring: where in the kernel, what is left out, what to expect."""
+        return (self.module.__doc__ or "").strip()
+
+    @property
+    def operation(self) -> str | None:
+        """Assembly of an exact arm; None for a variant that is compiled."""
+        if self.length is not None:
+            return str(self.module.exact_operation_of(self.length))
+        return getattr(self.module, "exact_operation", None)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the arm inserts one operation and changes no other instruction."""
+        return self.operation is not None
+
+    @property
+    def slots(self) -> int | None:
+        """Dispatch slots of an exact arm's operation; None for a variant as compiled, or if nobody said."""
+        return getattr(self.module, "SLOTS", None)
+
+    @property
+    def gated(self) -> bool:
+        """Whether the patch point asks the static key."""
+        return bool(getattr(self.module, "GATED", False))
+
+    @property
+    def needs_memcg(self) -> bool:
+        """Whether the patch point is empty when memcg is compiled out."""
+        return bool(getattr(self.module, "NEEDS_MEMCG", False))
+
+
+Variants = dict[str, Variant]
+
+
+def find(package: ModuleType, first: Sequence[str]) -> tuple[Variants, Variants]:
+    """The variants of one kernel, and those that only calibrate.
+
+    Parameters
+    ----------
+    package
+        Its `variants/`.
+    first
+        Names in the order of tables and figures; all others come behind them, by name.
+    """
+    known: Variants = {}
+    calibration: Variants = {}
+    for file in iter_modules(package.__path__):
+        name, module = file.name.replace("_", "-"), import_module(f"{package.__name__}.{file.name}")
+        if hasattr(module, "FAMILY"):
+            calibration |= {f"{name}-{k}": Variant(f"{name}-{k}", module, k) for k in module.FAMILY}
+        else:
+            known[name] = Variant(name, module)
+    rank = {name: place for place, name in enumerate(first)}
+    ordered = sorted(known, key=lambda name: (rank.get(name, len(rank)), name))
+    return {name: known[name] for name in ordered}, calibration
