@@ -185,7 +185,8 @@ class Pair:
 
     def ns(self, log_ratio: float) -> float:
         """A difference of log ratios in ns at the old run's level: arms are 1 to 1.3 times base there."""
-        return math.expm1(log_ratio) * (self.old.base_ns + self.old.ns)
+        with np.errstate(over="ignore"):  # of strangers' times; infinity is met where it is shown
+            return float(np.expm1(log_ratio)) * (self.old.base_ns + self.old.ns)
 
 
 def _change(pair: Pair, error: float, threshold: Margin) -> Change:

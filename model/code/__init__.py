@@ -1,4 +1,6 @@
-"""Compiled code as bytes: on disk, in memory, in builds, patched by static keys. Knows no kernel and no compiler.
+"""Compiled code as bytes: on disk, in memory, in builds, patched by static keys.
+
+Knows no kernel and no compiler.
 
 `image`                    what one image is
 `cache`                    images on disk, found by a digest, believed only when whole

@@ -327,12 +327,12 @@ rare = _asm("")
 
 
 def dependent_additions(count: int) -> Any:
-    """Make a register added to itself so often: one cycle each on every CPU. (Some rename `add $1` away.)"""
+    """Make a register added to itself so often: one cycle each, also where `add $1` is renamed away."""
     return _asm("\n".join(["addl %edx, %edx"] * count), "~{edx}")
 
 
 def independent_nops(count: int) -> Any:
-    """Make so many NOPs: nothing but dispatch limits them, and a busy sibling thread takes every second turn."""
+    """Make so many NOPs: only dispatch limits them, and a busy sibling thread takes every second turn."""
     return _asm("\n".join(["nop"] * count))
 
 

@@ -51,8 +51,9 @@ def check_can_compile() -> None:
     if platform.machine().lower() not in ("x86_64", "amd64"):
         raise UnsupportedCPUError(
             f"the compiled free path and its jump labels need x86-64, this is {platform.machine()}; "
-            "what still works here: the memory-flag gate in the plain-Python oracle (model.kernels.v4_3.oracle), and "
-            "reading runs from other machines (python -m results, python -m plots)"
+            "what still works here: the memory-flag gate in the plain-Python oracle "
+            "(model.kernels.v4_3.oracle), and reading runs from other machines "
+            "(python -m results, python -m plots)"
         )
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         raise CompileError("NUMBA_DISABLE_JIT is set, so nothing would be compiled: unset it and run again")

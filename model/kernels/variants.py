@@ -7,7 +7,8 @@ A file's name is the variant's, with `_` for `-`. What it may define beside its 
 `NEEDS_MEMCG`          with memcg off its source is the base's
 `MARKS`                which pages alloc_kmem_pages marks, on v4.3
 `patch_point(kernel)`  the code at the patch point; its helpers are attributes of `kernel`
-`exact_operation`      instead: assembly that is inserted and changes no other instruction (`model.compiler.slot`)
+`exact_operation`      instead: assembly that is inserted and changes no other instruction
+                       (`model.compiler.slot`)
 `SLOTS`                dispatch slots that this operation takes, fused pairs counted once
 `FAMILY`               lengths of a calibration's operation, one variant each, from
                        `exact_operation_of(length)`
