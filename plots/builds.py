@@ -13,6 +13,8 @@ from results.load import Run
 NEEDS: Final = "python -m benchmarks --quick -o FILE"
 SCENARIO: Final = "on-idle/plain/warm/sequential/pcp"
 ROW: Final = 0.42
+MOST_CYCLES: Final = 60
+"""Grey lines either side; more could not be told apart."""
 SHOWN: Final = 0.98
 """Share of the builds within the axis; the others are counted at its ends."""
 
@@ -27,7 +29,8 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     floor_band(panel, group)
     cycle = group.cells[0].overhead.cycle_ns
     limit = _limit(group, cycle)
-    if cycle:
+    lines = cycle is not None and limit / cycle <= MOST_CYCLES
+    if cycle and lines:
         for number in range(-int(limit / cycle), int(limit / cycle) + 1):
             panel.axvline(number * cycle, color="#CCCCCC", linewidth=0.6, zorder=0)
     for row, cell in enumerate(group.cells):
@@ -40,7 +43,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     text = (
         "Upper: one dot per build and process, alike for base and arm but for the patch point. "
         "Lower: mean over builds, 95 % interval. Numbers at the ends: share of builds beyond. "
-        "Dashed: margin; grey band: noise floor" + ("; grey lines: whole cycles." if cycle else ".")
+        "Dashed: margin; grey band: noise floor" + ("; grey lines: whole cycles." if lines else ".")
     )
     caption(figure, run, [group], text)
     return figure
