@@ -64,8 +64,9 @@ from benchmarks.partial import WORDS, Partial
 from benchmarks.scheme import GROUPS, Scheme
 from model.common.files import check_target
 from model.common.process import end_with_parent
+from model.kernels.arrays import check_available
 from model.kernels.store import Store, default_folder
-from model.kernels.v4_3.memory import check_available
+from model.vocabulary.formats import PLAN
 
 QUICK = {"processes": 6, "values": 8}
 DEFAULT = {"processes": 16, "values": 8}
@@ -125,16 +126,33 @@ def _measure(
     runner = _runner(argv, early, store, scheme)
     if runner.args.worker:
         return _work(runner, cases, store, scheme, code)
-    from benchmarks.session import Session
+    from benchmarks.session import Judges, Session
 
     if (shown := views(runner.args)) and not (partial or early.output or early.append):
         raise UsageError(f"--{shown[0]} shows the file that was written: give -o FILE")
     for case in cases:
-        check_available(case.scenario.pages)
+        check_available(case.path.pages(case.scenario))
     context = _context(argv, early, scheme)
     partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
     runner.args.seed = partial.plan["seed"]
-    return Session(runner, cases, store, context, partial).run()
+    return Session(runner, cases, store, context, partial, Judges(_undecided, _calibration)).run()
+
+
+def _undecided(folder: Path, margin: str) -> set[str]:
+    """Scenarios with an open verdict: this command stands above the stages, and knows how runs are judged."""
+    from model.vocabulary.margin import Margin
+    from results.analysis import analyse
+    from results.load import load
+
+    groups = analyse(load(folder), Margin.parse(margin))
+    return {g.scenario.name for g in groups for c in g.cells if c.judgement.verdict == "undecided"}
+
+
+def _calibration(file: Path) -> int:
+    """As `python -m results calibration` says it."""
+    from results.__main__ import main as results
+
+    return results(["calibration", str(file)])
 
 
 def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Scheme) -> Any:
@@ -189,7 +207,7 @@ def _begun(argv: list[str], early: argparse.Namespace, context: dict[str, Any], 
         check_append(Path(early.append), context, early.seed)
     target = early.output or early.append
     plan = {
-        "schema": "freepath.plan/1",
+        "schema": PLAN,
         "argv": argv,
         "append": bool(early.append),
         "seed": secrets.randbits(31) if seed is None else seed,

@@ -11,8 +11,9 @@ plain       base and v1 one after the other, as pyperf alone would measure them,
 
 from typing import Final
 
-from benchmarks.cases import Arm, Case, Scenario
-from model.kernels.v4_3.variants import CALIBRATION
+from benchmarks.cases import Case
+from model.kernels import kernel_called
+from model.vocabulary.scenario import Arm, Scenario
 
 SESSION: Final = 6
 """Processes of one A/A session; results/calibration.py cuts the run into sessions of this many."""
@@ -31,7 +32,11 @@ NULL_ARMS: Final = ("base", "base-twin", "v1-ifdef", "keyfirst", "memcg-data")
 
 def family(prefix: str) -> tuple[Arm, ...]:
     """Arms of one family of the calibration."""
-    return tuple(Arm(name, "none") for name in CALIBRATION if name.startswith(prefix))
+    return tuple(
+        Arm(name, "none")
+        for name in kernel_called(Scenario("off").kernel).calibration
+        if name.startswith(prefix)
+    )
 
 
 def calibration_cases() -> list[Case]:

@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from model.common.command import Parser, console, leave, run, say, that_fit
 from model.common.files import STANDARD, check_target, write_new
+from model.vocabulary.formats import CENSUS
+from model.vocabulary.scenario import DEFAULTS, Arm, Scenario, base_of
 
 if TYPE_CHECKING:
-    from benchmarks.cases import Arm, Case, Scenario
+    from benchmarks.cases import Case
     from benchmarks.counting import Counts
 
 WIDE: Final = 160
 """Columns when the output is no terminal."""
-SCHEMA: Final = "freepath.census/1"
 NUMBERS: Final = (
     "instructions",
     "over base",
@@ -98,12 +99,9 @@ def census_cases(only: str = "") -> "list[Case]":
         Also when none is left.
     """
     from benchmarks.cases import SelectionError, select
-    from model.kernels.v4_3.start import mix_of
 
     cases = [
-        case
-        for case in select(only)
-        if case.scenario.entry == "__free_pages" and mix_of(case.scenario.page_kind) is None
+        case for case in select(only) if case.scenario.entry == "__free_pages" and not case.scenario.mixed
     ]
     if not cases:
         raise SelectionError(
@@ -122,14 +120,14 @@ def census(cases: "Sequence[Case]", cpu: str = "") -> dict[str, Any]:
 
     cpu = cpu or DEFAULT_CPU
     store = Store(cpu=cpu)
-    store.ensure([case.scenario.image(arm) for case in cases for arm in case.arms])
+    store.ensure([image for case in cases for image in case.images()])
     arms = [entry for case in cases for entry in _entries(case, count_case(case, store))]
-    return {"schema": SCHEMA, "cpu": cpu, "numba": version("numba"), "arms": arms}
+    return {"schema": CENSUS, "cpu": cpu, "numba": version("numba"), "arms": arms}
 
 
 def _entries(case: "Case", counted: "dict[Arm, dict[str, Counts]]") -> Iterator[dict[str, Any]]:
     for arm, figures in counted.items():
-        base = counted[base_of(arm, case)]
+        base = counted[base_of(arm, case.arms)]
         for name, counts in figures.items():
             yield {
                 **_axes(case.scenario, arm),
@@ -139,16 +137,20 @@ def _entries(case: "Case", counted: "dict[Arm, dict[str, Counts]]") -> Iterator[
             }
 
 
-def base_of(arm: "Arm", case: "Case") -> "Arm":
-    """The base that an arm is compared with: of its own gate, else the first."""
-    bases = [other for other in case.arms if other.variant == "base"]
-    return next((base for base in bases if base.gate == arm.gate), bases[0])
-
-
 def _axes(scenario: "Scenario", arm: "Arm") -> dict[str, str]:
-    axes = scenario.metadata()
+    axes = scenario.axes
     names = ("memcg", "page_kind", "depth", "checks")
-    return {"variant": arm.variant, "gate": arm.gate, **{name: axes[name] for name in names}}
+    return {
+        "variant": arm.variant,
+        "gate": arm.gate,
+        **{name: axes[name] for name in names},
+        **_unusual(axes),
+    }
+
+
+def _unusual(axes: dict[str, str]) -> dict[str, str]:
+    """Kernel and path, where they are not those of the files that do not say."""
+    return {name: axes[name] for name in ("kernel", "path") if axes[name] != DEFAULTS[name]}
 
 
 def as_json(document: dict[str, Any]) -> str:

@@ -7,13 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.cases import Arm, Case, Scenario, SelectionError
+from benchmarks.cases import Case, SelectionError
 from benchmarks.emulator import Access, Emulator, Trace
 from model.code.placement import Placement
+from model.kernels import path_of
 from model.kernels.store import Store
-from model.kernels.v4_3.machine import Machine
-from model.kernels.v4_3.start import PAGE_KINDS, RESIDENTS, StartState, mix_of, template
-from model.kernels.v4_3.zone import PCP_BATCH
+from model.vocabulary.scenario import AXES, DEFAULTS, Arm, Scenario
 
 WARM_FREES: Final = 3
 """Frees before the counted one: the list is in use, the neighbour exists."""
@@ -98,30 +97,21 @@ def check_one_kind(scenario: Scenario) -> None:
     ------
     SelectionError
     """
-    if mix_of(scenario.page_kind) is None:
-        return
-    pure = ", ".join(kind for kind in PAGE_KINDS if mix_of(kind) is None)
-    raise SelectionError(
-        f"page kind {scenario.page_kind} is a mix, and here single pages are followed: choose one of {pure}"
-    )
+    if scenario.mixed:
+        raise SelectionError(
+            f"{scenario.share} % {scenario.page_kind} pages are a mix, and here single pages are followed: "
+            f"choose share={DEFAULTS['share']}, and one of {', '.join(AXES['page_kind'])}"
+        )
 
 
 def traced(scenario: Scenario, arm: Arm, store: Store) -> tuple[Placement, list[Trace]]:
     """Free pages natively into steady state, then in the emulator; the code that ran and what it did."""
     check_one_kind(scenario)
-    full = scenario.depth == "full"
-    machine = Machine(scenario.pages + (RESIDENTS if full else 0), scenario.memcg)
-    machine.memory.fill(template(scenario.page_kind, machine, arm.variant))
-    StartState(
-        machine,
-        pages=scenario.pages,
-        kind=scenario.page_kind,
-        order="sequential",
-        depth=scenario.depth,
-        rng=np.random.default_rng(0),
-    )
-    (placement,) = machine.place(store.load(scenario.image(arm)))
-    name = free_function(scenario, arm)
+    path, full = path_of(scenario), scenario.depth == "full"
+    start = path.start(scenario, np.random.default_rng(0), counting=arm)
+    machine = start.machine
+    (placement,) = machine.place(store.load(path.image(scenario, arm)))
+    name = path.free(scenario, arm)
     address = placement.address(name)
     machine.activate()
     native = placement.function(name, 2)
@@ -129,14 +119,8 @@ def traced(scenario: Scenario, arm: Arm, store: Store) -> tuple[Placement, list[
     for page in range(warm):
         native(machine.memory.page_address(page), 0)
     emulator = Emulator(machine, [placement])
-    pages = range(warm, warm + (PCP_BATCH if full else 1))
+    pages = range(warm, warm + (start.drained_every if full else 1))
     addresses = [machine.memory.page_address(page) for page in pages]
     traces = [emulator.call(address, page, 0, page=page) for page in addresses]
     machine.check()
     return placement, traces
-
-
-def free_function(scenario: Scenario, arm: Arm) -> str:
-    """The function that frees one such page."""
-    loops = {"time_free_pages": "__free_pages", "time_free_kmem_pages": "__free_kmem_pages"}
-    return loops.get(scenario.loop(arm), "prepare_only")

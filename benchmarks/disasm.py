@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from model.common.command import Parser, console, leave, run
+from model.vocabulary.scenario import AXES, GATES, Arm, Scenario, base_of
 
 if TYPE_CHECKING:
-    from benchmarks.cases import Arm, Scenario
     from benchmarks.emulator import Trace
     from model.code.placement import Placement
 
@@ -32,9 +32,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _command(argv: Sequence[str]) -> int:
     """What takes long to import is imported where it is used, so that Ctrl-C is met at any time."""
-    from benchmarks.cases import Case, Scenario
-    from benchmarks.census import base_of
     from benchmarks.counting import check_one_kind, traced
+    from model.kernels import path_of
     from model.kernels.store import Store
 
     args = _parser().parse_args(argv)
@@ -42,8 +41,9 @@ def _command(argv: Sequence[str]) -> int:
     check_one_kind(scenario)
     arm = _arm(scenario, args.arm, args.gate)
     store = Store(cpu=args.cpu)
-    base = base_of(arm, Case(scenario, tuple(scenario.arms)))
-    store.ensure([scenario.image(arm), scenario.image(base)])
+    path = path_of(scenario)
+    base = base_of(arm, path.arms(scenario))
+    store.ensure([path.image(scenario, arm), path.image(scenario, base)])
     placement, (trace,) = traced(scenario, arm, store)
     reference, _ = traced(scenario, base, store)
     _show(Listing(placement, trace, reference), args.function, f"{arm.name}, {scenario.name}")
@@ -52,28 +52,29 @@ def _command(argv: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     from model.kernels.store import DEFAULT_CPU
-    from model.kernels.v4_3.image import GATES
-    from model.kernels.v4_3.machine import MEMCG_STATES
-    from model.kernels.v4_3.start import PAGE_KINDS
 
     parser = Parser(prog="python -m benchmarks.disasm", description=__doc__)
     parser.add_argument("arm", metavar="ARM", help="variant, or variant/gate")
     parser.add_argument("--gate", choices=GATES, help="jump-label where there is one")
-    parser.add_argument("--memcg", choices=MEMCG_STATES, default="on-idle")
-    parser.add_argument("--page-kind", choices=PAGE_KINDS, default="plain")
+    parser.add_argument("--memcg", choices=AXES["memcg"], default="on-idle")
+    parser.add_argument("--page-kind", choices=AXES["page_kind"], default="plain")
     parser.add_argument("--function", help="only this one")
     parser.add_argument("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for")
     return parser
 
 
-def _arm(scenario: "Scenario", name: str, gate: str | None) -> "Arm":
+def _arm(scenario: Scenario, name: str, gate: str | None) -> Arm:
     variant, _, wanted = name.partition("/")
+    from model.kernels import path_of
+
     wanted = gate or wanted
-    arms = [arm for arm in scenario.arms if arm.variant == variant and wanted in ("", arm.gate)]
+    arms = [
+        arm for arm in path_of(scenario).arms(scenario) if arm.variant == variant and wanted in ("", arm.gate)
+    ]
     if not arms:
         from benchmarks.cases import SelectionError
 
-        there = ", ".join(arm.name for arm in scenario.arms)
+        there = ", ".join(arm.name for arm in path_of(scenario).arms(scenario))
         raise SelectionError(f"no arm {name} in {scenario.name}; there are {there}")
     return arms[0]
 
@@ -84,14 +85,15 @@ class Listing:
     def __init__(self, placement: "Placement", trace: "Trace", reference: "Placement") -> None:
         import capstone
 
-        from model.kernels.v4_3.keys import KEYS
+        from model.kernels import kernel_called
 
         self.placement, self.trace, self.reference = placement, trace, reference
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._decoder.syntax = capstone.CS_OPT_SYNTAX_ATT
         self._decoder.detail = True
         self._calls = frozenset({capstone.CS_GRP_JUMP, capstone.CS_GRP_CALL})
-        self._keys = {number: name for name, number in KEYS.items()}
+        keys = kernel_called(placement.code.spec.kernel).keys
+        self._keys = {number: name for name, number in keys.items()}
         self.touched: dict[int, list[str]] = {}
         for at, access in trace.order:
             if access.object != "stack":

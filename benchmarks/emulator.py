@@ -18,9 +18,6 @@ from unicorn import x86_const as x86
 
 from model.code.placement import Placement
 from model.common.errors import FreepathError
-from model.kernels.v4_3.machine import Machine
-from model.kernels.v4_3.memory import ARENA, address_of
-from model.kernels.v4_3.page import PAGE_BYTES, STRUCT_PAGE
 
 STACK: Final = 0x10000000
 STACK_BYTES: Final = 0x10000
@@ -82,7 +79,7 @@ class Emulator:
         Code to make executable there.
     """
 
-    def __init__(self, machine: Machine, placements: Iterable[Placement]) -> None:
+    def __init__(self, machine: Any, placements: Iterable[Placement]) -> None:
         self.machine = machine
         self.cpu = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self.cpu.ctl_set_cpu_model(x86.UC_CPU_X86_HASWELL)
@@ -180,40 +177,26 @@ class Emulator:
 
 
 class Names:
-    """Which object and field an address belongs to."""
+    """Which object and field an address belongs to, as the machine's memory names them."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Any) -> None:
         self.page = 0
-        memory = machine.memory
-        self._pages = (address_of(memory.mem_map), memory.mem_map.nbytes)
-        self._arena = address_of(memory.arena)
-        regions = memory.regions()
-        self._tables = {name: regions[name] for name in ("mem_section", "pageblock_flags")}
+        self._objects = machine.memory.objects()
 
     def of(self, at: int) -> tuple[str, str, int]:
         """Object, field and offset within the object."""
-        start, size = self._pages
-        if start <= at < start + size:
-            offset = (at - start) % PAGE_BYTES
-            own = at - offset == self.page
-            return "page" if own else "neighbour", _field(STRUCT_PAGE, offset), offset
-        if 0 <= at - self._arena < ARENA.itemsize:
-            return self._arena_name(at - self._arena)
         if STACK <= at < STACK + STACK_BYTES:
             return "stack", "", 0
-        for name, (first, length) in self._tables.items():
-            if first <= at < first + length:
+        for name, (start, size, dtype) in self._objects.items():
+            if not start <= at < start + size:
+                continue
+            if dtype is None:
                 return name, "", 0
+            inside = (at - start) % dtype.itemsize
+            if name == "page" and at - inside != self.page:
+                name = "neighbour"
+            return name, _field(dtype, inside), inside
         raise EmulationError(f"an access at {at:#x} is in no memory of the model")
-
-    @staticmethod
-    def _arena_name(offset: int) -> tuple[str, str, int]:
-        name = _field(ARENA, offset).split("[")[0].split(".")[0]
-        dtype, start = ARENA.fields[name][:2]  # type: ignore[index]
-        inside = offset - start
-        index, inside = divmod(inside, dtype.base.itemsize)
-        objects = {"zones": "zone", "memcg": "memcg" if index else "root_memcg", "css_refs": "css_refs"}
-        return objects.get(name, name), _field(dtype.base, inside), inside
 
 
 def _field(dtype: np.dtype[Any], offset: int) -> str:

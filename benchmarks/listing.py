@@ -6,7 +6,8 @@ from typing import Final
 
 from benchmarks.cases import Case
 from model.common.command import console, say
-from model.kernels.v4_3.variants import VARIANTS
+from model.kernels import kernel_called
+from model.kernels.variants import Variant
 
 WIDE: Final = 160
 """Columns when the output is no terminal."""
@@ -20,7 +21,7 @@ def show(cases: Sequence[Case], as_json: bool) -> int:
     from rich.table import Table
 
     variants = Table("variant", "the patch point", title="variants", title_justify="left")
-    for variant in VARIANTS.values():
+    for variant in _variants(cases):
         variants.add_row(variant.name, variant.summary)
     scenarios = Table(
         "scenario", "arms", title="scenarios: memcg/page kind/memory/order/depth", title_justify="left"
@@ -33,9 +34,15 @@ def show(cases: Sequence[Case], as_json: bool) -> int:
     return 0
 
 
+def _variants(cases: Sequence[Case]) -> list[Variant]:
+    """Of every kernel that the cases are about."""
+    versions = dict.fromkeys(case.scenario.kernel for case in cases)
+    return [variant for version in versions for variant in kernel_called(version).variants.values()]
+
+
 def _document(cases: Sequence[Case]) -> dict[str, object]:
     return {
-        "variants": [{"name": variant.name, "summary": variant.summary} for variant in VARIANTS.values()],
+        "variants": [{"name": variant.name, "summary": variant.summary} for variant in _variants(cases)],
         "scenarios": [
             {**case.scenario.metadata(), "arms": [{"variant": a.variant, "gate": a.gate} for a in case.arms]}
             for case in cases

@@ -10,11 +10,11 @@ from typing import Any, Final
 import capstone
 
 from benchmarks.cases import Case
-from benchmarks.census import base_of
 from benchmarks.counting import traced
 from benchmarks.emulator import Trace
 from model.common.errors import FreepathError
 from model.kernels.store import Store
+from model.vocabulary.scenario import base_of
 
 ITERATIONS: Final = 100
 CYCLES: Final = re.compile(r"^Total Cycles:\s+(\d+)$", re.MULTILINE)
@@ -33,7 +33,7 @@ def predictions(cases: Sequence[Case], store: Store, cpu: str) -> Iterator[str]:
         cycles: dict[Any, float] = {}
         for arm in case.arms:
             cycles[arm] = predict(program, traced(case.scenario, arm, store)[1][0], cpu)
-            over = cycles[arm] - cycles[base_of(arm, case)]
+            over = cycles[arm] - cycles[base_of(arm, case.arms)]
             yield f"{case.scenario.name}: {arm.name}  {cycles[arm]:.2f}  {over:+.2f}"
 
 

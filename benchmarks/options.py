@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.cases import AXES
+from benchmarks.cases import NAMES
 from benchmarks.scheme import INCIDENTAL, PHASES, Scheme
 from benchmarks.units import check_margin, seconds
 from model.common.command import Parser
@@ -126,7 +126,7 @@ def help_text(description: str, pyperfs: str) -> str:
     """
     axes = [
         textwrap.fill(f"  {axis:10} {', '.join(values)}", HELP_WIDTH, subsequent_indent=" " * 13)
-        for axis, values in AXES.items()
+        for axis, values in NAMES.items()
     ]
     own = Parser(
         prog=NAME,

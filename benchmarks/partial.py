@@ -22,10 +22,10 @@ from model.common.command import spelled
 from model.common.errors import FileError, UsageError
 from model.common.files import read_bounded, write_new
 from model.common.signals import signals_later
+from model.vocabulary import formats
 
 SUFFIX: Final = ".partial"
 PLAN: Final = "plan.json"
-SCHEMA: Final = "freepath.plan/1"
 WORDS: Final = "worker.err"
 """What the latest worker wrote on stderr."""
 PROCESS: Final = re.compile(r"(\d+)-(\d+)(\.plain)?\.json")
@@ -109,7 +109,7 @@ class Partial:
             plan = json.loads(read_bounded(folder / PLAN, MOST_BYTES))
         except ValueError:
             plan = None
-        if not isinstance(plan, dict) or plan.get("schema") != SCHEMA:
+        if not isinstance(plan, dict) or plan.get("schema") != formats.PLAN:
             raise FileError(f"{folder / PLAN} is damaged: the processes beside it can still be shown")
         partial = cls(folder, folder.with_name(folder.name.removesuffix(SUFFIX)), plan)
         partial._forget_broken()

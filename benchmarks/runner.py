@@ -24,7 +24,7 @@ from benchmarks.collect import dumps
 from benchmarks.conditions import Watch, processor
 from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.common.files import write_new
-from model.kernels.v4_3.variants import variant_called
+from model.vocabulary.formats import RUN
 
 MakeSampler = Callable[[Case, list[int]], Any]
 
@@ -63,7 +63,7 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
         self._position += 1
         # pyperf wants every name once; runs are stored under the case's own.
         name = f"{self._position}: {benchmark_name(case, 0)}"
-        inner_loops = case.scenario.pages_per_slice
+        inner_loops = case.pages_per_slice
         if not args.worker:
             return self.bench_time_func(name, _never_called, inner_loops=inner_loops)
         worker = _Worker(self, index, case, make_sampler)
@@ -122,12 +122,12 @@ class _Worker:
         first = len(self.sampler.blocks) - len(run.values)
         common = run.get_metadata() | self.case.scenario.metadata() | self.watch.metadata()
         common |= {
-            "schema": "freepath.run/1",
+            "schema": RUN,
             "pair_id": uuid.uuid4().hex[:12],
             "seed": self.runner.args.seed or 0,
             "process": self.process,
             "clock_ns": round(self.sampler.empty_pass_ns, 5),
-            "data_offset": self.sampler.machine.memory.data_offset,
+            "data_offset": self.sampler.start.machine.memory.data_offset,
             "ticks_per_ns": round(self.sampler.ticks_per_ns, 6),
             "cycle_ns": round(fmean(self.sampler.cycles[first:]), 6),
             "slot_ns": " ".join(f"{slot:.5f}" for slot in self.sampler.slots[first:]),
@@ -152,7 +152,7 @@ class _Worker:
             "layout_ns": means(times, sampler.cells.placement[cells], POSITIONS),
             "stack_ns": means(times, sampler.cells.stack[cells] // STACK_STEP, STACK_PLACES),
         }
-        slots = variant_called(arm.variant).slots
+        slots = self.case.path.slots(arm)
         own |= {} if slots is None else {"slots": slots}
         loops = common["loops"]
         warmups = [(loops, value) for value in blocks[first - len(run.warmups) : first]]

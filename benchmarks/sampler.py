@@ -4,20 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import mean
 from time import perf_counter_ns
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.cases import Arm, Case, Scenario
+from benchmarks.cases import Case
 from benchmarks.scheme import Scheme
 from model.code.builds import Builds
 from model.code.placement import Trampoline
 from model.common.errors import FreepathError, KernelReportError
 from model.kernels.loop_record import CHAIN
 from model.kernels.store import Store
-from model.kernels.v4_3.machine import Machine
-from model.kernels.v4_3.start import RESIDENTS, Run, StartState
+from model.vocabulary.scenario import Arm, Scenario
 
 CLOCK_NS: Final = 20_000_000
 CLOCK_READINGS: Final = 15
@@ -52,7 +51,7 @@ class PlacedArm:
     """One arm: its loop's address in each cell, what its loops are told, and how its pages are given back."""
 
     arm: Arm
-    run: Run
+    run: Any
     addresses: list[int]
     restore: Callable[..., int]
 
@@ -89,17 +88,9 @@ class Sampler:
         self.cycles: list[float] = []
         self.slots: list[float] = []
         self.bare: list[float] = []
-        extra = RESIDENTS if scenario.depth == "full" else 0
-        self.machine = Machine(scenario.pages + extra, scenario.memcg, rng=self.rng)
-        self.start = StartState(
-            self.machine,
-            pages=scenario.pages,
-            kind=scenario.page_kind,
-            order=scenario.order,
-            depth=scenario.depth,
-            entry=scenario.entry,
-            rng=self.rng,
-        )
+        self.path = case.path
+        self.start = self.path.start(scenario, self.rng)
+        self.machine = self.start.machine
         self.machine.activate()
         self.reduce: Callable[[list[float]], float] = mean if case.plain else faster_half
         self.cells = (Scheme(1) if case.plain else scheme).draw(self.rng)
@@ -109,8 +100,8 @@ class Sampler:
         self._call = self._trampoline.call
         self.arms = [self._place(arm, scenario, store) for arm in case.arms]
         self._place_base(case, store)
-        self.walk = Walk(scenario, self.arms)
-        self.pages_per_slice = scenario.pages_per_slice
+        self.walk = Walk(case, self.start, self.arms)
+        self.pages_per_slice = case.pages_per_slice
         self.freed = 0
         self.ticks_per_ns = self._clock_rate()
         self.empty_pass_ns = self._empty_pass()
@@ -152,8 +143,8 @@ class Sampler:
         KernelReportError
         """
         self.machine.check()
-        counted = int(self.machine.memory.cpu["pgfree"])
-        if self.walk.counts and counted != self.freed:
+        counted = self.start.freed()
+        if counted not in (None, self.freed):
             raise KernelReportError(f"the model freed {counted} pages of {self.freed}")
         for arm in self.arms:
             self._check_work(arm)
@@ -173,8 +164,7 @@ class Sampler:
             self.walk.at = self.walk.pages  # gives all pages back first
             self._begin(placed)
             self._call(placed.run.address, self.stacks[cell], placed.addresses[cell])
-            held = int((self.machine.memory.mem_map["_count"][self.walk.last(self.start)] != 0).sum())
-            if held:
+            if held := self.start.held(self.walk.last()):
                 raise KernelReportError(
                     f"{placed.arm.name}, build {cell}, left {held} of {self.walk.chunk} pages referenced"
                 )
@@ -183,12 +173,13 @@ class Sampler:
 
     def _place(self, arm: Arm, scenario: Scenario, store: Store) -> PlacedArm:
         """Lay out the arm's builds, and one copy as compiled for what is not timed."""
-        code = store.load(scenario.image(arm))
-        builds = Builds(code, scenario.loop(arm), self.cells.plan, self.rng)
+        code = store.load(self.path.image(scenario, arm))
+        builds = Builds(code, self.path.loop(scenario, arm), self.cells.plan, self.rng)
         (placement,) = self.machine.place(code)
         self.machine.keys.register([builds])
-        run = self.start.run_record(arm.variant)
-        run.record["n"], run.record["passes"] = scenario.pages_per_pass, scenario.passes
+        run = self.start.loop_record(arm.variant)
+        run.record["n"] = self.path.pages_per_pass(scenario)
+        run.record["passes"] = self.path.passes(scenario)
         run.record["restore"] = scenario.memory == "warm"
         return PlacedArm(
             arm, run, [int(address) for address in builds.addresses], placement.function("restore", 1)
@@ -197,8 +188,8 @@ class Sampler:
     def _place_base(self, case: Case, store: Store) -> None:
         """The first arm as compiled, the chain that tells a cycle, and the clock."""
         scenario = case.scenario
-        (placement,) = self.machine.place(store.load(scenario.image(case.arms[0])))
-        self._bare = placement.address(scenario.loop(case.arms[0]))
+        (placement,) = self.machine.place(store.load(self.path.image(scenario, case.arms[0])))
+        self._bare = placement.address(self.path.loop(scenario, case.arms[0]))
         self._chain = placement.function("time_chain", 1)
         self._slots = placement.function("time_slots", 1)
         self._ticks = placement.function("ticks", 0)
@@ -208,7 +199,7 @@ class Sampler:
         """Ns per page of one slice; what restores the pages is not in it."""
         self._begin(placed)
         ticks = self._call(placed.run.address, stack, address)
-        self.freed += self.pages_per_slice if self.walk.counts else 0
+        self.freed += self.pages_per_slice
         return ticks / self.ticks_per_ns / self.pages_per_slice
 
     def _begin(self, placed: PlacedArm) -> None:
@@ -220,7 +211,7 @@ class Sampler:
         elif self.walk.exhausted:
             placed.restore(placed.run.address)
             self.walk.restart()
-        self.walk.advance(record, self.start)
+        self.walk.advance(record)
 
     def _clock_rate(self) -> float:
         """Time stamp counter ticks per ns of the monotonic clock."""
@@ -241,7 +232,7 @@ class Sampler:
 
     def _empty_pass(self) -> float:
         """Ns that reading the clock twice adds to a pass, spread over its pages."""
-        run = self.start.run_record("base")
+        run = self.start.loop_record("base")
         run.record["n"], run.record["restore"] = 0, 0
         times = [float(self._nothing(run.address)) for _ in range(99)]
         return interquartile_mean(times) / self.ticks_per_ns / self.walk.chunk
@@ -254,11 +245,12 @@ class Walk:
     is freed next. So all arms must find the same pages there.
     """
 
-    def __init__(self, scenario: Scenario, arms: list[PlacedArm]) -> None:
-        self.pages = scenario.pages
+    def __init__(self, case: Case, start: Any, arms: list[PlacedArm]) -> None:
+        scenario, path = case.scenario, case.path
+        self.start = start
+        self.pages = path.pages(scenario)
         self.restores_each_pass = scenario.memory == "warm"
-        self.chunk, self.passes = scenario.pages_per_pass, scenario.passes
-        self.counts = scenario.depth != "prepare"
+        self.chunk, self.passes = path.pages_per_pass(scenario), path.passes(scenario)
         # Nothing was restored yet: the page array holds plain pages, whatever kind was asked for.
         self.at = self.pages
         if not self.restores_each_pass and len({arm.run.templates for arm in arms}) > 1:
@@ -276,15 +268,15 @@ class Walk:
         """Begin again, after the pages were restored."""
         self.at = 0
 
-    def advance(self, record: np.ndarray, start: StartState) -> None:
+    def advance(self, record: np.ndarray) -> None:
         """Point the record at the next pages to free."""
         if self.restores_each_pass:
             return
-        record["order_of_pages"] = start.order_address(self.at)
+        record["order_of_pages"] = self.start.order_address(self.at)
         self.at += self.chunk
 
-    def last(self, start: StartState) -> npt.NDArray[np.uint32]:
+    def last(self) -> npt.NDArray[np.uint32]:
         """Numbers of the pages that the latest slice freed."""
         first = 0 if self.restores_each_pass else self.at - self.chunk
-        pages: npt.NDArray[np.uint32] = start.order_of_pages[first : first + self.chunk]
+        pages: npt.NDArray[np.uint32] = self.start.order_of_pages[first : first + self.chunk]
         return pages

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +46,22 @@ STARTING_S, VALUE_S = 0.6, 0.011
 ROOT: Final = Path(__file__).parent.parent
 
 
+@dataclass(frozen=True)
+class Judges:
+    """What is asked of the stages that read a run.
+
+    Attributes
+    ----------
+    undecided
+        Names of the scenarios with an open verdict, of the processes in a folder, at a margin.
+    calibration
+        Asked, got, reached, of the calibration in a file: says it, and returns the exit status.
+    """
+
+    undecided: Callable[[Path, str], Collection[str]]
+    calibration: Callable[[Path], int]
+
+
 class Session:
     """One run of the command.
 
@@ -58,13 +75,21 @@ class Session:
         Metadata for every run.
     partial
         Where complete processes go; after a resumption some are there.
+    judges
+        What later stages say of the measurement: measuring does not know them.
     """
 
     def __init__(
-        self, runner: PairedRunner, cases: list[Case], store: Store, context: dict[str, Any], partial: Partial
+        self,
+        runner: PairedRunner,
+        cases: list[Case],
+        store: Store,
+        context: dict[str, Any],
+        partial: Partial,
+        judges: Judges,
     ) -> None:
         self.runner, self.cases, self.store = runner, cases, store
-        self.context, self.partial = context, partial
+        self.context, self.partial, self.judges = context, partial, judges
         args = runner.args
         self.schedule: list[int] = []
         self.began = time.monotonic()
@@ -99,7 +124,8 @@ class Session:
         finally:
             self._close()
         self._tell()
-        return self._judge_calibration() if args.calibrate else 0
+        target = self.partial.target
+        return self.judges.calibration(target) if args.calibrate and target else 0
 
     def _close(self) -> None:
         """Let go of the folder, also when a signal comes before it goes: only one is raised."""
@@ -152,8 +178,8 @@ class Session:
     def _until_decided(self) -> None:
         """Add rounds of processes to the cases that have an open verdict, while the budget lasts.
 
-        The verdicts come from `python -m results show`, as a user would get them. Every look is one more
-        chance to be wrong, so results narrow the error of each (`looks` in the metadata).
+        The verdicts are those of `python -m results show`. Every look is one more chance to be wrong, so
+        results narrow the error of each (`looks` in the metadata).
         """
         args = self.runner.args
         budget = self.began + seconds(args.budget)
@@ -179,18 +205,13 @@ class Session:
 
     def _open_cases(self, margin: str) -> list[int]:
         """Cases with an undecided cell, by index."""
-        show = ["-m", "results", "show", str(self.partial.folder.absolute())]
-        command = [sys.executable, *show, "--format", "json", f"--margin={margin}"]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-        if done.returncode != 0:
-            raise FreepathError(f"--until-decided: {done.stderr.strip()}")
-        undecided = {c["scenario"] for c in json.loads(done.stdout)["cells"] if c["verdict"] == "undecided"}
+        undecided = self.judges.undecided(self.partial.folder, margin)
         return [index for index, case in enumerate(self.cases) if case.scenario.name in undecided]
 
     def _compile(self) -> None:
         with progress("compiling") as update:
             self.store.ensure(
-                (case.scenario.image(arm) for case in self.cases for arm in case.arms),
+                (image for case in self.cases for image in case.images()),
                 lambda done, total, name: update(done, total, name),
             )
 
@@ -202,7 +223,7 @@ class Session:
         CompileError
             When a run that is resumed began with other code.
         """
-        sums = self.store.sums(case.scenario.image(arm) for case in self.cases for arm in case.arms)
+        sums = self.store.sums(image for case in self.cases for image in case.images())
         if self.partial.plan.get("code", sums) != sums:
             raise CompileError("the compiled code is not the code that this run began with: measure anew")
         code = {
@@ -297,13 +318,6 @@ class Session:
             note(f"wrote {target}; next: {spelled('-m', 'results', 'show', str(target))}")
         else:
             note("nothing was stored; add -o FILE to compare and draw")
-
-    def _judge_calibration(self) -> int:
-        """Asked, got, reached, as `python -m results calibration` says it; its exit status."""
-        if self.partial.target is None:
-            return 0
-        command = [sys.executable, "-m", "results", "calibration", str(self.partial.target)]
-        return subprocess.run(command, cwd=ROOT).returncode
 
     def _stopped(self, stop: BaseException) -> int:
         """Say why, what is kept and how to go on; returns the exit status."""

@@ -4,10 +4,10 @@ import re
 from typing import Final
 
 from model.common.errors import FreepathError
+from model.vocabulary.margin import Margin
 
 BUDGET: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|)\s*")
 SECONDS: Final = {"": 1, "s": 1, "min": 60, "h": 3600}
-MARGIN: Final = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(?:ns|%|)\s*")
 
 
 def seconds(text: str) -> float:
@@ -31,9 +31,10 @@ def check_margin(text: str) -> None:
     ------
     FreepathError
     """
-    match = MARGIN.fullmatch(text)
-    if not match or not 0 < float(match[1]) < 1e6:
-        raise FreepathError(f"--margin {text}: give a positive number of ns or percent, such as 0.05ns or 1%")
+    try:
+        Margin.parse(text)
+    except ValueError as error:
+        raise FreepathError(f"--margin {text}: {error}") from None
 
 
 def duration(took: float) -> str:

@@ -10,6 +10,8 @@ from plots.style import OTHER, SERIES, caption, floor_band, new_figure
 from results.analysis import Cell, Group
 from results.load import Run
 
+READS: Final = "run"
+ALT: Final = "Each arm's overhead build by build, with the mean over builds, memcg on-idle."
 NEEDS: Final = "python -m benchmarks --quick -o FILE"
 SCENARIO: Final = "on-idle/plain/warm/sequential/pcp"
 ROW: Final = 0.42

@@ -10,6 +10,8 @@ from results.analysis import Group
 from results.calibration import known_cost
 from results.load import BadRunError, Run
 
+READS: Final = "run"
+ALT: Final = "Injected against measured cycles."
 NEEDS: Final = "python -m benchmarks --calibrate -o FILE"
 
 

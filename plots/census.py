@@ -6,6 +6,9 @@ from matplotlib.figure import Figure
 
 from plots.style import foot, legend, new_figure
 
+READS: Final = "census"
+ALT: Final = "Instructions per freed page of every arm, by memcg state, and what each adds to base."
+NEEDS: Final = "python -m benchmarks.census --json -o FILE"
 STATES: Final = ("off", "on-idle", "on-active")
 PARTS: Final = {
     "loads": ("#0072B2", "//"),
@@ -16,7 +19,7 @@ PARTS: Final = {
 ROW: Final = 0.26
 
 
-def draw_census(document: dict[str, Any]) -> Figure | None:
+def draw(document: dict[str, Any]) -> Figure | None:
     """Plain pages to the per-CPU list, a panel per memcg state; None when the census has none of them."""
     panels = {state: _arms(document, state) for state in STATES}
     panels = {state: arms for state, arms in panels.items() if arms}

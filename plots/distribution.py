@@ -10,6 +10,8 @@ from plots.style import OTHER, SERIES, caption, floor_band, new_figure
 from results.analysis import Group
 from results.load import Run
 
+READS: Final = "run"
+ALT: Final = "Each process's own estimate, arm by arm, with memcg on-idle."
 NEEDS: Final = "python -m benchmarks --quick -o FILE"
 SCENARIO: Final = "on-idle/plain/warm/sequential/pcp"
 ROW: Final = 0.28

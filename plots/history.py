@@ -8,6 +8,9 @@ from matplotlib.figure import Figure
 from plots.style import foot, new_figure
 from results.history import Series
 
+READS: Final = "history"
+ALT: Final = "Overhead of each arm over the runs, oldest first, change points marked."
+NEEDS: Final = "python -m benchmarks --quick -o DIR/run.json, more than once"
 MOST: Final = 12
 """Series per figure: those with changes first, then the longest."""
 COLUMNS: Final = 3
@@ -15,7 +18,7 @@ MOST_TICKS: Final = 4
 """Labels of date and commit below a panel."""
 
 
-def draw_history(found: Sequence[Series]) -> Figure | None:
+def draw(found: Sequence[Series]) -> Figure | None:
     """Small panels, one per cell; None without two runs of any cell."""
     known = [one for one in found if len(one.points) > 1 and "base-twin" not in one.cell]
     chosen = sorted(known, key=lambda one: (-len(one.changes), -len(one.points)))[:MOST]

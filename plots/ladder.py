@@ -10,6 +10,8 @@ from plots.style import caption, error_bar, floor_band, legend, new_figure
 from results.analysis import Group
 from results.load import Run
 
+READS: Final = "run"
+ALT: Final = "Cost of a NOP, a load, a comparison with its branch, and a store, each inserted alone."
 NEEDS: Final = "python -m benchmarks --quick --only 'nop,load*' -o FILE"
 RUNGS: Final = {
     "nop": "5-byte NOP",

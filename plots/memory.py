@@ -9,6 +9,8 @@ from plots.style import caption, error_bar, legend, new_figure
 from results.analysis import Cell, Group
 from results.load import Run
 
+READS: Final = "run"
+ALT: Final = "Overhead of v1 against the number of struct pages in play, sequential and random."
 NEEDS: Final = "python -m benchmarks --memory all --only 'v1,keyfirst,memcg=on-idle,depth=pcp' -o FILE"
 SIZES: Final = {"warm": "warm\n32 KiB", "l2": "l2\n512 KiB", "l3": "l3\n4 MiB", "dram": "dram\n1 GiB"}
 SHOWN: Final = {("v1", "jump-label"): ("#0072B2", "o"), ("keyfirst", "jump-label"): ("#D55E00", "s")}

@@ -9,6 +9,8 @@ from plots.style import caption, legend, new_figure
 from results.analysis import Group
 from results.load import Run
 
+READS: Final = "run"
+ALT: Final = "Noise floor of each scenario and the spread of a single code placement."
 NEEDS: Final = "python -m benchmarks --quick -o FILE"
 ROW: Final = 0.3
 LINEAR_NS: Final = 1e-3

@@ -10,6 +10,8 @@ from plots.style import caption, error_bar, legend, new_figure
 from results.analysis import Cell, Group
 from results.load import Run
 
+READS: Final = "run"
+ALT: Final = "Overhead against the share of flagged pages, evenly spread and at random."
 NEEDS: Final = "python -m benchmarks --only 'memcg=on-idle,page_kind=flagged*,v1,keyfirst' -o FILE"
 MIX: Final = re.compile(r"flagged-(\d{1,2})-(periodic|random)")
 SHOWN: Final = {

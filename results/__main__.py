@@ -20,7 +20,7 @@ from model.common.errors import UsageError
 from model.common.files import STANDARD, check_target, write_new
 
 if TYPE_CHECKING:
-    from results.verdict import Margin
+    from model.vocabulary.margin import Margin
 
 NAME: Final = "python -m results"
 
@@ -191,7 +191,7 @@ def _show(args: argparse.Namespace) -> int:
 
 def margin_of(text: str, option: str) -> "Margin":
     """Read a margin; a wrong one is a UsageError that names the option."""
-    from results.verdict import Margin
+    from model.vocabulary.margin import Margin
 
     try:
         return Margin.parse(text)
@@ -244,7 +244,7 @@ def _report(args: argparse.Namespace) -> int:
       python -m results report run.json -o report.html
       python -m results report run.json census.json -o report.md
     """
-    from results import report
+    from plots import report
     from results.claims import REFERENCE
     from results.load import load, regular
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from model.vocabulary.margin import Margin
 from results.cpus import Core, core_of
 from results.estimate import Levels, Overhead, overhead
 from results.load import Run, Scenario
-from results.verdict import CONFIDENCE, Judgement, Margin, chance, floor_of, holm, judge, spending
+from results.verdict import CONFIDENCE, Judgement, chance, floor_of, holm, judge, spending
 
 STARTUP_S: Final = 0.4
 """What a worker spends beside its blocks."""

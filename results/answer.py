@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any, Final
 
+from model.vocabulary.formats import ANSWER
+from model.vocabulary.margin import Margin
 from results.analysis import Cell, Group, analyse
 from results.claims import Answer
 from results.cpus import processor_line
 from results.load import Arm, Run
 from results.show import cell_document, run_facts
-from results.verdict import Margin
 
-SCHEMA: Final = "freepath.answer/1"
 QUESTION: Final = "What does one PageKmem() test cost a page that is freed?"
 WIDTH: Final = 79
 PLAIN: Final = "plain/warm/sequential/pcp"
@@ -156,7 +156,7 @@ def document(run: Run, margin: Margin, claims: Sequence[Answer]) -> dict[str, An
     """The same for programs, `freepath.answer/1`."""
     found = cells(run, margin)
     return {
-        "schema": SCHEMA,
+        "schema": ANSWER,
         "question": QUESTION,
         "answer": sentence(run, found[0]) if found else None,
         "processor": processor_line(run.facts),

@@ -19,12 +19,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from model.vocabulary.formats import CALIBRATION
+from model.vocabulary.margin import Margin
 from results.analysis import NOP_BYTES
 from results.cpus import processor_line
 from results.estimate import Interval, Levels, Overhead, overhead, student
 from results.load import Arm, BadRunError, Process, Run, Scenario, read_json, runs_of
 from results.show import number
-from results.verdict import Margin, chance, floor_of, holm, judge
+from results.verdict import chance, floor_of, holm, judge
 
 SESSION: Final = 6
 """Processes of one A/A session, as --calibrate measures them."""
@@ -338,7 +340,7 @@ def document(run: Run, plain: Path | None) -> dict[str, Any]:
     """The figures as plain data, `freepath.calibration/1`."""
     alarms, halves, cost, layout = figures(run, plain)
     return {
-        "schema": "freepath.calibration/1",
+        "schema": CALIBRATION,
         "targets": [asdict(target) for target in targets(run, plain)],
         "aa": {
             "sessions": alarms.sessions,

@@ -10,14 +10,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from model.vocabulary import formats
+from model.vocabulary.margin import Margin
 from results.analysis import Cell, Group, analyse, looks_of
 from results.compare import is_census
 from results.estimate import Levels, Overhead, overhead
 from results.load import Arm, BadRunError, Run, read_json
 from results.show import escape
-from results.verdict import CONFIDENCE, Judgement, Margin, judge, spending
+from results.verdict import CONFIDENCE, Judgement, judge, spending
 
-SCHEMA: Final = "freepath.claims/1"
 REFERENCE: Final = Path(__file__).parent / "reference" / "census-x86-64-v3.json"
 Verdict = Literal["holds", "fails", "undecided"]
 
@@ -253,7 +254,10 @@ def answers(run: Run, census: Path | None, margin: Margin) -> list[Answer]:
 
 def as_json(found: Sequence[Answer]) -> str:
     """The document of design.md section 7."""
-    return json.dumps({"schema": SCHEMA, "claims": [asdict(answer) for answer in found]}, indent=2) + "\n"
+    return (
+        json.dumps({"schema": formats.CLAIMS, "claims": [asdict(answer) for answer in found]}, indent=2)
+        + "\n"
+    )
 
 
 def lines(found: Sequence[Answer], *, markdown: bool) -> Iterator[str]:

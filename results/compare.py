@@ -23,15 +23,15 @@ from typing import Any, Final
 import numpy as np
 
 from model.common.command import CANNOT_TELL
+from model.vocabulary.formats import CENSUS, COMPARE
+from model.vocabulary.margin import Margin
 from results.analysis import Cell, Group, analyse
 from results.estimate import quantile
 from results.formats import ARM
 from results.load import CPU, BadRunError, Run, clean, is_partial, load, read_json, run_of
 from results.show import escape, number, pair
-from results.verdict import Margin, holm
+from results.verdict import holm
 
-SCHEMA: Final = "freepath.compare/1"
-CENSUS: Final = "freepath.census/1"
 MUST_MATCH: Final = (
     "cpu_model_name",
     *CPU,
@@ -292,7 +292,7 @@ def as_json(changes: Sequence[Change], *, strict: bool = False) -> str:
         }
         for change in changes
     ]
-    document = {"schema": SCHEMA, "changes": rows, "exit": exit_status(changes, strict=strict)}
+    document = {"schema": COMPARE, "changes": rows, "exit": exit_status(changes, strict=strict)}
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 

@@ -15,14 +15,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from model.vocabulary.formats import HISTORY
+from model.vocabulary.margin import Margin
 from results.analysis import analyse
 from results.folder import SAME_MACHINE, runs_in
 from results.load import Array, BadRunError, Run, clean
 from results.show import number, pair
 from results.times import MOST_NS
-from results.verdict import Margin
 
-SCHEMA: Final = "freepath.history/1"
 LEAST: Final = 8
 """Fewest runs that can show a change. A shuffle parts three runs from four as the order of measuring did
 in 2 of 35 cases, 5.7 %: seven runs cannot reach 5 %, however large the step. Four and four: 2 of 70."""
@@ -339,7 +339,7 @@ def as_json(series: Sequence[Series]) -> str:
     for row in rows:
         for point in row["points"]:
             point |= {"overhead_ns": number(point["overhead_ns"]), "ci95_ns": pair(point["ci95_ns"])}
-    return json.dumps({"schema": SCHEMA, "series": rows}, indent=2, allow_nan=False) + "\n"
+    return json.dumps({"schema": HISTORY, "series": rows}, indent=2, allow_nan=False) + "\n"
 
 
 def lines(series: Sequence[Series]) -> Iterator[str]:

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.common.command import printable
+from model.vocabulary.scenario import Arm as Arm
+from model.vocabulary.scenario import axes_of, base_of, name_of
 from results import formats
 from results.document import MAX_BYTES as MAX_BYTES
 from results.document import BadRunError as BadRunError
@@ -25,7 +27,6 @@ from results.times import NoTimeError, cells, per_block, times
 MAX_TEXT: Final = 500
 QUIET_PERCENTILE: Final = 10
 """Of the blocks: low, so that a busy machine does not set the quiet level; not the lowest, a chance."""
-AXES: Final = ("memcg", "page_kind", "memory", "order", "depth", "checks", "entry")
 CPU: Final = ("cpu_vendor", "cpu_family", "cpu_model", "cpu_stepping", "cpu_microcode", "cpu_core_type")
 """Which processor: vendors give one name to several generations ("AMD EPYC")."""
 SCHEME: Final = ("build_scheme", "builds", "store_bypass", "code_digest")
@@ -35,19 +36,6 @@ PLAN: Final = "plan.json"
 """The file that makes a folder an interrupted run."""
 PROCESS: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})\.json")
 """Case and number of a complete process."""
-
-
-@dataclass(frozen=True, order=True)
-class Arm:
-    """One variant with one gate."""
-
-    variant: str
-    gate: str
-
-    @property
-    def name(self) -> str:
-        """`v1/jump-label`."""
-        return f"{self.variant}/{self.gate}"
 
 
 @dataclass
@@ -105,8 +93,7 @@ class Scenario:
 
     def base_of(self, arm: Arm) -> Arm:
         """The base an arm is compared with: of its own gate if there is one, else the first."""
-        bases = [other for other in self.arms if other.variant == "base"]
-        return next((base for base in bases if base.gate == arm.gate), bases[0])
+        return base_of(arm, self.arms)
 
     @property
     def compares(self) -> bool:
@@ -229,7 +216,7 @@ class _Assembly:
         scenarios = dict(self.scenarios)
         for values, facts in runs_of(document):
             name, arm = _identity(facts)
-            axes = {axis: facts[axis] for axis in AXES}
+            axes = axes_of(facts)
             scenario = scenarios.setdefault(name, Scenario(name, axes, [], []))
             if scenario.axes != axes:
                 raise BadRunError(f"scenario {name} has runs with different axes")
@@ -298,7 +285,9 @@ def _identity(facts: Mapping[str, Any]) -> tuple[str, Arm]:
         raise kind(
             f"a run lacks the metadata of freepath.run/1 ({lacking}); {formats.MADE_BY['run']} writes it"
         )
-    return facts["scenario"], Arm(facts["variant"], facts["gate"])
+    axes = axes_of(facts)
+    mix = axes["page_kind"] != facts["page_kind"]  # named otherwise then
+    return name_of(axes) if mix else facts["scenario"], Arm(facts["variant"], facts["gate"])
 
 
 def _process(pair_id: str, rows: Sequence[Row]) -> Process:

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
 from model.common.command import that_fit
+from model.vocabulary.formats import SHOW
+from model.vocabulary.margin import Margin
 from results.analysis import Cell, Group, analyse
 from results.cpus import processor_line
 from results.load import Run
-from results.verdict import Margin
 
-SCHEMA: Final = "freepath.show/1"
 REAL_FREE_CYCLES: Final = (80, 110)
 """A real order-0 free, min cycles per page: Gorman, 12 April 2016, v4.6-rc3 (corrected for batch + 1)."""
 REAL_FREE_GHZ: Final = 4.0
@@ -24,7 +24,7 @@ def document(run: Run, margin: Margin) -> dict[str, Any]:
     groups = analyse(run, margin)
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
     return {
-        "schema": SCHEMA,
+        "schema": SHOW,
         "run": {**run_facts(run), "warnings": list(run_warnings(run))},
         "noise_floor_ns": number(max(floors)) if floors else None,
         "scenarios": [

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import settings
 
+from model.code.image import Spec
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image, allocator_of
 
@@ -10,12 +11,12 @@ settings.register_profile("freepath", deadline=None, derandomize=True, print_blo
 settings.load_profile("freepath")
 
 
-def images() -> list[Image]:
+def images() -> list[Spec]:
     """Every image of the headline's scenarios, deferred checks, and the debug build."""
     from benchmarks.cases import select
 
     cases = select("checks=*,memory=warm")
-    found = [case.scenario.image(arm) for case in cases for arm in case.arms]
+    found = [image for case in cases for image in case.images()]
     return [*found, Image("v1", "jump-label", memcg=True, debug=True)]
 
 
@@ -23,4 +24,4 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Only the controlling process compiles; xdist's workers find the code."""
     if not hasattr(session.config, "workerinput"):
         every = images()
-        Store().ensure([*every, *(allocator_of(image) for image in every)])
+        Store().ensure([*every, *(allocator_of(image) for image in every if isinstance(image, Image))])

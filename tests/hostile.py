@@ -29,9 +29,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from model.common.errors import FreepathError
 from model.common.files import write_new
-from results import answer, calibration, claims, compare, formats, history, report, show
+from model.vocabulary.margin import Margin
+from plots import report
+from results import answer, calibration, claims, compare, formats, history, show
 from results.load import Run, load, read_json, run_of
-from results.verdict import Margin
 from tests import runfile
 from tests.command import ROOT
 from tests.spoiled import KINDS, Spoiled, original, spoiled

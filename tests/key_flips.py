@@ -24,6 +24,7 @@ from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.machine import Machine
 from model.kernels.v4_3.start import StartState
+from model.vocabulary.scenario import Scenario
 from tests.code import code_of
 
 V1 = Image("v1", "jump-label", memcg=True)
@@ -93,10 +94,8 @@ class Busy:
 
     def __init__(self, machine: Machine, copies: Copies) -> None:
         self.machine, self.calls, self._stop = machine, 0, False
-        start = StartState(
-            machine, pages=1024, kind="plain", order="sequential", depth="pcp", rng=np.random.default_rng(0)
-        )
-        self.run = start.run_record("v1")
+        start = StartState(machine, Scenario("on-idle"), 1024, np.random.default_rng(0))
+        self.run = start.loop_record("v1")
         self.run.record["passes"] = PASSES
         self._start = start  # the memory that the record points to
         self._ways = [partial(copies.placements[0].function(LOOP, 1), self.run.address)]

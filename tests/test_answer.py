@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from model.vocabulary.margin import Margin
 from results import answer, claims
 from results.analysis import analyse
 from results.load import Arm, Run, load
-from results.verdict import Margin
 from tests import runfile
 from tests.command import run
 

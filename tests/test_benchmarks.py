@@ -12,9 +12,10 @@ import numpy as np
 import pyperf
 import pytest
 
-from benchmarks.cases import SCENARIOS, SelectionError, select
+from benchmarks.cases import SelectionError, select
 from benchmarks.scheme import Scheme
 from model.kernels.v4_3.image import Image
+from model.kernels.v4_3.scenarios import SCENARIOS
 from model.kernels.v4_3.variants import VARIANTS
 from results.load import Run, load
 from tests.command import ROOT, refused, run

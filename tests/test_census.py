@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cases import Arm, Case, Scenario, SelectionError, select
+from benchmarks.cases import Case, SelectionError, select
 from benchmarks.census import as_json, census, census_cases
 from benchmarks.counting import traced
 from benchmarks.emulator import EmulationError, Emulator
@@ -16,7 +16,7 @@ from model.kernels.store import Store
 from model.kernels.v4_3.booted import Booted
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.machine import Machine
-from model.kernels.v4_3.start import PageKind
+from model.vocabulary.scenario import Arm, Scenario
 from results import formats
 from tests import single_step
 from tests.command import ROOT, refused, run
@@ -158,7 +158,7 @@ SAMPLE = [("base", "none"), ("v1", "jump-label"), ("keyfirst", "memory-flag"), (
 @pytest.mark.parametrize("arm", SAMPLE, ids="/".join)
 def test_the_real_processor_counts_the_same(arm: tuple[str, str]) -> None:
     """Single-stepped with ptrace, the same bytes in the same state execute as many instructions."""
-    kernel = Booted(Image(arm[0], arm[1], memcg=True), "on-idle")  # type: ignore[arg-type]
+    kernel = Booted(Image(arm[0], arm[1], memcg=True), "on-idle")
     pages = [kernel.alloc_pages() for _ in range(3)]
     kernel.free_pages(pages[0] or 0)
     code, memory = kernel.free_path, kernel.machine.memory
@@ -228,14 +228,12 @@ def test_disasm_shows_the_jump_and_refuses_what_is_not_there() -> None:
     refused(run("benchmarks.disasm", "v1", "--function", "kmalloc"), "kmalloc", "free_pages_prepare")
 
 
-@pytest.mark.parametrize("kind", ["flagged-10-random", "flagged-50-periodic"])
-def test_a_mix_is_not_traced_as_a_plain_page(kind: PageKind) -> None:
+def test_a_mix_is_not_traced_as_a_plain_page() -> None:
     """One page is followed; the message names the kinds of which a page can be."""
-    pure = ("plain", "anon", "flagged", "charged")
-    refused(run("benchmarks.disasm", "v1", "--page-kind", kind), kind, *pure)
-    with pytest.raises(SelectionError, match="mix"):
-        traced(Scenario("on-idle", kind), Arm("v1", "jump-label"), Store())
-    refused(run("benchmarks.census", "--only", f"page_kind={kind}"), kind, "nothing to count")
+    mix = Scenario("on-idle", "flagged", share="10", spread="random")
+    with pytest.raises(SelectionError, match=r"mix.*plain, anon, flagged, charged"):
+        traced(mix, Arm("v1", "jump-label"), Store())
+    refused(run("benchmarks.census", "--only", "page_kind=flagged-10-random"), "10", "nothing to count")
 
 
 def test_selection_covers_every_arm() -> None:

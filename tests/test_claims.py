@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from model.vocabulary.margin import Margin
 from results import claims
 from results.load import Arm, load
-from results.verdict import Margin
 from tests import runfile
 from tests.command import ROOT, refused, run
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.vocabulary.margin import Margin
 from results.compare import Change, compare_runs, lines
 from results.load import BadRunError, load
-from results.verdict import Margin
 from tests import runfile
 from tests.command import ROOT, refused, run
 

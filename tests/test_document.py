@@ -15,11 +15,11 @@ from typing import Any
 import pyperf
 import pytest
 
+from model.vocabulary.margin import Margin
 from results import document
 from results.history import history
 from results.load import BadRunError, is_partial, load, read_json, regular
 from results.show import as_table
-from results.verdict import Margin
 from tests import runfile
 from tests.command import ROOT, refused, run
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.vocabulary.margin import Margin
 from results.analysis import Group, analyse
 from results.estimate import Interval, Levels, Noise, Overhead, Spread, overhead, student
 from results.load import Arm, Process, Run, Scenario, load
-from results.verdict import Margin, chance, floor_of, holm, judge
+from results.verdict import chance, floor_of, holm, judge
 from tests.runfile import CYCLE_NS, Arms, Machine, Session, Steps, document, scenario_of, write
 
 V1 = Arm("v1", "jump-label")

@@ -12,7 +12,7 @@ from benchmarks import doctor
 from model.code import gs
 from model.common import limits
 from model.common.errors import OutOfMemoryError, UnsupportedCPUError
-from model.kernels.v4_3 import memory
+from model.kernels import arrays
 from model.kernels.v4_3.machine import Machine
 from tests.command import ROOT
 
@@ -126,16 +126,16 @@ def test_the_tightest_memory_limit_is_named(
     tree.memory("outer", 1000 * MIB, 400 * MIB, 100 * MIB)
     assert limits.memory_limit(tree.proc).free == 700 * MIB
     tree.memory("outer/inner", 60 * MIB, 50 * MIB)
-    monkeypatch.setattr(memory, "memory_limit", lambda: limits.memory_limit(tree.proc))
+    monkeypatch.setattr(arrays, "memory_limit", lambda: limits.memory_limit(tree.proc))
     words = r"64 MiB .*, 10 MiB are free under the memory limit of the control group.*--memory or raise"
     with pytest.raises(OutOfMemoryError, match=words):
-        memory.check_available(MIB)
+        arrays.check_available(MIB)
     (tree.proc / "statm").write_text("1024 1 1 1 0 1 0\n")
     monkeypatch.setattr(resource, "getrlimit", lambda _: (6 * MIB, 6 * MIB))
     with pytest.raises(
         OutOfMemoryError, match=r", 2 MiB are free under the address-space limit \(ulimit -v\)"
     ):
-        memory.check_available(MIB)
+        arrays.check_available(MIB)
 
 
 def test_nothing_to_read_is_no_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

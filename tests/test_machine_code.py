@@ -5,11 +5,12 @@ import difflib
 import capstone
 import pytest
 
-from benchmarks.cases import SCENARIOS
+from benchmarks.cases import case_of
 from model.code.x86 import NOP5
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.page import LRU, STRUCT_PAGE
+from model.kernels.v4_3.scenarios import SCENARIOS
 from model.kernels.v4_3.variants import VARIANTS
 from tests.code import Memory, code_of, disassemble, memory_operands, text
 
@@ -18,7 +19,9 @@ BASE = Image("base", "none", memcg=True)
 BASE_OFF = Image("base", "none", memcg=False)
 V1 = Image("v1", "jump-label", memcg=True)
 PREPARE = "free_pages_prepare"
-IMAGES = sorted({s.image(a) for s in SCENARIOS for a in s.arms if s.memory == "warm"}, key=lambda i: i.name)
+IMAGES = sorted(
+    {i for s in SCENARIOS if s.memory == "warm" for i in case_of(s).images()}, key=lambda i: i.name
+)
 
 
 def mapcount(image: Image, *, written: bool) -> int:

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.kernels.arrays import address_of
 from model.kernels.v4_3.booted import Booted
-from model.kernels.v4_3.image import Checks, Gate, Image
-from model.kernels.v4_3.machine import MemcgState
-from model.kernels.v4_3.memory import address_of
+from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.oracle import Oracle
 from model.kernels.v4_3.page import MEMCG_DATA_KMEM, PG, STRUCT_PAGE, Bad, Mapcount
 from model.kernels.v4_3.zone import MAX_ORDER, MIGRATE_PCPTYPES, MIGRATE_TYPES
+from model.vocabulary.scenario import Checks, Gate, MemcgState
 
 PAGES = 2048
 MEMORY_LIMIT = 200

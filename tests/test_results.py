@@ -12,10 +12,10 @@ import pyperf
 import pytest
 
 import results.__main__ as command
+from model.vocabulary.margin import Margin
 from results import formats, show
 from results.analysis import analyse
 from results.load import BadRunError, load
-from results.verdict import Margin
 from tests import runfile
 from tests.command import refused, run
 

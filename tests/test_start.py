@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 
-from benchmarks.cases import SCENARIOS, Arm, Case, Scenario
+from benchmarks.cases import Case, case_of
 from benchmarks.sampler import CLOCK_DRIFT, PlacedArm, Sampler, faster_half
 from benchmarks.scheme import Scheme
 from model.common.errors import FreepathError, KernelReportError
+from model.kernels import path_of
 from model.kernels.store import Store
 from model.kernels.v4_3.page import ANON
-from model.kernels.v4_3.start import PAGE_KINDS, Depth, mix_of, pattern
+from model.kernels.v4_3.scenarios import SCENARIOS
+from model.kernels.v4_3.start import pattern
+from model.vocabulary.scenario import AXES, Arm, Depth, Scenario
 
-MIXES = [kind for kind in PAGE_KINDS if mix_of(kind)]
+MIXES = [scenario for scenario in SCENARIOS if scenario.mixed]
 BASE = (Arm("base", "none"), Arm("base-twin", "none"))
 
 
@@ -25,11 +28,11 @@ def one_slice(sampler: Sampler, arm: PlacedArm, cell: int) -> float:
     return sampler._slice(arm, arm.addresses[cell], sampler.stacks[cell])
 
 
-@pytest.mark.parametrize("kind", MIXES)
-def test_a_mix_has_its_share(kind: str) -> None:
+@pytest.mark.parametrize("scenario", MIXES, ids=lambda scenario: scenario.name)
+def test_a_mix_has_its_share(scenario: Scenario) -> None:
     """1, 10 or 50 % of the pages; a random one is longer than a pass, so that no pass repeats the last."""
-    share, spread = mix_of(kind) or (0.0, "")  # type: ignore[arg-type]
-    kinds = pattern(kind, 512, np.random.default_rng(1))  # type: ignore[arg-type]
+    share, spread = scenario.share_of_pages, scenario.spread
+    kinds = pattern(scenario, 512, np.random.default_rng(1))
     assert kinds.mean() == pytest.approx(share, abs=0.01)
     assert (len(kinds) > 512) == (spread == "random")
     if spread == "periodic":
@@ -38,14 +41,14 @@ def test_a_mix_has_its_share(kind: str) -> None:
 
 def test_every_kind_is_measured_somewhere() -> None:
     """A kind without a scenario could not be chosen."""
-    assert {scenario.page_kind for scenario in SCENARIOS} == set(PAGE_KINDS)
+    assert {scenario.page_kind for scenario in SCENARIOS} == set(AXES["page_kind"])
 
 
 @pytest.mark.parametrize(
     "scenario",
     [
         Scenario("on-charged", "charged"),
-        Scenario("on-idle", "flagged-10-random"),
+        Scenario("on-idle", "flagged", share="10", spread="random"),
         Scenario("on-idle", depth="full"),
         Scenario("off", "flagged"),
         Scenario("on-idle", entry="release_pages"),
@@ -55,7 +58,7 @@ def test_every_kind_is_measured_somewhere() -> None:
 )
 def test_all_arms_free_what_they_should_and_leave_no_trace(scenario: Scenario) -> None:
     """After each slice of each arm: as many pages freed as asked, no bad page, counters as at the start."""
-    case = Case(scenario, tuple(scenario.arms))
+    case = case_of(scenario)
     sampler = Sampler(case, Store(), [1, 2, 3], Scheme())
     start = sampler.machine.memory.memcg.copy()
     for _ in range(3):
@@ -88,7 +91,7 @@ def test_a_page_that_keeps_its_reference_would_be_noticed(depth: Depth) -> None:
     scenario = Scenario("on-idle", depth=depth)
     sampler = made(scenario)
     sampler.check()
-    (idle,) = sampler.machine.place(Store().load(scenario.image(BASE[1])))
+    (idle,) = sampler.machine.place(Store().load(path_of(scenario).image(scenario, BASE[1])))
     sampler.freed = int(sampler.machine.memory.cpu["pgfree"])
     sampler.arms[1].addresses[0] = idle.address("time_nothing")
     with pytest.raises(KernelReportError, match="base-twin/none, build 0, left 512 of 512 pages referenced"):

@@ -1,19 +1,15 @@
 """The images of v4.3: what has to be compiled, and what can share it."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 from model.kernels.v4_3.variants import variant_called
+from model.vocabulary.scenario import Checks
 
 KERNEL_NAME = "v4.3"
 PATCHED = "free_pages_prepare"
 """The function that holds the patch point in every variant."""
 Marks = Literal["never", "always", "charged", "memcg-data"]
-Gate = Literal["jump-label", "memory-flag", "none"]
-Checks = Literal["on", "deferred"]
-
-GATES: tuple[Gate, ...] = get_args(Gate)
-CHECKS: tuple[Checks, ...] = get_args(Checks)
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class Image:
     """
 
     variant: str
-    gate: Gate
+    gate: str
     memcg: bool
     checks: Checks = "on"
     debug: bool = False

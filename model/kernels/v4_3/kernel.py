@@ -5,6 +5,8 @@ from typing import Any, Final
 from model.kernels.kernel import Kernel, Link
 from model.kernels.v4_3.image import KERNEL_NAME, spec_of
 from model.kernels.v4_3.keys import KEYS
+from model.kernels.v4_3.path import FreePath
+from model.kernels.v4_3.scenarios import QUICK, QUICK_ARMS, SCENARIOS
 from model.kernels.v4_3.variants import CALIBRATION, VARIANTS
 
 
@@ -16,4 +18,15 @@ def linkage() -> tuple[Any, Link]:
     return LINKAGE, link
 
 
-KERNEL: Final = Kernel(KERNEL_NAME, VARIANTS, CALIBRATION, KEYS, spec_of, linkage)
+KERNEL: Final = Kernel(
+    name=KERNEL_NAME,
+    paths={"free": FreePath()},
+    scenarios=SCENARIOS,
+    quick=QUICK,
+    quick_arms=QUICK_ARMS,
+    variants=VARIANTS,
+    calibration=CALIBRATION,
+    keys=KEYS,
+    spec_of=spec_of,
+    linkage=linkage,
+)

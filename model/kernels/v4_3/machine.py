@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Iterable
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
 
@@ -11,14 +11,12 @@ from model.code.image import Code
 from model.code.placement import Placement
 from model.code.static_keys import StaticKeys
 from model.common.errors import KernelReportError
+from model.kernels.arrays import address_of
 from model.kernels.v4_3.keys import KEYS
-from model.kernels.v4_3.memory import Memory, address_of
+from model.kernels.v4_3.memory import Memory
 from model.kernels.v4_3.page import LRU, PAGE_BYTES, Bad
 from model.kernels.v4_3.zone import MAX_ORDER, MIGRATE_TYPES
-
-MemcgState = Literal["off", "disabled", "on-idle", "on-active", "on-charged"]
-MEMCG_STATES: Final[tuple[MemcgState, ...]] = get_args(MemcgState)
-"""Compiled out; cgroup_disable=memory; live and key off; key on, page not charged; key on, page charged."""
+from model.vocabulary.scenario import MemcgState
 
 CHARGED_CGROUP: Final = 1
 """The root's child: charging it goes through two levels (depth 2)."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.common.errors import OutOfMemoryError
-from model.common.limits import memory_limit
+from model.kernels.arrays import address_of, aligned, check_available
 from model.kernels.v4_3.memcg import CSS_NO_REF, NO_LIMIT, STRUCT_MEM_CGROUP
 from model.kernels.v4_3.page import PAGE_BYTES, STRUCT_PAGE, ZONE_SHIFT
 from model.kernels.v4_3.zone import (
@@ -68,34 +68,6 @@ RESTORED: Final = ARENA.fields["zones"][1]  # type: ignore[index]
 """Restoring starts here: the %gs area before it counts on, so that a run can be checked."""
 
 PLAIN_FLAGS: Final = ZONE_NORMAL << ZONE_SHIFT
-
-
-def address_of(array: npt.NDArray[Any]) -> int:
-    """Address of an array's first byte."""
-    return array.ctypes.data  # __array_interface__ would describe every field of a record as well
-
-
-def aligned(dtype: npt.DTypeLike, count: int, offset: int = 0) -> npt.NDArray[Any]:
-    """A zeroed array that starts `offset` bytes after a multiple of 4096."""
-    size = np.dtype(dtype).itemsize * count
-    raw = np.zeros(size + offset + mmap.PAGESIZE, np.uint8)
-    start = -address_of(raw) % mmap.PAGESIZE + offset
-    return raw[start : start + size].view(dtype)
-
-
-def check_available(pages: int) -> None:
-    """Refuse an array of so many struct pages, and a fifth more, when it does not fit.
-
-    Raises
-    ------
-    OutOfMemoryError
-    """
-    need, limit = pages * PAGE_BYTES, memory_limit()
-    if need * 1.2 > limit.free:
-        raise OutOfMemoryError(
-            f"the page array needs {need >> 20} MiB and a fifth more, {limit.free >> 20} MiB are free"
-            f"{limit.under}: choose a smaller --memory or {limit.remedy}"
-        )
 
 
 class Memory:
@@ -242,6 +214,22 @@ class Memory:
             "pageblock_flags": self._usemaps,
         }
         return {name: (address_of(array), array.nbytes) for name, array in arrays.items()}
+
+    def objects(self) -> dict[str, tuple[int, int, np.dtype[Any] | None]]:
+        """Address, bytes and record of every object that an access may be to; None: a table of numbers."""
+        lengths = {name: int(dtype.itemsize) for name, (dtype, *_) in (ARENA.fields or {}).items()}
+        root = STRUCT_MEM_CGROUP.itemsize
+        groups, counts = self.field_address("memcg"), np.dtype("i8")
+        return {
+            "page": (address_of(self.mem_map), self.mem_map.nbytes, STRUCT_PAGE),
+            "cpu": (self.field_address("cpu"), lengths["cpu"], CPU_AREA),
+            "zone": (self.field_address("zones"), lengths["zones"], STRUCT_ZONE),
+            "pcp": (self.field_address("pcp"), lengths["pcp"], STRUCT_PCP),
+            "root_memcg": (groups, root, STRUCT_MEM_CGROUP),
+            "memcg": (groups + root, lengths["memcg"] - root, STRUCT_MEM_CGROUP),
+            "css_refs": (self.field_address("css_refs"), lengths["css_refs"], counts),
+            **{name: (*self.regions()[name], None) for name in ("mem_section", "pageblock_flags")},
+        }
 
     def pcp_list(self, migratetype: int) -> int:
         """Address of a per-CPU list's head."""

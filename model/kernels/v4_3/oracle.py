@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from model.kernels.v4_3.image import marks_of
-from model.kernels.v4_3.machine import MemcgState
 from model.kernels.v4_3.memcg import CHARGE_BATCH, NO_LIMIT
 from model.kernels.v4_3.page import ANON, CLEAR_FOR_NEXT, MUST_BE_CLEAR, PG, Bad, Mapcount
 from model.kernels.v4_3.zone import MAX_ORDER, MIGRATE_PCPTYPES, PCP_BATCH, PCP_HIGH, Migratetype
+from model.vocabulary.scenario import MemcgState
 
 TOP = MAX_ORDER - 1
 

@@ -1,14 +1,15 @@
 """Start states for measuring: which pages are freed, in which order, and how they are given back."""
 
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from model.kernels.arrays import address_of, aligned
 from model.kernels.loop_record import LOOP
 from model.kernels.v4_3.image import marks_of
 from model.kernels.v4_3.machine import CHARGED_CGROUP, Machine
-from model.kernels.v4_3.memory import RESTORED, address_of, aligned
+from model.kernels.v4_3.memory import RESTORED
 from model.kernels.v4_3.page import (
     ANON,
     LIST_POISON1,
@@ -20,74 +21,34 @@ from model.kernels.v4_3.page import (
     Mapcount,
 )
 from model.kernels.v4_3.zone import PCP_BATCH, PCP_HIGH, PCP_NEVER, Migratetype
+from model.vocabulary.scenario import PageKind, Scenario
 
-PageKind = Literal[
-    "plain",
-    "anon",
-    "flagged",
-    "charged",
-    "flagged-1-periodic",
-    "flagged-10-periodic",
-    "flagged-50-periodic",
-    "flagged-1-random",
-    "flagged-10-random",
-    "flagged-50-random",
-]
-"""A mix is a percentage of flagged pages among plain ones, evenly spread or drawn anew for every slice."""
-Order = Literal["sequential", "random"]
-Depth = Literal["prepare", "pcp", "full"]
-Entry = Literal["__free_pages", "put_page", "release_pages"]
 MIX_PATTERN: Final = 1 << 16
 """Pages in the pattern of a random mix; each slice begins at another place of it."""
-PAGE_KINDS: Final[tuple[PageKind, ...]] = get_args(PageKind)
-ORDERS: Final[tuple[Order, ...]] = get_args(Order)
-DEPTHS: Final[tuple[Depth, ...]] = get_args(Depth)
-ENTRIES: Final[tuple[Entry, ...]] = get_args(Entry)
-
 RESIDENTS: Final = PCP_HIGH - PCP_BATCH
 """Pages that stay on the per-CPU list once drains have begun: so many wait there at the start of `full`."""
 
 
-def timed_loop(variant: str, memcg: bool, kind: PageKind, depth: Depth, entry: Entry) -> str:
-    """Name of the compiled loop that frees such a page as this variant's kernel frees it.
-
-    Before the patch a kmem page goes through the old helper, which uncharges it; afterwards there is none.
-    """
-    if depth == "prepare":
-        return "time_prepare"
-    if entry != "__free_pages":
-        return f"time_{entry}"
-    old_helper = is_kmem(kind) and marks_of(variant, memcg) == "never"
-    return "time_free_kmem_pages" if old_helper else "time_free_pages"
-
-
 def is_kmem(kind: PageKind) -> bool:
-    """Whether such pages, or some of them, come from alloc_kmem_pages."""
-    return kind.startswith("flagged") or kind == "charged"
+    """Whether such pages come from alloc_kmem_pages."""
+    return kind in ("flagged", "charged")
 
 
-def mix_of(kind: PageKind) -> tuple[float, str] | None:
-    """Share of flagged pages and how they are spread; None for pages all alike."""
-    _, *mix = kind.split("-")
-    return (float(mix[0]) / 100, mix[1]) if mix else None
-
-
-def pattern(kind: PageKind, pages: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Which template each page starts from: 1 for a flagged page of a mix, else 0.
+def pattern(scenario: Scenario, pages: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Which template each page starts from: 1 for a page of the kind, in a mix 0 for a plain one.
 
     Returns
     -------
     u1[pages], or for a random mix a longer array of which any `pages` in a row may be used.
     """
-    mix = mix_of(kind)
-    if mix is None:
+    if not scenario.mixed:
         return np.zeros(pages, np.uint8)
-    share, spread = mix
-    if spread == "random":
+    share = scenario.share_of_pages
+    if scenario.spread == "random":
         drawn: npt.NDArray[np.uint8] = (rng.random(MIX_PATTERN + pages) < share).astype(np.uint8)
         return drawn
-    spread_evenly: npt.NDArray[np.uint8] = (np.arange(pages) % round(1 / share) == 0).astype(np.uint8)
-    return spread_evenly
+    evenly: npt.NDArray[np.uint8] = (np.arange(pages) % round(1 / share) == 0).astype(np.uint8)
+    return evenly
 
 
 def template(kind: PageKind, machine: Machine, variant: str) -> npt.NDArray[Any]:
@@ -132,51 +93,60 @@ class StartState:
     ----------
     machine
         Its page array must have room for `pages` and, for depth `full`, 155 more.
+    scenario
+        What each page is, in which order they are freed, and how far: depth `pcp` never drains, `full` drains
+        31 pages on every 31st free. Entry release_pages takes an array of addresses, 8 bytes more per page.
     pages
         How many pages are freed before they are given back.
-    kind
-        What each of them is.
-    order
-        Walk through the array, or jump about in it.
-    depth
-        `pcp` never drains; `full` drains 31 pages on every 31st free.
-    entry
-        release_pages takes an array of addresses: 8 bytes more per page.
     rng
         Draws the random order.
+    variant
+        Make every page at once one of the scenario's kind, as this variant's kernel marks it; None: a loop's
+        `restore` will.
     """
 
     def __init__(
         self,
         machine: Machine,
-        *,
+        scenario: Scenario,
         pages: int,
-        kind: PageKind,
-        order: Order,
-        depth: Depth,
-        entry: Entry = "__free_pages",
         rng: np.random.Generator,
+        variant: str | None = None,
     ) -> None:
-        self.machine, self.pages, self.kind = machine, pages, kind
+        self.machine, self.scenario, self.pages = machine, scenario, pages
         memory = machine.memory
+        if variant is not None:
+            memory.fill(template(scenario.page_kind, machine, variant))
         self.order_of_pages = np.arange(pages, dtype=np.uint32)
-        if order == "random":
+        if scenario.order == "random":
             rng.shuffle(self.order_of_pages)
-        self._kinds = pattern(kind, pages, rng)
+        self._kinds = pattern(scenario, pages, rng)
         self._addresses = np.zeros(0, np.int64)
-        if entry == "release_pages":
+        if scenario.entry == "release_pages":
             self._addresses = address_of(memory.mem_map) + self.order_of_pages.astype(np.int64) * PAGE_BYTES
-        self._charge(pages if kind == "charged" else 0)
-        memory.pcp["high"] = PCP_HIGH if depth == "full" else PCP_NEVER
-        self._residents = self._make_residents() if depth == "full" else 0
+        self._charge(pages if scenario.page_kind == "charged" else 0)
+        full = scenario.depth == "full"
+        memory.pcp["high"] = PCP_HIGH if full else PCP_NEVER
+        self._residents = self._make_residents() if full else 0
         first = address_of(memory.arena) + RESTORED
         self._arena = aligned(np.uint8, memory.arena.nbytes - RESTORED)
         self._arena[:] = memory.arena.view(np.uint8)[RESTORED:]
         self._arena_address = first
 
-    def run_record(self, variant: str) -> "Run":
+    drained_every: Final = PCP_BATCH
+    """Frees from one drain to the next, at depth `full`."""
+
+    def freed(self) -> int | None:
+        """Pages freed since boot, by the kernel's own count; None where the path ends before it counts."""
+        return None if self.scenario.depth == "prepare" else int(self.machine.memory.cpu["pgfree"])
+
+    def held(self, pages: npt.NDArray[np.uint32]) -> int:
+        """How many of these pages, by number, still have a reference: so many were not freed."""
+        return int((self.machine.memory.mem_map["_count"][pages] != 0).sum())
+
+    def loop_record(self, variant: str) -> "LoopRecord":
         """What the timed loops of one variant are told."""
-        return Run(self, variant)
+        return LoopRecord(self, variant)
 
     def kinds_address(self, rng: np.random.Generator) -> int:
         """Where a slice's kinds begin: in a random mix at a place drawn anew, so that nobody learns it."""
@@ -212,7 +182,7 @@ class StartState:
         return RESIDENTS
 
 
-class Run:
+class LoopRecord:
     """One variant's LOOP record over a start state.
 
     Attributes
@@ -228,9 +198,8 @@ class Run:
     def __init__(self, start: StartState, variant: str) -> None:
         memory = start.machine.memory
         self._templates = aligned(STRUCT_PAGE, 2)
-        kinds: tuple[PageKind, PageKind] = (
-            ("plain", "flagged") if mix_of(start.kind) else (start.kind, start.kind)
-        )
+        kind = start.scenario.page_kind
+        kinds: tuple[PageKind, PageKind] = ("plain", kind) if start.scenario.mixed else (kind, kind)
         for place, kind in enumerate(kinds):
             self._templates[place] = template(kind, start.machine, variant)[0]
         self.templates = self._templates.tobytes()

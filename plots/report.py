@@ -5,35 +5,20 @@ scripts do not run. A figure that could not be drawn is named in the page.
 """
 
 import base64
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from model.common.process import how_it_ended
+from model.vocabulary.margin import Margin
+from plots.drawing import Drawing, drawings
 from results import answer, claims
 from results.analysis import Group, analyse
 from results.cpus import processor_line
-from results.load import CPU, Run
+from results.load import CPU, Run, read_json
 from results.show import HEADINGS, as_markdown, escape, noise_line, row_of, run_facts, run_warnings, title_of
-from results.verdict import Margin
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
-ALT: Final = {
-    "headline": "Overhead of every variant over base, in ns per page with 95 % intervals, by memcg state.",
-    "ladder": "Cost of a NOP, a load, a comparison with its branch, and a store, each inserted alone.",
-    "memory": "Overhead of v1 against the number of struct pages in play, sequential and random.",
-    "share": "Overhead against the share of flagged pages, evenly spread and at random.",
-    "builds": "Each arm's overhead build by build, with the mean over builds, memcg on-idle.",
-    "distribution": "Each process's own estimate, arm by arm, with memcg on-idle.",
-    "noise": "Noise floor of each scenario and the spread of a single code placement.",
-    "census": "Instructions per freed page of every arm, by memcg state, and what each adds to base.",
-    "calibration": "Injected against measured cycles.",
-}
 SHOWN: Final = (
     "cpu_model_name",
     *CPU,
@@ -58,12 +43,7 @@ CONDITIONS: Final = (
     "mitigations",
     "load_before",
 )
-
-
-NARROW: Final = "-narrow"
-DRAW: Final = (sys.executable, "-m", "plots")
-FAILED: Final = "cannot draw "
-"""How `python -m plots` begins the line about a figure that failed; the others had no data."""
+ENDINGS: Final = (".svg", "-narrow.svg")
 
 
 @dataclass(frozen=True)
@@ -74,38 +54,16 @@ class Page:
     failed: tuple[str, ...] = ()
 
 
-def draw_figures(path: Path, margin_text: str, folder: Path) -> Iterator[str]:
-    """Have a file's figures drawn, in a process of its own: this stage does not import the next one.
-
-    Yields a line for each figure that is not there.
-    """
-    root = Path(__file__).parent.parent
-    # What it puts into TMPDIR goes with the folder, however it ends.
-    environment = {**os.environ, "PYTHONPATH": str(root), "TMPDIR": str(folder)}
-    options = ["--format", "svg", "--narrow", f"--margin={margin_text}"]
-    command = [*DRAW, str(path), "-o", str(folder), *options]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, text=True, errors="replace"
-    )
-    lines = done.stderr.splitlines()
-    yield from lines
-    if done.returncode != 0 and not any(line.startswith(FAILED) for line in lines):
-        yield f"{FAILED}the figures of {path}: the process {how_it_ended(done.returncode, lines)}"
+def embedded(drawn: Iterable[Drawing]) -> Iterator[dict[str, str]]:
+    """The figures that have data, as data URLs."""
+    for drawing in drawn:
+        if drawing.images:
+            wide, narrow = (_data_url(drawing.images[ending]) for ending in ENDINGS)
+            yield {"name": drawing.name, "source": wide, "narrow": narrow, "alt": drawing.alt}
 
 
-def embedded(folder: Path) -> Iterator[dict[str, str]]:
-    """The figures of a folder as data URLs: those of `ALT` in its order, then whatever else was drawn."""
-    found = {path.stem for path in folder.glob("*.svg") if not path.stem.endswith(NARROW)}
-    for name in (*(name for name in ALT if name in found), *sorted(found - set(ALT))):
-        yield {
-            "source": _data_url(folder / f"{name}.svg"),
-            "narrow": _data_url(folder / f"{name}{NARROW}.svg"),
-            "alt": ALT.get(name, f"Figure {name}."),
-        }
-
-
-def _data_url(path: Path) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
+def _data_url(image: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
 
 
 def as_html(run: Run, census: Path | None, margin_text: str) -> Page:
@@ -115,18 +73,19 @@ def as_html(run: Run, census: Path | None, margin_text: str) -> Page:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.ChainableUndefined
     )
-    content = _content(run, census, Margin.parse(margin_text))
-    with tempfile.TemporaryDirectory(prefix="freepath-") as folder:
-        paths = (Path(run.path), census or claims.REFERENCE)
-        lines = [line for path in paths for line in draw_figures(path, margin_text, Path(folder))]
-        failed = tuple(line for line in lines if line.startswith(FAILED))
-        template = environment.get_template("report.html")
-        text = template.render(**content, figures=list(embedded(Path(folder))), failed=failed)
-    return Page(text, failed)
-
-
-def _content(run: Run, census: Path | None, margin: Margin) -> dict[str, Any]:
+    margin = Margin.parse(margin_text)
     groups = analyse(run, margin)
+    drawn = [
+        *drawings("run", ENDINGS, run, groups),
+        *drawings("census", ENDINGS, read_json(census or claims.REFERENCE)),
+    ]
+    failed = tuple(f"cannot draw {drawing.name}: {drawing.fault}" for drawing in drawn if drawing.fault)
+    content = _content(run, groups, census, margin)
+    template = environment.get_template("report.html")
+    return Page(template.render(**content, figures=list(embedded(drawn)), failed=failed), failed)
+
+
+def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Margin) -> dict[str, Any]:
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
     facts = run_facts(run)
     conditions = run.scenarios[0].processes[0].facts

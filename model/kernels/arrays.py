@@ -1,0 +1,39 @@
+"""Arrays in memory at known addresses, and whether they fit."""
+
+import mmap
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.common.errors import OutOfMemoryError
+from model.common.limits import memory_limit
+from model.kernels.loop_record import PAGE_BYTES
+
+
+def address_of(array: npt.NDArray[Any]) -> int:
+    """Address of an array's first byte."""
+    return array.ctypes.data  # __array_interface__ would describe every field of a record as well
+
+
+def aligned(dtype: npt.DTypeLike, count: int, offset: int = 0) -> npt.NDArray[Any]:
+    """A zeroed array that starts `offset` bytes after a multiple of 4096."""
+    size = np.dtype(dtype).itemsize * count
+    raw = np.zeros(size + offset + mmap.PAGESIZE, np.uint8)
+    start = -address_of(raw) % mmap.PAGESIZE + offset
+    return raw[start : start + size].view(dtype)
+
+
+def check_available(pages: int) -> None:
+    """Refuse an array of so many struct pages, and a fifth more, when it does not fit.
+
+    Raises
+    ------
+    OutOfMemoryError
+    """
+    need, limit = pages * PAGE_BYTES, memory_limit()
+    if need * 1.2 > limit.free:
+        raise OutOfMemoryError(
+            f"the page array needs {need >> 20} MiB and a fifth more, {limit.free >> 20} MiB are free"
+            f"{limit.under}: choose a smaller --memory or {limit.remedy}"
+        )

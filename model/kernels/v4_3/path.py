@@ -1,0 +1,107 @@
+"""The path of a freed page: its arms, images and loops in a scenario, and what a slice of it is."""
+
+from typing import Final
+
+import numpy as np
+
+from model.kernels.v4_3.image import Image
+from model.kernels.v4_3.machine import Machine
+from model.kernels.v4_3.start import RESIDENTS, StartState, is_kmem
+from model.kernels.v4_3.variants import VARIANTS, variant_called
+from model.vocabulary.scenario import STRUCT_PAGES, Arm, Gate, Scenario
+
+FULL_PASS: Final = 496
+"""Warm pages per pass at depth `full`: 16 whole drains of 31."""
+SLICE_NS: Final = 30_000
+"""A slice should take 16 to 60 us: shorter ones feel the call, longer ones catch interruptions."""
+NOMINAL_NS: Final = {"prepare": 8, "pcp": 15, "full": 25}
+"""ns per warm page on the machine that this was written on; it only sets how many passes make a slice."""
+UNCHARGE_NS: Final = 45
+SEQUENTIAL_CHUNK: Final = 4096
+RANDOM_CHUNK: Final = 1024
+"""Pages per slice beyond the warm set: a random page costs about four times as much."""
+FREES: Final = {"time_free_pages": "__free_pages", "time_free_kmem_pages": "__free_kmem_pages"}
+
+
+class FreePath:
+    """The path of order-0 pages, from __free_pages and its siblings to the per-CPU list and the buddy."""
+
+    def arms(self, scenario: Scenario) -> list[Arm]:
+        """Every arm that makes sense in a scenario, bases first."""
+        arms: list[Arm] = []
+        for name in VARIANTS:
+            # Exact arms add to base, which cannot free a kmem page without its old helper.
+            if not is_kmem(scenario.page_kind) or not VARIANTS[name].exact:
+                arms += [Arm(name, gate) for gate in self._gates(scenario, name)]
+        return arms
+
+    def _gates(self, scenario: Scenario, variant: str) -> tuple[Gate, ...]:
+        """Gates under which this variant's code differs here."""
+        if scenario.memcg == "off":
+            return ("none",)  # no key is compiled in
+        if is_kmem(scenario.page_kind) and not VARIANTS[variant].exact:
+            # The old helper asks the key too, so base exists with each gate; without any gate the
+            # uncharge is always called, which answers what the key saves.
+            ungated: tuple[Gate, ...] = ("none",) if variant in ("base", "v1") else ()
+            return ("jump-label", *(() if variant == "base-twin" else ("memory-flag",)), *ungated)
+        return ("jump-label", "memory-flag") if VARIANTS[variant].gated else ("none",)
+
+    def image(self, scenario: Scenario, arm: Arm) -> Image:
+        """The compiled free path that this arm runs here."""
+        return Image(arm.variant, arm.gate, memcg=scenario.memcg != "off", checks=scenario.checks)
+
+    def loop(self, scenario: Scenario, arm: Arm) -> str:
+        """Name of the compiled loop that frees such a page as this arm's kernel frees it.
+
+        Before the patch a kmem page goes through the old helper, which uncharges it; then none is there.
+        """
+        if scenario.depth == "prepare":
+            return "time_prepare"
+        if scenario.entry != "__free_pages":
+            return f"time_{scenario.entry}"
+        old_helper = is_kmem(scenario.page_kind) and self.image(scenario, arm).marks == "never"
+        return "time_free_kmem_pages" if old_helper else "time_free_pages"
+
+    def free(self, scenario: Scenario, arm: Arm) -> str:
+        """Name of the function that frees one such page."""
+        return FREES.get(self.loop(scenario, arm), "prepare_only")
+
+    def slots(self, arm: Arm) -> int | None:
+        """Dispatch slots of an exact arm's operation; None for a variant as compiled, or if nobody said."""
+        return variant_called(arm.variant).slots
+
+    def pages(self, scenario: Scenario) -> int:
+        """Pages that are freed before they are given back."""
+        full = scenario.memory == "warm" and scenario.depth == "full"
+        return FULL_PASS if full else STRUCT_PAGES[scenario.memory]
+
+    def pages_per_pass(self, scenario: Scenario) -> int:
+        """Pages that are freed between two readings of the clock."""
+        if scenario.memory == "warm":
+            return self.pages(scenario)
+        return SEQUENTIAL_CHUNK if scenario.order == "sequential" else RANDOM_CHUNK
+
+    def passes(self, scenario: Scenario) -> int:
+        """Passes per slice; cold pages are freed once."""
+        if scenario.memory != "warm" or (scenario.mixed and scenario.spread == "random"):
+            return 1  # a second pass over a random mix would find its branches learned
+        per_page = NOMINAL_NS[scenario.depth] + (UNCHARGE_NS if scenario.page_kind == "charged" else 0)
+        return max(1, round(SLICE_NS / (self.pages(scenario) * per_page)))
+
+    def start(
+        self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None
+    ) -> StartState:
+        """A machine and the pages that are to be freed on it.
+
+        Parameters
+        ----------
+        rng
+            Draws the order of the pages, and where data lies.
+        counting
+            This arm is counted, not timed: data lies at a page's start, and every page is the arm's at once.
+        """
+        extra = RESIDENTS if scenario.depth == "full" else 0
+        machine = Machine(self.pages(scenario) + extra, scenario.memcg, rng=None if counting else rng)
+        return StartState(
+            machine, scenario, self.pages(scenario), rng, counting.variant if counting else None
+        )
