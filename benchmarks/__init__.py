@@ -1,7 +1,8 @@
-"""How the model is timed: cases, one worker that measures all arms of a scenario, the machine's condition.
+"""How the model is measured, by two instruments: `timing/` with a clock, `census/` by counting.
 
-`cases`       scenarios, arms, and how --only chooses among them
-`sampler`     in the worker: place the code, time slices in mirrored random order, check the work
-`runner`      a pyperf.Runner that keeps the arms of one process together
-`conditions`  what else the machine was doing
+`cases`       scenarios with their arms, and how --only chooses among them
+`conditions`  what the machine was, and what else it was doing
+`doctor`      what disturbs measuring here
+`disasm`      the machine code of one free, read with what it did beside it
+`listing`, `progress`, `units`  the command line
 """

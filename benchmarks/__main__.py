@@ -46,11 +46,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import doctor, listing
-from benchmarks.append import MUST_MATCH, check_append
-from benchmarks.calibrate import calibration_cases
 from benchmarks.cases import Case, select
 from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, sources
-from benchmarks.options import (
+from benchmarks.timing.append import MUST_MATCH, check_append
+from benchmarks.timing.calibrate import calibration_cases
+from benchmarks.timing.options import (
     NAME,
     add_options,
     check,
@@ -60,8 +60,8 @@ from benchmarks.options import (
     views,
     without_targets,
 )
-from benchmarks.partial import WORDS, Partial
-from benchmarks.scheme import GROUPS, Scheme
+from benchmarks.timing.partial import WORDS, Partial
+from benchmarks.timing.scheme import GROUPS, Scheme
 from model.common.files import check_target
 from model.common.process import end_with_parent
 from model.kernels.arrays import check_available
@@ -126,7 +126,7 @@ def _measure(
     runner = _runner(argv, early, store, scheme)
     if runner.args.worker:
         return _work(runner, cases, store, scheme, code)
-    from benchmarks.session import Judges, Session
+    from benchmarks.timing.session import Judges, Session
 
     if (shown := views(runner.args)) and not (partial or early.output or early.append):
         raise UsageError(f"--{shown[0]} shows the file that was written: give -o FILE")
@@ -157,7 +157,7 @@ def _calibration(file: Path) -> int:
 
 def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Scheme) -> Any:
     """A runner with our options beside pyperf's, its arguments parsed."""
-    from benchmarks.runner import PairedRunner
+    from benchmarks.timing.runner import PairedRunner
 
     def forward(command: list[str], args: argparse.Namespace) -> None:
         command += ["--seed", str(args.seed), "--cache", str(store.root), "--context", args.context]
@@ -253,7 +253,7 @@ def _parse(runner: Any, argv: list[str]) -> None:
 
 def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: dict[str, Any]) -> int:
     """Measure the one case that this worker was started for."""
-    from benchmarks.sampler import Sampler
+    from benchmarks.timing.sampler import Sampler
 
     runner.context = json.loads(runner.args.context)
     if code.get("sources", sources()) != sources():

@@ -18,7 +18,7 @@ from model.common.command import Parser, console, leave, run
 from model.vocabulary.scenario import AXES, GATES, Arm, Scenario, base_of
 
 if TYPE_CHECKING:
-    from benchmarks.emulator import Trace
+    from benchmarks.census.emulator import Trace
     from model.code.placement import Placement
 
 WIDE: Final = 140
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _command(argv: Sequence[str]) -> int:
     """What takes long to import is imported where it is used, so that Ctrl-C is met at any time."""
-    from benchmarks.counting import check_one_kind, traced
+    from benchmarks.census.counting import check_one_kind, traced
     from model.kernels import path_of
     from model.kernels.store import Store
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.append import check_append
+from benchmarks.timing.append import check_append
 from model.common.errors import FreepathError
 from tests.command import refused, run
 

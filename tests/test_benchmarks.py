@@ -13,7 +13,7 @@ import pyperf
 import pytest
 
 from benchmarks.cases import SelectionError, select
-from benchmarks.scheme import Scheme
+from benchmarks.timing.scheme import Scheme
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.scenarios import SCENARIOS
 from model.kernels.v4_3.variants import VARIANTS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.calibrate import SESSION, calibration_cases
+from benchmarks.timing.calibrate import SESSION, calibration_cases
 from results import calibration
 from results.analysis import NOP_BYTES
 from results.load import BadRunError, load

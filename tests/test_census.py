@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from benchmarks.cases import Case, SelectionError, select
-from benchmarks.census import as_json, census, census_cases
-from benchmarks.counting import traced
-from benchmarks.emulator import EmulationError, Emulator
+from benchmarks.census.counting import traced
+from benchmarks.census.document import as_json, census, census_cases
+from benchmarks.census.emulator import EmulationError, Emulator
 from model.kernels.store import Store
 from model.kernels.v4_3.booted import Booted
 from model.kernels.v4_3.image import Image

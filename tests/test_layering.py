@@ -14,6 +14,7 @@ LONGEST = 400
 ROOMS = (
     *("model.common", "model.vocabulary", "model.code", "model.compiler", "model.kernels.v4_3"),
     *("benchmarks.__main__", "results.__main__", "plots.__main__"),
+    *("benchmarks.disasm", "benchmarks.timing", "benchmarks.census"),
     *("model.kernels", "model", "benchmarks", "results", "plots"),
 )
 """A file belongs to the first room that it lies in."""
@@ -32,12 +33,22 @@ KNOWS: dict[str, set[str]] = {
         "model.vocabulary",
     },
     "benchmarks": {"model.kernels", "model.code", "model.common", "model.vocabulary"},
+    "benchmarks.timing": {
+        *("benchmarks", "model.kernels", "model.code", "model.common", "model.vocabulary"),
+    },
+    "benchmarks.census": {
+        *("benchmarks", "model.kernels", "model.code", "model.common", "model.vocabulary"),
+    },
+    "benchmarks.disasm": {
+        *("benchmarks", "benchmarks.census", "model.kernels", "model.code", "model.common"),
+        "model.vocabulary",
+    },
     "results": {"model.common", "model.vocabulary"},
     "plots": {"results", "model.common", "model.vocabulary"},
     "plots.__main__": {"plots", "results", "model.common", "model.vocabulary"},
     "results.__main__": {"plots", "results", "model.common", "model.vocabulary"},
     "benchmarks.__main__": {
-        *("benchmarks", "results", "results.__main__"),
+        *("benchmarks", "benchmarks.timing", "results", "results.__main__"),
         *("model.kernels", "model.code", "model.common", "model.vocabulary"),
     },
 }

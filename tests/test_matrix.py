@@ -189,7 +189,7 @@ sys.exit(main([text.replace("OUT", "out") for text in argv]))
         ("results.__main__", ("show", "run.json", "-o", "OUT.md"), 0),
         ("results.__main__", ("report", "run.json", "-o", "OUT.md"), 0),
         ("plots.__main__", (str(CENSUS), "-o", "OUT", "--format", "svg"), 0),
-        ("benchmarks.census", ("--only", ONLY), 2),
+        ("benchmarks.census.__main__", ("--only", ONLY), 2),
     ],
 )
 def test_a_user_without_a_name(name: str, argv: tuple[str, ...], expected: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from benchmarks.scheme import GROUPS, INCIDENTAL, PHASES, SLICES, Cells, Incidental, Scheme
+from benchmarks.timing.scheme import GROUPS, INCIDENTAL, PHASES, SLICES, Cells, Incidental, Scheme
 from model.code.builds import SHARE
 from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 from model.common.errors import FreepathError

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.cases import Case, case_of
-from benchmarks.sampler import CLOCK_DRIFT, PlacedArm, Sampler, faster_half
-from benchmarks.scheme import Scheme
+from benchmarks.timing.sampler import CLOCK_DRIFT, PlacedArm, Sampler, faster_half
+from benchmarks.timing.scheme import Scheme
 from model.common.errors import FreepathError, KernelReportError
 from model.kernels import path_of
 from model.kernels.store import Store

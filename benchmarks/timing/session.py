@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.append import check_append
 from benchmarks.cases import Case
-from benchmarks.collect import collect, dumps, load_suite, mark_dirty, pair_ids
 from benchmarks.conditions import commit
-from benchmarks.options import VIEWS, views
-from benchmarks.partial import Partial
 from benchmarks.progress import progress
-from benchmarks.runner import PairedRunner, benchmark_name
+from benchmarks.timing.append import check_append
+from benchmarks.timing.collect import collect, dumps, load_suite, mark_dirty, pair_ids
+from benchmarks.timing.options import VIEWS, views
+from benchmarks.timing.partial import Partial
+from benchmarks.timing.runner import PairedRunner, benchmark_name
 from benchmarks.units import counted, duration, seconds
 from model.common.command import BAD_INPUT, complain, note, say, spelled
 from model.common.errors import CompileError, FreepathError
@@ -43,7 +43,6 @@ EXPECTED: Final = (Ended, SystemExit, RuntimeError, FreepathError, OSError, Memo
 """What may end a run; anything else is a defect, and is shown as one once the processes are safe."""
 STARTING_S, VALUE_S = 0.6, 0.011
 """Of a process, and of one value of one arm: on Zen 3, and only to say how long it will take."""
-ROOT: Final = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)

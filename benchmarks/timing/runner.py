@@ -2,8 +2,8 @@
 
 pyperf sees the first arm as "the benchmark": its options, worker processes, warm-ups and pipes are untouched.
 The worker also writes a side file, itself a valid pyperf suite, with one run per arm, into the folder of
-`benchmarks.partial`; the parent merges these. Runs of one process share a `pair_id`, and value k of each
-comes from the same block of slices.
+`partial`; the parent merges these. Runs of one process share a `pair_id`, and value k of each comes from the
+same block of slices.
 Only pyperf's public API is used.
 """
 
@@ -20,8 +20,8 @@ import numpy.typing as npt
 import pyperf
 
 from benchmarks.cases import Case
-from benchmarks.collect import dumps
 from benchmarks.conditions import Watch, processor
+from benchmarks.timing.collect import dumps
 from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.common.files import write_new
 from model.vocabulary.formats import RUN

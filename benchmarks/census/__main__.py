@@ -9,20 +9,16 @@ For example:
   python -m benchmarks.census --cpu x86-64-v3 --json -o census.json
 """
 
-import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from model.common.command import Parser, console, leave, run, say, that_fit
 from model.common.files import STANDARD, check_target, write_new
-from model.vocabulary.formats import CENSUS
-from model.vocabulary.scenario import DEFAULTS, Arm, Scenario, base_of
 
 if TYPE_CHECKING:
-    from benchmarks.cases import Case
-    from benchmarks.counting import Counts
+    pass
 
 WIDE: Final = 160
 """Columns when the output is no terminal."""
@@ -54,6 +50,8 @@ def _command(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     if args.output is not None:
         check_target(args.output, replace=args.force)
+    from benchmarks.census.document import as_json, census, census_cases
+
     cases = census_cases(args.only)
     document = census(cases, args.cpu)
     if args.output is not None:
@@ -63,7 +61,7 @@ def _command(argv: Sequence[str]) -> int:
     elif not args.json and args.output != STANDARD:
         show(document)
     if args.mca:
-        from benchmarks.mca import predictions
+        from benchmarks.census.mca import predictions
         from model.kernels.store import Store
 
         for line in predictions(cases, Store(cpu=document["cpu"]), args.mca):
@@ -88,76 +86,6 @@ def _parser() -> Parser:
         help="add llvm-mca's predicted cycles, if installed",
     )
     return parser
-
-
-def census_cases(only: str = "") -> "list[Case]":
-    """Cases that counting tells apart: not by memory size, order, entry, or the share of a mix.
-
-    Raises
-    ------
-    SelectionError
-        Also when none is left.
-    """
-    from benchmarks.cases import SelectionError, select
-
-    cases = [
-        case for case in select(only) if case.scenario.entry == "__free_pages" and not case.scenario.mixed
-    ]
-    if not cases:
-        raise SelectionError(
-            f"--only '{only}' leaves nothing to count: one page is followed through __free_pages, so mixes "
-            "and other entries have no census of their own"
-        )
-    return cases
-
-
-def census(cases: "Sequence[Case]", cpu: str = "") -> dict[str, Any]:
-    """Count every arm of every case; the document of design.md section 7."""
-    from importlib.metadata import version
-
-    from benchmarks.counting import count_case
-    from model.kernels.store import DEFAULT_CPU, Store
-
-    cpu = cpu or DEFAULT_CPU
-    store = Store(cpu=cpu)
-    store.ensure([image for case in cases for image in case.images()])
-    arms = [entry for case in cases for entry in _entries(case, count_case(case, store))]
-    return {"schema": CENSUS, "cpu": cpu, "numba": version("numba"), "arms": arms}
-
-
-def _entries(case: "Case", counted: "dict[Arm, dict[str, Counts]]") -> Iterator[dict[str, Any]]:
-    for arm, figures in counted.items():
-        base = counted[base_of(arm, case.arms)]
-        for name, counts in figures.items():
-            yield {
-                **_axes(case.scenario, arm),
-                "free": name,
-                **counts.document(),
-                "over_base": counts.over(base[name]),
-            }
-
-
-def _axes(scenario: "Scenario", arm: "Arm") -> dict[str, str]:
-    axes = scenario.axes
-    names = ("memcg", "page_kind", "depth", "checks")
-    return {
-        "variant": arm.variant,
-        "gate": arm.gate,
-        **{name: axes[name] for name in names},
-        **_unusual(axes),
-    }
-
-
-def _unusual(axes: dict[str, str]) -> dict[str, str]:
-    """Kernel and path, where they are not those of the files that do not say."""
-    return {name: axes[name] for name in ("kernel", "path") if axes[name] != DEFAULTS[name]}
-
-
-def as_json(document: dict[str, Any]) -> str:
-    """One line per arm, so that a difference between two files is a line."""
-    head = json.dumps({name: value for name, value in document.items() if name != "arms"})
-    arms = ",\n".join(json.dumps(arm, separators=(",", ":")) for arm in document["arms"])
-    return f'{head[:-1]}, "arms": [\n{arms}\n]}}\n'
 
 
 def show(document: dict[str, Any]) -> None:

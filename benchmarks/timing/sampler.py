@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.cases import Case
-from benchmarks.scheme import Scheme
+from benchmarks.timing.scheme import Scheme
 from model.code.builds import Builds
 from model.code.placement import Trampoline
 from model.common.errors import FreepathError, KernelReportError

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.cases import NAMES
-from benchmarks.scheme import INCIDENTAL, PHASES, Scheme
+from benchmarks.timing.scheme import INCIDENTAL, PHASES, Scheme
 from benchmarks.units import check_margin, seconds
 from model.common.command import Parser
 from model.common.errors import UsageError

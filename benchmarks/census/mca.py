@@ -10,8 +10,8 @@ from typing import Any, Final
 import capstone
 
 from benchmarks.cases import Case
-from benchmarks.counting import traced
-from benchmarks.emulator import Trace
+from benchmarks.census.counting import traced
+from benchmarks.census.emulator import Trace
 from model.common.errors import FreepathError
 from model.kernels.store import Store
 from model.vocabulary.scenario import base_of

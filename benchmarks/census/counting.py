@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.cases import Case, SelectionError
-from benchmarks.emulator import Access, Emulator, Trace
+from benchmarks.census.emulator import Access, Emulator, Trace
 from model.code.placement import Placement
 from model.kernels import path_of
 from model.kernels.store import Store

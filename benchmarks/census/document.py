@@ -1,0 +1,75 @@
+"""The census of some cases: exactly what freeing one page executes, for every arm."""
+
+import json
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from benchmarks.cases import Case, SelectionError, select
+from benchmarks.census.counting import Counts, count_case
+from model.kernels.store import DEFAULT_CPU, Store
+from model.vocabulary.formats import CENSUS
+from model.vocabulary.scenario import DEFAULTS, Arm, Scenario, base_of
+
+
+def census_cases(only: str = "") -> list[Case]:
+    """Cases that counting tells apart: not by memory size, order, entry, or the share of a mix.
+
+    Raises
+    ------
+    SelectionError
+        Also when none is left.
+    """
+    cases = [
+        case for case in select(only) if case.scenario.entry == "__free_pages" and not case.scenario.mixed
+    ]
+    if not cases:
+        raise SelectionError(
+            f"--only '{only}' leaves nothing to count: one page is followed through __free_pages, so mixes "
+            "and other entries have no census of their own"
+        )
+    return cases
+
+
+def census(cases: Sequence[Case], cpu: str = "") -> dict[str, Any]:
+    """Count every arm of every case; the document `freepath.census/1`."""
+    cpu = cpu or DEFAULT_CPU
+    store = Store(cpu=cpu)
+    store.ensure([image for case in cases for image in case.images()])
+    arms = [entry for case in cases for entry in _entries(case, count_case(case, store))]
+    return {"schema": CENSUS, "cpu": cpu, "numba": version("numba"), "arms": arms}
+
+
+def _entries(case: Case, counted: dict[Arm, dict[str, Counts]]) -> Iterator[dict[str, Any]]:
+    for arm, figures in counted.items():
+        base = counted[base_of(arm, case.arms)]
+        for name, counts in figures.items():
+            yield {
+                **_axes(case.scenario, arm),
+                "free": name,
+                **counts.document(),
+                "over_base": counts.over(base[name]),
+            }
+
+
+def _axes(scenario: Scenario, arm: Arm) -> dict[str, str]:
+    axes = scenario.axes
+    names = ("memcg", "page_kind", "depth", "checks")
+    return {
+        "variant": arm.variant,
+        "gate": arm.gate,
+        **{name: axes[name] for name in names},
+        **_unusual(axes),
+    }
+
+
+def _unusual(axes: dict[str, str]) -> dict[str, str]:
+    """Kernel and path, where they are not those of the files that do not say."""
+    return {name: axes[name] for name in ("kernel", "path") if axes[name] != DEFAULTS[name]}
+
+
+def as_json(document: dict[str, Any]) -> str:
+    """One line per arm, so that a difference between two files is a line."""
+    head = json.dumps({name: value for name, value in document.items() if name != "arms"})
+    arms = ",\n".join(json.dumps(arm, separators=(",", ":")) for arm in document["arms"])
+    return f'{head[:-1]}, "arms": [\n{arms}\n]}}\n'
