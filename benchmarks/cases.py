@@ -7,11 +7,11 @@ from typing import Final
 
 from model.code.image import Spec
 from model.common.errors import FreepathError
-from model.kernels import FOLDERS, kernels, path_of
+from model.kernels import VERSIONS, kernels, path_of
 from model.kernels.kernel import Kernel, Path
 from model.vocabulary.scenario import AXES, DEFAULTS, GATES, Arm, Scenario
 
-DEFAULT_KERNEL: Final = next(iter(FOLDERS))
+DEFAULT_KERNEL: Final = VERSIONS[0]
 
 
 class SelectionError(FreepathError):

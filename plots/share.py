@@ -1,6 +1,5 @@
 """Overhead against the share of flagged pages, evenly spread or at random: what prediction makes of it."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,7 +12,6 @@ from results.load import Run
 READS: Final = "run"
 ALT: Final = "Overhead against the share of flagged pages, evenly spread and at random."
 NEEDS: Final = "python -m benchmarks --only 'memcg=on-idle,page_kind=flagged*,v1,keyfirst' -o FILE"
-MIX: Final = re.compile(r"flagged-(\d{1,2})-(periodic|random)")
 SHOWN: Final = {
     ("v1", "jump-label"): ("#0072B2", "o"),
     ("v1", "memory-flag"): ("#56B4E9", "D"),
@@ -24,7 +22,7 @@ SHOWN: Final = {
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     """Periodic beside random; None unless mixes were measured."""
     found = [group for group in groups if _share(group) is not None]
-    if len(found) < 2 or not any("-" in group.scenario.axes["page_kind"] for group in found):
+    if len(found) < 2 or all(group.scenario.axes["share"] == "100" for group in found):
         return None
     figure, axes = new_figure(1, 2, 3.8, sharey=True)
     for panel, spread in zip(axes[0], ("periodic", "random"), strict=True):
@@ -62,9 +60,8 @@ def _share(group: Group) -> tuple[float, str] | None:
     )
     if axes["memcg"] != "on-idle" or not usual:
         return None
-    mix = MIX.fullmatch(axes["page_kind"])
-    if mix:
-        return float(mix[1]), mix[2]
+    if axes["page_kind"] == "flagged" and axes["share"] != "100":
+        return float(axes["share"]), axes["spread"]
     pure = {"plain": 0.0, "flagged": 100.0}.get(axes["page_kind"])
     return None if pure is None else (pure, "both")
 

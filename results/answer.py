@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from model.vocabulary.formats import ANSWER
 from model.vocabulary.margin import Margin
+from model.vocabulary.scenario import MemcgState, Scenario
 from results.analysis import Cell, Group, analyse
 from results.claims import Answer
 from results.cpus import processor_line
@@ -21,8 +22,7 @@ from results.show import cell_document, run_facts
 
 QUESTION: Final = "What does one PageKmem() test cost a page that is freed?"
 WIDTH: Final = 79
-PLAIN: Final = "plain/warm/sequential/pcp"
-STATES: Final = ("on-idle", "off", "disabled", "on-active")
+STATES: Final[tuple[MemcgState, ...]] = ("on-idle", "off", "disabled", "on-active")
 """Memcg states, the one that the answer is about first."""
 LATER: Final = (
     (Arm("keyfirst", "jump-label"), "key first, as merged in v4.8"),
@@ -56,8 +56,8 @@ def cells(run: Run, margin: Margin) -> list[Line]:
     """The cells that answer, the one that counts most first; empty when the run has none of them."""
     groups = {group.scenario.name: group for group in analyse(run, margin)}
     wanted: list[tuple[str, Sequence[Arm], str]]
-    wanted = [(f"{state}/{PLAIN}", V1, f"memcg {state}") for state in STATES]
-    wanted += [(f"{STATES[0]}/{PLAIN}", (arm,), about) for arm, about in LATER]
+    wanted = [(Scenario(state).name, V1, f"memcg {state}") for state in STATES]
+    wanted += [(Scenario(STATES[0]).name, (arm,), about) for arm, about in LATER]
     return [
         Line(about, cell, groups[name].busy, _cell(groups[name], TWINS))
         for name, arms, about in wanted

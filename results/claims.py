@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from model.vocabulary import formats
 from model.vocabulary.margin import Margin
+from model.vocabulary.scenario import MemcgState, PageKind, Scenario
 from results.analysis import Cell, Group, analyse, looks_of
 from results.compare import is_census
 from results.estimate import Levels, Overhead, overhead
@@ -42,11 +43,12 @@ class Data:
 
     def __init__(self, run: Run, census: dict[str, Any], margin: Margin) -> None:
         self.margin, self.census = margin, census
-        self.groups = {group.scenario.name: group for group in analyse(run, margin)}
+        self.groups = analyse(run, margin)
 
-    def group(self, memcg: str, kind: str = "plain", rest: str = "warm/sequential/pcp") -> Group | None:
-        """A scenario's group, or None when it was not measured."""
-        return self.groups.get(f"{memcg}/{kind}/{rest}")
+    def group(self, memcg: MemcgState, kind: PageKind = "plain") -> Group | None:
+        """A scenario's group, or None when it was not measured: with usual values of all other axes."""
+        wanted = Scenario(memcg, kind).axes
+        return next((group for group in self.groups if group.scenario.axes == wanted), None)
 
     def cell(self, group: Group | None, variant: str) -> Cell | None:
         """A variant's cell, with the jump label where it has several gates."""
@@ -87,7 +89,8 @@ def missing(number: str, claim: str, what: str, command: str) -> Answer:
 def overhead_on_all_kernels(data: Data) -> Answer:
     """C1: v1 costs with memcg off, disabled and on-idle."""
     claim = "the test adds overhead to all kernels, even without memcg"
-    cells = {state: data.cell(data.group(state), "v1") for state in ("off", "disabled", "on-idle")}
+    states: tuple[MemcgState, ...] = ("off", "disabled", "on-idle")
+    cells = {state: data.cell(data.group(state), "v1") for state in states}
     if not all(cells.values()):
         return missing("C1", claim, "v1 in every memcg state", "python -m benchmarks --quick -o FILE")
     found = {state: cell.judgement.verdict for state, cell in cells.items() if cell}
@@ -180,14 +183,19 @@ def mostly_a_load(data: Data) -> Answer:
     return _exactly(data, "C4", "for most pages a load and a comparison", rows, {LOAD: 1})
 
 
+VARIED: Final = frozenset({"memory", "order", "checks"})
+"""Axes over which C5 is judged."""
+
+
 def read_anyway(data: Data) -> Answer:
     """C5: v1 beside the check is negligible, wherever the run measured it."""
     claim = "_mapcount is read by free_pages_check anyway, so the overhead is negligible"
+    usual = Scenario("on-idle").axes
     found = {
-        name: cell
-        for name, group in data.groups.items()
-        if name.startswith("on-idle/plain/") and name.count("/") <= 5 and "/pcp" in name
-        if group.scenario.axes["entry"] == "__free_pages" and (cell := data.cell(group, "v1"))
+        group.scenario.name: cell
+        for group in data.groups
+        if all(group.scenario.axes[axis] == usual[axis] for axis in usual.keys() - VARIED)
+        and (cell := data.cell(group, "v1"))
     }
     beside = {name: cell for name, cell in found.items() if cell.scenario.axes["checks"] == "on"}
     if not beside:

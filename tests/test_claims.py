@@ -124,8 +124,7 @@ def test_arms_that_no_process_shares_are_not_compared(
 
 def test_looks_narrow_the_paired_claims_too(tmp_path: Path) -> None:
     """C2 and C6 compare arms with one another: each look's share of the error holds there as well."""
-    flagged = ("on-idle", "flagged", Arm("v1", "none"), Arm("v1", "jump-label"))
-    off = ("off", "plain", Arm("v1", "none"), Arm("v1-ifdef", "none"))
+    v1 = Arm("v1", "none")
     widths: dict[int, list[float]] = {}
     for looks in (0, 3):
         data = quick()
@@ -133,8 +132,11 @@ def test_looks_narrow_the_paired_claims_too(tmp_path: Path) -> None:
             for each in bench["runs"]:
                 each["metadata"] |= {"looks": looks} if looks else {}
         read = claims.Data(load(runfile.write(tmp_path / "run.json", data)), REFERENCE, MARGIN)
-        for state, kind, arm, reference in (flagged, off):
-            between = read.between(read.group(state, kind), arm, reference)
+        for group, reference in (
+            (read.group("on-idle", "flagged"), Arm("v1", "jump-label")),
+            (read.group("off"), Arm("v1-ifdef", "none")),
+        ):
+            between = read.between(group, v1, reference)
             assert between is not None and between[1].ci95_corrected is not None
             low, high = between[1].ci95_corrected
             widths.setdefault(looks, []).append(high - low)

@@ -4,10 +4,10 @@ from importlib import import_module
 from typing import Final
 
 from model.kernels.kernel import Kernel, Path
-from model.vocabulary.scenario import Scenario
+from model.vocabulary.scenario import AXES, Scenario
 
-FOLDERS: Final = {"v4.3": "v4_3"}
-"""Version -> its folder. Another version is one more entry."""
+VERSIONS: Final = AXES["kernel"]
+"""What is modelled. A version's folder has its name, with `_` for `.`."""
 
 
 def kernel_called(version: str) -> Kernel:
@@ -15,15 +15,20 @@ def kernel_called(version: str) -> Kernel:
 
     Raises
     ------
-    KeyError
+    ModuleNotFoundError
+        For a version that is not modelled.
     """
-    kernel: Kernel = import_module(f"model.kernels.{FOLDERS[version]}.kernel").KERNEL
+    kernel: Kernel = import_module(f"model.kernels.{_folder_of(version)}.kernel").KERNEL
     return kernel
+
+
+def _folder_of(version: str) -> str:
+    return version.replace(".", "_")
 
 
 def kernels() -> list[Kernel]:
     """Every version, in the order of the list."""
-    return [kernel_called(version) for version in FOLDERS]
+    return [kernel_called(version) for version in VERSIONS]
 
 
 def path_of(scenario: Scenario) -> Path:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from model.kernels.v4_3.variants import variant_called
-from model.vocabulary.scenario import Checks
+from model.vocabulary.scenario import Checks, KernelVersion
 
-KERNEL_NAME = "v4.3"
+KERNEL_NAME: KernelVersion = "v4.3"
 PATCHED = "free_pages_prepare"
 """The function that holds the patch point in every variant."""
 Marks = Literal["never", "always", "charged", "memcg-data"]

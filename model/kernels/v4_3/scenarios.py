@@ -2,23 +2,30 @@
 
 from typing import Final
 
-from model.vocabulary.scenario import AXES, DEFAULTS, MemcgState, Scenario
+from model.kernels.v4_3.image import KERNEL_NAME
+from model.vocabulary.scenario import AXES, DEFAULTS, MemcgState, PageKind, Scenario
 
 UNCHARGED: Final[tuple[MemcgState, ...]] = ("off", "disabled", "on-idle", "on-active")
 """Memcg states in which a plain page is the headline."""
 
-PLAIN: Final = [Scenario(memcg) for memcg in UNCHARGED]
-HEADLINE: Final = [*PLAIN, Scenario("on-charged", "charged")]
+
+def scenario_of(memcg: MemcgState, kind: PageKind = "plain") -> Scenario:
+    """A scenario of this version."""
+    return Scenario(memcg, kind, kernel=KERNEL_NAME)
+
+
+PLAIN: Final = [scenario_of(memcg) for memcg in UNCHARGED]
+HEADLINE: Final = [*PLAIN, scenario_of("on-charged", "charged")]
 """One scenario per memcg state."""
 
-_ON_IDLE: Final = Scenario("on-idle")
-QUICK: Final = [*HEADLINE, Scenario("on-idle", "flagged"), _ON_IDLE.but(checks="deferred")]
+_ON_IDLE: Final = scenario_of("on-idle")
+QUICK: Final = [*HEADLINE, scenario_of("on-idle", "flagged"), _ON_IDLE.but(checks="deferred")]
 """The headline, and what claims C2 and C5 need besides."""
 SCENARIOS: Final = [
     *HEADLINE,
-    Scenario("on-charged"),
-    *(Scenario(memcg, "flagged") for memcg in UNCHARGED),
-    *(Scenario(memcg, "anon") for memcg in ("off", "on-idle")),
+    scenario_of("on-charged"),
+    *(scenario_of(memcg, "flagged") for memcg in UNCHARGED),
+    *(scenario_of(memcg, "anon") for memcg in ("off", "on-idle")),
     *(scenario.but(depth="prepare") for scenario in PLAIN[::2]),
     *(scenario.but(depth="full") for scenario in PLAIN[::2]),
     *(scenario.but(checks="deferred") for scenario in PLAIN[::2]),
