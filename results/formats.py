@@ -16,6 +16,7 @@ from typing import Any, Final
 import jsonschema_rs
 
 from model.common.command import printable
+from model.vocabulary.scenario import AXES
 
 SCHEMAS: Final = Path(__file__).parent / "schemas"
 MADE_BY: Final = {
@@ -44,7 +45,19 @@ BASE: Final = "freepath:///"
 def schema(name: str) -> dict[str, Any]:
     """The schema of a format."""
     document: dict[str, Any] = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
+    _fill_in_axes(document)
     return document
+
+
+def _fill_in_axes(node: Any) -> None:
+    """Where a schema asks for them by `x-axes`: an axis is declared once, and not here."""
+    if not isinstance(node, dict):
+        return
+    for part in node.values():
+        _fill_in_axes(part)
+    if "x-axes" in node:
+        node["required"] = [*node["required"], *AXES]
+        node["properties"] = {axis: {"type": "string"} for axis in AXES} | node["properties"]
 
 
 @cache
