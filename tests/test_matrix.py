@@ -163,7 +163,7 @@ def test_a_report_with_odd_surroundings_has_its_figures(files: dict[str, str], t
     """All that its data allow."""
     odd = {**C, "HOME": "/dev/null", "MPLBACKEND": "nonsense"}
     status, _, err = met("report.html", files, tmp_path, **odd)
-    assert status == 0 and (tmp_path / "report.html").read_text("utf-8").count("<img") == 6
+    assert status == 0 and (tmp_path / "report.html").read_text("utf-8").count("<img") >= 6
     assert err == ""  # a figure that its data do not allow is no failure
 
 
