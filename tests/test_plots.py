@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from model.vocabulary.margin import Margin
+from results.analysis import analyse
+from results.load import load
 from tests import runfile
 from tests.command import refused, run
 
@@ -91,3 +94,26 @@ def test_a_strangers_text_is_no_mathematics(tmp_path: Path) -> None:
     data = runfile.document(freepath_command=r"python $\badcommand{$ -o x.json")
     file = runfile.write(tmp_path / "run.json", data)
     assert run("plots", str(file), "--format", "svg").returncode == 0
+
+
+def test_bars_end_where_the_intervals_do_and_rows_stand_in_order(file: Path) -> None:
+    """What the headline draws, not only that it draws: value, both ends, and the row of each arm."""
+    from plots.drawing import figures
+
+    module = figures("run")["headline"]
+    read = load(file)
+    groups = analyse(read, Margin(1.0, percent=True))
+    figure = module.draw(read, groups)
+    panels = module.panels(groups)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    for axes, group in zip(figure.axes, panels, strict=False):
+        drawn = {}
+        for bars in axes.containers:
+            (value,), (row,) = bars.lines[0].get_data()
+            ends = bars.lines[2][0].get_segments()[0][:, 0]
+            drawn[names[round(row)], value] = tuple(ends)
+        wanted = {(c.overhead.arm.variant, c.overhead.ns): c.judgement.ci95 for c in module.shown(group)}
+        assert drawn.keys() == wanted.keys()
+        for key, ends in drawn.items():
+            assert ends == pytest.approx(wanted[key])
+    assert names == list(dict.fromkeys(c.overhead.arm.variant for g in panels for c in module.shown(g)))
