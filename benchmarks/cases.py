@@ -9,7 +9,7 @@ from model.code.image import Spec
 from model.common.errors import FreepathError
 from model.kernels import VERSIONS, kernels, path_of
 from model.kernels.kernel import Kernel, Path
-from model.vocabulary.scenario import AXES, DEFAULTS, GATES, Arm, Scenario
+from model.vocabulary.scenario import AXES, GATES, Arm, Scenario
 
 DEFAULT_KERNEL: Final = VERSIONS[0]
 
@@ -24,6 +24,14 @@ NAMES: Final[Mapping[str, Sequence[str]]] = {
     **AXES,
 }
 """What `--only` can choose by, and the values of each."""
+
+
+def _mix(scenario: Scenario) -> str:
+    return f"{scenario.page_kind}-{scenario.share}-{scenario.spread}"
+
+
+MIXES: Final = frozenset(_mix(s) for kernel in kernels() for s in kernel.scenarios if s.mixed)
+"""Mixes as kinds of page, which is how they were called."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +97,13 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
         terms["memory"] = ["*"] if memory == "all" else [_known("memory", size) for size in memory.split(",")]
     terms.setdefault("memory", ["warm"])
     terms.setdefault("kernel", [DEFAULT_KERNEL])
-    if (
-        "page_kind" in terms
-        and not {"share", "spread"} & terms.keys()
-        and "*" not in "".join(terms["page_kind"])
-    ):
-        terms["share"] = [DEFAULTS["share"]]  # a kind by its name means pages that are all of it
     named = {axis for axis in terms if axis not in ("variant", "gate", "memory", "kernel")}
     headline = quick and not named and terms["memory"] == ["warm"]
     cases = []
     for kernel in kernels():
         for scenario in kernel.quick if headline else kernel.scenarios:
-            if all(_matches(scenario.axes[axis], globs) for axis, globs in terms.items() if axis in AXES):
+            wanted = (_matches(_value(scenario, axis, terms), terms[axis]) for axis in terms if axis in AXES)
+            if all(wanted):
                 arms = [a for a in path_of(scenario).arms(scenario) if _wanted(kernel, a, terms, quick)]
                 if any(_matches(arm.variant, terms.get("variant", "*")) for arm in arms):
                     cases.append(Case(scenario, tuple(arms)))
@@ -116,21 +119,24 @@ def _parse(only: str) -> dict[str, list[str]]:
         axis = axis or "variant"
         if axis not in NAMES:
             raise SelectionError(f"--only: no axis is called '{axis}'; there are {', '.join(NAMES)}")
-        for name, value in _modern(axis, glob):
-            terms.setdefault(name, []).append(_known(name, value))
+        terms.setdefault(axis, []).append(_known(axis, glob))
     return terms
 
 
-def _modern(axis: str, glob: str) -> list[tuple[str, str]]:
-    """A mix as it was called until axis `share` came: `page_kind=flagged-10-random`."""
-    parts = glob.split("-")
-    if axis != "page_kind" or len(parts) != 3:
-        return [(axis, glob)]
-    return list(zip((axis, "share", "spread"), parts, strict=True))
+def _value(scenario: Scenario, axis: str, terms: Mapping[str, object]) -> str:
+    """What a glob is matched with.
+
+    Until axes `share` and `spread` came, a mix was a kind of page, and where they are not named it still is:
+    `page_kind=flagged` means pages that are all flagged, `flagged-10-random` and `flagged*` what they did.
+    """
+    if axis == "page_kind" and scenario.mixed and not {"share", "spread"} & terms.keys():
+        return _mix(scenario)
+    return scenario.axes[axis]
 
 
 def _known(axis: str, glob: str) -> str:
-    if not any(fnmatchcase(value, glob) for value in NAMES[axis]):
+    values = {*NAMES[axis], *(MIXES if axis == "page_kind" else ())}
+    if not any(fnmatchcase(value, glob) for value in values):
         raise SelectionError(f"no {axis} matches '{glob}'; there are {', '.join(NAMES[axis])}")
     return glob
 

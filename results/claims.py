@@ -261,7 +261,7 @@ def answers(run: Run, census: Path | None, margin: Margin) -> list[Answer]:
 
 
 def as_json(found: Sequence[Answer]) -> str:
-    """The document of design.md section 7."""
+    """The document `freepath.claims/1`: docs/format.md."""
     return (
         json.dumps({"schema": formats.CLAIMS, "claims": [asdict(answer) for answer in found]}, indent=2)
         + "\n"

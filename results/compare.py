@@ -279,7 +279,7 @@ def exit_status(changes: Sequence[Change], *, strict: bool = False) -> int:
 
 
 def as_json(changes: Sequence[Change], *, strict: bool = False) -> str:
-    """The document of design.md section 7."""
+    """The document `freepath.compare/1`: docs/format.md."""
     rows = [
         {
             "cell": change.cell,

@@ -106,7 +106,7 @@ print(len(select("my-check,memcg=on-idle")[0].arms))
 
 
 def test_the_run_carries_its_metadata(measured: Path) -> None:
-    """What design.md section 7 asks for, and pairs that fit."""
+    """What docs/format.md asks for, and pairs that fit."""
     read: Run = load(measured)
     (scenario,) = read.scenarios
     assert scenario.name == "on-idle/plain/warm/sequential/pcp"

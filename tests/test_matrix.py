@@ -182,6 +182,7 @@ sys.exit(main([text.replace("OUT", "out") for text in argv]))
 """
 
 
+# setuid() needs root, as CI has it; elsewhere there is no way to try.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user that does not exist")
 @pytest.mark.parametrize(
     ("name", "argv", "expected"),

@@ -11,14 +11,15 @@ from model.kernels.v4_3.booted import Booted
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.oracle import Oracle
 from model.kernels.v4_3.page import MEMCG_DATA_KMEM, PG, STRUCT_PAGE, Bad, Mapcount
+from model.kernels.v4_3.path import FreePath
 from model.kernels.v4_3.zone import MAX_ORDER, MIGRATE_PCPTYPES, MIGRATE_TYPES
-from model.vocabulary.scenario import Checks, Gate, MemcgState
+from model.vocabulary.scenario import Checks, MemcgState, Scenario
 
 PAGES = 2048
 MEMORY_LIMIT = 200
 """Low enough for allocations to hit it."""
 
-Subject = tuple[str, Gate, MemcgState, Checks]
+Subject = tuple[str, str, MemcgState, Checks]
 SUBJECTS: list[Subject] = [
     ("base", "none", "off", "on"),
     ("base", "jump-label", "on-active", "on"),
@@ -35,6 +36,12 @@ SUBJECTS: list[Subject] = [
     ("keyfirst", "memory-flag", "on-charged", "on"),
     ("memcg-data", "jump-label", "on-charged", "on"),
     ("load-compare-store", "none", "on-idle", "on"),
+]
+NAMED = {variant for variant, *_ in SUBJECTS}
+SUBJECTS += [
+    (arm.variant, arm.gate, "on-charged", "on")
+    for arm in FreePath().arms(Scenario("on-charged"))
+    if arm.variant not in NAMED  # one that was added since, say
 ]
 
 Block = tuple[int, int, bool, bool]

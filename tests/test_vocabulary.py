@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cases import select
 from model.vocabulary.scenario import AXES, DEFAULTS, Arm, Scenario, axes_of, base_of, name_of
 from results.load import load
 from tests import runfile
@@ -45,3 +46,21 @@ def test_an_arm_is_compared_with_the_base_of_its_gate() -> None:
     """Else with the first base."""
     arms = [Arm("base", "jump-label"), Arm("base", "none"), Arm("v1", "none"), Arm("nop", "memory-flag")]
     assert [base_of(arm, arms).gate for arm in arms] == ["jump-label", "none", "none", "jump-label"]
+
+
+@pytest.mark.parametrize(
+    ("only", "count"),
+    [
+        ("page_kind=flagged", 1),
+        ("page_kind=flagged*", 7),
+        ("page_kind=flagged-*", 6),
+        ("page_kind=flagged-10-*", 2),
+        ("page_kind=flagged-*-random", 3),
+        ("page_kind=flagged-50-periodic", 1),
+        ("page_kind=flagged,share=10", 2),
+        ("spread=random", 3),
+    ],
+)
+def test_a_mix_is_chosen_by_its_axes_and_as_it_was(only: str, count: int) -> None:
+    """Until they came it was a kind of page; those commands choose what they did."""
+    assert len(select(f"memcg=on-idle,{only},v1")) == count
