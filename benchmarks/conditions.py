@@ -83,9 +83,9 @@ def processor(
     facts: dict[str, str] = {}
     for block in blocks:
         pairs = (line.partition(":") for line in block.splitlines())
-        found = {name.strip(): value.strip() for name, _, value in pairs}
-        if found.get("processor") == str(number) or not facts:
-            facts = {ours: found.get(theirs, "unknown") for ours, theirs in IDENTITY.items()}
+        fields = {name.strip(): value.strip() for name, _, value in pairs}
+        if fields.get("processor") == str(number) or not facts:
+            facts = {name: fields.get(field, "unknown") for name, field in IDENTITY.items()}
     return facts | {"cpu_core_type": core_type(number, system)}
 
 

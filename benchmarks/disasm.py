@@ -74,8 +74,8 @@ def _arm(scenario: Scenario, name: str, gate: str | None) -> Arm:
     if not arms:
         from benchmarks.cases import SelectionError
 
-        there = ", ".join(arm.name for arm in path_of(scenario).arms(scenario))
-        raise SelectionError(f"no arm {name} in {scenario.name}; there are {there}")
+        names = ", ".join(arm.name for arm in path_of(scenario).arms(scenario))
+        raise SelectionError(f"no arm {name} in {scenario.name}; there are {names}")
     return arms[0]
 
 
@@ -115,10 +115,10 @@ class Listing:
 
     def lines(self, function: str) -> Iterator[tuple[str, str, str, bool]]:
         """Mark, text, remark, and whether it ran, of every instruction."""
-        ours, theirs = self._decoded(self.placement, function), self._decoded(self.reference, function)
-        changed = _changed(list(map(self._shape, theirs)), list(map(self._shape, ours)))
+        listing, reference = self._decoded(self.placement, function), self._decoded(self.reference, function)
+        changed = _changed(list(map(self._shape, reference)), list(map(self._shape, listing)))
         sites = {site.code: site for site in self.placement.sites}
-        for number, instruction in enumerate(ours):
+        for number, instruction in enumerate(listing):
             remark = ", ".join(dict.fromkeys(self.touched.get(instruction.address, [])))
             if instruction.address in sites:
                 site = sites[instruction.address]
@@ -153,10 +153,12 @@ class Listing:
         return f"{instruction.mnemonic} {instruction.op_str}"
 
 
-def _changed(theirs: list[str], ours: list[str]) -> set[int]:
+def _changed(reference: list[str], listing: list[str]) -> set[int]:
     """Indices of our instructions that base does not have."""
     changed: set[int] = set()
-    for tag, _, _, start, end in difflib.SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
+    for tag, _, _, start, end in difflib.SequenceMatcher(
+        None, reference, listing, autojunk=False
+    ).get_opcodes():
         if tag in ("replace", "insert"):
             changed.update(range(start, end))
     return changed

@@ -77,8 +77,8 @@ def ranges(numbers: Sequence[int]) -> str:
     """Inverse of `numbers_of`."""
     parts = []
     for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
-        found = [number for _, number in run]
-        parts.append(str(found[0]) if len(found) == 1 else f"{found[0]}-{found[-1]}")
+        block = [number for _, number in run]
+        parts.append(str(block[0]) if len(block) == 1 else f"{block[0]}-{block[-1]}")
     return ",".join(parts)
 
 
@@ -209,14 +209,14 @@ def _limits() -> Iterator[Finding]:
 
 def show(as_json: bool) -> int:
     """Print the findings; returns the exit status: 0, for a disturbed machine can measure too."""
-    found = list(findings())
+    rows = list(findings())
     if as_json:
-        say(json.dumps([asdict(finding) for finding in found], indent=2) + "\n")
+        say(json.dumps([asdict(finding) for finding in rows], indent=2) + "\n")
         return 0
     from rich.table import Table
 
     table = Table("", "what", "value", "what to do")
-    for finding in found:
+    for finding in rows:
         mark = "!" if finding.disturbs else ""
         table.add_row(mark, finding.name, finding.value, finding.advice if finding.disturbs else "")
     with console(140) as printed:

@@ -27,11 +27,11 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     floor_band(panel, group)
     rng = np.random.default_rng(0)
     for row, cell in enumerate(group.cells):
-        one = cell.overhead
-        colour, marker, fill = SERIES.get(one.arm.gate, OTHER)
-        heights = row + 0.5 * (rng.random(len(one.per_process)) - 0.5)
-        panel.plot(one.per_process, heights, marker, color=colour, fillstyle=fill, markersize=4)
-        panel.plot([one.ns, one.ns], [row - 0.36, row + 0.36], color="black", linewidth=1.4)
+        overhead = cell.overhead
+        colour, marker, fill = SERIES.get(overhead.arm.gate, OTHER)
+        heights = row + 0.5 * (rng.random(len(overhead.per_process)) - 0.5)
+        panel.plot(overhead.per_process, heights, marker, color=colour, fillstyle=fill, markersize=4)
+        panel.plot([overhead.ns, overhead.ns], [row - 0.36, row + 0.36], color="black", linewidth=1.4)
     panel.set_yticks(range(len(group.cells)), [cell.overhead.arm.name for cell in group.cells])
     panel.invert_yaxis()
     panel.set_xlabel("overhead, ns per page")

@@ -26,13 +26,13 @@ def panels(groups: Sequence[Group]) -> list[Group]:
         "checks": "on",
         "entry": "__free_pages",
     }
-    found = {}
+    by_kind = {}
     for group in groups:
         axes = group.scenario.axes
         kind = "charged" if axes["memcg"] == "on-charged" else "plain"
         if axes["page_kind"] == kind and all(axes[name] == value for name, value in wanted.items()):
-            found[axes["memcg"]] = group
-    return [found[state] for state in STATES if state in found]
+            by_kind[axes["memcg"]] = group
+    return [by_kind[state] for state in STATES if state in by_kind]
 
 
 def shown(group: Group) -> list[Cell]:
@@ -52,11 +52,11 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     for panel, group in zip(axes[0], chosen, strict=True):
         floor_band(panel, group)
         for row, name in enumerate(names):
-            here = sorted(
+            drawn = sorted(
                 (c for c in shown(group) if c.overhead.arm.variant == name), key=lambda c: c.overhead.arm.gate
             )
-            for at, cell in enumerate(here):
-                point(panel, cell, row + (at - (len(here) - 1) / 2) * 0.3)
+            for at, cell in enumerate(drawn):
+                point(panel, cell, row + (at - (len(drawn) - 1) / 2) * 0.3)
         kind = group.scenario.axes["page_kind"]
         panel.set_title(f"memcg {group.scenario.axes['memcg']}\n{kind}, base {group.base_ns:.1f} ns")
         panel.set_xlabel("overhead, ns per page")

@@ -18,31 +18,31 @@ MOST_TICKS: Final = 4
 """Labels of date and commit below a panel."""
 
 
-def draw(found: Sequence[Series]) -> Figure | None:
+def draw(histories: Sequence[Series]) -> Figure | None:
     """Small panels, one per cell; None without two runs of any cell."""
-    known = [one for one in found if len(one.points) > 1 and "base-twin" not in one.cell]
-    chosen = sorted(known, key=lambda one: (-len(one.changes), -len(one.points)))[:MOST]
+    known = [series for series in histories if len(series.points) > 1 and "base-twin" not in series.cell]
+    chosen = sorted(known, key=lambda series: (-len(series.changes), -len(series.points)))[:MOST]
     if not chosen:
         return None
     rows = -(-len(chosen) // COLUMNS)
     figure, axes = new_figure(rows, COLUMNS, 0.8 + 1.7 * rows)
-    for panel, one in zip(axes.flat, chosen, strict=False):
-        places = range(len(one.points))
-        values = [point.overhead_ns for point in one.points]
-        ends = [point.ci95_ns or (point.overhead_ns, point.overhead_ns) for point in one.points]
+    for panel, series in zip(axes.flat, chosen, strict=False):
+        places = range(len(series.points))
+        values = [point.overhead_ns for point in series.points]
+        ends = [point.ci95_ns or (point.overhead_ns, point.overhead_ns) for point in series.points]
         errors = [
             [v - e[0] for v, e in zip(values, ends, strict=True)],
             [e[1] - v for v, e in zip(values, ends, strict=True)],
         ]
         panel.errorbar(places, values, yerr=errors, fmt="o-", color="#0072B2", markersize=3, linewidth=0.8)
-        for index in one.changes:
+        for index in series.changes:
             panel.axvline(index - 0.5, color="#D55E00", linestyle="--", linewidth=1)
         panel.axhline(0, color="black", linewidth=0.6)
-        panel.set_title(one.cell.replace(": ", "\n").replace("$", r"\$"), fontsize=7)
+        panel.set_title(series.cell.replace(": ", "\n").replace("$", r"\$"), fontsize=7)
         panel.tick_params(labelsize=7)
         shown = range(0, len(places), -(-len(places) // MOST_TICKS))
         panel.set_xticks(
-            list(shown), [f"{one.points[i].date[5:10]}\n{one.points[i].commit[:7]}" for i in shown]
+            list(shown), [f"{series.points[i].date[5:10]}\n{series.points[i].commit[:7]}" for i in shown]
         )
     for panel in axes.flat[len(chosen) :]:
         panel.set_axis_off()

@@ -90,7 +90,7 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
     facts = run_facts(run)
     conditions = run.scenarios[0].processes[0].facts
     machine = {name: facts[name] for name in SHOWN if name in facts}
-    found = answer.cells(run, margin)
+    rows = answer.cells(run, margin)
     return {
         "facts": facts,
         "processor": processor_line(facts),
@@ -98,9 +98,9 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
         "date": _date(run),
         "margin": f"{min(g.cells[0].judgement.margin_ns for g in groups):.2f} ns" if groups else "unknown",
         "floor": f"{max(floors):.3f} ns" if floors else "not measured",
-        "answer": answer.sentence(run, found[0]) if found else None,
-        "others": [(line.about, *row_of(line.cell)[1:3], line.cell.judgement.verdict) for line in found],
-        "doubt": answer.doubt(found),
+        "answer": answer.sentence(run, rows[0]) if rows else None,
+        "others": [(line.about, *row_of(line.cell)[1:3], line.cell.judgement.verdict) for line in rows],
+        "doubt": answer.doubt(rows),
         "answers": claims.answers(run, census, margin),
         "doubts": [*run_warnings(run), *_doubts(groups)],
         "headings": HEADINGS,
@@ -136,8 +136,8 @@ def _doubts(groups: Sequence[Group]) -> Iterator[str]:
 def as_text(run: Run, census: Path | None, margin_text: str) -> Page:
     """The same as Markdown, without figures."""
     margin = Margin.parse(margin_text)
-    found = claims.answers(run, census, margin)
+    answers = claims.answers(run, census, margin)
     cells = answer.cells(run, margin)
     said = f"{escape(answer.sentence(run, cells[0]))}\n\n" if cells else ""
     head = f"# What does one more test cost in the page free path?\n\n{said}"
-    return Page(head + "\n".join(claims.lines(found, markdown=True)) + "\n" + as_markdown(run, margin))
+    return Page(head + "\n".join(claims.lines(answers, markdown=True)) + "\n" + as_markdown(run, margin))

@@ -21,14 +21,14 @@ SHOWN: Final = {
 
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     """Periodic beside random; None unless mixes were measured."""
-    found = [group for group in groups if _share(group) is not None]
-    if len(found) < 2 or all(group.scenario.axes["share"] == "100" for group in found):
+    shares = [group for group in groups if _share(group) is not None]
+    if len(shares) < 2 or all(group.scenario.axes["share"] == "100" for group in shares):
         return None
     figure, axes = new_figure(1, 2, 3.8, sharey=True)
     for panel, spread in zip(axes[0], ("periodic", "random"), strict=True):
         panel.axhline(0, color="black", linewidth=0.8)
         for (variant, gate), (colour, marker) in SHOWN.items():
-            points = sorted(_points(found, spread, variant, gate), key=lambda point: point[0])
+            points = sorted(_points(shares, spread, variant, gate), key=lambda point: point[0])
             if points:
                 bars = [error_bar(cell) or [[0], [0]] for _, cell in points]
                 panel.errorbar(
@@ -45,7 +45,9 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     axes[0][0].set_ylabel("overhead, ns per page")
     handles, labels = axes[0][0].get_legend_handles_labels()
     legend(figure, handles, labels)
-    caption(figure, run, found, "memcg on-idle, warm. Base frees every page of a mix through its old helper.")
+    caption(
+        figure, run, shares, "memcg on-idle, warm. Base frees every page of a mix through its old helper."
+    )
     return figure
 
 

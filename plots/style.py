@@ -59,8 +59,8 @@ rcParams.update(
 
 def error_bar(cell: Cell) -> Any:
     """The 95 % interval as matplotlib wants it; None without one."""
-    here, interval = cell.overhead.ns, cell.judgement.ci95
-    return None if interval is None else [[here - interval[0]], [interval[1] - here]]
+    centre, interval = cell.overhead.ns, cell.judgement.ci95
+    return None if interval is None else [[centre - interval[0]], [interval[1] - centre]]
 
 
 def point(axes: Axes, cell: Cell, y: float) -> None:

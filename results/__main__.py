@@ -165,11 +165,11 @@ def _answer(args: argparse.Namespace) -> int:
     from results.load import load
 
     run, margin = load(args.file), margin_of(args.margin, "--margin")
-    found = claims.answers(run, Path(args.census) if args.census else None, margin)
+    answers = claims.answers(run, Path(args.census) if args.census else None, margin)
     if args.format == "json":
-        emit(answer.as_json(run, margin, found), args)
+        emit(answer.as_json(run, margin, answers), args)
     else:
-        emit_lines(answer.lines(run, margin, found), args)
+        emit_lines(answer.lines(run, margin, answers), args)
     return 0
 
 
@@ -212,12 +212,12 @@ def _claims(args: argparse.Namespace) -> int:
     from results.load import load
 
     census = Path(args.census) if args.census else None
-    found = claims.answers(load(args.file), census, margin_of(args.margin, "--margin"))
+    answers = claims.answers(load(args.file), census, margin_of(args.margin, "--margin"))
     if args.format == "json":
-        emit(claims.as_json(found), args)
+        emit(claims.as_json(answers), args)
     else:
-        emit_lines(claims.lines(found, markdown=args.format == "markdown"), args)
-    return claims.exit_status(found)
+        emit_lines(claims.lines(answers, markdown=args.format == "markdown"), args)
+    return claims.exit_status(answers)
 
 
 def _history(args: argparse.Namespace) -> int:
@@ -229,11 +229,11 @@ def _history(args: argparse.Namespace) -> int:
     """
     from results import history
 
-    found = history.history(Path(args.folder))
+    series = history.history(Path(args.folder))
     if args.format == "json":
-        emit(history.as_json(found), args)
+        emit(history.as_json(series), args)
     else:
-        emit_lines(history.lines(found), args)
+        emit_lines(history.lines(series), args)
     return 0
 
 

@@ -59,18 +59,18 @@ def analyse(run: Run, margin: Margin) -> list[Group]:
 def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
     levels = Levels(scenario)
     estimates = [overhead(scenario, arm, levels) for arm in scenario.arms if arm.variant != "base"]
-    found = [estimate for estimate in estimates if estimate is not None]
-    twin = next((estimate for estimate in found if estimate.arm.variant == "base-twin"), None)
+    known = [estimate for estimate in estimates if estimate is not None]
+    twin = next((estimate for estimate in known if estimate.arm.variant == "base-twin"), None)
     layout = layout_floor(scenario, levels)
     floors = [floor for floor in (floor_of(twin), layout) if floor is not None]
     floor = max(floors) if floors else None
     looks = looks_of(scenario)
-    judged = [estimate for estimate in found if estimate is not twin]
+    judged = [estimate for estimate in known if estimate is not twin]
     errors = dict(zip(map(id, judged), holm([chance(e, floor or 0.0) for e in judged], looks), strict=True))
     # Whether it was busy is known only where the core was watched; older files keep their verdicts.
     busy = levels.busy and scenario.quiet_level is not None
     rows = []
-    for estimate in found:
+    for estimate in known:
         own_floor = 0.0 if estimate is twin else floor
         error = errors.get(id(estimate), (1 - CONFIDENCE) / spending(looks))
         judgement = judge(estimate, margin, own_floor, error, looks)
@@ -78,7 +78,7 @@ def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
             judgement = replace(judgement, verdict="undecided", detectable_ns=None, more_processes=None)
         predicted = estimate.slots / core.width if core and estimate.slots is not None else None
         rows.append(Cell(scenario, estimate, judgement, predicted, _seconds(scenario, judgement)))
-    warnings = list(_warnings(scenario, levels, found, twin, margin))
+    warnings = list(_warnings(scenario, levels, known, twin, margin))
     return Group(scenario, rows, floor, layout, warnings, busy)
 
 
@@ -93,11 +93,11 @@ def layout_floor(scenario: Scenario, levels: Levels) -> float | None:
     The largest distance of one of the NOPs from their mean; None where fewer than three were measured.
     """
     family = [arm for arm in scenario.arms if arm.variant.startswith(NOP_BYTES)]
-    found = [estimate.ns for arm in family if (estimate := overhead(scenario, arm, levels)) is not None]
-    if len(found) < LEAST_FAMILY:
+    costs = [estimate.ns for arm in family if (estimate := overhead(scenario, arm, levels)) is not None]
+    if len(costs) < LEAST_FAMILY:
         return None
-    middle = sum(found) / len(found)
-    return max(abs(ns - middle) for ns in found)
+    middle = sum(costs) / len(costs)
+    return max(abs(ns - middle) for ns in costs)
 
 
 def _seconds(scenario: Scenario, judgement: Judgement) -> float | None:
@@ -115,19 +115,19 @@ def _matters(twin: Overhead, margin: Margin) -> bool:
 
 
 def _warnings(
-    scenario: Scenario, levels: Levels, found: Sequence[Overhead], twin: Overhead | None, margin: Margin
+    scenario: Scenario, levels: Levels, overheads: Sequence[Overhead], twin: Overhead | None, margin: Margin
 ) -> Iterator[str]:
     count = len(scenario.processes)
     if count == 1:
         yield "one process only, so there is no interval: measure with -p 6 or more"
     elif count < FEW_PROCESSES:
         yield f"{count} processes only: intervals are wide; measure with -p 6 or more"
-    fewest = min((estimate.processes for estimate in found), default=count)
+    fewest = min((estimate.processes for estimate in overheads), default=count)
     if fewest < count:
         yield f"figures rest on {fewest} of {count} processes; the others were busy for most of their time"
     if all(process.builds == 1 for process in scenario.processes):
         yield "one build: what this compilation pays, not the mean over builds; --builds 24 measures that"
-    for estimate in found:
+    for estimate in overheads:
         if estimate.levels is not None:
             low, high = estimate.levels
             levels_text = f"{low:+z.3f} and {high:+z.3f} ns"

@@ -76,15 +76,15 @@ def _cell(group: Group, arms: Sequence[Arm]) -> Cell | None:
 
 def sentence(run: Run, line: Line) -> str:
     """The answer in one sentence: number, interval, share of builds, processor."""
-    one, judged = line.cell.overhead, line.cell.judgement
+    overhead, judged = line.cell.overhead, line.cell.judgement
     interval = builds = ""
     if judged.ci95 is not None:
         interval = f", 95 % interval {judged.ci95[0]:+z.3f} to {judged.ci95[1]:+z.3f},"
-    if one.spread.paying is not None and judged.verdict != "negligible":
-        builds = f", in {one.spread.paying:.0%} of the builds{_by_noise(line)}"
+    if overhead.spread.paying is not None and judged.verdict != "negligible":
+        builds = f", in {overhead.spread.paying:.0%} of the builds{_by_noise(line)}"
     where = processor_line(run.facts)
     where += " with store bypass off" if run.facts.get("store_bypass") == "off" else ""
-    number = f"{one.ns:+z.3f} ns{interval} on {one.bare_ns:.1f} ns{builds}"
+    number = f"{overhead.ns:+z.3f} ns{interval} on {overhead.bare_ns:.1f} ns{builds}"
     return f"On {where} {WORDS[judged.verdict]}{_why(line)}: {number}."
 
 
@@ -111,41 +111,41 @@ def _why(line: Line) -> str:
 
 def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     """For a terminal of 80 columns."""
-    found = cells(run, margin)
+    rows = cells(run, margin)
     yield QUESTION
-    if found:
-        yield from wrap(sentence(run, found[0]), WIDTH)
+    if rows:
+        yield from wrap(sentence(run, rows[0]), WIDTH)
     else:
         yield "This run has no v1 for a plain page: measure with"
         yield "  python -m benchmarks --quick -o FILE"
-    for line in found[1:]:
-        one, judged = line.cell.overhead, line.cell.judgement
+    for line in rows[1:]:
+        overhead, judged = line.cell.overhead, line.cell.judgement
         interval = "" if judged.ci95 is None else f"[{judged.ci95[0]:+z.3f}, {judged.ci95[1]:+z.3f}]"
-        yield f"  {line.about:28} {one.ns:+z.3f} {interval:18} {judged.verdict}"
+        yield f"  {line.about:28} {overhead.ns:+z.3f} {interval:18} {judged.verdict}"
     yield f"The mail's claims: {told(claims)}."
-    yield from wrap(doubt(found), WIDTH)
+    yield from wrap(doubt(rows), WIDTH)
 
 
 def told(claims: Sequence[Answer]) -> str:
     """`C1 C2 hold; C5 fails`."""
     parts = []
-    for verdict, (one, many) in VERBS.items():
+    for verdict, (singular, plural) in VERBS.items():
         ids = [answer.id for answer in claims if answer.verdict == verdict]
         if ids:
-            parts.append(f"{' '.join(ids)} {one if len(ids) == 1 else many}")
+            parts.append(f"{' '.join(ids)} {singular if len(ids) == 1 else plural}")
     return "; ".join(parts)
 
 
-def doubt(found: Sequence[Line]) -> str:
+def doubt(rows: Sequence[Line]) -> str:
     """How far the figures can be trusted, in one sentence; empty when nothing speaks against them."""
-    busy = [line.about for line in found if line.busy]
+    busy = [line.about for line in rows if line.busy]
     if busy:
         return f"Do not use {', '.join(busy)}: measured beside other work throughout. Measure again."
-    used = [(line.cell.overhead.processes, len(line.cell.scenario.processes), line.about) for line in found]
-    least, every, about = min(used, key=lambda one: one[0] / one[1], default=(1, 1, ""))
-    if least < every:
+    used = [(line.cell.overhead.processes, len(line.cell.scenario.processes), line.about) for line in rows]
+    least, total, about = min(used, key=lambda share: share[0] / share[1], default=(1, 1, ""))
+    if least < total:
         return (
-            f"The machine was busy: figures rest on as few as {least} of {every} processes ({about}); the "
+            f"The machine was busy: figures rest on as few as {least} of {total} processes ({about}); the "
             "others are set aside, alike for all arms. The intervals allow for that; a quiet machine narrows "
             "them."
         )
@@ -154,14 +154,14 @@ def doubt(found: Sequence[Line]) -> str:
 
 def document(run: Run, margin: Margin, claims: Sequence[Answer]) -> dict[str, Any]:
     """The same for programs, `freepath.answer/1`."""
-    found = cells(run, margin)
+    rows = cells(run, margin)
     return {
         "schema": ANSWER,
         "question": QUESTION,
-        "answer": sentence(run, found[0]) if found else None,
+        "answer": sentence(run, rows[0]) if rows else None,
         "processor": processor_line(run.facts),
-        "doubt": doubt(found) or None,
-        "cells": [{"about": line.about, **cell_document(line.cell)} for line in found],
+        "doubt": doubt(rows) or None,
+        "cells": [{"about": line.about, **cell_document(line.cell)} for line in rows],
         "claims": [{"id": answer.id, "verdict": answer.verdict} for answer in claims],
         "run": run_facts(run),
     }

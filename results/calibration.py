@@ -191,12 +191,12 @@ def layout_floor(run: Run) -> LayoutFloor | None:
     if len(arms) < 3:
         return None
     levels = Levels(whole)
-    found = known([overhead(whole, arm, levels) for arm in arms])
+    errors = known([overhead(whole, arm, levels) for arm in arms])
     between = known([overhead(whole, b, levels, base=a) for a, b in pairwise(arms)])
-    if not found or not between:
+    if not errors or not between:
         return None
-    means = [estimate.ns for estimate in found]
-    points = [(length_of(e.arm, NOP_BYTES), e.ns, _half(e.interval_ns(0.95))) for e in found]
+    means = [estimate.ns for estimate in errors]
+    points = [(length_of(e.arm, NOP_BYTES), e.ns, _half(e.interval_ns(0.95))) for e in errors]
     halves = [_half(estimate.interval_ns(0.95)) for estimate in between]
     return LayoutFloor(points, max(means) - min(means), float(np.median(halves)))
 
@@ -216,8 +216,10 @@ def half_widths(run: Run, plain: Path | None) -> HalfWidths:
     twin, v1 = (overhead(short, Arm(*arm), levels) for arm in (("base-twin", "none"), ("v1", "jump-label")))
     if twin is None or v1 is None:
         raise BadRunError(f"{run.path} lacks base-twin or v1 with memcg on-idle: measure with --calibrate")
-    theirs = plain_comparison(plain) if plain and plain.is_file() else (None, None)
-    return HalfWidths(seconds, _half(twin.interval_ns(0.95)), _half(v1.interval_ns(0.95)), v1.ns, *theirs)
+    plain_halves = plain_comparison(plain) if plain and plain.is_file() else (None, None)
+    return HalfWidths(
+        seconds, _half(twin.interval_ns(0.95)), _half(v1.interval_ns(0.95)), v1.ns, *plain_halves
+    )
 
 
 def _half(interval: tuple[float, float] | None) -> float:
@@ -384,8 +386,8 @@ def lines(run: Run, plain: Path | None) -> Iterator[str]:
     yield f"after {halves.seconds:.0f} s of measuring: v1 costs {v1}"
     if halves.plain_ns is not None and halves.plain_overhead_ns is not None:
         times = f"{halves.plain_ns / halves.v1_ns:.0f} times as wide"
-        theirs = f"{halves.plain_ns:.3f}, {times}; its overhead {halves.plain_overhead_ns:+z.3f}"
-        yield f"  v1 by plain pyperf, arm after arm, one placement each, in as long {theirs}"
+        of_plain = f"{halves.plain_ns:.3f}, {times}; its overhead {halves.plain_overhead_ns:+z.3f}"
+        yield f"  v1 by plain pyperf, arm after arm, one placement each, in as long {of_plain}"
     if layout:
         yield f"layout floor: NOPs over base, neighbours differ by 0 +- {layout.half_ns:.4f} ns at the median"
         yield "  " + ", ".join(f"{k} bytes {ns:+.4f} +- {half:.4f}" for k, ns, half in layout.points)

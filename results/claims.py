@@ -73,12 +73,12 @@ class Data:
         ]
 
 
-def text_of(one: Overhead, judgement: Judgement, name: str = "") -> str:
+def text_of(overhead: Overhead, judgement: Judgement, name: str = "") -> str:
     """`on-idle v1/jump-label +0.239 ns [+0.228, +0.250], 25 % of builds pay: costs`."""
-    paying = one.spread.paying if one.spread.builds > 1 else None
+    paying = overhead.spread.paying if overhead.spread.builds > 1 else None
     share = "" if paying is None else f", {paying:.0%} of builds pay"
     interval = "" if judgement.ci95 is None else f" [{judgement.ci95[0]:+z.3f}, {judgement.ci95[1]:+z.3f}]"
-    return f"{name or one.arm.name} {one.ns:+z.3f} ns{interval}{share}: {judgement.verdict}"
+    return f"{name or overhead.arm.name} {overhead.ns:+z.3f} ns{interval}{share}: {judgement.verdict}"
 
 
 def missing(number: str, claim: str, what: str, command: str) -> Answer:
@@ -93,12 +93,12 @@ def overhead_on_all_kernels(data: Data) -> Answer:
     cells = {state: data.cell(data.group(state), "v1") for state in states}
     if not all(cells.values()):
         return missing("C1", claim, "v1 in every memcg state", "python -m benchmarks --quick -o FILE")
-    found = {state: cell.judgement.verdict for state, cell in cells.items() if cell}
+    verdicts = {state: cell.judgement.verdict for state, cell in cells.items() if cell}
     evidence = [
         text_of(c.overhead, c.judgement, f"{state} {c.overhead.arm.name}") for state, c in cells.items() if c
     ]
-    without = [state for state, word in found.items() if word in ("negligible", "saves")]
-    if all(word == "costs" for word in found.values()):
+    without = [state for state, word in verdicts.items() if word in ("negligible", "saves")]
+    if all(word == "costs" for word in verdicts.values()):
         return Answer("C1", claim, "holds", "v1 costs in each of the three states", evidence)
     if without:
         return Answer("C1", claim, "fails", f"no cost with memcg {', '.join(without)}", evidence)
@@ -191,18 +191,18 @@ def read_anyway(data: Data) -> Answer:
     """C5: v1 beside the check is negligible, wherever the run measured it."""
     claim = "_mapcount is read by free_pages_check anyway, so the overhead is negligible"
     usual = Scenario("on-idle").axes
-    found = {
+    loads = {
         group.scenario.name: cell
         for group in data.groups
         if all(group.scenario.axes[axis] == usual[axis] for axis in usual.keys() - VARIED)
         and (cell := data.cell(group, "v1"))
     }
-    beside = {name: cell for name, cell in found.items() if cell.scenario.axes["checks"] == "on"}
+    beside = {name: cell for name, cell in loads.items() if cell.scenario.axes["checks"] == "on"}
     if not beside:
         return missing(
             "C5", claim, "v1 with memcg on-idle", "python -m benchmarks --memory all --only v1 -o FILE"
         )
-    evidence = [text_of(cell.overhead, cell.judgement, name) for name, cell in found.items()]
+    evidence = [text_of(cell.overhead, cell.judgement, name) for name, cell in loads.items()]
     words = {cell.judgement.verdict for cell in beside.values()}
     if words & {"costs"}:
         where = ", ".join(name for name, cell in beside.items() if cell.judgement.verdict == "costs")
@@ -260,17 +260,17 @@ def answers(run: Run, census: Path | None, margin: Margin) -> list[Answer]:
     return [claim(data) for claim in CLAIMS]
 
 
-def as_json(found: Sequence[Answer]) -> str:
+def as_json(answers: Sequence[Answer]) -> str:
     """The document `freepath.claims/1`: docs/format.md."""
     return (
-        json.dumps({"schema": formats.CLAIMS, "claims": [asdict(answer) for answer in found]}, indent=2)
+        json.dumps({"schema": formats.CLAIMS, "claims": [asdict(answer) for answer in answers]}, indent=2)
         + "\n"
     )
 
 
-def lines(found: Sequence[Answer], *, markdown: bool) -> Iterator[str]:
+def lines(answers: Sequence[Answer], *, markdown: bool) -> Iterator[str]:
     """One block per claim."""
-    for answer in found:
+    for answer in answers:
         head = f"{answer.id} {answer.verdict}: {answer.claim}"
         if markdown:
             yield from (f"**{escape(head)}**", escape(answer.because))
@@ -281,6 +281,6 @@ def lines(found: Sequence[Answer], *, markdown: bool) -> Iterator[str]:
             yield from (f"     {line}" for line in answer.evidence)
 
 
-def exit_status(found: Sequence[Answer]) -> int:
+def exit_status(answers: Sequence[Answer]) -> int:
     """1 when a claim fails."""
-    return int(any(answer.verdict == "fails" for answer in found))
+    return int(any(answer.verdict == "fails" for answer in answers))

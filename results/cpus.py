@@ -67,8 +67,8 @@ def core_of(facts: Mapping[str, Any]) -> Core | None:
     except (KeyError, ValueError):
         return None
     for vendor, of_family, models, kind, core in TABLE:
-        here = facts.get("cpu_vendor") == vendor and family == of_family and model in models
-        if here and kind in ("", facts.get("cpu_core_type")):
+        same = facts.get("cpu_vendor") == vendor and family == of_family and model in models
+        if same and kind in ("", facts.get("cpu_core_type")):
             return core
     return None
 

@@ -75,11 +75,11 @@ def _no_constant(name: str) -> float:
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"{formats.shown(twice)} twice in an object")
-    return found
+    return members
 
 
 def _refuse_folder(path: Path) -> None:

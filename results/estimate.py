@@ -238,8 +238,8 @@ class Levels:
         self.quiet_level = scenario.quiet_level or float(np.percentile(own, REFERENCE_PERCENTILE))
         usable = [p for p in scenario.processes if self._enough(self.quiet(p))]
         self.busy = len(usable) < min(LEAST_QUIET, math.ceil(len(scenario.processes) / 2))
-        every = np.concatenate(list(self.of.values()))
-        self.quiet_share = float((every < QUIET * self.quiet_level).mean())
+        blocks = np.concatenate(list(self.of.values()))
+        self.quiet_share = float((blocks < QUIET * self.quiet_level).mean())
 
     @staticmethod
     def _enough(mask: Mask) -> bool:
@@ -264,9 +264,9 @@ class Levels:
 
     def used(self, processes: Sequence[Process]) -> list[tuple[Process, Mask]]:
         """The processes that an estimate rests on, each with its cells; all of them where none was quiet."""
-        found = [(p, self.chosen(p)) for p in processes]
-        quiet = [(p, mask) for p, mask in found if mask.any()]
-        return [(p, np.repeat(mask, p.per_block)) for p, mask in quiet or [(p, m | True) for p, m in found]]
+        chosen = [(p, self.chosen(p)) for p in processes]
+        quiet = [(p, mask) for p, mask in chosen if mask.any()]
+        return [(p, np.repeat(mask, p.per_block)) for p, mask in quiet or [(p, m | True) for p, m in chosen]]
 
 
 def level_of(process: Process, scenario: Scenario) -> Array:
@@ -337,9 +337,11 @@ def spread_of(used: list[tuple[Process, Mask]], arm: Arm, base: Arm, cycle_ns: f
 
 def _by_stack(processes: list[Process], arm: Arm, base: Arm) -> Array:
     """Mean overhead at each place of the stack; empty unless every process measured all of them."""
-    found = [p.stacks[arm] - p.stacks[base] for p in processes if len(p.stacks[arm]) == len(p.stacks[base])]
-    whole = len(found) == len(processes) and len({len(row) for row in found}) == 1
-    return np.asarray(np.mean(found, axis=0)) if whole else np.zeros(0)
+    differences = [
+        p.stacks[arm] - p.stacks[base] for p in processes if len(p.stacks[arm]) == len(p.stacks[base])
+    ]
+    whole = len(differences) == len(processes) and len({len(row) for row in differences}) == 1
+    return np.asarray(np.mean(differences, axis=0)) if whole else np.zeros(0)
 
 
 def _noise(used: list[tuple[Process, Mask]], arm: Arm, base: Arm, ratios: Array, base_ns: float) -> Noise:
@@ -372,9 +374,9 @@ def _placement_sd(processes: list[Process], arm: Arm, base: Arm) -> float | None
 
 def _busy(processes: list[Process], arm: Arm, base: Arm, levels: Levels) -> float | None:
     """The raw difference while others took the machine; a cost is larger then."""
-    found = []
+    marks = []
     for process in processes:
         mask = np.repeat(levels.loaded(process), process.per_block)
         if mask.any():
-            found.append(float((process.ns[arm] - process.ns[base])[mask].mean()))
-    return float(np.mean(found)) if len(found) > 1 else None
+            marks.append(float((process.ns[arm] - process.ns[base])[mask].mean()))
+    return float(np.mean(marks)) if len(marks) > 1 else None

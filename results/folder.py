@@ -44,11 +44,11 @@ def runs_in(folder: Path) -> Iterator[Run]:
 
 def _files(folder: Path) -> list[Path]:
     """What may be a run; the processes of an interrupted one are none by themselves."""
-    found = sorted(p for name in ("*.json", "*.json.gz") for p in folder.rglob(name) if p.is_file())
-    partial = {path.parent for path in found if path.name == PLAN}
+    files = sorted(p for name in ("*.json", "*.json.gz") for p in folder.rglob(name) if p.is_file())
+    partial = {path.parent for path in files if path.name == PLAN}
     for interrupted in sorted(partial):
         _leave_out(f"{interrupted} is a run that was interrupted")
-    return [path for path in found if path.parent not in partial]
+    return [path for path in files if path.parent not in partial]
 
 
 def _is_of_one_machine(run: Run) -> bool:

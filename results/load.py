@@ -154,8 +154,8 @@ def is_partial(path: str | Path) -> bool:
 def _load_partial(folder: Path) -> Run:
     """All complete processes; a file that is damaged is set aside."""
     assembly = _Assembly()
-    found = [(match, path) for path in folder.iterdir() if (match := PROCESS.fullmatch(path.name))]
-    for _, path in sorted(found, key=lambda pair: tuple(map(int, pair[0].groups()))):
+    processes = [(match, path) for path in folder.iterdir() if (match := PROCESS.fullmatch(path.name))]
+    for _, path in sorted(processes, key=lambda pair: tuple(map(int, pair[0].groups()))):
         try:
             assembly.add(read_json(path))
         except BadRunError as error:
@@ -221,20 +221,20 @@ class _Assembly:
             if scenario.axes != axes:
                 raise BadRunError(f"scenario {name} has runs with different axes")
             rows.setdefault((name, facts["pair_id"]), []).append((arm, values, facts))
-        found, aside = {}, []
+        kept, aside = {}, []
         for (name, pair_id), arms in rows.items():
             what = f"{name}, process {pair_id}"
             try:
                 if (name, pair_id) in self.processes:
                     raise BadRunError("it is there twice")
-                found[name, pair_id] = _process(pair_id, arms)
+                kept[name, pair_id] = _process(pair_id, arms)
             except NoTimeError as error:
                 aside.append(f"{what}: {error}")
             except BadRunError as error:
                 raise BadRunError(f"{what}: {error}") from None
         self.aside += aside
-        self.processes |= found
-        for key, process in found.items():
+        self.processes |= kept
+        for key, process in kept.items():
             scenario = self.scenarios.setdefault(key[0], scenarios[key[0]])
             scenario.processes.append(process)
             slots = ((arm, facts["slots"]) for arm, _, facts in rows[key] if "slots" in facts)
@@ -345,9 +345,9 @@ def clean(value: Any) -> str:
 def _common(processes: Iterable[Process]) -> dict[str, Any]:
     """Facts of the run: the value all processes share, or the tuple of their values."""
     names = (*MACHINE, *SCHEME, "commit", "freepath_command", "seed")
-    found: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     for name in names:
         seen = tuple(dict.fromkeys(p.facts[name] for p in processes if name in p.facts))
         if seen:
-            found[name] = seen[0] if len(seen) == 1 else seen
-    return found
+            metadata[name] = seen[0] if len(seen) == 1 else seen
+    return metadata

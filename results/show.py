@@ -71,32 +71,32 @@ def run_warnings(run: Run) -> Iterator[str]:
 
 def cell_document(cell: Cell) -> dict[str, Any]:
     """One cell; null where a single process allows no figure."""
-    one, judged, spread = cell.overhead, cell.judgement, cell.overhead.spread
+    overhead, judged, spread = cell.overhead, cell.judgement, cell.overhead.spread
     return {
         "scenario": cell.scenario.name,
         **cell.scenario.axes,
-        "variant": one.arm.variant,
-        "gate": one.arm.gate,
-        "base_gate": one.base.gate,
-        "base_ns": number(one.base_ns),
-        "overhead_ns": number(one.ns),
+        "variant": overhead.arm.variant,
+        "gate": overhead.arm.gate,
+        "base_gate": overhead.base.gate,
+        "base_ns": number(overhead.base_ns),
+        "overhead_ns": number(overhead.ns),
         "ci95_ns": pair(judged.ci95),
         "ci95_corrected_ns": pair(judged.ci95_corrected),
-        "overhead_pct": number(one.pct),
-        "busy_overhead_ns": number(one.busy_ns),
-        "noise_within_ns": number(one.noise.within),
-        "noise_between_ns": number(one.noise.between),
-        "layout_sd_ns": number(one.noise.placement),
-        "layouts": one.layouts,
-        "blocks": one.blocks,
-        "processes": one.processes,
+        "overhead_pct": number(overhead.pct),
+        "busy_overhead_ns": number(overhead.busy_ns),
+        "noise_within_ns": number(overhead.noise.within),
+        "noise_between_ns": number(overhead.noise.between),
+        "layout_sd_ns": number(overhead.noise.placement),
+        "layouts": overhead.layouts,
+        "blocks": overhead.blocks,
+        "processes": overhead.processes,
         "margin_ns": number(judged.margin_ns),
         "detectable_ns": number(judged.detectable_ns),
         "needs_s": number(cell.seconds_needed),
         "verdict": judged.verdict,
-        "bare_ns": number(one.bare_ns),
-        "cycle_ns": number(one.cycle_ns),
-        "overhead_cycles": number(one.cycles),
+        "bare_ns": number(overhead.bare_ns),
+        "cycle_ns": number(overhead.cycle_ns),
+        "overhead_cycles": number(overhead.cycles),
         "predicted_cycles": number(cell.predicted_cycles),
         "builds": spread.builds,
         "build_sd_ns": number(spread.sd_ns),
@@ -104,7 +104,7 @@ def cell_document(cell: Cell) -> dict[str, Any]:
         "builds_saving": number(spread.saving),
         "by_build_ns": [number(ns) for ns in spread.by_build],
         "by_stack_ns": [number(ns) for ns in spread.by_stack],
-        "levels_ns": pair(one.levels),
+        "levels_ns": pair(overhead.levels),
     }
 
 
@@ -196,15 +196,15 @@ NUMERIC: Final = frozenset(HEADINGS) - {"arm", "verdict"}
 
 def row_of(cell: Cell) -> tuple[str, ...]:
     """A cell as texts under `HEADINGS`."""
-    one, judged = cell.overhead, cell.judgement
-    spread = one.spread
+    overhead, judged = cell.overhead, cell.judgement
+    spread = overhead.spread
     return (
-        one.arm.name,
-        f"{one.ns:+z.3f}",
+        overhead.arm.name,
+        f"{overhead.ns:+z.3f}",
         interval_text(judged.ci95),
         interval_text(judged.ci95_corrected),
         cycles_text(cell),
-        f"{one.pct:+z.2f}",
+        f"{overhead.pct:+z.2f}",
         "" if spread.sd_ns is None else f"{spread.sd_ns:.2f}",
         "" if spread.paying is None or spread.saving is None else f"{spread.paying:.0%}, {spread.saving:.0%}",
         verdict_text(cell),
@@ -250,9 +250,9 @@ def title_of(group: Group) -> str:
     cells = len(group.cells[0].overhead.spread.differences)
     builds = f", {cells} builds" if group.cells[0].overhead.spread.builds > 1 else ", one build"
     used = max(cell.overhead.processes for cell in group.cells)
-    every = len(scenario.processes)
-    count = f"{every} processes" if used == every else f"{used} of {every} processes used"
-    return f"{scenario.name}: {base}, {floor}, {'1 process' if every == 1 else count}{builds}"
+    total = len(scenario.processes)
+    count = f"{total} processes" if used == total else f"{used} of {total} processes used"
+    return f"{scenario.name}: {base}, {floor}, {'1 process' if total == 1 else count}{builds}"
 
 
 def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:

@@ -74,9 +74,9 @@ def cells(values: Array, facts: Mapping[str, Any], size: int) -> Array:
         if size != 1:
             raise BadRunError("an arm has no build_ns, others have")
         return means
-    found = times(facts, "build_ns")
-    if len(found) != len(means) * size:
+    lines = times(facts, "build_ns")
+    if len(lines) != len(means) * size:
         raise BadRunError("its arms differ in their cells")
-    if not np.allclose(found.reshape(len(means), -1).mean(axis=1), means, rtol=1e-6, atol=CELL_ROUNDING):
+    if not np.allclose(lines.reshape(len(means), -1).mean(axis=1), means, rtol=1e-6, atol=CELL_ROUNDING):
         raise BadRunError("build_ns does not fit the values, which are the means of its cells")
-    return found
+    return lines

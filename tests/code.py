@@ -54,11 +54,11 @@ class Memory:
 
 def memory_operands(image: Image, function: str) -> list[Memory]:
     """Memory operands in program order, %gs and stack excluded."""
-    found = []
+    operands = []
     for instruction in disassemble(image, function):
         for operand in instruction.operands:
             if operand.type == x86.X86_OP_MEM and operand.mem.base not in (x86.X86_REG_RSP, x86.X86_REG_RIP):
                 written = bool(operand.access & capstone.CS_AC_WRITE)
                 if instruction.mnemonic not in ("nop", "lea"):
-                    found.append(Memory(operand.mem.disp, operand.size, written))
-    return found
+                    operands.append(Memory(operand.mem.disp, operand.size, written))
+    return operands

@@ -16,12 +16,12 @@ def images() -> list[Spec]:
     from benchmarks.cases import select
 
     cases = select("checks=*,memory=warm")
-    found = [image for case in cases for image in case.images()]
-    return [*found, Image("v1", "jump-label", memcg=True, debug=True)]
+    wanted = [image for case in cases for image in case.images()]
+    return [*wanted, Image("v1", "jump-label", memcg=True, debug=True)]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Only the controlling process compiles; xdist's workers find the code."""
     if not hasattr(session.config, "workerinput"):
-        every = images()
-        Store().ensure([*every, *(allocator_of(image) for image in every if isinstance(image, Image))])
+        needed = images()
+        Store().ensure([*needed, *(allocator_of(image) for image in needed if isinstance(image, Image))])

@@ -99,13 +99,13 @@ class Sandbox:
 
     def _tree(self) -> list[tuple[str, int, int]]:
         """What is there but for the output, with the time at which files were written."""
-        found = []
+        tree = []
         for place, folders, files in os.walk(self.folder):
             folders[:] = [name for name in folders if Path(place, name) != self.out]
-            found += [(str(Path(place, name)), 0, 0) for name in folders]
+            tree += [(str(Path(place, name)), 0, 0) for name in folders]
             stats = [(name, Path(place, name).lstat()) for name in files]
-            found += [(str(Path(place, name)), stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-        return sorted(found)
+            tree += [(str(Path(place, name)), stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+        return sorted(tree)
 
 
 def attempt(sandbox: Sandbox, made: Spoiled) -> str:
@@ -179,16 +179,16 @@ def use_show(sandbox: Sandbox, measured: Run) -> None:
 
 def use_claims(sandbox: Sandbox, measured: Run) -> None:
     """By a census of its own; and the answer, which has them."""
-    judged(found := claims.answers(measured, sandbox.census, PERCENT))
-    written("answer", answer.as_json(measured, PERCENT, found))
-    shown(*answer.lines(measured, PERCENT, found))
+    judged(answers := claims.answers(measured, sandbox.census, PERCENT))
+    written("answer", answer.as_json(measured, PERCENT, answers))
+    shown(*answer.lines(measured, PERCENT, answers))
 
 
-def judged(found: Sequence[claims.Answer]) -> None:
+def judged(answers: Sequence[claims.Answer]) -> None:
     """Claims in three formats."""
-    written("claims", claims.as_json(found))
-    shown(*claims.lines(found, markdown=False))
-    escaped(*claims.lines(found, markdown=True))
+    written("claims", claims.as_json(answers))
+    shown(*claims.lines(answers, markdown=False))
+    escaped(*claims.lines(answers, markdown=True))
 
 
 def use_compare(sandbox: Sandbox, measured: Run) -> None:
@@ -310,7 +310,7 @@ def hostile(count: int, first_seed: int, every: int = EVERY) -> tuple[Counter[st
             suppress_health_check=list(HealthCheck),
         )
         @given(spoiled())
-        def one(made: Spoiled) -> None:
+        def trial(made: Spoiled) -> None:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error")
@@ -322,7 +322,7 @@ def hostile(count: int, first_seed: int, every: int = EVERY) -> tuple[Counter[st
                 _keep(kept, made, error, defects)
             counts[outcome] += 1
 
-        one()
+        trial()
     if not defects:
         shutil.rmtree(kept)
     return counts, [f"{what}\n  {where}" for what, where in defects.items()]

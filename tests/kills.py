@@ -134,13 +134,13 @@ class Trial:
 
     def complete(self) -> set[str]:
         """Processes that are complete now, by pair_id."""
-        found = set()
+        pairs = set()
         for path in self.partial.glob("*-*.json"):
             try:
-                found.add(json.loads(path.read_bytes())["metadata"]["pair_id"])
+                pairs.add(json.loads(path.read_bytes())["metadata"]["pair_id"])
             except OSError:
                 continue  # put into the file and removed meanwhile
-        return found
+        return pairs
 
     def measured(self) -> set[str]:
         """Processes in the file."""
@@ -190,12 +190,12 @@ class Trial:
 
     def processes(self) -> list[int]:
         """Processes whose command line names this trial's folder."""
-        found = []
+        pids = []
         for process in psutil.process_iter(["cmdline", "status"]):
             words = process.info["cmdline"] or []
             if process.info["status"] != psutil.STATUS_ZOMBIE and any(str(self.folder) in w for w in words):
-                found.append(process.pid)
-        return found
+                pids.append(process.pid)
+        return pids
 
     def resume(self, options: tuple[str, ...]) -> None:
         """Go on with it; a run that had not begun to store is begun again."""
@@ -218,12 +218,12 @@ class Trial:
 def trial(number: int, seed: int, moment: str) -> Counter[str]:
     """One trial in a folder of its own; a DefectError names the seed."""
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-        this = Trial(Path(folder), random.Random(f"{seed} {number}"), moment)
+        attempt = Trial(Path(folder), random.Random(f"{seed} {number}"), moment)
         try:
-            this.run()
+            attempt.run()
         except DefectError as defect:
-            raise DefectError(f"seed {seed}, trial {number}, {this.name}: {defect}") from None
-        return this.counts
+            raise DefectError(f"seed {seed}, trial {number}, {attempt.name}: {defect}") from None
+        return attempt.counts
 
 
 def kills(count: int, seed: int, moments: tuple[str, ...] = tuple(MOMENTS)) -> Counter[str]:
@@ -246,8 +246,8 @@ def kills(count: int, seed: int, moments: tuple[str, ...] = tuple(MOMENTS)) -> C
             return Counter()
 
     with ThreadPoolExecutor(2) as pool:
-        for found in pool.map(tried, range(count)):
-            counts.update(found)
+        for outcome in pool.map(tried, range(count)):
+            counts.update(outcome)
     if defects:
         raise DefectError("\n".join((f"{len(defects)} of {count} trials met a defect", *defects)))
     return counts

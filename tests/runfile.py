@@ -139,13 +139,13 @@ def steps(session: Session) -> Floats:
 def extra(session: Session, rng: np.random.Generator, shape: tuple[int, int, int]) -> Floats:
     """What rare builds and slow processes cost on top; nothing is drawn for a machine without."""
     machine = session.machine
-    found = np.zeros(shape)
+    steps = np.zeros(shape)
     if machine.rare:
-        found += machine.rare_ns * (rng.random(shape) < machine.rare)
+        steps += machine.rare_ns * (rng.random(shape) < machine.rare)
     if machine.slow:
-        found += machine.rare_ns * (rng.random() < machine.slow)
-    found[[variant.startswith("base") for variant, _ in session.arms]] = 0.0
-    return found
+        steps += machine.rare_ns * (rng.random() < machine.slow)
+    steps[[variant.startswith("base") for variant, _ in session.arms]] = 0.0
+    return steps
 
 
 def blocks_of(session: Session, rng: np.random.Generator) -> Floats:
@@ -265,8 +265,8 @@ def document(*sessions: Session, **metadata: Any) -> dict[str, Any]:
         "freepath_command": "python -m benchmarks --quick -o run.json",
         "seed": 7,
     }
-    every = [bench for session in sessions or (Session(),) for bench in benchmarks(session)]
-    return {"version": "1.0", "metadata": common | metadata, "benchmarks": every}
+    benches = [bench for session in sessions or (Session(),) for bench in benchmarks(session)]
+    return {"version": "1.0", "metadata": common | metadata, "benchmarks": benches}
 
 
 def headline(seed: int = 1) -> dict[str, Any]:
@@ -301,8 +301,8 @@ def calibration(
     pair: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.25}
     chains: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0}
     chains |= {(f"chain-{k}", "none"): 18 + 0.27 * k for k in (0, 1, 2, 4, 8, 256)}
-    here = machine or Machine()
-    alike: dict[str, Any] = {"machine": here, "blocks": blocks, "builds": builds}
+    still = machine or Machine()
+    alike: dict[str, Any] = {"machine": still, "blocks": blocks, "builds": builds}
     return document(
         Session(arms=null, processes=6 * sessions, seed=seed, axes={"memcg": "off"}, **alike),
         Session(arms=pair, processes=45, seed=seed + 1, **alike),

@@ -130,8 +130,8 @@ def places(value: Any, node: Mapping[str, Any], whole: Mapping[str, Any]) -> Ite
     elif isinstance(value, list):
         inner = ((number, item, node.get("items", {})) for number, item in enumerate(value))
     for step, item, below in inner:
-        for steps, found in places(item, below, whole):
-            yield (step, *steps), found
+        for steps, spots in places(item, below, whole):
+            yield (step, *steps), spots
 
 
 @cache
@@ -152,16 +152,16 @@ LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 def near(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     """Values that the schema allows, or just does not."""
     limits = [node[name] for name in LIMITS if name in node]
-    found: list[st.SearchStrategy[Any]] = []
+    strategies: list[st.SearchStrategy[Any]] = []
     if limits:
         ends = [limit + step for limit in limits for step in (-1, -1e-9, 0, 1e-9, 1)]
-        found.append(st.sampled_from(ends + list(map(int, limits))))
-        found.append(st.floats(min(limits), max(limits)) if len(limits) > 1 else st.integers(0, 100))
+        strategies.append(st.sampled_from(ends + list(map(int, limits))))
+        strategies.append(st.floats(min(limits), max(limits)) if len(limits) > 1 else st.integers(0, 100))
     if "pattern" in node:
-        found.append(st.from_regex(node["pattern"], fullmatch=True))
+        strategies.append(st.from_regex(node["pattern"], fullmatch=True))
     if "enum" in node:
-        found.append(st.sampled_from(node["enum"]))
-    return st.one_of(found) if found else st.text(max_size=20)
+        strategies.append(st.sampled_from(node["enum"]))
+    return st.one_of(strategies) if strategies else st.text(max_size=20)
 
 
 def parent(document: Any, steps: Steps) -> Any:
@@ -253,9 +253,9 @@ def change_a_time(draw: Draw, kind: str, document: Any) -> None:
     words = draw(st.sampled_from(("0", "-1", "nan", "1e-7", "2e-6", "9e8", "1e9", "", "15.0 15.0")))
     for run in runs(draw, document)[:2]:
         name = draw(st.sampled_from(TIMES))
-        found = run["metadata"].get(name, "15.0").split() or ["15.0"]
-        found[draw(st.integers(0, len(found) - 1))] = words
-        run["metadata"][name] = " ".join(found)
+        numbers = run["metadata"].get(name, "15.0").split() or ["15.0"]
+        numbers[draw(st.integers(0, len(numbers) - 1))] = words
+        run["metadata"][name] = " ".join(numbers)
 
 
 def rename(draw: Draw, kind: str, document: Any) -> None:

@@ -49,13 +49,13 @@ def test_a_larger_margin_makes_it_negligible(headline: Run) -> None:
 
 def test_every_state_and_the_later_forms_follow(headline: Run) -> None:
     """One line each; the claims in a few words."""
-    found = claims.answers(headline, None, PERCENT)
-    lines = list(answer.lines(headline, PERCENT, found))
+    answers = claims.answers(headline, None, PERCENT)
+    lines = list(answer.lines(headline, PERCENT, answers))
     text = "\n".join(lines)
     assert max(map(len, lines)) <= 80
     for about in ("memcg off", "memcg disabled", "memcg on-active", "key first"):
         assert about in text
-    assert all(one.id in text for one in found)
+    assert all(answer.id in text for answer in answers)
 
 
 def test_a_run_without_v1_says_what_to_measure(tmp_path: Path) -> None:

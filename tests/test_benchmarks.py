@@ -309,6 +309,6 @@ def test_start_states_are_what_allocation_leaves() -> None:
         page = kernel.alloc_kmem_pages()
         assert page is not None
         ours = template("charged" if state == "on-charged" else "flagged", kernel.machine, variant)[0]
-        theirs = kernel.machine.memory.mem_map[page]
+        allocated = kernel.machine.memory.mem_map[page]
         for name in ("flags", "mapping", "_mapcount", "_count", "mem_cgroup"):
-            assert ours[name] == theirs[name], (variant, state, name)
+            assert ours[name] == allocated[name], (variant, state, name)

@@ -193,8 +193,8 @@ def test_the_stack_is_moved_down() -> None:
     trampoline = Trampoline()
     pointer = placed("4889e0 c3")  # mov rax,rsp; ret
     moves = [STACK_STEP * place for place in range(STACK_PLACES)]
-    found = [trampoline.call(0, move, pointer.start) for move in moves]
-    assert [found[0] - at for at in found] == moves == [0, 8, 16, 24, 32, 40, 48, 56]
+    addresses = [trampoline.call(0, move, pointer.start) for move in moves]
+    assert [addresses[0] - at for at in addresses] == moves == [0, 8, 16, 24, 32, 40, 48, 56]
     argument = placed("4889f8 c3")  # mov rax,rdi; ret
     assert [trampoline.call(number, 24, argument.start) for number in (0, 7, -1)] == [0, 7, -1]
 

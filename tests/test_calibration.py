@@ -58,8 +58,8 @@ def test_targets_are_reached_or_not(steady: Path, file: Path, tmp_path: Path) ->
     for bench in data["benchmarks"]:
         if bench["metadata"]["variant"] == "nop-bytes-7":
             shift(bench, 1.001)
-    one = load(runfile.write(tmp_path / "one.json", data))
-    names = [target.name for target in calibration.targets(one, None) if not target.reached]
+    run = load(runfile.write(tmp_path / "one.json", data))
+    names = [target.name for target in calibration.targets(run, None) if not target.reached]
     assert "NOPs of 1 to 9 bytes lie within, ns" in names
 
 
@@ -70,9 +70,9 @@ def shift(bench: dict[str, Any], factor: float) -> None:
 
 def test_nops_by_length(file: Path) -> None:
     """Nine lengths, each 0.05 ns over base; a calibration from before them has no layout floor."""
-    found = calibration.layout_floor(load(file))
-    assert found is not None and [length for length, _, _ in found.points] == list(range(1, 10))
-    assert all(ns == pytest.approx(0.05, abs=3 * half) for _, ns, half in found.points)
+    floors = calibration.layout_floor(load(file))
+    assert floors is not None and [length for length, _, _ in floors.points] == list(range(1, 10))
+    assert all(ns == pytest.approx(0.05, abs=3 * half) for _, ns, half in floors.points)
     data = json.loads(file.read_text())
     data["benchmarks"] = [b for b in data["benchmarks"] if "nop-bytes" not in b["metadata"]["variant"]]
     old = load(runfile.write(file.with_name("old.json"), data))

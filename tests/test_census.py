@@ -32,9 +32,9 @@ def arms() -> list[dict[str, Any]]:
 
 def chosen(**wanted: str) -> Iterator[dict[str, Any]]:
     """Arms of the reference with these values."""
-    found = [arm for arm in arms() if all(arm[name] == value for name, value in wanted.items())]
-    assert found, wanted
-    yield from found
+    matching = [arm for arm in arms() if all(arm[name] == value for name, value in wanted.items())]
+    assert matching, wanted
+    yield from matching
 
 
 def added(arm: dict[str, Any]) -> list[tuple[str, str, int, int, int]]:

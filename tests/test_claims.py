@@ -44,8 +44,8 @@ def quick(off: float = 0.3, idle: float = 0.25, ungated: float = 0.7) -> dict[st
 def verdicts(tmp_path: Path, data: dict[str, Any], census: dict[str, Any] | None = None) -> dict[str, str]:
     """By claim."""
     other = runfile.write(tmp_path / "census.json", census) if census else None
-    found = claims.answers(load(runfile.write(tmp_path / "run.json", data)), other, MARGIN)
-    return {answer.id: answer.verdict for answer in found}
+    answers = claims.answers(load(runfile.write(tmp_path / "run.json", data)), other, MARGIN)
+    return {answer.id: answer.verdict for answer in answers}
 
 
 def test_the_answers_of_a_run_in_which_v1_costs(tmp_path: Path) -> None:
@@ -56,8 +56,13 @@ def test_the_answers_of_a_run_in_which_v1_costs(tmp_path: Path) -> None:
 
 def test_the_answers_of_a_run_in_which_it_is_free(tmp_path: Path) -> None:
     """C1 fails, C5 and C6 hold; a call that costs nothing without a gate makes C2 fail."""
-    found = verdicts(tmp_path, quick(off=0.0, idle=0.0, ungated=0.2))
-    assert (found["C1"], found["C2"], found["C5"], found["C6"]) == ("fails", "fails", "holds", "holds")
+    answers = verdicts(tmp_path, quick(off=0.0, idle=0.0, ungated=0.2))
+    assert (answers["C1"], answers["C2"], answers["C5"], answers["C6"]) == (
+        "fails",
+        "fails",
+        "holds",
+        "holds",
+    )
 
 
 def test_a_cost_in_some_states_only_refutes_all_kernels(tmp_path: Path) -> None:
@@ -69,10 +74,10 @@ def test_without_data_a_claim_is_undecided_and_names_the_command(tmp_path: Path)
     """Never a guess."""
     arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("nop", "none"): 0.0}
     file = runfile.write(tmp_path / "run.json", runfile.document(runfile.Session(arms=arms)))
-    found = {answer.id: answer for answer in claims.answers(load(file), None, MARGIN)}
+    answers = {answer.id: answer for answer in claims.answers(load(file), None, MARGIN)}
     for number in ("C1", "C2", "C5", "C6"):
-        assert found[number].verdict == "undecided"
-        assert "python -m benchmarks" in found[number].because
+        assert answers[number].verdict == "undecided"
+        assert "python -m benchmarks" in answers[number].because
 
 
 @pytest.mark.parametrize(("number", "kind"), [("C3", "flagged"), ("C4", "plain")])
@@ -87,9 +92,9 @@ def test_one_access_more_refutes_the_instruction_claims(tmp_path: Path, number: 
     row["over_base"]["accesses"].append(
         {"op": "store", "object": "page", "field": "flags", "offset": 0, "size": 8, "count": 1}
     )
-    found = verdicts(tmp_path, quick(), census)
-    assert found[number] == "fails"
-    assert found["C4" if number == "C3" else "C3"] == "holds"
+    answers = verdicts(tmp_path, quick(), census)
+    assert answers[number] == "fails"
+    assert answers["C4" if number == "C3" else "C3"] == "holds"
 
 
 def appended(*parts: runfile.Arms, **axes: str) -> dict[str, Any]:
@@ -117,8 +122,8 @@ def test_arms_that_no_process_shares_are_not_compared(
     tmp_path: Path, number: str, data: dict[str, Any]
 ) -> None:
     """Both were measured, but never side by side: undecided, with the command, and no traceback."""
-    found = claims.answers(load(runfile.write(tmp_path / "run.json", data)), None, MARGIN)
-    answer = next(answer for answer in found if answer.id == number)
+    answers = claims.answers(load(runfile.write(tmp_path / "run.json", data)), None, MARGIN)
+    answer = next(answer for answer in answers if answer.id == number)
     assert answer.verdict == "undecided" and "python -m benchmarks" in answer.because
 
 
@@ -145,8 +150,8 @@ def test_looks_narrow_the_paired_claims_too(tmp_path: Path) -> None:
 
 def test_evidence_says_which_builds_pay(tmp_path: Path) -> None:
     """The mean and the share; a run of one build has no share."""
-    found = claims.answers(load(runfile.write(tmp_path / "run.json", quick())), None, MARGIN)
-    assert all("% of builds pay" in line for line in found[0].evidence)
+    answers = claims.answers(load(runfile.write(tmp_path / "run.json", quick())), None, MARGIN)
+    assert all("% of builds pay" in line for line in answers[0].evidence)
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ def test_a_slower_machine_is_no_regression(tmp_path: Path) -> None:
     """Every time a tenth up, with an arm that costs five ns too: base is unsure, all others are the same."""
     old = made(tmp_path, 1, v1=5.0)
     new = runfile.write(tmp_path / "slow.json", runfile.scaled(json.loads(old.read_text()), 1.1))
-    found = verdicts(old, new)
-    assert found.pop("base") == "unsure"
-    assert set(found.values()) == {"same"} and "v1/jump-label" in found
+    changes = verdicts(old, new)
+    assert changes.pop("base") == "unsure"
+    assert set(changes.values()) == {"same"} and "v1/jump-label" in changes
 
 
 def test_the_summary_says_how_many_agree(tmp_path: Path) -> None:
@@ -67,13 +67,13 @@ def test_unlike_builds_and_processors_are_refused(name: str, tmp_path: Path) -> 
 
 def test_rates_over_a_hundred_pairs(tmp_path: Path) -> None:
     """A/A: at most 5 of 100 tables carry any `regressed`; +0.3 ns on v1 is found in at least 95."""
-    false = found = 0
+    false = true = 0
     for seed in range(PAIRS):
         old = made(tmp_path, seed)
         false += "regressed" in verdicts(old, made(tmp_path, seed + 5000)).values()
-        found += verdicts(old, made(tmp_path, seed + 9000, v1=0.55))["v1/jump-label"] == "regressed"
-    print(f"{false} of {PAIRS} A/A tables with a false regression; +0.3 ns found in {found} of {PAIRS}")
-    assert false <= 5 and found >= 95
+        true += verdicts(old, made(tmp_path, seed + 9000, v1=0.55))["v1/jump-label"] == "regressed"
+    print(f"{false} of {PAIRS} A/A tables with a false regression; +0.3 ns found in {true} of {PAIRS}")
+    assert false <= 5 and true >= 95
 
 
 def test_an_improvement_is_one(tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_an_improvement_is_one(tmp_path: Path) -> None:
 
 def test_exit_status_and_formats(tmp_path: Path) -> None:
     """0 without, 1 with a regression; JSON as in the contract; Markdown shows what changed only."""
-    old, same, worse = made(tmp_path, 1), made(tmp_path, 2), made(tmp_path, 3, v1=0.9)
-    assert run("results", "compare", str(old), str(same)).returncode == 0
+    old, equal, worse = made(tmp_path, 1), made(tmp_path, 2), made(tmp_path, 3, v1=0.9)
+    assert run("results", "compare", str(old), str(equal)).returncode == 0
     done = run("results", "compare", str(old), str(worse), "--format", "json")
     assert done.returncode == 1
     document = json.loads(done.stdout)

@@ -83,29 +83,29 @@ def test_holm_over_a_scenario_finds_more_than_bonferroni_over_a_file() -> None:
     """Six processes, a cost of some five standard errors: what the step-down gains."""
     arms = dict(HEADLINE) | {arm: 0.06 for arm in HEADLINE if arm[0] in ("v1", "load", "load-compare")}
     margin = Margin(0.005, percent=False)
-    ours = theirs = cells = 0
+    holm = bonferroni = cells = 0
     for seed in range(SESSIONS):
         machine = Machine(between=0.0015, noise=0.001)
         (group,) = analyse(Run("", {}, [scenario_of(Session(arms, 6, seed=seed, machine=machine))]), margin)
         for cell in group.cells:
-            one = cell.overhead
-            if arms[one.arm.variant, one.arm.gate] != 0.06:
+            overhead = cell.overhead
+            if arms[overhead.arm.variant, overhead.arm.gate] != 0.06:
                 continue
             narrow = (1 - CONFIDENCE) / TABLES_AT_MOST
             cells += 1
-            ours += cell.judgement.verdict == "costs"
-            theirs += judge(one, margin, group.floor_ns, narrow).verdict == "costs"
-    print(f"\npower at 6 processes: Holm {ours}, Bonferroni over 66 cells {theirs}, of {cells}")
-    assert ours > theirs
+            holm += cell.judgement.verdict == "costs"
+            bonferroni += judge(overhead, margin, group.floor_ns, narrow).verdict == "costs"
+    print(f"\npower at 6 processes: Holm {holm}, Bonferroni over 66 cells {bonferroni}, of {cells}")
+    assert holm > bonferroni
 
 
 @pytest.mark.parametrize("count", LEVEL_GAPS)
 def test_one_level_is_rarely_taken_for_two(count: int) -> None:
     """Normal processes: the table's 1 in 1,000, redrawn 4,000 times, and not never."""
     rng = np.random.default_rng(count)
-    found = sum(two_levels(row) is not None for row in rng.standard_normal((4000, count)))
-    print(f"\ntwo levels seen in {found} of 4,000 sets of {count} normal processes")
-    assert 0 < found <= 4 + 3 * 2
+    mistaken = sum(two_levels(row) is not None for row in rng.standard_normal((4000, count)))
+    print(f"\ntwo levels seen in {mistaken} of 4,000 sets of {count} normal processes")
+    assert 0 < mistaken <= 4 + 3 * 2
 
 
 @pytest.mark.parametrize("processes", [16, 24, 40])

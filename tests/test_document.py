@@ -268,6 +268,6 @@ def test_a_document_is_read_once(file: Path, monkeypatch: pytest.MonkeyPatch) ->
     """What a caller has read need not be read again."""
     from results.load import run_of
 
-    found = read_json(file)
+    document = read_json(file)
     file.unlink()
-    assert len(run_of(found, file).scenarios) == 1
+    assert len(run_of(document, file).scenarios) == 1

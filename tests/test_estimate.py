@@ -23,9 +23,9 @@ ONE_PERCENT = Margin(1.0, percent=True)
 
 def estimate(scenario: Scenario, arm: Arm = V1) -> Overhead:
     """One arm over its base."""
-    found = overhead(scenario, arm, Levels(scenario))
-    assert found is not None
-    return found
+    cost = overhead(scenario, arm, Levels(scenario))
+    assert cost is not None
+    return cost
 
 
 def group_of(scenario: Scenario, margin: Margin = ONE_PERCENT) -> Group:
@@ -40,10 +40,10 @@ def test_a_simulated_scenario_is_what_a_file_would_give(tmp_path: Path) -> None:
         (read,) = load(write(tmp_path / "run.json", document(session))).scenarios
         made = scenario_of(session)
         assert (read.name, read.arms, read.slots) == (made.name, made.arms, made.slots)
-        for one, other in zip(read.processes, made.processes, strict=True):
-            assert (one.builds, one.per_block) == (other.builds, other.per_block)
-            assert all(np.allclose(one.ns[arm], other.ns[arm], atol=0.001) for arm in one.ns)
-            assert (one.bare is None) == (other.bare is None)
+        for first, second in zip(read.processes, made.processes, strict=True):
+            assert (first.builds, first.per_block) == (second.builds, second.per_block)
+            assert all(np.allclose(first.ns[arm], second.ns[arm], atol=0.001) for arm in first.ns)
+            assert (first.bare is None) == (second.bare is None)
 
 
 def test_a_level_that_a_quarter_of_the_builds_have_is_in_the_mean() -> None:
@@ -51,23 +51,23 @@ def test_a_level_that_a_quarter_of_the_builds_have_is_in_the_mean() -> None:
     arms = dict(PAIR) | {("v1", "jump-label"): 0.0}
     steps: Steps = {("v1", "jump-label"): (0.0, 0.0, CYCLE_NS, 0.0, 0.0, 0.0, CYCLE_NS, 0.0)}
     scenario = scenario_of(Session(arms, machine=STILL, steps=steps))
-    one = estimate(scenario)
-    assert one.ns == pytest.approx(CYCLE_NS / 4, abs=0.003)
-    assert one.cycles == pytest.approx(0.25, abs=0.012)
-    assert (one.spread.paying, one.spread.saving) == (0.25, 0.0)
-    assert one.spread.by_build == pytest.approx(np.array(steps["v1", "jump-label"]), abs=0.01)
-    assert one.spread.sd_ns == pytest.approx(CYCLE_NS * np.sqrt(3) / 4, abs=0.005)
-    assert judge(one, Margin(0.05, percent=False), 0.01).verdict == "costs"
-    assert judge(one, Margin(0.05, percent=False), 0.1).verdict == "undecided"
+    cost = estimate(scenario)
+    assert cost.ns == pytest.approx(CYCLE_NS / 4, abs=0.003)
+    assert cost.cycles == pytest.approx(0.25, abs=0.012)
+    assert (cost.spread.paying, cost.spread.saving) == (0.25, 0.0)
+    assert cost.spread.by_build == pytest.approx(np.array(steps["v1", "jump-label"]), abs=0.01)
+    assert cost.spread.sd_ns == pytest.approx(CYCLE_NS * np.sqrt(3) / 4, abs=0.005)
+    assert judge(cost, Margin(0.05, percent=False), 0.01).verdict == "costs"
+    assert judge(cost, Margin(0.05, percent=False), 0.1).verdict == "undecided"
 
 
 def test_builds_that_cost_and_builds_that_save_are_told_apart() -> None:
     """Their mean may be nothing while no build pays nothing."""
     arms = dict(PAIR) | {("v1", "jump-label"): 0.0}
     steps: Steps = {("v1", "jump-label"): (CYCLE_NS, -CYCLE_NS) * 4}
-    one = estimate(scenario_of(Session(arms, machine=STILL, steps=steps)))
-    assert one.ns == pytest.approx(0.0, abs=0.003)
-    assert (one.spread.paying, one.spread.saving) == (0.5, 0.5)
+    cost = estimate(scenario_of(Session(arms, machine=STILL, steps=steps)))
+    assert cost.ns == pytest.approx(0.0, abs=0.003)
+    assert (cost.spread.paying, cost.spread.saving) == (0.5, 0.5)
 
 
 def test_a_run_from_before_builds_is_one_build(tmp_path: Path) -> None:
@@ -76,19 +76,24 @@ def test_a_run_from_before_builds_is_one_build(tmp_path: Path) -> None:
     group = group_of(scenario)
     assert [warning for warning in group.warnings if warning.startswith("one build:")]
     for cell in group.cells:
-        one = cell.overhead
-        assert (one.spread.builds, one.spread.sd_ns, one.spread.paying, one.cycles) == (1, None, None, None)
+        cost = cell.overhead
+        assert (cost.spread.builds, cost.spread.sd_ns, cost.spread.paying, cost.cycles) == (
+            1,
+            None,
+            None,
+            None,
+        )
     assert group.cells[1].overhead.ns == pytest.approx(0.25, abs=0.05)
     assert not [w for w in group_of(scenario_of(Session(PAIR))).warnings if w.startswith("one build:")]
 
 
 def test_a_cost_above_the_noise_is_found() -> None:
     """+0.25 ns on 15, with the noise of a quiet machine: found in at least 19 of 20 sessions."""
-    found = 0
+    seen = 0
     for seed in range(40):
         group = group_of(scenario_of(Session(PAIR, seed=seed, machine=Machine(spikes=0.3))))
-        found += group.cells[1].judgement.verdict == "costs"
-    assert found >= 38
+        seen += group.cells[1].judgement.verdict == "costs"
+    assert seen >= 38
 
 
 def test_drift_and_spikes_cancel_in_the_pair() -> None:
@@ -134,8 +139,8 @@ def test_quiet_is_told_by_the_reference_and_not_by_the_builds() -> None:
 
 def test_the_level_as_compiled_is_that_of_the_quiet_machine() -> None:
     """Percentages and margins do not grow because others took the machine for a third of the time."""
-    one = estimate(scenario_of(Session(PAIR, blocks=20, machine=Machine(spikes=0.3, noise=0.001))))
-    assert one.bare_ns == pytest.approx(15.0, rel=0.01)
+    cost = estimate(scenario_of(Session(PAIR, blocks=20, machine=Machine(spikes=0.3, noise=0.001))))
+    assert cost.bare_ns == pytest.approx(15.0, rel=0.01)
 
 
 def test_one_fast_process_does_not_make_the_others_busy() -> None:
@@ -231,9 +236,9 @@ def test_two_levels_are_never_negligible() -> None:
 
 def test_a_smaller_error_asks_for_more() -> None:
     """What one cell could claim, one that is allowed a hundredth of the error cannot."""
-    one = made(0.25, 0.1)
-    assert judge(one, ONE_PERCENT, 0.0).verdict == "costs"
-    judged = judge(one, ONE_PERCENT, 0.0, 0.0005)
+    cost = made(0.25, 0.1)
+    assert judge(cost, ONE_PERCENT, 0.0).verdict == "costs"
+    judged = judge(cost, ONE_PERCENT, 0.0, 0.0005)
     assert judged.verdict == "undecided"
     assert judged.ci95_corrected is not None and judged.ci95 is not None
     assert judged.ci95_corrected[0] < judged.ci95[0]
@@ -267,10 +272,10 @@ def test_holms_step_down(chances: list[float], errors: list[float]) -> None:
 @pytest.mark.parametrize("error_ns", [0.01, 0.05, 0.1])
 def test_chance_and_interval_agree(ns: float, error_ns: float) -> None:
     """An arm passes Holm's step exactly when its corrected interval lies beyond the floor."""
-    one = made(ns, error_ns)
+    cost = made(ns, error_ns)
     for error in (0.05, 0.01, 0.001):
-        claims = judge(one, Margin(1e-6, percent=False), 0.05, error).verdict in ("costs", "saves")
-        assert claims == (chance(one, 0.05) < error)
+        claims = judge(cost, Margin(1e-6, percent=False), 0.05, error).verdict in ("costs", "saves")
+        assert claims == (chance(cost, 0.05) < error)
 
 
 def test_what_else_is_in_the_file_decides_nothing() -> None:

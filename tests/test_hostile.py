@@ -68,10 +68,10 @@ def test_a_hole_would_be_found(
     data = json.loads(original("run"))
     hole(monkeypatch, data)
     made = Spoiled("run", (), json.dumps(data).encode())
-    with warnings.catch_warnings(), pytest.raises(Exception) as found:
+    with warnings.catch_warnings(), pytest.raises(Exception) as raised:
         warnings.simplefilter("error")
         attempt(sandbox, made)
-    assert not isinstance(found.value, FreepathError)
+    assert not isinstance(raised.value, FreepathError)
     monkeypatch.undo()
     assert attempt(sandbox, made) in ("read", "set aside", "refused")
 

@@ -144,8 +144,8 @@ def test_exact_arms_insert_and_change_nothing_else(variant: str, added: list[str
     image, base = Image(variant, "none", memcg=memcg), Image("base", "none", memcg=memcg)
     assert VARIANTS[variant].exact
     for function in code_of(base).functions:
-        ours, theirs = (text(i, function, padding=False) for i in (image, base))
-        difference = [line for line in difflib.ndiff(theirs, ours) if line[0] in "+-"]
+        inserted, reference = (text(i, function, padding=False) for i in (image, base))
+        difference = [line for line in difflib.ndiff(reference, inserted) if line[0] in "+-"]
         assert difference == ([f"+ {line}" for line in added] if function == PREPARE else []), function
 
 

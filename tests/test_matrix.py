@@ -87,17 +87,17 @@ def test_a_locale_without_utf8(name: str, files: dict[str, str], tmp_path: Path)
 def test_a_terminal_that_can_do_little(name: str, files: dict[str, str]) -> None:
     """Narrow, ASCII, without colour: columns are left out, names are folded, and no figure is cut off."""
     words = COMMANDS[name][0].replace("$RUN", files["RUN"]).split()
-    ours, theirs = os.openpty()
+    parent, child = os.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", *words],
         cwd=ROOT,
         env={**os.environ, **ASCII, **DUMB, "PYTHONPATH": str(ROOT)},
-        stdout=theirs,
-        stderr=theirs,
+        stdout=child,
+        stderr=child,
     ) as process:
-        os.close(theirs)
-        out = b"".join(iter(partial(read_terminal, ours), b"")).decode("ascii")
-    os.close(ours)
+        os.close(child)
+        out = b"".join(iter(partial(read_terminal, parent), b"")).decode("ascii")
+    os.close(parent)
     assert process.returncode == 0 and out.isascii() and "\x1b" not in out and "..." not in out
     assert {"show": "+0.", "census": "instructions", "list": "keyfirst"}[name] in out
 

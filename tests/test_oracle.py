@@ -117,10 +117,10 @@ class Pair:
         memory, oracle = self.kernel.machine.memory, self.oracle
         expected = [(p.mapcount, p.count, p.mapping, p.flags) for p in oracle.pages]
         low = memory.mem_map["flags"] & ((1 << 56) - 1)
-        found = zip(
+        pairs = zip(
             memory.mem_map["_mapcount"], memory.mem_map["_count"], memory.mem_map["mapping"], low, strict=True
         )
-        assert [tuple(map(int, row)) for row in found] == expected
+        assert [tuple(map(int, row)) for row in pairs] == expected
         groups = {level: memory.memcg_address(level) for level in range(2)}
         owners = [
             0 if p.memcg is None else groups[p.memcg] + p.kmem_bit * MEMCG_DATA_KMEM for p in oracle.pages

@@ -162,9 +162,9 @@ def test_two_at_once(tmp_path: Path, whole: Path, option: str) -> None:
     target = tmp_path / "run.json"
     if option == "--append":
         shutil.copy(whole, target)
-    both = [started(option, str(target)) for _ in range(2)]
-    said = [parent.communicate()[1] for parent in both]
-    assert sorted(parent.returncode for parent in both) == [0, 2], said
+    processes = [started(option, str(target)) for _ in range(2)]
+    said = [parent.communicate()[1] for parent in processes]
+    assert sorted(parent.returncode for parent in processes) == [0, 2], said
     assert any("going on" in words for words in said)
     assert len(offsets(target)) == PROCESSES * (2 if option == "--append" else 1)
 

@@ -62,8 +62,8 @@ def test_builds_are_drawn_where_there_are_several(file: Path, tmp_path: Path) ->
     svg = (tmp_path / "several" / "builds.svg").read_text()
     for words in ("whole cycles", "None 9000", "noise floor", "on-idle/plain/warm/sequential/pcp"):
         assert words in svg, words
-    one = runfile.write(tmp_path / "one.json", runfile.document(runfile.Session(builds=0)))
-    done = run("plots", str(one), "-o", str(tmp_path / "one"), "--format", "svg")
+    single = runfile.write(tmp_path / "one.json", runfile.document(runfile.Session(builds=0)))
+    done = run("plots", str(single), "-o", str(tmp_path / "one"), "--format", "svg")
     assert done.returncode == 0 and "builds.svg" not in done.stdout
     assert "no builds: the data is not in" in done.stderr and "python -m benchmarks --quick" in done.stderr
 

@@ -157,9 +157,9 @@ def test_pyperf_reads_the_same_file(file: Path) -> None:
     names = {f"{s.name}: {arm.name}" for s in ours.scenarios for arm in s.arms}
     assert {bench.get_name() for bench in suite} == names
     first = ours.scenarios[0]
-    theirs = suite.get_benchmark(f"{first.name}: base/none").get_runs()[0].values
-    values = first.processes[0].ns[first.arms[0]].reshape(len(theirs), -1).mean(axis=1)
-    assert values.tolist() == pytest.approx([value * 1e9 for value in theirs], abs=0.001)
+    expected = suite.get_benchmark(f"{first.name}: base/none").get_runs()[0].values
+    values = first.processes[0].ns[first.arms[0]].reshape(len(expected), -1).mean(axis=1)
+    assert values.tolist() == pytest.approx([value * 1e9 for value in expected], abs=0.001)
 
 
 def test_gzip_is_read(file: Path, tmp_path: Path) -> None:

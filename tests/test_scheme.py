@@ -19,9 +19,9 @@ def drawn(builds: int, incidental: Incidental = "both") -> Cells:
     return Scheme(builds, incidental).draw(np.random.default_rng(builds))
 
 
-def times(found: npt.NDArray[np.int64], values: range) -> set[int]:
+def times(numbers: npt.NDArray[np.int64], values: range) -> set[int]:
     """How often each of the values occurs."""
-    counted = Counter(found.tolist())
+    counted = Counter(numbers.tolist())
     assert set(counted) <= set(values)
     return {counted[value] for value in values}
 
@@ -60,12 +60,12 @@ def test_further_values_begin_again() -> None:
 def test_processes_draw_other_builds() -> None:
     """The seeds and the placements are drawn anew; the phases are the same."""
     scheme = Scheme()
-    one, other = (scheme.draw(np.random.default_rng(seed)) for seed in (1, 2))
+    first, second = (scheme.draw(np.random.default_rng(seed)) for seed in (1, 2))
     again = scheme.draw(np.random.default_rng(1))
-    assert np.array_equal(one.plan.seeds, again.plan.seeds)
-    assert len(set(one.plan.seeds) | set(other.plan.seeds)) == 2 * len(one.phase)
-    assert not np.array_equal(one.placement, other.placement)
-    assert np.array_equal(one.phase, other.phase)
+    assert np.array_equal(first.plan.seeds, again.plan.seeds)
+    assert len(set(first.plan.seeds) | set(second.plan.seeds)) == 2 * len(first.phase)
+    assert not np.array_equal(first.placement, second.placement)
+    assert np.array_equal(first.phase, second.phase)
 
 
 @pytest.mark.parametrize("incidental", INCIDENTAL)
@@ -78,9 +78,9 @@ def test_a_single_build_is_the_image_as_compiled(incidental: Incidental) -> None
 
 def test_what_differs_between_builds_can_be_chosen() -> None:
     """Phases alone, random NOPs alone, or both; each has a name of its own in the metadata."""
-    both, phase, random = (drawn(PHASES, incidental).plan for incidental in INCIDENTAL)
-    assert set(both.phases) == set(phase.phases) == set(range(PHASES)) and not random.phases.any()
-    assert (both.share, phase.share, random.share) == (SHARE, 0.0, SHARE)
+    phase_and_random, phase, random = (drawn(PHASES, incidental).plan for incidental in INCIDENTAL)
+    assert set(phase_and_random.phases) == set(phase.phases) == set(range(PHASES)) and not random.phases.any()
+    assert (phase_and_random.share, phase.share, random.share) == (SHARE, 0.0, SHARE)
     assert len({Scheme(PHASES, incidental).name for incidental in INCIDENTAL}) == 3
 
 

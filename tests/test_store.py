@@ -38,11 +38,11 @@ IMAGES = [
 @pytest.fixture
 def cached(tmp_path: Path) -> Store:
     """A private cache that holds some images."""
-    theirs, ours = Store(), Store(tmp_path / "cache")
-    ours.folder.mkdir(parents=True, mode=0o700)
+    shared, own = Store(), Store(tmp_path / "cache")
+    own.folder.mkdir(parents=True, mode=0o700)
     for image in IMAGES:
-        shutil.copy(theirs.path(image), ours.path(image))
-    return ours
+        shutil.copy(shared.path(image), own.path(image))
+    return own
 
 
 def test_an_edit_anywhere_in_the_model_changes_the_key(
@@ -132,18 +132,18 @@ def test_a_folder_that_is_in_use_is_not_pruned(cached: Store) -> None:
     """However long ago its user came: a run may take days, and a laptop sleeps."""
     cached.ensure(IMAGES)
     times = (0, time.time() - 2 * KEPT_S)
-    mine, theirs = (Store(cached.root, digest=digit * 16) for digit in "12")
-    for store in (mine, theirs):
+    first, second = (Store(cached.root, digest=digit * 16) for digit in "12")
+    for store in (first, second):
         store.folder.mkdir()
-    mine.ensure([])
-    for folder in (mine.folder, theirs.folder, cached.folder):
+    first.ensure([])
+    for folder in (first.folder, second.folder, cached.folder):
         os.utime(folder, times)
-    for folder in (theirs.folder, mine.folder, cached.folder):
+    for folder in (second.folder, first.folder, cached.folder):
         try:
             cache_module._remove_unused(folder)
         except BlockingIOError:
-            assert folder != theirs.folder
-    assert [store.folder.exists() for store in (mine, theirs, cached)] == [True, False, True]
+            assert folder != second.folder
+    assert [store.folder.exists() for store in (first, second, cached)] == [True, False, True]
     cached.ensure(IMAGES)
     assert cached.folder.stat().st_mtime > times[1] + KEPT_S  # use is told by the folder's time
 

@@ -48,8 +48,8 @@ class Counts:
     def over(self, base: "Counts") -> dict[str, Any]:
         """What this arm adds to base, as counts and as accesses (negative: base has more)."""
         added = {name: number(value - base.figures[name]) for name, value in self.figures.items()}
-        every = sorted(set(self.accesses) | set(base.accesses))
-        more = {access: self.accesses.get(access, 0) - base.accesses.get(access, 0) for access in every}
+        accesses = sorted(set(self.accesses) | set(base.accesses))
+        more = {access: self.accesses.get(access, 0) - base.accesses.get(access, 0) for access in accesses}
         return {**added, "accesses": rows({access: count for access, count in more.items() if count})}
 
 

@@ -122,12 +122,12 @@ class Partial:
 
     def complete(self, *, plain: bool = False) -> list[Path]:
         """Complete processes in the order of measuring: those of freepath's own cases, or of pyperf's."""
-        found = [
+        files = [
             (int(match[1]), int(match[2]), path)
             for path in self.folder.iterdir()
             if (match := PROCESS.fullmatch(path.name)) and bool(match[3]) == plain
         ]
-        return [path for _, _, path in sorted(found)]
+        return [path for _, _, path in sorted(files)]
 
     def count(self, case: int) -> int:
         """Complete processes of one case."""

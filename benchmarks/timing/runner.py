@@ -163,8 +163,8 @@ class _Worker:
 
 def means(times: npt.NDArray[np.float64], place: npt.NDArray[np.int64], count: int) -> str:
     """Mean time at each of so many places; `nan` where none was measured."""
-    found = [times[place == number] for number in range(count)]
-    return " ".join(f"{chosen.mean():.5f}" if len(chosen) else "nan" for chosen in found)
+    places = [times[place == number] for number in range(count)]
+    return " ".join(f"{chosen.mean():.5f}" if len(chosen) else "nan" for chosen in places)
 
 
 def claim_number(folder: str | None, case: int) -> int:

@@ -124,13 +124,13 @@ class Cache:
 
     def faults(self, specs: Iterable[Spec]) -> dict[Spec, UnusableImageError]:
         """What is wrong with the images that cannot be used."""
-        found = {}
+        faults = {}
         for spec in dict.fromkeys(specs):
             try:
                 self._read(spec)
             except UnusableImageError as error:
-                found[spec] = error
-        return found
+                faults[spec] = error
+        return faults
 
     def _read(self, spec: Spec) -> Code:
         content = self._content(spec)

@@ -19,10 +19,10 @@ def set_gs(address: int) -> None:
     UnsupportedCPUError
         Where that is not possible. What only looks like Linux may even say that it was done.
     """
-    area, found = ctypes.c_long(address), ctypes.c_long()
+    area, base = ctypes.c_long(address), ctypes.c_long()
     done = _libc.syscall(SYS_ARCH_PRCTL, ARCH_SET_GS, area) == 0
-    done = done and _libc.syscall(SYS_ARCH_PRCTL, ARCH_GET_GS, ctypes.byref(found)) == 0
-    if not done or found.value != area.value:
+    done = done and _libc.syscall(SYS_ARCH_PRCTL, ARCH_GET_GS, ctypes.byref(base)) == 0
+    if not done or base.value != area.value:
         raise UnsupportedCPUError(
             "this kernel, or emulation of one (gVisor, Wine), does not set %gs for a program, "
             "and the free path reads its per-CPU data there: measure on Linux itself"

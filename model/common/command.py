@@ -251,12 +251,12 @@ def spelled(*arguments: str) -> str:
 
 def _python() -> str:
     """How to call this Python from here: `python` where that is this one, else its path, short if it can."""
-    found = shutil.which("python")
-    if found and Path(found).absolute() == Path(sys.executable).absolute():
+    python = shutil.which("python")
+    if python and Path(python).absolute() == Path(sys.executable).absolute():
         return "python"
-    here = Path.cwd()
+    folder = Path.cwd()
     executable = Path(sys.executable)
-    return str(executable.relative_to(here) if executable.is_relative_to(here) else executable)
+    return str(executable.relative_to(folder) if executable.is_relative_to(folder) else executable)
 
 
 def prepare_streams() -> None:

@@ -63,8 +63,8 @@ def memory_limit(proc: Path = PROC) -> Limit:
     import psutil
 
     machine = Limit(psutil.virtual_memory().available, "", "free some")
-    found = [machine, group_memory(proc), address_space(proc)]
-    return min((limit for limit in found if limit), key=lambda limit: limit.free)
+    limits = [machine, group_memory(proc), address_space(proc)]
+    return min((limit for limit in limits if limit), key=lambda limit: limit.free)
 
 
 def group_memory(proc: Path = PROC) -> Limit | None:

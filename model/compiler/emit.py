@@ -39,15 +39,15 @@ class UnusableCodeError(CompileError):
 
 def gather(linkage: Linkage, entries: Entries) -> dict[str, Compiled]:
     """Compile the entries and all that they call, by symbol."""
-    found: dict[str, Compiled] = {}
+    functions: dict[str, Compiled] = {}
     wanted = dict(entries)
     while wanted:
         name, args = wanted.popitem()
-        found[name] = linkage.functions[name].compile(args)
-        callees = found[name].callees
-        wanted.update({callee: callees[callee] for callee in callees if callee not in found})
+        functions[name] = linkage.functions[name].compile(args)
+        callees = functions[name].callees
+        wanted.update({callee: callees[callee] for callee in callees if callee not in functions})
     # One order for all images, so that two arms differ in no address that they need not differ in.
-    return {name: found[name] for name in linkage.functions if name in found}
+    return {name: functions[name] for name in linkage.functions if name in functions}
 
 
 def link_ir(linkage: Linkage, functions: Mapping[str, Compiled]) -> Any:

@@ -88,9 +88,9 @@ def seams(image: dict[str, Any], keys: dict[str, int]) -> dict[str, Any]:
 def _branches(code: bytes) -> list[list[int]]:
     decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     decoder.detail = True
-    found = []
+    branches = []
     for instruction in decoder.disasm(code, 0):
         leads = instruction.group(capstone.CS_GRP_JUMP) or instruction.group(capstone.CS_GRP_CALL)
         if leads and instruction.operands[0].type == x86.X86_OP_IMM:
-            found.append([instruction.address, instruction.operands[0].imm])
-    return found
+            branches.append([instruction.address, instruction.operands[0].imm])
+    return branches

@@ -120,15 +120,15 @@ class Machine:
     def walk(self, head: int) -> list[int]:
         """Numbers of the pages that a list links, from its head's `next` on."""
         first = address_of(self.memory.mem_map)
-        found: list[int] = []
+        pages: list[int] = []
         link = ctypes.c_int64.from_address(head).value
         while link != head:
             index, rest = divmod(link - LRU - first, PAGE_BYTES)
-            if rest or not 0 <= index < self.memory.pages or len(found) > self.memory.pages:
+            if rest or not 0 <= index < self.memory.pages or len(pages) > self.memory.pages:
                 raise KernelReportError(f"a list leads to {link:#x}, which is no page's lru")
-            found.append(index)
+            pages.append(index)
             link = int(self.memory.mem_map["lru_next"][index])
-        return found
+        return pages
 
     def free_pages_counted(self) -> int:
         """NR_FREE_PAGES: the zone's count plus this CPU's share."""

@@ -23,17 +23,17 @@ def page_counter_try_charge(counter: int, pages: int) -> int:
     """
     level = counter
     while level != 0:
-        here = page_counter_at(level)
+        record = page_counter_at(level)
         total = atomic_long_add_return(level, pages)
-        if total > here.limit:
+        if total > record.limit:
             atomic_long_sub_return(level, pages)
-            here.failcnt += 1
+            record.failcnt += 1
             undo = counter
             while undo != level:
                 atomic_long_sub_return(undo, pages)
                 undo = page_counter_at(undo).parent
             return 0
-        if total > here.watermark:
-            here.watermark = total
-        level = here.parent
+        if total > record.watermark:
+            record.watermark = total
+        level = record.parent
     return 1
