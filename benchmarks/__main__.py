@@ -141,8 +141,8 @@ def _measure(
 def _undecided(folder: Path, margin: str) -> set[str]:
     """Scenarios with an open verdict: this command stands above the stages, and knows how runs are judged."""
     from model.vocabulary.margin import Margin
-    from results.analysis import analyse
-    from results.load import load
+    from results.analysis.groups import analyse
+    from results.reading.load import load
 
     groups = analyse(load(folder), Margin.parse(margin))
     return {g.scenario.name for g in groups for c in g.cells if c.judgement.verdict == "undecided"}

@@ -82,7 +82,7 @@ def _beside(path: Path) -> Path:
 
 def _has_history(path: Path) -> bool:
     """Whether this is a folder of runs, and not that of one run that was interrupted."""
-    from results.load import is_partial
+    from results.reading.load import is_partial
 
     return path.is_dir() and not is_partial(path)
 
@@ -94,9 +94,9 @@ def _read(args: argparse.Namespace) -> tuple[Any, ...]:
 
         return "history", history(Path(args.file))
     from model.vocabulary.margin import Margin
-    from results.analysis import analyse
+    from results.analysis.groups import analyse
     from results.compare import run_or_census
-    from results.load import Run
+    from results.reading.load import Run
 
     read = run_or_census(args.file)
     if not isinstance(read, Run):

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from plots.style import OTHER, SERIES, caption, floor_band, new_figure
-from results.analysis import Cell, Group
-from results.load import Run
+from results.analysis.groups import Cell, Group
+from results.reading.load import Run
 
 READS: Final = "run"
 ALT: Final = "Each arm's overhead build by build, with the mean over builds, memcg on-idle."

@@ -6,9 +6,9 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import caption, new_figure
-from results.analysis import Group
+from results.analysis.groups import Group
 from results.calibration import known_cost
-from results.load import BadRunError, Run
+from results.reading.load import BadRunError, Run
 
 READS: Final = "run"
 ALT: Final = "Injected against measured cycles."

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from plots.style import OTHER, SERIES, caption, floor_band, new_figure
-from results.analysis import Group
-from results.load import Run
+from results.analysis.groups import Group
+from results.reading.load import Run
 
 READS: Final = "run"
 ALT: Final = "Each process's own estimate, arm by arm, with memcg on-idle."

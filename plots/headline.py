@@ -6,8 +6,8 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import STATES, caption, floor_band, gate_legend, new_figure, point
-from results.analysis import Cell, Group
-from results.load import Run
+from results.analysis.groups import Cell, Group
+from results.reading.load import Run
 
 READS: Final = "run"
 ALT: Final = "Overhead of every variant over base, in ns per page with 95 % intervals, by memcg state."

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from plots.headline import panels
 from plots.style import caption, error_bar, floor_band, legend, new_figure
-from results.analysis import Group
-from results.load import Run
+from results.analysis.groups import Group
+from results.reading.load import Run
 
 READS: Final = "run"
 ALT: Final = "Cost of a NOP, a load, a comparison with its branch, and a store, each inserted alone."

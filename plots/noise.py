@@ -6,8 +6,8 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import caption, legend, new_figure
-from results.analysis import Group
-from results.load import Run
+from results.analysis.groups import Group
+from results.reading.load import Run
 
 READS: Final = "run"
 ALT: Final = "Noise floor of each scenario and the spread of a single code placement."

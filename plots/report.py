@@ -13,10 +13,11 @@ from typing import Any, Final
 from model.vocabulary.margin import Margin
 from plots.drawing import Drawing, drawings
 from results import answer, claims
-from results.analysis import Group, analyse
-from results.cpus import processor_line
-from results.load import CPU, Run, read_json
-from results.show import HEADINGS, as_markdown, escape, noise_line, row_of, run_facts, run_warnings, title_of
+from results.analysis.groups import Group, analyse
+from results.output.as_markdown import as_markdown
+from results.output.words import HEADINGS, escape, noise_line, row_of, run_facts, run_warnings, title_of
+from results.reading.cpus import processor_line
+from results.reading.load import CPU, Run, read_json
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 SHOWN: Final = (

@@ -6,8 +6,8 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import caption, error_bar, legend, new_figure
-from results.analysis import Cell, Group
-from results.load import Run
+from results.analysis.groups import Cell, Group
+from results.reading.load import Run
 
 READS: Final = "run"
 ALT: Final = "Overhead against the share of flagged pages, evenly spread and at random."

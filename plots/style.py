@@ -14,10 +14,10 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.analysis import Cell, Group
-from results.cpus import processor_line
-from results.load import Run
-from results.show import run_facts
+from results.analysis.groups import Cell, Group
+from results.output.words import run_facts
+from results.reading.cpus import processor_line
+from results.reading.load import Run
 
 WIDTH: Final = 10.0
 """Inches; at 100 dpi a thousand pixels."""

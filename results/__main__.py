@@ -41,14 +41,7 @@ def _command(argv: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(prog=NAME, description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_answer(commands)
-    _add_show(commands)
-    _add_claims(commands)
-    _add_compare(commands)
-    _add_history(commands)
-    _add_report(commands)
-    _add_calibration(commands)
+    _add_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
     return parser
 
 
@@ -56,102 +49,87 @@ def _add(
     commands: "argparse._SubParsersAction[Parser]",
     command: Callable[[argparse.Namespace], int],
     summary: str,
+    *parents: Parser,
 ) -> Parser:
     """A command under its function's name; the function's docstring is what its `--help` says."""
     about = inspect.cleandoc(command.__doc__ or "")
-    parser = commands.add_parser(command.__name__.removeprefix("_"), help=summary, description=about)
+    name = command.__name__.removeprefix("_")
+    parser = commands.add_parser(name, help=summary, description=about, parents=parents)
     parser.set_defaults(command=command)
     return parser
 
 
-def _add_answer(commands: "argparse._SubParsersAction[Parser]") -> None:
-    answer = _add(commands, _answer, "what the test costs here, in one sentence; the claims")
-    answer.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
-    _add_census(answer)
-    answer.add_argument("--format", choices=("text", "json"), default="text")
-    _add_margin(answer)
-    add_output(answer)
+def _add_commands(commands: "argparse._SubParsersAction[Parser]") -> None:
+    """Every command, from the options that several share; what only one has stands beneath it."""
+    out, margin, census, file = output(), _margin(), _census(), _file()
+    answer = "what the test costs here, in one sentence; the claims"
+    _add(commands, _answer, answer, file, census, _format("text", "json"), margin, out)
+    show = "overheads with intervals, noise floor and verdicts"
+    _add(commands, _show, show, file, _format("table", "json", "csv", "markdown"), margin, out)
+    claims = "the mail's six claims: holds, fails, undecided; exit 1 if one fails"
+    _add(commands, _claims, claims, file, census, _format("text", "json", "markdown"), margin, out)
+    compare = "what changed between two runs, or two census files; exit 1 if so"
+    _add_pair(_add(commands, _compare, compare, _format("table", "json", "markdown"), out))
+    history = "each cell over the runs of a folder, change points marked"
+    parser = _add(commands, _history, history, _format("text", "json"), out)
+    parser.add_argument("folder", metavar="DIR", help="results/runs, or any folder of runs")
+    report = "one self-contained page: report.html, or report.md"
+    _add(commands, _report, report, file, census, margin, out)
+    calibration = "what the instrument can tell, from --calibrate; exit 1 when a target is missed"
+    _add(commands, _calibration, calibration, _file("--calibrate -o FILE"), _format("text", "json"), out)
 
 
-def _add_census(parser: Parser) -> None:
-    parser.add_argument(
-        "census", metavar="CENSUS", nargs="?", help="census file; the kept reference by default"
-    )
+def _parent() -> Parser:
+    """Options that several commands share."""
+    return Parser(add_help=False)
 
 
-def _add_margin(parser: Parser) -> None:
-    parser.add_argument(
-        "--margin", default="1%", help="smallest overhead that matters: 0.05ns, 1%% (default)"
-    )
+def _file(made_with: str = "-o FILE") -> Parser:
+    parent = _parent()
+    parent.add_argument("file", metavar="FILE", help=f"run of python -m benchmarks {made_with}")
+    return parent
 
 
-def _add_show(commands: "argparse._SubParsersAction[Parser]") -> None:
-    show = _add(commands, _show, "overheads with intervals, noise floor and verdicts")
-    show.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
-    show.add_argument("--format", choices=("table", "json", "csv", "markdown"), default="table")
-    _add_margin(show)
-    add_output(show)
+def _census() -> Parser:
+    parent = _parent()
+    about = "census file; the kept reference by default"
+    parent.add_argument("census", metavar="CENSUS", nargs="?", help=about)
+    return parent
 
 
-def _add_claims(commands: "argparse._SubParsersAction[Parser]") -> None:
-    claims = _add(commands, _claims, "the mail's six claims: holds, fails, undecided; exit 1 if one fails")
-    claims.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
-    _add_census(claims)
-    claims.add_argument("--format", choices=("text", "json", "markdown"), default="text")
-    _add_margin(claims)
-    add_output(claims)
+def _margin() -> Parser:
+    parent = _parent()
+    about = "smallest overhead that matters: 0.05ns, 1%% (default)"
+    parent.add_argument("--margin", default="1%", help=about)
+    return parent
 
 
-def _add_compare(commands: "argparse._SubParsersAction[Parser]") -> None:
-    compare = _add(commands, _compare, "what changed between two runs, or two census files; exit 1 if so")
+def _format(*names: str) -> Parser:
+    parent = _parent()
+    parent.add_argument("--format", choices=names, default=names[0])
+    return parent
+
+
+def output() -> Parser:
+    """Options of every command that writes a file."""
+    parent = _parent()
+    parent.add_argument("-o", "--output", metavar="OUT", help="write there, not to standard output (-)")
+    parent.add_argument("--force", action="store_true", help="overwrite OUT")
+    return parent
+
+
+def _add_pair(compare: Parser) -> None:
+    """What is compared, and how."""
     compare.add_argument("old", metavar="OLD")
     compare.add_argument("new", metavar="NEW")
-    compare.add_argument("--format", choices=("table", "json", "markdown"), default="table")
-    compare.add_argument(
-        "--threshold", default="2%", help="smallest change of interest: 0.1ns, 2%% of base (default)"
-    )
-    compare.add_argument(
-        "--across-machines", action="store_true", help="compare unlike machines or compilers too"
-    )
-    compare.add_argument(
-        "--all", action="store_true", help="list what is unsure or the same too, not only its count"
-    )
-    compare.add_argument(
-        "--strict", action="store_true", help="exit 3 when something is missing or unsure, and nothing worse"
-    )
-    add_output(compare)
-
-
-def _add_history(commands: "argparse._SubParsersAction[Parser]") -> None:
-    history = _add(commands, _history, "each cell over the runs of a folder, change points marked")
-    history.add_argument("folder", metavar="DIR", help="results/runs, or any folder of runs")
-    history.add_argument("--format", choices=("text", "json"), default="text")
-    add_output(history)
-
-
-def _add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
-    report = _add(commands, _report, "one self-contained page: report.html, or report.md")
-    report.add_argument("file", metavar="FILE", help="run of python -m benchmarks -o FILE")
-    _add_census(report)
-    _add_margin(report)
-    add_output(report)
-
-
-def _add_calibration(commands: "argparse._SubParsersAction[Parser]") -> None:
-    calibration = _add(
-        commands,
-        _calibration,
-        "what the instrument can tell, from --calibrate; exit 1 when a target is missed",
-    )
-    calibration.add_argument("file", metavar="FILE", help="run of python -m benchmarks --calibrate -o FILE")
-    calibration.add_argument("--format", choices=("text", "json"), default="text")
-    add_output(calibration)
-
-
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Options of every command that writes a file."""
-    parser.add_argument("-o", "--output", metavar="OUT", help="write there, not to standard output (-)")
-    parser.add_argument("--force", action="store_true", help="overwrite OUT")
+    about = "smallest change of interest: 0.1ns, 2%% of base (default)"
+    compare.add_argument("--threshold", default="2%", help=about)
+    about = "compare unlike machines or compilers too"
+    compare.add_argument("--across-machines", action="store_true", help=about)
+    about = "list what is unsure or the same too, not only its count"
+    compare.add_argument("--all", action="store_true", help=about)
+    about = "exit 3 when something is missing or unsure, and nothing worse"
+    compare.add_argument("--strict", action="store_true", help=about)
 
 
 def _answer(args: argparse.Namespace) -> int:
@@ -162,7 +140,7 @@ def _answer(args: argparse.Namespace) -> int:
       python -m results answer run.json --margin 0.05ns
     """
     from results import answer, claims
-    from results.load import load
+    from results.reading.load import load
 
     run, margin = load(args.file), margin_of(args.margin, "--margin")
     answers = claims.answers(run, Path(args.census) if args.census else None, margin)
@@ -182,10 +160,14 @@ def _show(args: argparse.Namespace) -> int:
       python -m results show run.json --format csv -o cells.csv
       python -m results show run.json.partial          what a stopped run has so far
     """
-    from results.load import load
-    from results.show import FORMATS
+    from results.output.as_csv import as_csv
+    from results.output.as_json import as_json
+    from results.output.as_markdown import as_markdown
+    from results.output.as_table import as_table
+    from results.reading.load import load
 
-    emit(FORMATS[args.format](load(args.file), margin_of(args.margin, "--margin")), args)
+    made = {"table": as_table, "json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format]
+    emit(made(load(args.file), margin_of(args.margin, "--margin")), args)
     return 0
 
 
@@ -209,7 +191,7 @@ def _claims(args: argparse.Namespace) -> int:
       python -m results claims run.json census.json --format markdown
     """
     from results import claims
-    from results.load import load
+    from results.reading.load import load
 
     census = Path(args.census) if args.census else None
     answers = claims.answers(load(args.file), census, margin_of(args.margin, "--margin"))
@@ -246,7 +228,7 @@ def _report(args: argparse.Namespace) -> int:
     """
     from plots import report
     from results.claims import REFERENCE
-    from results.load import load, regular
+    from results.reading.load import load, regular
 
     kind = Path((args.output or "").removesuffix(".gz")).suffix
     if args.output != STANDARD and kind not in (".html", ".md"):
@@ -270,7 +252,7 @@ def _compare(args: argparse.Namespace) -> int:
       python -m results compare old-census.json new-census.json --format markdown
     """
     from results import compare
-    from results.load import Run
+    from results.reading.load import Run
 
     threshold = margin_of(args.threshold, "--threshold")
     old, new = (compare.run_or_census(path) for path in (args.old, args.new))
@@ -303,7 +285,7 @@ def _calibration(args: argparse.Namespace) -> int:
     import json
 
     from results.calibration import document, exit_status, lines
-    from results.load import load
+    from results.reading.load import load
 
     run, plain = load(args.file), Path(args.file).with_suffix(".plain.json")
     if args.format == "json":

@@ -14,11 +14,12 @@ from typing import Any, Final
 from model.vocabulary.formats import ANSWER
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, Scenario
-from results.analysis import Cell, Group, analyse
+from results.analysis.groups import Cell, Group, analyse
 from results.claims import Answer
-from results.cpus import processor_line
-from results.load import Arm, Run
-from results.show import cell_document, run_facts
+from results.output.as_json import cell_document
+from results.output.words import run_facts
+from results.reading.cpus import processor_line
+from results.reading.load import Arm, Run
 
 QUESTION: Final = "What does one PageKmem() test cost a page that is freed?"
 WIDTH: Final = 79

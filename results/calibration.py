@@ -21,12 +21,13 @@ import numpy as np
 
 from model.vocabulary.formats import CALIBRATION
 from model.vocabulary.margin import Margin
-from results.analysis import NOP_BYTES
-from results.cpus import processor_line
-from results.estimate import Interval, Levels, Overhead, overhead, student
-from results.load import Arm, BadRunError, Process, Run, Scenario, read_json, runs_of
-from results.show import number
-from results.verdict import chance, floor_of, holm, judge
+from results.analysis.estimate import Interval, Levels, Overhead, overhead, student
+from results.analysis.groups import NOP_BYTES
+from results.analysis.verdict import chance, floor_of, holm, judge
+from results.output.words import number
+from results.reading.cpus import processor_line
+from results.reading.folder import CHAIN
+from results.reading.load import Arm, BadRunError, Process, Run, Scenario, read_json, runs_of
 
 SESSION: Final = 6
 """Processes of one A/A session, as --calibrate measures them."""
@@ -36,7 +37,6 @@ STARTUP_S: Final = 0.3
 NO_MARGIN: Final = Margin(1e-6, percent=False)
 """So small that no verdict is `negligible`: a false alarm cannot hide behind the margin."""
 NULL: Final = frozenset({"base-twin", "v1-ifdef", "keyfirst", "memcg-data"})
-CHAIN: Final = "chain-"
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from typing import Any, Final, Literal
 from model.vocabulary import formats
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, PageKind, Scenario
-from results.analysis import Cell, Group, analyse, looks_of
+from results.analysis.estimate import Levels, Overhead, overhead
+from results.analysis.groups import Cell, Group, analyse, looks_of
+from results.analysis.verdict import CONFIDENCE, Judgement, judge, spending
 from results.compare import is_census
-from results.estimate import Levels, Overhead, overhead
-from results.load import Arm, BadRunError, Run, read_json
-from results.show import escape
-from results.verdict import CONFIDENCE, Judgement, judge, spending
+from results.output.words import escape
+from results.reading.load import Arm, BadRunError, Run, read_json
 
 REFERENCE: Final = Path(__file__).parent / "reference" / "census-x86-64-v3.json"
 Verdict = Literal["holds", "fails", "undecided"]

@@ -25,12 +25,12 @@ import numpy as np
 from model.common.command import CANNOT_TELL
 from model.vocabulary.formats import CENSUS, COMPARE
 from model.vocabulary.margin import Margin
-from results.analysis import Cell, Group, analyse
-from results.estimate import quantile
-from results.formats import ARM
-from results.load import CPU, BadRunError, Run, clean, is_partial, load, read_json, run_of
-from results.show import escape, number, pair
-from results.verdict import holm
+from results.analysis.estimate import quantile
+from results.analysis.groups import Cell, Group, analyse
+from results.analysis.verdict import holm
+from results.output.words import escape, number, pair
+from results.reading.formats import ARM
+from results.reading.load import CPU, BadRunError, Run, clean, is_partial, load, read_json, run_of
 
 MUST_MATCH: Final = (
     "cpu_model_name",

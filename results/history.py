@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from model.vocabulary.formats import HISTORY
 from model.vocabulary.margin import Margin
-from results.analysis import analyse
-from results.folder import SAME_MACHINE, runs_in
-from results.load import Array, BadRunError, Run, clean
-from results.show import number, pair
-from results.times import MOST_NS
+from results.analysis.groups import analyse
+from results.output.words import number, pair
+from results.reading.folder import SAME_MACHINE, runs_in
+from results.reading.load import Array, BadRunError, Run, clean
+from results.reading.times import MOST_NS
 
 LEAST: Final = 8
 """Fewest runs that can show a change. A shuffle parts three runs from four as the order of measuring did

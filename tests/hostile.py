@@ -31,8 +31,10 @@ from model.common.errors import FreepathError
 from model.common.files import write_new
 from model.vocabulary.margin import Margin
 from plots import report
-from results import answer, calibration, claims, compare, formats, history, show
-from results.load import Run, load, read_json, run_of
+from results import answer, calibration, claims, compare, history
+from results.output import as_csv, as_json, as_markdown, as_table
+from results.reading import formats
+from results.reading.load import Run, load, read_json, run_of
 from tests import runfile
 from tests.command import ROOT
 from tests.spoiled import KINDS, Spoiled, original, spoiled
@@ -142,7 +144,7 @@ def use_partial(sandbox: Sandbox) -> None:
     """As a process of an interrupted run: it is one, or it is set aside."""
     try:
         measured = load(sandbox.partial)
-        shown(*measured.doubts, show.as_table(measured, PERCENT))
+        shown(*measured.doubts, as_table.as_table(measured, PERCENT))
     except FreepathError as error:
         one_line(str(error))
 
@@ -172,9 +174,9 @@ def use_run(sandbox: Sandbox, measured: Run) -> bool:
 
 def use_show(sandbox: Sandbox, measured: Run) -> None:
     """Four formats."""
-    written("show", show.as_json(measured, PERCENT))
-    shown(show.as_table(measured, PERCENT), show.as_csv(measured, PERCENT))
-    escaped(show.as_markdown(measured, PERCENT))
+    written("show", as_json.as_json(measured, PERCENT))
+    shown(as_table.as_table(measured, PERCENT), as_csv.as_csv(measured, PERCENT))
+    escaped(as_markdown.as_markdown(measured, PERCENT))
 
 
 def use_claims(sandbox: Sandbox, measured: Run) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from results.load import Arm, Process, Scenario
+from results.reading.load import Arm, Process, Scenario
 
 Arms = dict[tuple[str, str], float]
 """(variant, gate) to true overhead, ns per page."""
@@ -154,7 +154,7 @@ def blocks_of(session: Session, rng: np.random.Generator) -> Floats:
 
 
 def scenario_of(session: Session) -> Scenario:
-    """The session as `results.load` would give it, without a file."""
+    """The session as `results.reading.load` would give it, without a file."""
     rng = np.random.default_rng(session.seed)
     arms = [Arm(*arm) for arm in session.arms]
     axes = session.scenario_axes()

@@ -15,7 +15,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from results import formats
+from results.reading import formats
 from tests import runfile
 from tests.command import ROOT
 

@@ -7,8 +7,8 @@ import pytest
 
 from model.vocabulary.margin import Margin
 from results import answer, claims
-from results.analysis import analyse
-from results.load import Arm, Run, load
+from results.analysis.groups import analyse
+from results.reading.load import Arm, Run, load
 from tests import runfile
 from tests.command import run
 

@@ -17,7 +17,7 @@ from benchmarks.timing.scheme import Scheme
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.scenarios import SCENARIOS
 from model.kernels.v4_3.variants import VARIANTS
-from results.load import Run, load
+from results.reading.load import Run, load
 from tests.command import ROOT, refused, run
 from tests.kills import default_signals
 

@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks.timing.calibrate import SESSION, calibration_cases
 from results import calibration
-from results.analysis import NOP_BYTES
-from results.load import BadRunError, load
-from results.verdict import spending
+from results.analysis.groups import NOP_BYTES
+from results.analysis.verdict import spending
+from results.reading.load import BadRunError, load
 from tests import runfile
 from tests.command import refused, run
 

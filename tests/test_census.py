@@ -17,7 +17,7 @@ from model.kernels.v4_3.booted import Booted
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.machine import Machine
 from model.vocabulary.scenario import Arm, Scenario
-from results import formats
+from results.reading import formats
 from tests import single_step
 from tests.command import ROOT, refused, run
 

@@ -11,7 +11,7 @@ import pytest
 
 from model.vocabulary.margin import Margin
 from results import claims
-from results.load import Arm, load
+from results.reading.load import Arm, load
 from tests import runfile
 from tests.command import ROOT, refused, run
 

@@ -9,7 +9,7 @@ import pytest
 
 from model.vocabulary.margin import Margin
 from results.compare import Change, compare_runs, lines
-from results.load import BadRunError, load
+from results.reading.load import BadRunError, load
 from tests import runfile
 from tests.command import ROOT, refused, run
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from model.vocabulary.margin import Margin
-from results.analysis import analyse
-from results.estimate import LEVEL_GAPS, Levels, overhead, two_levels
-from results.load import Arm, Run
-from results.verdict import CONFIDENCE, judge
+from results.analysis.estimate import LEVEL_GAPS, Levels, overhead, two_levels
+from results.analysis.groups import analyse
+from results.analysis.verdict import CONFIDENCE, judge
+from results.reading.load import Arm, Run
 from tests.runfile import HEADLINE, Arms, Machine, Session, scenario_of
 
 V1 = Arm("v1", "jump-label")

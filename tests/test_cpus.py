@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from results.cpus import core_of, processor_line
+from results.reading.cpus import core_of, processor_line
 
 AMD, INTEL = "AuthenticAMD", "GenuineIntel"
 

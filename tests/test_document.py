@@ -16,10 +16,10 @@ import pyperf
 import pytest
 
 from model.vocabulary.margin import Margin
-from results import document
 from results.history import history
-from results.load import BadRunError, is_partial, load, read_json, regular
-from results.show import as_table
+from results.output.as_table import as_table
+from results.reading import document
+from results.reading.load import BadRunError, is_partial, load, read_json, regular
 from tests import runfile
 from tests.command import ROOT, refused, run
 
@@ -266,7 +266,7 @@ def test_base_alone_is_nothing_to_compare(tmp_path: Path) -> None:
 
 def test_a_document_is_read_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a caller has read need not be read again."""
-    from results.load import run_of
+    from results.reading.load import run_of
 
     document = read_json(file)
     file.unlink()

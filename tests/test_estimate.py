@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from model.vocabulary.margin import Margin
-from results.analysis import Group, analyse
-from results.estimate import Interval, Levels, Noise, Overhead, Spread, overhead, student
-from results.load import Arm, Process, Run, Scenario, load
-from results.verdict import chance, floor_of, holm, judge
+from results.analysis.estimate import Interval, Levels, Noise, Overhead, Spread, overhead, student
+from results.analysis.groups import Group, analyse
+from results.analysis.verdict import chance, floor_of, holm, judge
+from results.reading.load import Arm, Process, Run, Scenario, load
 from tests.runfile import CYCLE_NS, Arms, Machine, Session, Steps, document, scenario_of, write
 
 V1 = Arm("v1", "jump-label")

@@ -13,8 +13,10 @@ import pytest
 
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import AXES
-from results import answer, calibration, claims, compare, formats, history, show
-from results.load import load
+from results import answer, calibration, claims, compare, history
+from results.output import as_json
+from results.reading import formats
+from results.reading.load import load
 from tests import runfile
 from tests.command import ROOT, refused, run
 
@@ -47,7 +49,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {
         "run": json.loads(file.read_text()),
         "census": census(),
-        "show": show.document(measured, PERCENT),
+        "show": as_json.document(measured, PERCENT),
         "claims": json.loads(claims.as_json(judged := claims.answers(measured, None, PERCENT))),
         "answer": answer.document(measured, PERCENT, judged),
         "compare": json.loads(compare.as_json(changes)),
@@ -185,7 +187,7 @@ def test_a_wrong_census_is_one_line(path: str, value: Any, tmp_path: Path) -> No
     steps = tuple(int(step) if step.isdecimal() else step for step in path.split("."))
     parent_of(document, steps)[steps[-1]] = document["arms"][0] if value == "twice" else value
     file = runfile.write(tmp_path / "census.json", document)
-    from results.load import BadRunError, read_json
+    from results.reading.load import BadRunError, read_json
 
     with pytest.raises(BadRunError) as refusal:
         read_json(file)

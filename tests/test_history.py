@@ -11,9 +11,9 @@ import pytest
 from scipy.stats import binom
 
 from results import history as module
-from results.folder import SAME_MACHINE
 from results.history import Series, change_points, history
-from results.load import Array, BadRunError
+from results.reading.folder import SAME_MACHINE
+from results.reading.load import Array, BadRunError
 from tests import runfile
 from tests.command import ROOT, refused, run
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from model.common.errors import FreepathError
-from results import formats, load, show, times
+from results.output import as_json, as_markdown
+from results.reading import formats, load, times
 from tests.hostile import Sandbox, attempt, call_commands, hostile
 from tests.spoiled import KINDS, Spoiled, original
 
@@ -42,7 +43,7 @@ def without_times(patch: pytest.MonkeyPatch, data: Any) -> None:
 
 def without_escapes(patch: pytest.MonkeyPatch, data: Any) -> None:
     """Markdown as it comes."""
-    patch.setattr(show, "escape", str)
+    patch.setattr(as_markdown, "escape", str)
     data["metadata"]["cpu_model_name"] = "<script>"
 
 
@@ -54,7 +55,7 @@ def without_printable(patch: pytest.MonkeyPatch, data: Any) -> None:
 
 def without_bounds(patch: pytest.MonkeyPatch, data: Any) -> None:
     """A document that its own schema refuses."""
-    patch.setattr(show, "number", lambda value: "none" if value is None else value)
+    patch.setattr(as_json, "number", lambda value: "none" if value is None else value)
 
 
 HOLES = (without_schema, without_times, without_escapes, without_printable, without_bounds)

@@ -15,9 +15,13 @@ ROOMS = (
     *("model.common", "model.vocabulary", "model.code", "model.compiler", "model.kernels.v4_3"),
     *("benchmarks.__main__", "results.__main__", "plots.__main__"),
     *("benchmarks.disasm", "benchmarks.timing", "benchmarks.census"),
+    *("results.reading", "results.analysis", "results.output"),
     *("model.kernels", "model", "benchmarks", "results", "plots"),
 )
 """A file belongs to the first room that it lies in."""
+RESULTS = {
+    *("results", "results.output", "results.analysis", "results.reading", "model.common", "model.vocabulary")
+}
 KNOWS: dict[str, set[str]] = {
     "model": set(),
     "model.common": set(),
@@ -43,12 +47,15 @@ KNOWS: dict[str, set[str]] = {
         *("benchmarks", "benchmarks.census", "model.kernels", "model.code", "model.common"),
         "model.vocabulary",
     },
-    "results": {"model.common", "model.vocabulary"},
-    "plots": {"results", "model.common", "model.vocabulary"},
-    "plots.__main__": {"plots", "results", "model.common", "model.vocabulary"},
-    "results.__main__": {"plots", "results", "model.common", "model.vocabulary"},
+    "results.reading": {"model.common", "model.vocabulary"},
+    "results.analysis": {"results.reading", "model.common", "model.vocabulary"},
+    "results.output": {"results.analysis", "results.reading", "model.common", "model.vocabulary"},
+    "results": RESULTS - {"results"},
+    "plots": RESULTS,
+    "plots.__main__": {"plots", *RESULTS},
+    "results.__main__": {"plots", *RESULTS},
     "benchmarks.__main__": {
-        *("benchmarks", "benchmarks.timing", "results", "results.__main__"),
+        *("benchmarks", "benchmarks.timing", "results.analysis", "results.reading", "results.__main__"),
         *("model.kernels", "model.code", "model.common", "model.vocabulary"),
     },
 }

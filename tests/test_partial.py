@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.timing.partial import Partial
-from results.load import load
+from results.reading.load import load
 from tests.command import ROOT, refused, run
 from tests.kills import default_signals
 

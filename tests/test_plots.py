@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from model.vocabulary.margin import Margin
-from results.analysis import analyse
-from results.load import load
+from results.analysis.groups import analyse
+from results.reading.load import load
 from tests import runfile
 from tests.command import refused, run
 

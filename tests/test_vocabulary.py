@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.cases import select
 from model.vocabulary.scenario import AXES, DEFAULTS, Arm, Scenario, axes_of, base_of, name_of
-from results.load import load
+from results.reading.load import load
 from tests import runfile
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from model.common.command import printable
-from results.calibration import CHAIN
-from results.load import CPU, PLAN, BadRunError, NotARunError, Run, load
+from results.reading.load import CPU, PLAN, BadRunError, NotARunError, Run, load
 
+CHAIN: Final = "chain-"
+"""Variants that measure a chain of known length, to see what the instrument sees: runs of the instrument."""
 SAME_MACHINE: Final = ("cpu_model_name", *CPU, "store_bypass", "freepath_cpu", "numba")
 """Facts that make a machine: the processor, how it was set, and what compiled for it. A host's name changes
 and is reused."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from results.document import BadRunError
+from results.reading.document import BadRunError
 
 Array = npt.NDArray[np.float64]
 

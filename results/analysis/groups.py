@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from model.vocabulary.margin import Margin
-from results.cpus import Core, core_of
-from results.estimate import Levels, Overhead, overhead
-from results.load import Run, Scenario
-from results.verdict import CONFIDENCE, Judgement, chance, floor_of, holm, judge, spending
+from results.analysis.estimate import Levels, Overhead, overhead
+from results.analysis.verdict import CONFIDENCE, Judgement, chance, floor_of, holm, judge, spending
+from results.reading.cpus import Core, core_of
+from results.reading.load import Run, Scenario
 
 STARTUP_S: Final = 0.4
 """What a worker spends beside its blocks."""

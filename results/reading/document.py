@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from model.common.errors import FileError
 from model.common.files import STANDARD, read_bounded
-from results import formats
+from results.reading import formats
 
 MAX_BYTES: Final = 256 << 20
 MAX_PARTS: Final = 16 << 20

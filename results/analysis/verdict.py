@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from model.vocabulary.margin import Margin
-from results.estimate import Overhead, quantile
+from results.analysis.estimate import Overhead, quantile
 
 CONFIDENCE: Final = 0.95
 TOST_CONFIDENCE: Final = 0.90

@@ -16,13 +16,13 @@ import numpy.typing as npt
 from model.common.command import printable
 from model.vocabulary.scenario import Arm as Arm
 from model.vocabulary.scenario import axes_of, base_of, name_of
-from results import formats
-from results.document import MAX_BYTES as MAX_BYTES
-from results.document import BadRunError as BadRunError
-from results.document import read_json as read_json
-from results.document import regular as regular
-from results.times import Array as Array
-from results.times import NoTimeError, cells, per_block, times
+from results.reading import formats
+from results.reading.document import MAX_BYTES as MAX_BYTES
+from results.reading.document import BadRunError as BadRunError
+from results.reading.document import read_json as read_json
+from results.reading.document import regular as regular
+from results.reading.times import Array as Array
+from results.reading.times import NoTimeError, cells, per_block, times
 
 MAX_TEXT: Final = 500
 QUIET_PERCENTILE: Final = 10

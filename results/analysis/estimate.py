@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from results.load import QUIET_PERCENTILE, Arm, Array, Process, Scenario
+from results.reading.load import QUIET_PERCENTILE, Arm, Array, Process, Scenario
 
 Mask = npt.NDArray[np.bool_]
 

@@ -18,7 +18,7 @@ import jsonschema_rs
 from model.common.command import printable
 from model.vocabulary.scenario import AXES
 
-SCHEMAS: Final = Path(__file__).parent / "schemas"
+SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
 MADE_BY: Final = {
     "run": "python -m benchmarks -o FILE",
     "census": "python -m benchmarks.census --json -o FILE",

@@ -1,0 +1,32 @@
+"""`results show --format csv`: one line per cell, for a spreadsheet."""
+
+import csv
+import io
+from typing import Any
+
+from model.vocabulary.margin import Margin
+from results.output.as_json import document
+from results.reading.load import Run
+
+
+def as_csv(run: Run, margin: Margin) -> str:
+    """One line per cell; intervals as two columns."""
+    rows = document(run, margin)["cells"]
+    stream = io.StringIO()
+    flat = [_flat(row) for row in rows]
+    writer = csv.DictWriter(stream, flat[0].keys() if flat else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return stream.getvalue()
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if name.startswith("ci95"):
+            flat[f"{name}_low"], flat[f"{name}_high"] = value or ("", "")
+        elif isinstance(value, list) or name == "levels_ns":
+            flat[name] = " ".join(f"{item:g}" for item in value or () if item is not None)
+        else:
+            flat[name] = value
+    return flat

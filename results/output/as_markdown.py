@@ -1,0 +1,38 @@
+"""`results show --format markdown`: tables for a mail, an issue or a wiki."""
+
+from model.vocabulary.margin import Margin
+from results.analysis.groups import analyse
+from results.output.words import (
+    HEADINGS,
+    NUMERIC,
+    escape,
+    footer,
+    noise_line,
+    row_of,
+    run_warnings,
+    title_of,
+)
+from results.reading.load import Run
+
+
+def as_markdown(run: Run, margin: Margin) -> str:
+    """One table per scenario."""
+    groups = analyse(run, margin)
+    lines: list[str] = []
+    for group in groups:
+        lines += [
+            f"**{escape(title_of(group))}**",
+            "",
+            f"| {' | '.join(HEADINGS)} |",
+            f"|{'|'.join('---:' if heading in NUMERIC else '---' for heading in HEADINGS)}|",
+        ]
+        lines += [f"| {' | '.join(escape(text) for text in row_of(cell))} |" for cell in group.cells]
+        lines += [
+            "",
+            escape(noise_line(group)),
+            "",
+            *(f"Warning: {escape(warning)}" for warning in group.warnings),
+            "",
+        ]
+    lines += [escape(line) + "  " for line in (*run_warnings(run), *footer(run, groups))]
+    return "\n".join(lines) + "\n"
