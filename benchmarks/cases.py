@@ -7,8 +7,9 @@ from typing import Final
 
 from model.code.image import Spec
 from model.common.errors import FreepathError
-from model.kernels import VERSIONS, kernels, path_of
+from model.kernels import VERSIONS, kernel_called, kernels, path_of
 from model.kernels.kernel import Kernel, Path
+from model.kernels.variants import Variant
 from model.vocabulary.scenario import AXES, GATES, Arm, Scenario
 
 DEFAULT_KERNEL: Final = VERSIONS[0]
@@ -44,7 +45,7 @@ class Case:
         How many workers; None: as the command line says.
     values
         How many values each gives; None likewise.
-    plain
+    pyperf_alone
         One arm, one placement, plain means: what pyperf alone would do, to compare with.
     """
 
@@ -52,7 +53,7 @@ class Case:
     arms: tuple[Arm, ...]
     processes: int | None = None
     values: int | None = None
-    plain: bool = False
+    pyperf_alone: bool = False
 
     @property
     def path(self) -> Path:
@@ -63,6 +64,11 @@ class Case:
     def pages_per_slice(self) -> int:
         """Pages that one slice of one arm frees: pyperf's inner loops."""
         return self.path.pages_per_pass(self.scenario) * self.path.passes(self.scenario)
+
+    def variant(self, arm: Arm) -> Variant:
+        """What an arm's variant declares."""
+        kernel = kernel_called(self.scenario.kernel)
+        return {**kernel.calibration, **kernel.variants}[arm.variant]
 
     def images(self) -> list[Spec]:
         """What its arms run, compiled."""

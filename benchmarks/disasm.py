@@ -95,7 +95,7 @@ class Listing:
         keys = kernel_called(placement.code.spec.kernel).keys
         self._keys = {number: name for name, number in keys.items()}
         self.touched: dict[int, list[str]] = {}
-        for at, access in trace.order:
+        for at, access in trace.sequence:
             if access.object != "stack":
                 self.touched.setdefault(at, []).append(f"{access.object}.{access.field}".rstrip("."))
 

@@ -18,11 +18,14 @@ def show(cases: Sequence[Case], as_json: bool) -> int:
     if as_json:
         say(json.dumps(_document(cases), indent=2) + "\n")
         return 0
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
     variants = Table("variant", "the patch point", title="variants", title_justify="left")
     for variant in _variants(cases):
-        variants.add_row(variant.name, variant.summary)
+        about = Group(Text(variant.summary), Text(variant.told, style="dim"))
+        variants.add_row(variant.name, about, end_section=True)
     scenarios = Table(
         "scenario", "arms", title="scenarios: memcg/page kind/memory/order/depth", title_justify="left"
     )
@@ -42,7 +45,10 @@ def _variants(cases: Sequence[Case]) -> list[Variant]:
 
 def _document(cases: Sequence[Case]) -> dict[str, object]:
     return {
-        "variants": [{"name": variant.name, "summary": variant.summary} for variant in _variants(cases)],
+        "variants": [
+            {"name": variant.name, "summary": variant.summary, "story": variant.told}
+            for variant in _variants(cases)
+        ],
         "scenarios": [
             {**case.scenario.metadata(), "arms": [{"variant": a.variant, "gate": a.gate} for a in case.arms]}
             for case in cases

@@ -104,6 +104,7 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
         "doubt": answer.doubt(rows),
         "answers": claims.answers(run, census, margin),
         "doubts": [*run_warnings(run), *_doubts(groups)],
+        "stories": {v: story for scenario in run.scenarios for v, story in scenario.stories.items()},
         "headings": HEADINGS,
         "groups": [
             {

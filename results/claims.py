@@ -15,7 +15,7 @@ from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, PageKind, Scenario
 from results.analysis.estimate import Levels, Overhead, overhead
 from results.analysis.groups import Cell, Group, analyse, looks_of
-from results.analysis.verdict import CONFIDENCE, Judgement, judge, spending
+from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, judge
 from results.compare import is_census
 from results.output.words import escape
 from results.reading.load import Arm, BadRunError, Run, read_json
@@ -63,7 +63,7 @@ class Data:
         if between is None:
             return None
         looks = looks_of(group.scenario)
-        error = (1 - CONFIDENCE) / spending(looks)
+        error = (1 - CONFIDENCE) / alpha_divisor(looks)
         return between, judge(between, self.margin, group.floor_ns, error, looks)
 
     def rows(self, **wanted: str) -> list[dict[str, Any]]:

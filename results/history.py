@@ -231,8 +231,8 @@ def _believed(values: Sequence[Array], errors: Sequence[Array], rng: np.random.G
 def _shuffled(block: _Block, count: int, rng: np.random.Generator) -> Array:
     """float64[count * series]: the largest step of each series with its runs shuffled."""
     runs = len(block.values)
-    order = rng.permuted(np.repeat(np.arange(runs)[:, None], count, axis=1), axis=0)
-    largest: Array = _steps(block.values[order], block.variances[order]).max(axis=0).ravel()
+    shuffles = rng.permuted(np.repeat(np.arange(runs)[:, None], count, axis=1), axis=0)
+    largest: Array = _steps(block.values[shuffles], block.variances[shuffles]).max(axis=0).ravel()
     return largest
 
 

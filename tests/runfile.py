@@ -202,7 +202,13 @@ def benchmarks(session: Session) -> list[dict[str, Any]]:
             runs[arm].append({"metadata": metadata, "values": (cells.mean(axis=1) * 1e-9).tolist()})
     return [
         {
-            "metadata": {"name": f"{axes['scenario']}: {v}/{g}", "variant": v, "gate": g, **axes},
+            "metadata": {
+                "name": f"{axes['scenario']}: {v}/{g}",
+                "story": f"What {v} is.",
+                "variant": v,
+                "gate": g,
+                **axes,
+            },
             "runs": runs[v, g],
         }
         for v, g in session.arms

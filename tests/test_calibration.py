@@ -9,7 +9,8 @@ import pytest
 from benchmarks.timing.calibrate import SESSION, calibration_cases
 from results import calibration
 from results.analysis.groups import NOP_BYTES
-from results.analysis.verdict import spending
+from results.analysis.verdict import alpha_divisor
+from results.reading.folder import CHAIN
 from results.reading.load import BadRunError, load
 from tests import runfile
 from tests.command import refused, run
@@ -168,11 +169,11 @@ def test_what_is_measured_is_what_is_read() -> None:
     assert null.processes >= 20 * SESSION and null.processes % SESSION == 0
     lengths = {f"{NOP_BYTES}{length}" for length in range(1, 10)}
     assert {arm.variant for arm in null.arms} == calibration.NULL | {"base"} | lengths
-    assert sum(arm.variant.startswith(calibration.CHAIN) for arm in chains.arms) == 6
-    assert [case.plain for case in plain] == [True, True]
+    assert sum(arm.variant.startswith(CHAIN) for arm in chains.arms) == 6
+    assert [case.pyperf_alone for case in plain] == [True, True]
 
 
 def test_looks_share_the_error() -> None:
     """However many looks --until-decided takes, their errors add up to the whole at most."""
-    assert spending(0) == 1
-    assert sum(1 / spending(look) for look in range(1, 1000)) == pytest.approx(1, abs=0.002)
+    assert alpha_divisor(0) == 1
+    assert sum(1 / alpha_divisor(look) for look in range(1, 1000)) == pytest.approx(1, abs=0.002)

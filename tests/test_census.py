@@ -127,7 +127,7 @@ def test_the_struct_page_is_touched_as_in_the_kernel() -> None:
     """Row by row as in v4.3 (docs/fidelity.md): base, order 0, memcg compiled in."""
     scenario = Scenario("on-idle")
     _, (trace,) = traced(scenario, Arm("base", "none"), Store())
-    seen = [f"{a.op} {a.field}" for _, a in trace.order if a.object == "page"]
+    seen = [f"{a.op} {a.field}" for _, a in trace.sequence if a.object == "page"]
     assert seen == [
         *("load _count", "store _count"),  # 1 the locked decrement
         "load flags",  # 2 zone lookup
@@ -141,7 +141,7 @@ def test_the_struct_page_is_touched_as_in_the_kernel() -> None:
         "store index",  # 15
         *("store lru_next", "store lru_prev"),  # 20
     ]
-    others = [f"{a.object}.{a.field}" for _, a in trace.order if a.object == "neighbour"]
+    others = [f"{a.object}.{a.field}" for _, a in trace.sequence if a.object == "neighbour"]
     assert others == ["neighbour.lru_prev"]
 
 

@@ -148,7 +148,7 @@ def test_one_fast_process_does_not_make_the_others_busy() -> None:
     scenario = scenario_of(Session(PAIR))
     scenario.processes[0] = changed(scenario.processes[0], 0.8)
     levels = Levels(scenario)
-    assert not levels.busy and all(levels.chosen(process).all() for process in scenario.processes[1:])
+    assert not levels.lacks_quiet and all(levels.chosen(process).all() for process in scenario.processes[1:])
     assert estimate(scenario).processes == 8
 
 
@@ -365,7 +365,7 @@ def test_a_hidden_sibling_is_seen_by_what_is_dispatched(tmp_path: Path) -> None:
     quiet, busy = load(write(tmp_path / "run.json", data)).scenarios
     assert quiet.quiet_level == busy.quiet_level == pytest.approx(0.17, rel=0.01)
     assert [Levels(quiet).chosen(p).tolist() for p in quiet.processes] == [[True] * 6 + [False] * 2] * 8
-    assert not Levels(quiet).busy and Levels(busy).busy
+    assert not Levels(quiet).lacks_quiet and Levels(busy).lacks_quiet
     (first, second) = analyse(load(tmp_path / "run.json"), ONE_PERCENT)
     assert "heavy load" not in " ".join(first.warnings) and "heavy load" in " ".join(second.warnings)
 

@@ -59,7 +59,7 @@ class Trace:
     path: list[int] = field(default_factory=list)
     """Address of every instruction, in the order in which they ran."""
 
-    order: list[tuple[int, Access]] = field(default_factory=list)
+    sequence: list[tuple[int, Access]] = field(default_factory=list)
     """Accesses in program order, each with the address of its instruction."""
 
     @property
@@ -172,7 +172,7 @@ class Emulator:
             trace.loads += 1
         access = Access(op, *self.names.of(at), size)
         trace.accesses[access] += 1
-        trace.order.append((trace.path[-1], access))
+        trace.sequence.append((trace.path[-1], access))
         trace.lines.update({at // LINE, (at + size - 1) // LINE})
 
 

@@ -49,7 +49,7 @@ def calibration_cases() -> list[Case]:
         Case(Scenario("on-idle"), compared, processes=HALF_MINUTE, values=HALF_MINUTE_VALUES),
         Case(Scenario("disabled"), chains, processes=CHAINS),
         *(
-            Case(Scenario("on-idle"), (arm,), processes=PLAIN, plain=True)
+            Case(Scenario("on-idle"), (arm,), processes=PLAIN, pyperf_alone=True)
             for arm in (compared[0], compared[2])
         ),
     ]

@@ -120,18 +120,18 @@ class Partial:
         self.plan |= changes
         write_new(self.folder / PLAN, json.dumps(self.plan, indent=1) + "\n", replace=True)
 
-    def complete(self, *, plain: bool = False) -> list[Path]:
+    def complete(self, *, pyperf_alone: bool = False) -> list[Path]:
         """Complete processes in the order of measuring: those of freepath's own cases, or of pyperf's."""
         files = [
             (int(match[1]), int(match[2]), path)
             for path in self.folder.iterdir()
-            if (match := PROCESS.fullmatch(path.name)) and bool(match[3]) == plain
+            if (match := PROCESS.fullmatch(path.name)) and bool(match[3]) == pyperf_alone
         ]
         return [path for _, _, path in sorted(files)]
 
     def count(self, case: int) -> int:
         """Complete processes of one case."""
-        paths = [*self.complete(), *self.complete(plain=True)]
+        paths = [*self.complete(), *self.complete(pyperf_alone=True)]
         return sum(path.name.startswith(f"{case}-") for path in paths)
 
     @property
@@ -182,7 +182,7 @@ class Partial:
         more
             Options that this command needs.
         """
-        kept = len(self.complete()) + len(self.complete(plain=True))
+        kept = len(self.complete()) + len(self.complete(pyperf_alone=True))
         if not kept or self.target is None:
             return (
                 "no process was complete, so nothing is kept" if self.target else "nothing was to be stored"

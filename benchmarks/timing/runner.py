@@ -84,7 +84,7 @@ def _never_called(loops: int) -> float:
 
 def benchmark_name(case: Case, arm: int) -> str:
     """`scenario: variant/gate`."""
-    plain = "plain pyperf, " if case.plain else ""
+    plain = "plain pyperf, " if case.pyperf_alone else ""
     return f"{plain}{case.scenario.name}: {case.arms[arm].name}"
 
 
@@ -111,7 +111,7 @@ class _Worker:
             return
         self.sampler.check()
         name = f"{self.index}-{self.process:04}"
-        if self.case.plain:
+        if self.case.pyperf_alone:
             bench.update_metadata({"name": benchmark_name(self.case, 0)})
             write_new(folder / f"{name}.plain.json", dumps(pyperf.BenchmarkSuite([bench])))
         else:
@@ -148,6 +148,7 @@ class _Worker:
             "name": benchmark_name(self.case, number),
             "variant": arm.variant,
             "gate": arm.gate,
+            "story": self.case.variant(arm).told,
             "build_ns": " ".join(f"{time:.3f}" for time in times),
             "layout_ns": means(times, sampler.cells.placement[cells], POSITIONS),
             "stack_ns": means(times, sampler.cells.stack[cells] // STACK_STEP, STACK_PLACES),

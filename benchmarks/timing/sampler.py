@@ -92,9 +92,9 @@ class Sampler:
         self.start = self.path.start(scenario, self.rng)
         self.machine = self.start.machine
         self.machine.activate()
-        self.reduce: Callable[[list[float]], float] = mean if case.plain else faster_half
-        self.cells = (Scheme(1) if case.plain else scheme).draw(self.rng)
-        self._alone = case.plain
+        self.reduce: Callable[[list[float]], float] = mean if case.pyperf_alone else faster_half
+        self.cells = (Scheme(1) if case.pyperf_alone else scheme).draw(self.rng)
+        self._alone = case.pyperf_alone
         self.stacks = [int(offset) for offset in self.cells.stack]
         self._trampoline = Trampoline()
         self._call = self._trampoline.call
@@ -128,9 +128,9 @@ class Sampler:
         times: list[list[float]] = [[] for _ in self.arms]
         stack = self.stacks[cell]
         while len(times[-1]) < slices:
-            order = list(self.rng.permutation(len(self.arms)))
+            forward = list(self.rng.permutation(len(self.arms)))
             # Mirrored, so that a linear drift of the machine's speed cancels.
-            for index in order + order[::-1]:
+            for index in forward + forward[::-1]:
                 arm = self.arms[index]
                 times[index].append(self._slice(arm, arm.addresses[cell], stack))
         return [self.reduce(slices) for slices in times]

@@ -163,7 +163,7 @@ class Session:
         asked = args.processes, args.values, args.loops
         args.processes = processes
         args.values = case.values or args.values
-        if case.plain:
+        if case.pyperf_alone:
             args.values, args.loops = PLAIN_VALUES, PLAIN_LOOPS
         try:
             # Even a quiet pyperf prints the first arm's mean, which says nothing about the others.
@@ -283,11 +283,11 @@ class Session:
         self.levels = [
             f"{base.get_name()}: {base.mean() * 1e9:.2f} ns/page, {len(case.arms)} arms\n"
             for case in self.cases
-            if not case.plain
+            if not case.pyperf_alone
             for base in [suite.get_benchmark(benchmark_name(case, 0))]
         ]
         if target:
-            if plain := partial.complete(plain=True):
+            if plain := partial.complete(pyperf_alone=True):
                 write_new(target.with_suffix(".plain.json"), dumps(collect(plain)), replace=True)
             self._write(suite, target)
         self.written = True

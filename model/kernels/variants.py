@@ -41,6 +41,11 @@ class Variant:
         return (self.module.__doc__ or "").strip()
 
     @property
+    def told(self) -> str:
+        """The story on one line, as metadata has texts."""
+        return " ".join(self.story.split())
+
+    @property
     def operation(self) -> str | None:
         """Assembly of an exact arm; None for a variant that is compiled."""
         if self.length is not None:

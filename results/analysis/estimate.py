@@ -237,7 +237,7 @@ class Levels:
         own = [float(np.percentile(levels, QUIET_PERCENTILE)) for levels in self.of.values()]
         self.quiet_level = scenario.quiet_level or float(np.percentile(own, REFERENCE_PERCENTILE))
         usable = [p for p in scenario.processes if self._enough(self.quiet(p))]
-        self.busy = len(usable) < min(LEAST_QUIET, math.ceil(len(scenario.processes) / 2))
+        self.lacks_quiet = len(usable) < min(LEAST_QUIET, math.ceil(len(scenario.processes) / 2))
         blocks = np.concatenate(list(self.of.values()))
         self.quiet_share = float((blocks < QUIET * self.quiet_level).mean())
 
@@ -254,7 +254,7 @@ class Levels:
     def chosen(self, process: Process) -> Mask:
         """bool[blocks]: those the estimate uses; none of a process that was busy for most of its time."""
         mask = self.quiet(process)
-        if self.busy:
+        if self.lacks_quiet:
             return np.ones_like(mask)
         return mask if self._enough(mask) else np.zeros_like(mask)
 

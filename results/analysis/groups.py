@@ -6,7 +6,7 @@ from typing import Final
 
 from model.vocabulary.margin import Margin
 from results.analysis.estimate import Levels, Overhead, overhead
-from results.analysis.verdict import CONFIDENCE, Judgement, chance, floor_of, holm, judge, spending
+from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, chance, floor_of, holm, judge
 from results.reading.cpus import Core, core_of
 from results.reading.load import Run, Scenario
 
@@ -68,11 +68,11 @@ def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
     judged = [estimate for estimate in known if estimate is not twin]
     errors = dict(zip(map(id, judged), holm([chance(e, floor or 0.0) for e in judged], looks), strict=True))
     # Whether it was busy is known only where the core was watched; older files keep their verdicts.
-    busy = levels.busy and scenario.quiet_level is not None
+    busy = levels.lacks_quiet and scenario.quiet_level is not None
     rows = []
     for estimate in known:
         own_floor = 0.0 if estimate is twin else floor
-        error = errors.get(id(estimate), (1 - CONFIDENCE) / spending(looks))
+        error = errors.get(id(estimate), (1 - CONFIDENCE) / alpha_divisor(looks))
         judgement = judge(estimate, margin, own_floor, error, looks)
         if busy:
             judgement = replace(judgement, verdict="undecided", detectable_ns=None, more_processes=None)
@@ -139,7 +139,7 @@ def _warnings(
         yield "base-twin was not measured, so there is no noise floor"
     elif _matters(twin, margin):
         yield "base-twin differs from base: nothing below the noise floor can be claimed"
-    if levels.busy:
+    if levels.lacks_quiet:
         yield (
             "measured under heavy load: hardly a process had quiet blocks, so all are used"
             + ("; nothing is claimed: measure again" if scenario.quiet_level is not None else "")

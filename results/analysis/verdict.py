@@ -69,21 +69,21 @@ def holm(chances: Sequence[float], looks: int = 0) -> list[float]:
     chances
         p value of each arm.
     looks
-        How often the data was looked at before (`spending`); 0: never.
+        How often the data was looked at before (`alpha_divisor`); 0: never.
     """
-    total = (1 - CONFIDENCE) / spending(looks)
-    order = sorted(range(len(chances)), key=lambda number: chances[number])
+    total = (1 - CONFIDENCE) / alpha_divisor(looks)
+    smallest_first = sorted(range(len(chances)), key=lambda number: chances[number])
     errors = [total] * len(chances)
-    left = len(order)
+    left = len(chances)
     stopped = False
-    for number in order:
+    for number in smallest_first:
         errors[number] = total / left
         stopped = stopped or chances[number] > errors[number]
         left -= not stopped
     return errors
 
 
-def spending(looks: int) -> int:
+def alpha_divisor(looks: int) -> int:
     """By how much each of several looks narrows its error: the sum of 1 / (i (i + 1)) over all looks is 1."""
     return looks * (looks + 1) if looks else 1
 
@@ -108,7 +108,7 @@ def judge(
     """
     margin_ns = margin.ns(overhead.bare_ns)
     floor = floor_ns or 0.0
-    tost = overhead.interval_ns(1 - (1 - TOST_CONFIDENCE) / spending(looks))
+    tost = overhead.interval_ns(1 - (1 - TOST_CONFIDENCE) / alpha_divisor(looks))
     corrected = overhead.interval_ns(1 - error)
     word: Word = "undecided"
     inside = tost is not None and -margin_ns < tost[0] and tost[1] < margin_ns

@@ -25,6 +25,7 @@ from results.reading.times import Array as Array
 from results.reading.times import NoTimeError, cells, per_block, times
 
 MAX_TEXT: Final = 500
+MAX_STORY: Final = 2000
 QUIET_PERCENTILE: Final = 10
 """Of the blocks: low, so that a busy machine does not set the quiet level; not the lowest, a chance."""
 CPU: Final = ("cpu_vendor", "cpu_family", "cpu_model", "cpu_stepping", "cpu_microcode", "cpu_core_type")
@@ -88,6 +89,8 @@ class Scenario:
     processes: list[Process]
     slots: dict[Arm, int] = field(default_factory=dict)
     """Dispatch slots of the exact arms."""
+    stories: dict[str, str] = field(default_factory=dict)
+    """Variant -> what it is; files from before lack it."""
     quiet_level: float | None = None
     """`slot_cycles` of the quiet machine, over the whole file; None in older files."""
 
@@ -239,6 +242,8 @@ class _Assembly:
             scenario.processes.append(process)
             slots = ((arm, facts["slots"]) for arm, _, facts in rows[key] if "slots" in facts)
             scenario.slots.update(slots)
+            stories = {arm.variant: facts["story"] for arm, _, facts in rows[key] if "story" in facts}
+            scenario.stories |= {variant: clean(story, MAX_STORY) for variant, story in stories.items()}
             scenario.arms += [arm for arm in process.ns if arm not in scenario.arms]
 
     def run(self, path: str | Path) -> Run:
@@ -337,9 +342,9 @@ def _set_quiet_level(scenarios: Iterable[Scenario]) -> None:
             scenario.quiet_level = quiet
 
 
-def clean(value: Any) -> str:
+def clean(value: Any, most: int = MAX_TEXT) -> str:
     """A stranger's text, on one line, of bounded length, control characters shown and not obeyed."""
-    return printable(str(value)[:MAX_TEXT])
+    return printable(str(value)[:most])
 
 
 def _common(processes: Iterable[Process]) -> dict[str, Any]:
