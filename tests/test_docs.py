@@ -1,0 +1,100 @@
+"""The documentation: every command in it runs as written, every page says for whom it is."""
+
+import re
+import shlex
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests import runfile
+from tests.command import ROOT, run
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES += sorted(ROOT.glob("model/kernels/*/kernel-map.md"))
+COMMAND = re.compile(r"`(python -m [^`\n]+)`|^ *(python -m [^`\n]+)$", re.MULTILINE)
+AFTER = re.compile(r"\s+(#|>|\|).*$")
+"""A comment, or where a shell line sends its output."""
+NAMES = {"FILE": "run.json", "OLD": "old.json", "NEW": "new.json", "DIR": "runs"}
+NAMES |= {"OUT": "out", "[CENSUS]": "census.json", "results/runs": "runs", "FILE.partial": "run.json"}
+BARE = {
+    "show": ["run.json"],
+    "answer": ["run.json"],
+    "claims": ["run.json"],
+    "compare": ["old.json", "new.json"],
+    "history": ["runs"],
+    "calibration": ["calibration.json"],
+}
+"""What a command reads, where the text speaks of it without its files."""
+MEASURES = ("benchmarks", "benchmarks.census")
+
+
+def commands() -> list[str]:
+    """Each once, however many pages have it."""
+    spans = (span or line for page in PAGES for span, line in COMMAND.findall(page.read_text()))
+    return sorted({AFTER.sub("", command) for command in spans if "pyperf" not in command})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files under the names that the pages use."""
+    place = tmp_path_factory.mktemp("docs")
+    (place / "runs").mkdir()
+    for name in ("run.json", "old.json", "new.json", "runs/run.json"):
+        runfile.write(place / name, runfile.headline())
+    runfile.write(place / "calibration.json", runfile.calibration())
+    (place / "census.json").symlink_to(ROOT / "results/reference/census-x86-64-v3.json")
+    (place / "results").symlink_to(ROOT / "results")
+    return place
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_runs_as_written(command: str, folder: Path) -> None:
+    """What measures is listed instead, or cut down to one arm; what takes an hour exists; the rest runs."""
+    module, *words = shlex.split(command)[2:]
+    if module.startswith(("tests.", "model.")):
+        assert find_spec(module)
+        return
+    words = [NAMES.get(word, word).replace("<name>", "v1") for word in words]
+    if "-o" in words:
+        words[words.index("-o") + 1] = f"made-{Path(words[words.index('-o') + 1]).name}"
+        words.append("--force")
+    if (words and words[-1].removeprefix("--") in BARE) or (words[1:2] == ["--format"] and len(words) == 3):
+        words += BARE.get(words[0], [])
+    if not words or words == ["report"]:
+        words = ["--help"]
+    if module in MEASURES and not {"--help", "--doctor", "--list"} & {*words}:
+        if "--resume" in words:
+            words = ["--help"]
+        elif module == "benchmarks":
+            words += ["--list"]
+        else:
+            words += [] if "--only" in words else ["--only", "memcg=on-idle,page_kind=plain,depth=pcp,v1"]
+    done = run(module, *words, cwd=folder)
+    assert done.returncode in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_target_of_make_exists() -> None:
+    """Every `make TARGET` that a page names."""
+    text = "".join(page.read_text() for page in PAGES)
+    for target in sorted(set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE))):
+        done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_says_for_whom_it_is(page: Path) -> None:
+    """In its first lines; a decision is for whom the index of decisions names."""
+    if page.parent.name != "decisions" or page.name == "README.md":
+        assert re.search(r"^For (whoever|readers|those)", page.read_text(), re.MULTILINE), page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_link_leads_somewhere(page: Path) -> None:
+    """Files in the checkout; the index names every decision."""
+    targets = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()) if "://" not in link]
+    assert [link for link in targets if not (page.parent / link).exists()] == []
+    if page == ROOT / "docs/decisions/README.md":
+        assert {path.name for path in page.parent.glob("[0-9]*.md")} <= set(targets)
