@@ -6,7 +6,7 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import STATES, caption, floor_band, gate_legend, new_figure, point
-from results.analysis.groups import Cell, Group
+from results.analysis.groups import Cell, Group, usual
 from results.reading.load import Run
 
 READS: Final = "run"
@@ -19,20 +19,8 @@ EXACT: Final = frozenset({"nop", "load", "load-compare", "load-compare-store"})
 
 def panels(groups: Sequence[Group]) -> list[Group]:
     """One group per memcg state: warm, sequential, to the per-CPU list; on-charged with charged pages."""
-    wanted = {
-        "memory": "warm",
-        "order": "sequential",
-        "depth": "pcp",
-        "checks": "on",
-        "entry": "__free_pages",
-    }
-    by_kind = {}
-    for group in groups:
-        axes = group.scenario.axes
-        kind = "charged" if axes["memcg"] == "on-charged" else "plain"
-        if axes["page_kind"] == kind and all(axes[name] == value for name, value in wanted.items()):
-            by_kind[axes["memcg"]] = group
-    return [by_kind[state] for state in STATES if state in by_kind]
+    kinds = {state: "charged" if state == "on-charged" else "plain" for state in STATES}
+    return [group for state, kind in kinds.items() for group in usual(groups, memcg=state, page_kind=kind)]
 
 
 def shown(group: Group) -> list[Cell]:

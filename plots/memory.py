@@ -6,7 +6,7 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import caption, error_bar, legend, new_figure
-from results.analysis.groups import Cell, Group
+from results.analysis.groups import Cell, Group, usual
 from results.reading.load import Run
 
 READS: Final = "run"
@@ -19,15 +19,8 @@ LINES: Final = {"on": "-", "deferred": ":"}
 
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     """Sequential beside random, checks on and deferred; None unless two sizes were measured."""
-    chosen = [
-        group
-        for group in groups
-        if group.scenario.axes["memcg"] == "on-idle"
-        and group.scenario.axes["page_kind"] == "plain"
-        and group.scenario.axes["depth"] == "pcp"
-        and group.scenario.axes["entry"] == "__free_pages"
-        and group.scenario.axes["memory"] in SIZES
-    ]
+    measured = usual(groups, "memory", "order", "checks", memcg="on-idle")
+    chosen = [group for group in measured if group.scenario.axes["memory"] in SIZES]
     if len({group.scenario.axes["memory"] for group in chosen}) < 2:
         return None
     figure, axes = new_figure(1, 2, 4.0)

@@ -6,7 +6,7 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import caption, error_bar, legend, new_figure
-from results.analysis.groups import Cell, Group
+from results.analysis.groups import Cell, Group, usual
 from results.reading.load import Run
 
 READS: Final = "run"
@@ -54,13 +54,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
 def _share(group: Group) -> tuple[float, str] | None:
     """Percentage and spread of a scenario with memcg on-idle; all flagged and none belong to both spreads."""
     axes = group.scenario.axes
-    usual = (axes["memory"], axes["depth"], axes["checks"], axes["entry"]) == (
-        "warm",
-        "pcp",
-        "on",
-        "__free_pages",
-    )
-    if axes["memcg"] != "on-idle" or not usual:
+    if not usual([group], "page_kind", "share", "spread", memcg="on-idle"):
         return None
     if axes["page_kind"] == "flagged" and axes["share"] != "100":
         return float(axes["share"]), axes["spread"]

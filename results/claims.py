@@ -14,7 +14,7 @@ from model.vocabulary import formats
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, PageKind, Scenario
 from results.analysis.estimate import Levels, Overhead, overhead
-from results.analysis.groups import Cell, Group, analyse, looks_of
+from results.analysis.groups import Cell, Group, analyse, looks_of, usual
 from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, judge
 from results.compare import is_census
 from results.output.words import escape
@@ -183,19 +183,17 @@ def mostly_a_load(data: Data) -> Answer:
     return _exactly(data, "C4", "for most pages a load and a comparison", rows, {LOAD: 1})
 
 
-VARIED: Final = frozenset({"memory", "order", "checks"})
+VARIED: Final = ("memory", "order", "checks")
 """Axes over which C5 is judged."""
 
 
 def read_anyway(data: Data) -> Answer:
     """C5: v1 beside the check is negligible, wherever the run measured it."""
     claim = "_mapcount is read by free_pages_check anyway, so the overhead is negligible"
-    usual = Scenario("on-idle").axes
     loads = {
         group.scenario.name: cell
-        for group in data.groups
-        if all(group.scenario.axes[axis] == usual[axis] for axis in usual.keys() - VARIED)
-        and (cell := data.cell(group, "v1"))
+        for group in usual(data.groups, *VARIED, memcg="on-idle")
+        if (cell := data.cell(group, "v1"))
     }
     beside = {name: cell for name, cell in loads.items() if cell.scenario.axes["checks"] == "on"}
     if not beside:

@@ -20,7 +20,7 @@ llvm.initialize_native_asmparser()
 
 I64_TYPE: Final = types.int64
 """For the signatures of entries."""
-I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 VOID: Final = ir.VoidType()
 GS: Final = 256
 """LLVM's address space for memory relative to %gs."""

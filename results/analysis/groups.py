@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from model.vocabulary.margin import Margin
+from model.vocabulary.scenario import DEFAULTS
 from results.analysis.estimate import Levels, Overhead, overhead
 from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, chance, floor_of, holm, judge
 from results.reading.cpus import Core, core_of
@@ -47,6 +48,24 @@ class Group:
     def base_ns(self) -> float:
         """Quiet level of the scenario's first base."""
         return self.cells[0].overhead.base_ns
+
+
+def usual(groups: Sequence[Group], *free: str, **fixed: str) -> list[Group]:
+    """The groups of usual scenarios: every axis at its default.
+
+    Parameters
+    ----------
+    free
+        Axes that may have any value.
+    fixed
+        Axes with a value of their own; `memcg`, which has no default, is one or is free.
+    """
+    wanted = {**DEFAULTS, **fixed}
+    return [
+        group
+        for group in groups
+        if all(group.scenario.axes[axis] == value for axis, value in wanted.items() if axis not in free)
+    ]
 
 
 def analyse(run: Run, margin: Margin) -> list[Group]:
