@@ -45,8 +45,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from benchmarks import doctor, listing
-from benchmarks.cases import Case, select
+from benchmarks import doctor, listing, own
+from benchmarks.cases import Case
+from benchmarks.census.proof import prove
 from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, sources
 from benchmarks.timing.append import MUST_MATCH, check_append
 from benchmarks.timing.calibrate import calibration_cases
@@ -65,7 +66,8 @@ from benchmarks.timing.scheme import GROUPS, Scheme
 from model.common.files import check_target
 from model.common.process import end_with_parent
 from model.kernels.arrays import check_available
-from model.kernels.store import Store, default_folder
+from model.kernels.own import add_again, added, as_plain
+from model.kernels.store import DEFAULT_CPU, Store, default_folder
 from model.vocabulary.formats import PLAN
 
 QUICK = {"processes": 6, "values": 8}
@@ -77,9 +79,15 @@ def main(argv: list[str]) -> int:
     if any(word.partition("=")[0] == "--resume" for word in argv):
         return _resume(argv)
     early = early_options(argv)
+    if early.new_variant:
+        return own.write_template(early.new_variant, early.output)
+    if early.worker:
+        add_again(json.loads(early.own))
+    else:
+        own.add(early)
     scheme = Scheme(early.builds, early.scheme)  # refuses what does not exist, whatever else is asked for
     if early.list:
-        return listing.show(select(early.only, memory=early.memory or "all", quick=early.quick), early.json)
+        return listing.show(own.select(early, early.memory or ("" if early.quick else "all")), early.json)
     if early.doctor:
         return doctor.show(early.json)
     if not early.worker:
@@ -107,6 +115,7 @@ def _resume(argv: list[str]) -> int:
             f"commit {plan['context']['commit']}: check that out to go on"
         )
     early = early_options(plan["argv"])
+    add_again(plan.get("own", []))  # the texts that it began with, whatever the files say by now
     return _measure(plan["argv"], early, Scheme(early.builds, early.scheme), partial)
 
 
@@ -115,10 +124,7 @@ def _measure(
 ) -> int:
     """Measure what the command line asks for, or what a run that is resumed lacks."""
     set_store_bypass(early.store_bypass)
-    if early.calibrate:
-        cases = calibration_cases()
-    else:
-        cases = select(early.only, memory=early.memory, quick=early.quick)
+    cases = calibration_cases() if early.calibrate else own.select(early, early.memory)
     code = json.loads(early.code)
     store = Store(
         Path(early.cache) if early.cache else default_folder(), early.cpu, digest=code.get("digest")
@@ -132,10 +138,13 @@ def _measure(
         raise UsageError(f"--{shown[0]} shows the file that was written: give -o FILE")
     for case in cases:
         check_available(case.path.pages(case.scenario))
+    if not partial:
+        own.vet_checkout()
+        prove(cases, {brought.name: brought.where for brought in added()}, Store(store.root, DEFAULT_CPU))
     context = _context(argv, early, scheme)
     partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
     runner.args.seed = partial.plan["seed"]
-    return Session(runner, cases, store, context, partial, Judges(_undecided, _calibration)).run()
+    return Session(runner, cases, store, context, partial, Judges(_undecided, _calibration, _brought)).run()
 
 
 def _undecided(folder: Path, margin: str) -> set[str]:
@@ -146,6 +155,21 @@ def _undecided(folder: Path, margin: str) -> set[str]:
 
     groups = analyse(load(folder), Margin.parse(margin))
     return {g.scenario.name for g in groups for c in g.cells if c.judgement.verdict == "undecided"}
+
+
+def _brought(folder: Path, margin: str) -> list[str]:
+    """A line for each check of the user's own, in each scenario."""
+    names = {brought.name for brought in added()}
+    if not names:
+        return []
+    from model.vocabulary.margin import Margin
+    from results.analysis.groups import analyse
+    from results.output.words import text_of
+    from results.reading.load import load
+
+    groups = analyse(load(folder), Margin.parse(margin))
+    cells = [cell for group in groups for cell in group.cells if cell.overhead.arm.variant in names]
+    return [f"{c.scenario.name}: {text_of(c.overhead, c.judgement)}" for c in cells]
 
 
 def _calibration(file: Path) -> int:
@@ -164,6 +188,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
         command += [f"--only={args.only}", f"--memory={args.memory}", f"--schedule={args.schedule}"]
         command += [f"--builds={args.builds}", f"--scheme={args.scheme}", f"--cpu={args.cpu}"]
         command += [f"--store-bypass={args.store_bypass}", f"--code={args.code}", f"--parent={os.getpid()}"]
+        command += [f"--own={json.dumps(as_plain(), separators=(',', ':'))}"]
         command += ["--quick"] if args.quick else []
         command += ["--calibrate"] if args.calibrate else []
 
@@ -194,6 +219,7 @@ def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme) -> dict
         "build_scheme": scheme.name,
         "builds": scheme.builds,
         "store_bypass": early.store_bypass,
+        **({"own_variants": " ".join(f"{o.name}:{o.digest}" for o in added())} if added() else {}),
         **({"compiler_settings": " ".join(f"{k}={v}" for k, v in settings.items())} if settings else {}),
         **processor(),
         **doctor.facts(),
@@ -212,6 +238,7 @@ def _begun(argv: list[str], early: argparse.Namespace, context: dict[str, Any], 
         "append": bool(early.append),
         "seed": secrets.randbits(31) if seed is None else seed,
         "sources": sources(),
+        "own": as_plain(),
         "context": context,
     }
     return Partial.begin(Path(target) if target else None, plan)

@@ -19,12 +19,10 @@ class SelectionError(FreepathError):
     """The selection names what does not exist, or leaves nothing to measure."""
 
 
-NAMES: Final[Mapping[str, Sequence[str]]] = {
-    "variant": [name for kernel in kernels() for name in kernel.variants],
-    "gate": GATES,
-    **AXES,
-}
-"""What `--only` can choose by, and the values of each."""
+def names() -> Mapping[str, Sequence[str]]:
+    """What `--only` can choose by, and the values of each."""
+    variants = [name for kernel in kernels() for name in kernel.variants]
+    return {"variant": list(dict.fromkeys(variants)), "gate": GATES, **AXES}
 
 
 def _mix(scenario: Scenario) -> str:
@@ -123,8 +121,8 @@ def _parse(only: str) -> dict[str, list[str]]:
     for term in filter(None, (part.strip() for part in only.split(","))):
         axis, _, glob = term.rpartition("=")
         axis = axis or "variant"
-        if axis not in NAMES:
-            raise SelectionError(f"--only: no axis is called '{axis}'; there are {', '.join(NAMES)}")
+        if axis not in names():
+            raise SelectionError(f"--only: no axis is called '{axis}'; there are {', '.join(names())}")
         terms.setdefault(axis, []).append(_known(axis, glob))
     return terms
 
@@ -141,9 +139,9 @@ def _value(scenario: Scenario, axis: str, terms: Mapping[str, object]) -> str:
 
 
 def _known(axis: str, glob: str) -> str:
-    values = {*NAMES[axis], *(MIXES if axis == "page_kind" else ())}
+    values = {*names()[axis], *(MIXES if axis == "page_kind" else ())}
     if not any(fnmatchcase(value, glob) for value in values):
-        raise SelectionError(f"no {axis} matches '{glob}'; there are {', '.join(NAMES[axis])}")
+        raise SelectionError(f"no {axis} matches '{glob}'; there are {', '.join(names()[axis])}")
     return glob
 
 
@@ -158,4 +156,4 @@ def _wanted(kernel: Kernel, arm: Arm, terms: dict[str, list[str]], quick: bool) 
         return False
     if "variant" in terms:
         return _matches(arm.variant, terms["variant"])
-    return not quick or not {(arm.variant, None), (arm.variant, arm.gate)}.isdisjoint(kernel.quick_arms)
+    return not quick or {(arm.variant, None), (arm.variant, arm.gate)}.isdisjoint(kernel.not_quick)

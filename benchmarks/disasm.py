@@ -32,11 +32,13 @@ def main(argv: Sequence[str]) -> int:
 
 def _command(argv: Sequence[str]) -> int:
     """What takes long to import is imported where it is used, so that Ctrl-C is met at any time."""
+    from benchmarks import own
     from benchmarks.census.counting import check_one_kind, traced
     from model.kernels import path_of
     from model.kernels.store import Store
 
     args = _parser().parse_args(argv)
+    own.add(args)
     scenario = Scenario(args.memcg, args.page_kind)
     check_one_kind(scenario)
     arm = _arm(scenario, args.arm, args.gate)
@@ -51,10 +53,12 @@ def _command(argv: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
+    from benchmarks.own import add_options
     from model.kernels.store import DEFAULT_CPU
 
     parser = Parser(prog="python -m benchmarks.disasm", description=__doc__)
     parser.add_argument("arm", metavar="ARM", help="variant, or variant/gate")
+    add_options(parser)
     parser.add_argument("--gate", choices=GATES, help="jump-label where there is one")
     parser.add_argument("--memcg", choices=AXES["memcg"], default="on-idle")
     parser.add_argument("--page-kind", choices=AXES["page_kind"], default="plain")

@@ -17,7 +17,7 @@ from results.analysis.estimate import Levels, Overhead, overhead
 from results.analysis.groups import Cell, Group, analyse, looks_of, usual
 from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, judge
 from results.compare import is_census
-from results.output.words import escape
+from results.output.words import escape, text_of
 from results.reading.load import Arm, BadRunError, Run, read_json
 
 REFERENCE: Final = Path(__file__).parent / "reference" / "census-x86-64-v3.json"
@@ -71,14 +71,6 @@ class Data:
         return [
             arm for arm in self.census["arms"] if all(arm[name] == value for name, value in wanted.items())
         ]
-
-
-def text_of(overhead: Overhead, judgement: Judgement, name: str = "") -> str:
-    """`on-idle v1/jump-label +0.239 ns [+0.228, +0.250], 25 % of builds pay: costs`."""
-    paying = overhead.spread.paying if overhead.spread.builds > 1 else None
-    share = "" if paying is None else f", {paying:.0%} of builds pay"
-    interval = "" if judgement.ci95 is None else f" [{judgement.ci95[0]:+z.3f}, {judgement.ci95[1]:+z.3f}]"
-    return f"{name or overhead.arm.name} {overhead.ns:+z.3f} ns{interval}{share}: {judgement.verdict}"
 
 
 def missing(number: str, claim: str, what: str, command: str) -> Answer:

@@ -55,7 +55,15 @@ KNOWS: dict[str, set[str]] = {
     "plots.__main__": {"plots", *RESULTS},
     "results.__main__": {"plots", *RESULTS},
     "benchmarks.__main__": {
-        *("benchmarks", "benchmarks.timing", "results.analysis", "results.reading", "results.__main__"),
+        *(
+            "benchmarks",
+            "benchmarks.timing",
+            "benchmarks.census",
+            "results.analysis",
+            "results.output",
+            "results.reading",
+            "results.__main__",
+        ),
         *("model.kernels", "model.code", "model.common", "model.vocabulary"),
     },
 }

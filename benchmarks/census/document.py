@@ -12,6 +12,11 @@ from model.vocabulary.formats import CENSUS
 from model.vocabulary.scenario import DEFAULTS, Arm, Scenario, base_of
 
 
+def countable(cases: Sequence[Case]) -> list[Case]:
+    """Those that counting can follow: one page, through __free_pages."""
+    return [case for case in cases if case.scenario.entry == "__free_pages" and not case.scenario.mixed]
+
+
 def census_cases(only: str = "") -> list[Case]:
     """Cases that counting tells apart: not by memory size, order, entry, or the share of a mix.
 
@@ -20,9 +25,7 @@ def census_cases(only: str = "") -> list[Case]:
     SelectionError
         Also when none is left.
     """
-    cases = [
-        case for case in select(only) if case.scenario.entry == "__free_pages" and not case.scenario.mixed
-    ]
+    cases = countable(select(only))
     if not cases:
         raise SelectionError(
             f"--only '{only}' leaves nothing to count: one page is followed through __free_pages, so mixes "

@@ -99,7 +99,7 @@ class Emulator:
         self.names = Names(machine)
         self._trace = Trace()
 
-    def call(self, address: int, *arguments: int, page: int = 0) -> Trace:
+    def call(self, address: int, *arguments: int, page: int = 0, limit: int = 0) -> Trace:
         """Run one function to its return.
 
         Parameters
@@ -110,6 +110,8 @@ class Emulator:
             64-bit integers.
         page
             Address of the struct page that accesses are named by; others are neighbours.
+        limit
+            Instructions after which it is stopped; 0: never.
 
         Raises
         ------
@@ -124,9 +126,11 @@ class Emulator:
         for register, value in zip(ARGUMENTS, arguments, strict=False):
             self.cpu.reg_write(register, value)
         try:
-            self.cpu.emu_start(address, RETURN)
+            self.cpu.emu_start(address, RETURN, count=limit)
         except unicorn.UcError as error:
             raise EmulationError(self._describe(error)) from None
+        if limit and self.cpu.reg_read(x86.UC_X86_REG_RIP) != RETURN:
+            raise EmulationError(f"it did not return within {limit:,} instructions")
         return self._trace
 
     def _describe(self, error: unicorn.UcError) -> str:

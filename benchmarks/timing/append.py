@@ -9,7 +9,7 @@ from typing import Any, Final
 from model.common.errors import FreepathError
 
 SCHEME: Final = ("build_scheme", "store_bypass", "freepath_cpu", "numba")
-MUST_MATCH: Final = (*SCHEME, "cpu_vendor", "cpu_family", "cpu_model", "cpu_core_type")
+MUST_MATCH: Final = (*SCHEME, "own_variants", "cpu_vendor", "cpu_family", "cpu_model", "cpu_core_type")
 """Processes that differ in one of these measured something else."""
 DEFAULTS: Final = {"build_scheme": "one, of an older freepath", "store_bypass": "on"}
 """What files from before these facts were stored hold."""

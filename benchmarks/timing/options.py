@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.cases import NAMES
+from benchmarks import own
+from benchmarks.cases import names
 from benchmarks.timing.scheme import INCIDENTAL, PHASES, Scheme
 from benchmarks.units import check_margin, seconds
 from model.common.command import Parser
@@ -60,17 +61,20 @@ def without_targets(argv: Sequence[str]) -> list[str]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Our options; pyperf's runner has its own besides."""
     _add_what(parser.add_argument_group("what to measure"))
+    own.add_options(parser.add_argument_group("checks of your own"))
     _add_how(parser.add_argument_group("how"))
     other = parser.add_argument_group("instead of measuring")
     other.add_argument("--list", action="store_true", help="show scenarios and arms")
     other.add_argument(
         "--doctor", action="store_true", help="say what disturbs measuring here, and what helps"
     )
+    about = "write a check of your own to begin from; -o FILE"
+    other.add_argument("--new-variant", metavar="NAME", help=about)
     other.add_argument("--json", action="store_true", help="with --list or --doctor: as JSON")
     for name in ("--cache", "--schedule"):
         parser.add_argument(name, default="", help=argparse.SUPPRESS)
-    for name in ("--context", "--code"):
-        parser.add_argument(name, default="{}", help=argparse.SUPPRESS)
+    for name, default in (("--context", "{}"), ("--code", "{}"), ("--own", "[]")):
+        parser.add_argument(name, default=default, help=argparse.SUPPRESS)
     parser.add_argument("--parent", type=int, default=0, help=argparse.SUPPRESS)
 
 
@@ -126,7 +130,7 @@ def help_text(description: str, pyperfs: str) -> str:
     """
     axes = [
         textwrap.fill(f"  {axis:10} {', '.join(values)}", HELP_WIDTH, subsequent_indent=" " * 13)
-        for axis, values in NAMES.items()
+        for axis, values in names().items()
     ]
     own = Parser(
         prog=NAME,

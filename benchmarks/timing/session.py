@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +55,13 @@ class Judges:
         Names of the scenarios with an open verdict, of the processes in a folder, at a margin.
     calibration
         Asked, got, reached, of the calibration in a file: says it, and returns the exit status.
+    brought
+        A line on each arm that the user brought, of the processes in a folder, at a margin.
     """
 
     undecided: Callable[[Path, str], Collection[str]]
     calibration: Callable[[Path], int]
+    brought: Callable[[Path, str], Sequence[str]]
 
 
 class Session:
@@ -93,6 +96,7 @@ class Session:
         self.schedule: list[int] = []
         self.began = time.monotonic()
         self.written = False
+        self.verdicts: Sequence[str] = ()
         # Complete processes are merged here, with all their arms; pyperf alone would keep the first arm.
         args.output = args.append = None
         # pyperf shows the first arm only: what it is asked for is shown here, for all of them.
@@ -117,6 +121,7 @@ class Session:
             if args.until_decided:
                 self._until_decided()
             self._save()
+            self.verdicts = self.judges.brought(self.partial.folder, args.margin)
         except (Ended, SystemExit, Exception) as stop:
             if not self.written:
                 return self._stopped(stop)
@@ -310,7 +315,7 @@ class Session:
     def _tell(self) -> None:
         """What was measured, now that it is safe."""
         target = self.partial.target
-        say("".join(self.levels))
+        say("".join([*self.levels, *(f"{line}\n" for line in self.verdicts)]))
         for view in self.views:
             subprocess.run([sys.executable, "-m", "pyperf", view, str(target)])
         if target:

@@ -17,7 +17,7 @@ import signal
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -107,7 +107,7 @@ def _complain_of(error: BaseException, name: str) -> int:
     """Say what went wrong; returns the exit status."""
     match error:
         case FreepathError():
-            return complain(name, str(error))
+            return complain(name, str(error), error.shown)
         case MemoryError():
             return complain(name, "not enough memory")
         case OSError():
@@ -144,9 +144,11 @@ class Parser(argparse.ArgumentParser):
         say(self.format_help())
 
 
-def complain(name: str, message: str) -> int:
-    """One line on stderr; returns the exit status for bad input."""
+def complain(name: str, message: str, shown: Iterable[str] = ()) -> int:
+    """One line on stderr, and what it shows below it; returns the exit status for bad input."""
     note(f"{name}: {message}")
+    for line in shown:
+        note(f"  {line}")
     return BAD_INPUT
 
 

@@ -1,8 +1,20 @@
 """What a user can mend; a command prints it as one line and exits with 2."""
 
+from collections.abc import Sequence
+
 
 class FreepathError(Exception):
-    """Base of all errors that say what to do."""
+    """Base of all errors that say what to do.
+
+    Attributes
+    ----------
+    shown
+        Lines below the message: where in a text it went wrong.
+    """
+
+    def __init__(self, message: str, shown: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.shown = tuple(shown)
 
 
 class UsageError(FreepathError):

@@ -7,28 +7,35 @@ generic x86-64, small code model, direct calls, one text section that runs where
 
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import llvmlite.binding as llvm
 from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_RELOC_TYPE_x64
 from llvmlite import ir
+from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
 from model.common.errors import CompileError
-from model.compiler.function import Compiled, Entries, Linkage
+from model.compiler.function import Compiled, Entries, KernelFunction, Linkage, Types
 from model.compiler.seams import MARK, mark, seams
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
 
 TRIPLE: Final = "x86_64-unknown-linux-gnu"
+CONSTANTS: Final = ".LCPI"
+"""How LLVM calls a constant that no instruction can hold."""
 PC32: Final = ENUM_RELOC_TYPE_x64["R_X86_64_PC32"]
 RELATIVE: Final = (PC32, ENUM_RELOC_TYPE_x64["R_X86_64_PLT32"])
 ENTRY_BYTES: Final = 16
 OPTIMISATION: Final = 2
+REASON: Final = re.compile(r" *(No implementation|Unknown attribute|NameError|Cannot|Invalid|Untyped|Use of)")
+MODEL: Final = Path(__file__).parent.parent
 LONG_NOPS: Final = "+fast-15bytenop"
 """LLVM's assembler pads with shorter NOPs than its code generator unless told so; tests/ compare the two."""
 
@@ -43,11 +50,30 @@ def gather(linkage: Linkage, entries: Entries) -> dict[str, Compiled]:
     wanted = dict(entries)
     while wanted:
         name, args = wanted.popitem()
-        functions[name] = linkage.functions[name].compile(args)
+        functions[name] = _compiled(linkage.functions[name], args)
         callees = functions[name].callees
         wanted.update({callee: callees[callee] for callee in callees if callee not in functions})
     # One order for all images, so that two arms differ in no address that they need not differ in.
     return {name: functions[name] for name in linkage.functions if name in functions}
+
+
+def _compiled(function: KernelFunction, args: Types) -> Compiled:
+    """Compile one function; what Numba refuses is said in one line that names the file.
+
+    Raises
+    ------
+    UnusableCodeError
+    """
+    try:
+        return function.compile(args)
+    except NumbaError as error:
+        # Around the reason stands Numba's own way to it: functions that call the one at fault, and passes.
+        said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+        reasons = [line.strip() for line in said.splitlines() if REASON.match(line)]
+        places = re.findall(r'File "([^"]+)", line (\d+)', said)
+        foreign = [place for place in places if not Path(place[0]).resolve().is_relative_to(MODEL)]
+        place = ":".join((foreign or places or [(function.name, "")])[-1]).rstrip(":")
+        raise UnusableCodeError(f"{place}: {reasons[-1] if reasons else said.splitlines()[0]}") from None
 
 
 def link_ir(linkage: Linkage, functions: Mapping[str, Compiled]) -> Any:
@@ -165,7 +191,10 @@ def _resolved(elf: Any, text_index: int, code: bytes, symbols: Any) -> bytes:
     for relocation in section.iter_relocations() if section else []:
         symbol = symbols.get_symbol(relocation["r_info_sym"])
         if relocation["r_info_type"] not in RELATIVE or symbol["st_shndx"] != text_index:
-            raise UnusableCodeError(f"the code refers to {symbol.name or 'data'} outside of itself")
+            what = f"the code refers to {symbol.name or 'data'} outside of itself"
+            if symbol.name.startswith(CONSTANTS):
+                what = "it needs floating point or vectors, which the kernel's code does without"
+            raise UnusableCodeError(what)
         at = relocation["r_offset"]
         distance = symbol["st_value"] + relocation["r_addend"] - at
         patched[at : at + 4] = distance.to_bytes(4, "little", signed=True)

@@ -209,12 +209,8 @@ class Area:
 
     def __init__(self, dtype: Any) -> None:
         self._fields = dtype.fields
-        self.read, self.element, self.write, self.add = (
-            self._read(),
-            self._element(),
-            self._write(),
-            self._add(),
-        )
+        self.read, self.element, self.write = self._read(), self._element(), self._write()
+        self.add, self.add_one_to = self._add(), self._add_one_to()
 
     def _place(self, field: str) -> tuple[int, int, int]:
         """Offset, bits of one element, bytes from element to element."""
@@ -280,6 +276,20 @@ class Area:
             return types.none(field, types.int64), codegen
 
         return this_cpu_add
+
+    def _add_one_to(self) -> Any:
+        @intrinsic(prefer_literal=True)
+        def this_cpu_inc(typingctx: Any, field: Any, index: Any) -> Any:
+            """this_cpu_inc() of one element of an array of 8-byte numbers."""
+            offset = self._place(field.literal_value)[0]
+
+            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                inline_asm(builder, f"incq %gs:{offset}(,$0,8)", "r", (args[1],))
+                return context.get_dummy_value()
+
+            return types.none(field, types.int64), codegen
+
+        return this_cpu_inc
 
 
 @intrinsic

@@ -1,4 +1,4 @@
-"""The compiling process: python -m model.kernels PARENT FOLDER CPU DIGEST '[spec, ...]'.
+"""The compiling process: python -m model.kernels PARENT FOLDER CPU DIGEST '{specs, own}'.
 
 Prints one line per finished image.
 """
@@ -24,6 +24,7 @@ def main(folder: str, cpu: str, digest: str, request: str) -> int:
     # What takes long to import waits until this process is known to be wanted.
     from model.code.image import to_json
     from model.kernels import kernel_called
+    from model.kernels.own import add_again
     from model.kernels.store import Store, check_can_compile, digest_of
 
     check_can_compile()
@@ -32,7 +33,10 @@ def main(folder: str, cpu: str, digest: str, request: str) -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     from model.compiler.emit import emit
 
-    specs = [kernel_called(data["kernel"]).spec_of(data) for data in json.loads(request)]
+    asked = json.loads(request)
+    add_again(asked["own"])
+    brought = {own["name"]: own["where"] for own in asked["own"]}
+    specs = [kernel_called(data["kernel"]).spec_of(data) for data in asked["specs"]]
     linkages = {spec.kernel: kernel_called(spec.kernel).linkage() for spec in specs}
     # All sources have been read by now: what is edited later does not reach this process.
     if digest_of(cpu) != digest:
@@ -40,7 +44,12 @@ def main(folder: str, cpu: str, digest: str, request: str) -> int:
     store = Store(Path(folder), cpu, digest=digest)
     for spec in specs:
         linkage, link = linkages[spec.kernel]
-        store.save(spec, {"spec": to_json(spec), "cpu": cpu, **emit(linkage, link(spec), cpu)})
+        try:
+            made = emit(linkage, link(spec), cpu)
+        except CompileError as error:
+            where = brought.get(to_json(spec).get("variant"))
+            raise CompileError(f"{where}: {error}") if where and where not in str(error) else error from None
+        store.save(spec, {"spec": to_json(spec), "cpu": cpu, **made})
         os.write(finished, f"{spec.name}\n".encode())
     return 0
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any, Protocol
 
 import numpy as np
 
 from model.code.image import Spec
 from model.kernels.variants import Variant
+from model.kernels.vetting import Offer
 from model.vocabulary.scenario import Arm, Scenario
 
 Link = Callable[[Any], dict[str, tuple[Any, ...]]]
@@ -57,10 +59,16 @@ class Kernel:
         What is measured of it, by name.
     scenarios, quick
         What there is to measure, and the headline; every scenario names its path.
-    quick_arms
-        Variant and gate (None: every gate) of the headline.
+    usual
+        Where a check is measured of which nothing else is asked.
+    not_quick
+        Variant and gate (None: every gate) that the headline goes without.
     variants, calibration
         Forms of the patch point in the order of tables, and variants that only calibrate.
+    offer
+        What a check may use.
+    template
+        A variant to begin from, commented.
     keys
         Name of each static key -> its number in the jump table.
     spec_of
@@ -74,9 +82,19 @@ class Kernel:
     paths: Mapping[str, Path]
     scenarios: Sequence[Scenario]
     quick: Sequence[Scenario]
-    quick_arms: Collection[tuple[str, str | None]]
-    variants: Mapping[str, Variant]
+    usual: Scenario
+    not_quick: Collection[tuple[str, str | None]]
+    variants: dict[str, Variant]
     calibration: Mapping[str, Variant]
     keys: Mapping[str, int]
+    offer: Offer
+    template: FilePath
     spec_of: Callable[[dict[str, Any]], Spec]
     linkage: Callable[[], tuple[Any, Link]]
+
+    def __post_init__(self) -> None:
+        """Refuse a scenario that is listed twice: its processes would be pooled without a word."""
+        for listed in (self.scenarios, self.quick):
+            twice = [scenario.name for scenario in listed if listed.count(scenario) > 1]
+            if twice:
+                raise ValueError(f"{self.name}: scenario {twice[0]} is listed twice")

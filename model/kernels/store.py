@@ -22,6 +22,7 @@ from model.common.command import BAD_INPUT, note
 from model.common.errors import CompileError, UnsupportedCPUError
 from model.common.limits import address_space_limit, check_address_space, memory_limit, usable_cpus
 from model.common.process import Child, follow, how_it_ended
+from model.kernels.own import as_plain
 
 MODEL: Final = Path(__file__).parent.parent
 DEFAULT_CPU: Final = "x86-64"
@@ -158,7 +159,7 @@ class Store(Cache):
                 compiler.end()
 
     def _start(self, specs: Sequence[Spec]) -> Child:
-        request = json.dumps([to_json(spec) for spec in specs])
+        request = json.dumps({"specs": [to_json(spec) for spec in specs], "own": as_plain()})
         command = [sys.executable, "-m", "model.kernels", str(os.getpid()), str(self.root), self.cpu]
         environment = {
             **os.environ,

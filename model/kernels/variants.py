@@ -29,6 +29,13 @@ class Variant:
     module: ModuleType
     length: int | None = None
     """Of a calibration's chain; None for a form of the patch point."""
+    digest: str = ""
+    """Of its text, if it came from outside of the checkout (model.kernels.own)."""
+
+    @property
+    def stem(self) -> str:
+        """What files of compiled code are called by."""
+        return f"{self.name}~{self.digest}" if self.digest else self.name
 
     @property
     def summary(self) -> str:

@@ -68,6 +68,17 @@ class Scenario:
     kernel: KernelVersion = "v4.3"
     path: PathName = "free"
 
+    def __post_init__(self) -> None:
+        """Refuse a value that its axis does not have: it would be measured as another.
+
+        Raises
+        ------
+        ValueError
+        """
+        for axis, value in self.axes.items():
+            if value not in AXES[axis]:
+                raise ValueError(f"{axis}={value} does not exist; there are {', '.join(AXES[axis])}")
+
     @property
     def axes(self) -> dict[str, str]:
         """Value of each axis."""

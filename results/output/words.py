@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from results.analysis.estimate import Overhead
 from results.analysis.groups import Cell, Group
+from results.analysis.verdict import Judgement
 from results.reading.cpus import processor_line
 from results.reading.load import Run
 
@@ -87,6 +89,14 @@ def row_of(cell: Cell) -> tuple[str, ...]:
         "" if spread.paying is None or spread.saving is None else f"{spread.paying:.0%}, {spread.saving:.0%}",
         verdict_text(cell),
     )
+
+
+def text_of(overhead: Overhead, judgement: Judgement, name: str = "") -> str:
+    """`on-idle v1/jump-label +0.239 ns [+0.228, +0.250], 25 % of builds pay: costs`."""
+    paying = overhead.spread.paying if overhead.spread.builds > 1 else None
+    share = "" if paying is None else f", {paying:.0%} of builds pay"
+    interval = "" if judgement.ci95 is None else f" [{judgement.ci95[0]:+z.3f}, {judgement.ci95[1]:+z.3f}]"
+    return f"{name or overhead.arm.name} {overhead.ns:+z.3f} ns{interval}{share}: {judgement.verdict}"
 
 
 def interval_text(interval: tuple[float, float] | None) -> str:

@@ -48,7 +48,7 @@ class Image:
         flags = ["memcg" if self.memcg else "off"]
         flags += [f"checks-{self.checks}"] if self.checks != "on" else []
         flags += ["debug"] if self.debug else []
-        return ".".join([self.variant, self.gate, *flags])
+        return ".".join([variant_called(self.variant).stem, self.gate, *flags])
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,17 @@
 """The object that stands for v4.3."""
 
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, get_args
 
 from model.kernels.kernel import Kernel, Link
-from model.kernels.v4_3.image import KERNEL_NAME, spec_of
+from model.kernels.v4_3.image import KERNEL_NAME, Marks, spec_of
 from model.kernels.v4_3.keys import KEYS
+from model.kernels.v4_3.namespace import HELPERS
+from model.kernels.v4_3.page import STRUCT_PAGE
 from model.kernels.v4_3.path import FreePath
-from model.kernels.v4_3.scenarios import QUICK, QUICK_ARMS, SCENARIOS
+from model.kernels.v4_3.scenarios import NOT_QUICK, QUICK, SCENARIOS, USUAL
 from model.kernels.v4_3.variants import CALIBRATION, VARIANTS
+from model.kernels.vetting import Offer, offsets
 
 
 def linkage() -> tuple[Any, Link]:
@@ -23,10 +27,13 @@ KERNEL: Final = Kernel(
     paths={"free": FreePath()},
     scenarios=SCENARIOS,
     quick=QUICK,
-    quick_arms=QUICK_ARMS,
+    usual=USUAL,
+    not_quick=NOT_QUICK,
     variants=VARIANTS,
     calibration=CALIBRATION,
     keys=KEYS,
+    offer=Offer(HELPERS, offsets(STRUCT_PAGE), get_args(Marks)),
+    template=Path(__file__).with_name("new_variant.txt"),
     spec_of=spec_of,
     linkage=linkage,
 )

@@ -1,6 +1,6 @@
 """The namespace in which v4.3's functions and variants find configuration and each other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from model.compiler.namespace import Namespace
@@ -34,6 +34,8 @@ class Kernel(Namespace):
         The mark in `_mapcount`.
     __memcg_kmem_uncharge, mem_cgroup_uncharge
         Take a page off its owner's counters.
+    count_event, likely, unlikely, rare
+        For checks that somebody brings (`HELPERS`).
     """
 
     CONFIG_MEMCG: bool
@@ -51,6 +53,27 @@ class Kernel(Namespace):
     ClearPageKmem: Callable[[Any], None]
     __memcg_kmem_uncharge: Check
     mem_cgroup_uncharge: Callable[[Any], None]
+    count_event: Callable[[int], None]
+    likely: Callable[[bool], bool]
+    unlikely: Callable[[bool], bool]
+    rare: Callable[[], None]
 
+
+HELPERS: Final[Mapping[str, str]] = {
+    "CONFIG_MEMCG": "a constant: memcg is compiled in",
+    "CONFIG_DEBUG_VM": "a constant: the VM_BUG_ON_PAGE assertions are",
+    "memcg_kmem_enabled": "() -> bool: the static key, a patched jump; say GATED = True",
+    "PageKmem": "(page) -> bool: the mark in _mapcount",
+    "SetPageKmem": "(page): set it",
+    "ClearPageKmem": "(page): clear it",
+    "page_memcg": "(page) -> address of the page's cgroup, or 0",
+    "__memcg_kmem_uncharge": "(page, order): take the page off its cgroup's counters",
+    "mem_cgroup_uncharge": "(page): the same for a user page",
+    "count_event": "(number): this CPU's counter 0 to 7, one addition without a lock prefix",
+    "likely": "(condition) -> bool: as the kernel's",
+    "unlikely": "(condition) -> bool: as the kernel's",
+    "rare": "(): first in a short body that is seldom entered, or LLVM folds it into arithmetic",
+}
+"""What a check may use, and what it is."""
 
 kernel: Final = Kernel("kernel")

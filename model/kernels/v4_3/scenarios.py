@@ -18,8 +18,9 @@ PLAIN: Final = [scenario_of(memcg) for memcg in UNCHARGED]
 HEADLINE: Final = [*PLAIN, scenario_of("on-charged", "charged")]
 """One scenario per memcg state."""
 
-_ON_IDLE: Final = scenario_of("on-idle")
-QUICK: Final = [*HEADLINE, scenario_of("on-idle", "flagged"), _ON_IDLE.but(checks="deferred")]
+USUAL: Final = scenario_of("on-idle")
+"""Where almost all kernels were."""
+QUICK: Final = [*HEADLINE, scenario_of("on-idle", "flagged"), USUAL.but(checks="deferred")]
 """The headline, and what claims C2 and C5 need besides."""
 SCENARIOS: Final = [
     *HEADLINE,
@@ -29,35 +30,22 @@ SCENARIOS: Final = [
     *(scenario.but(depth="prepare") for scenario in PLAIN[::2]),
     *(scenario.but(depth="full") for scenario in PLAIN[::2]),
     *(scenario.but(checks="deferred") for scenario in PLAIN[::2]),
-    *(_ON_IDLE.but(entry=entry) for entry in AXES["entry"][1:]),
+    *(USUAL.but(entry=entry) for entry in AXES["entry"][1:]),
     *(
-        _ON_IDLE.but(page_kind="flagged", share=share, spread=spread)
+        USUAL.but(page_kind="flagged", share=share, spread=spread)
         for spread in AXES["spread"]
         for share in AXES["share"]
         if share != DEFAULTS["share"]
     ),
     *(
-        _ON_IDLE.but(memory=memory, order=order, checks=checks)
+        USUAL.but(memory=memory, order=order, checks=checks)
         for memory in ("l2", "l3", "dram")
         for order in AXES["order"]
         for checks in AXES["checks"]
     ),
 ]
 
-QUICK_ARMS: Final = frozenset(
-    {
-        ("base", None),
-        ("base-twin", None),
-        ("v1", None),
-        ("v1-ifdef", "jump-label"),
-        ("v1-ifdef", "none"),
-        ("keyfirst", None),
-        ("memcg-data", "jump-label"),
-        ("memcg-data", "none"),
-        ("nop", None),
-        ("load", None),
-        ("load-compare", None),
-        ("load-compare-store", None),
-    }
+NOT_QUICK: Final = frozenset(
+    {("v1-series", None), ("v1-ifdef", "memory-flag"), ("memcg-data", "memory-flag")}
 )
-"""Variant and gate (None: every gate) of the quick run: twelve headline arms for a plain page."""
+"""Variant and gate (None: every gate) that the quick run goes without; a new variant is in it."""

@@ -64,6 +64,7 @@ USEMAP_BYTES: Final = 32
 SECTION_ROOTS: Final = 8
 NODES: Final = 64
 
+EVENTS: Final = 8
 CPU_AREA: Final = np.dtype(
     [
         # This CPU's own data, found through the segment register %gs as in the kernel.
@@ -89,6 +90,8 @@ CPU_AREA: Final = np.dtype(
         ("vm_bug_page", "i8"),
         ("traced", "i8"),
         ("counter_warnings", "i8"),
+        # For checks that somebody brings; behind everything, so that they move nothing.
+        ("events", "i8", (EVENTS,)),
     ]
 )
 """The area that %gs points at."""

@@ -16,4 +16,4 @@ page_counter_at = record_at(STRUCT_PAGE_COUNTER, "page_counter_at")
 
 AREA: Final = Area(CPU_AREA)
 this_cpu_read, this_cpu_write, this_cpu_add = AREA.read, AREA.write, AREA.add
-global_read = AREA.element
+global_read, this_cpu_inc = AREA.element, AREA.add_one_to

@@ -1,0 +1,96 @@
+"""A check that somebody brings is tried before it is measured: it ends, and leaves all as base does.
+
+Base is compared with the oracle by the tests; so what leaves memory as base leaves it is right as well. Both
+free the same page from the same state, in the emulator, which names every access.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.cases import Case
+from benchmarks.census.counting import WARM_FREES
+from benchmarks.census.emulator import EmulationError, Emulator
+from model.common.errors import FreepathError
+from model.kernels.arrays import address_of
+from model.kernels.store import Store
+from model.vocabulary.scenario import Arm, base_of
+
+LIMIT: Final = 20_000
+"""Instructions of one free; the longest path of the model, a drain and uncharge, has a tenth of them."""
+COUNTERS: Final = "events"
+"""The per-CPU counters that are there for checks."""
+
+
+class UnfitCheckError(FreepathError):
+    """The check does what a check must not do."""
+
+
+def prove(cases: Sequence[Case], names: dict[str, str], store: Store) -> None:
+    """Try every arm of these variants, in every state in which it will be measured.
+
+    Parameters
+    ----------
+    names
+        Variant -> what messages call it.
+
+    Raises
+    ------
+    UnfitCheckError
+    """
+    seen = set()
+    for case in cases:
+        for arm in case.arms:
+            scenario = case.scenario.but(memory="warm", order="sequential", share="100", spread="periodic")
+            if arm.variant in names and (key := (scenario, arm)) not in seen:
+                seen.add(key)
+                _prove(Case(scenario, case.arms), arm, names[arm.variant], store)
+
+
+def _prove(case: Case, arm: Arm, where: str, store: Store) -> None:
+    base, path, scenario = base_of(arm, case.arms), case.path, case.scenario
+    entry = path.free(scenario, arm)
+    if scenario.depth == "full" or path.loop(scenario, arm) != path.loop(scenario, base):
+        return  # drains add nothing that concerns a page's check; an unlike loop has an unlike base
+    start = path.start(scenario, np.random.default_rng(0), counting=arm)
+    machine = start.machine
+    codes = [store.load(path.image(scenario, each)) for each in (base, arm)]
+    placements = [machine.place(code)[0] for code in codes]
+    machine.activate()
+    for page in range(WARM_FREES):
+        placements[0].function(entry, 2)(machine.memory.page_address(page), 0)
+    page = machine.memory.page_address(WARM_FREES)
+    before = [array.copy() for array in _memory(machine)]
+    after = []
+    for placement in placements:
+        for array, content in zip(_memory(machine), before, strict=True):
+            array[:] = content
+        emulator = Emulator(machine, [placement])
+        try:
+            emulator.call(placement.address(entry), page, 0, page=page, limit=LIMIT)
+        except EmulationError as error:
+            raise UnfitCheckError(f"{where}: in {scenario.name}, {error}") from None
+        after.append([array.copy() for array in _memory(machine)])
+    names = dict.fromkeys(_differences(machine, emulator, *after))
+    if names:
+        raise UnfitCheckError(
+            f"{where}: in {scenario.name} it leaves {', '.join(names)} otherwise than base does: a check may "
+            "read everything, and count in kernel.count_event"
+        )
+
+
+def _memory(machine: Any) -> list[npt.NDArray[np.uint8]]:
+    """Everything that the path can write, as bytes."""
+    memory = machine.memory
+    return [memory.arena.view(np.uint8).reshape(-1), memory.mem_map.view(np.uint8).reshape(-1)]
+
+
+def _differences(machine: Any, emulator: Emulator, expected: list[Any], actual: list[Any]) -> Iterator[str]:
+    """Names of the words that differ, but for counters."""
+    for array, one, other in zip(_memory(machine), expected, actual, strict=True):
+        for offset in np.flatnonzero(one != other):
+            name = ".".join(filter(None, emulator.names.of(address_of(array) + int(offset))[:2]))
+            if COUNTERS not in name:
+                yield name

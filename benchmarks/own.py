@@ -1,0 +1,140 @@
+"""Checks of the user's own, before anything is measured: `--insert`, `--variant`, `--new-variant`."""
+
+import argparse
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.cases import DEFAULT_KERNEL, Case, case_of
+from benchmarks.cases import select as chosen
+from model.common.errors import UsageError
+from model.common.files import STANDARD, read_bounded, write_new
+from model.kernels import VERSIONS, kernel_called, kernels, own
+from model.kernels.own import Own
+from model.kernels.own import added as added
+from model.kernels.vetting import VariantError, vet, vet_values
+
+MOST_BYTES: Final = 64 << 10
+"""Of a file; its text goes to every process."""
+NAMED: Final = re.compile(r"([A-Za-z0-9_-]+)=(.*)", re.DOTALL)
+KERNEL: Final = re.compile(r"""^KERNEL\s*=\s*["']([^"']*)["']""", re.MULTILINE)
+BARE: Final = frozenset({"base", "base-twin"})
+"""Variants of the checkout with nothing at the patch point."""
+INSERT: Final = "[NAME=]ASM"
+
+
+def add_options(parser: Any) -> None:
+    """`--insert` and `--variant`, for every command that measures, counts or lists."""
+    parser.add_argument(
+        "--insert",
+        action="append",
+        default=[],
+        metavar=INSERT,
+        help="insert this assembly at the patch point, as an arm of its own; may be repeated. AT&T syntax; "
+        "$0 is the page's address, $$1 a number, 2f the end; edx and the flags are yours",
+    )
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a variant in a file of yours, named by the file; may be repeated (--new-variant makes one)",
+    )
+
+
+def add(args: argparse.Namespace) -> list[Own]:
+    """Add what the options bring to this process; nothing when nothing is brought.
+
+    Raises
+    ------
+    UsageError, VariantError, OperationError, FileError
+        With the option or the file, the line and what is allowed.
+    """
+    brought = [*_inserted(args.insert), *map(_from_file, args.variant)]
+    for variant in brought:
+        own.add(variant)
+    return brought
+
+
+def _inserted(texts: list[str]) -> Iterator[Own]:
+    for number, text in enumerate(texts, 1):
+        match = NAMED.fullmatch(text)
+        name, operation = match.groups() if match else ("insert" if number == 1 else f"insert-{number}", text)
+        where = f"--insert {name}"
+        if not operation.strip():
+            raise UsageError(f"{where}: no assembly: give {INSERT}, such as 'movl 48($0), %edx'")
+        yield own.inserted(name, operation, where, DEFAULT_KERNEL)
+
+
+def _from_file(name: str) -> Own:
+    path = Path(name)
+    if path.suffix != ".py" or not path.is_file():
+        raise UsageError(
+            f"--variant {name}: no Python file; python -m benchmarks --new-variant my-check -o my_check.py "
+            "makes one"
+        )
+    try:
+        text = read_bounded(path, MOST_BYTES).decode()
+    except UnicodeDecodeError:
+        raise VariantError(f"{name}: no text in UTF-8") from None
+    named = KERNEL.search(text)
+    version = named[1] if named else DEFAULT_KERNEL
+    if version not in VERSIONS:
+        line = text.count("\n", 0, named.start()) + 1 if named else 1
+        raise VariantError(f"{name}:{line}: no kernel {version} is modelled; there are {', '.join(VERSIONS)}")
+    return Own(path.stem.replace("_", "-"), text, name, version)
+
+
+def vet_checkout() -> None:
+    """The same rules for the variants of the checkout.
+
+    Raises
+    ------
+    VariantError
+    """
+    for kernel in kernels():
+        for name, variant in kernel.variants.items():
+            path = variant.module.__file__
+            if name not in BARE and not variant.digest and path:
+                vet(Path(path).read_text(), path, kernel.offer)
+                vet_values(vars(variant.module), path, kernel.offer)
+
+
+def template(name: str, version: str = DEFAULT_KERNEL) -> str:
+    """A commented variant that runs as it is.
+
+    Raises
+    ------
+    UsageError
+        For a name that no arm can have.
+    """
+    if not own.NAME.fullmatch(name.replace("_", "-")):
+        raise UsageError(f"--new-variant {name}: give a name of lower-case letters, digits and hyphens")
+    kernel = kernel_called(version)
+    fields = "\n".join(f"#   {field:12} offset {offset}" for field, offset in kernel.offer.fields.items())
+    helpers = "\n".join(f"#   {helper:22} {what}" for helper, what in kernel.offer.helpers.items())
+    text = kernel.template.read_text().replace("FIELDS", fields).replace("HELPERS", helpers)
+    file = f"{name.replace('-', '_')}.py"
+    return text.replace("NAME", name.replace("_", "-")).replace("FILE", file)
+
+
+def write_template(name: str, output: str | None) -> int:
+    """`--new-variant`: to standard output, or to a file that is not there yet."""
+    text = template(name)
+    if output is not None and Path(output).exists():
+        raise UsageError(f"{output} exists: choose another name with -o")
+    write_new(STANDARD if output is None else output, text)
+    return 0
+
+
+def select(args: argparse.Namespace, memory: str) -> list[Case]:
+    """What the command line chooses; where it only brings checks, these in the usual scenario."""
+    brought = added()
+    if not brought or args.only or args.quick or args.memory:
+        return chosen(args.only, memory=memory, quick=args.quick)
+    names = {check.name for check in brought}
+    versions = dict.fromkeys(check.kernel for check in brought)
+    cases = [case_of(kernel_called(version).usual) for version in versions]
+    return [replace(case, arms=tuple(a for a in case.arms if a.variant in {*BARE, *names})) for case in cases]

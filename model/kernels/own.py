@@ -1,0 +1,126 @@
+"""Variants from outside of the checkout: a file anywhere, or an operation on the command line.
+
+They become variants of their kernel in this process. Processes that it starts are given their texts, for a
+file may be edited while it is measured; what was compiled of a text is called by the text's digest.
+"""
+
+import hashlib
+import re
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from types import ModuleType
+from typing import Any, Final
+
+from model.kernels import kernel_called
+from model.kernels.operation import check, slots_of, with_end
+from model.kernels.variants import Variant
+from model.kernels.vetting import VariantError, vet, vet_values
+
+NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+LONGEST_NAME: Final = 40
+_added: list["Own"] = []
+
+
+@dataclass(frozen=True)
+class Own:
+    """A variant that somebody brings.
+
+    Attributes
+    ----------
+    name
+        As arms are called.
+    text
+        Of its file.
+    where
+        What messages call it: the file, or the option.
+    kernel
+        The version that it is a variant of.
+    """
+
+    name: str
+    text: str
+    where: str
+    kernel: str
+
+    @property
+    def digest(self) -> str:
+        """Of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+
+
+def added() -> list[Own]:
+    """What was added to this process."""
+    return list(_added)
+
+
+def as_plain() -> list[dict[str, str]]:
+    """The same as plain data, for processes that this one starts."""
+    return [asdict(own) for own in _added]
+
+
+def inserted(name: str, text: str, where: str, kernel: str) -> Own:
+    """A variant that holds one operation, checked.
+
+    Raises
+    ------
+    OperationError
+    """
+    operation = with_end(text)
+    slots = slots_of(check(operation, where))
+    declared = "" if slots is None else f"SLOTS = {slots}\n"
+    story = f'"""Inserted: {text!r}."""\nSUMMARY = {f"exact: {text}"!r}\n'
+    return Own(name, f"{story}{declared}exact_operation = {operation!r}\n", where, kernel)
+
+
+def add(own: Own) -> None:
+    """Make it a variant of its kernel, once nothing speaks against it.
+
+    Raises
+    ------
+    VariantError, OperationError
+    """
+    kernel = kernel_called(own.kernel)
+    if not NAME.fullmatch(own.name) or len(own.name) > LONGEST_NAME:
+        raise VariantError(
+            f"{own.where}: '{own.name}' is no name for an arm: give lower-case letters, digits and hyphens, "
+            f"up to {LONGEST_NAME}, as in my-check"
+        )
+    if own.name in kernel.variants or own.name in kernel.calibration:
+        raise VariantError(f"{own.where}: there is a variant called {own.name}: choose another name")
+    vet(own.text, own.where, kernel.offer)
+    module = _run(own)
+    vet_values(vars(module), own.where, kernel.offer)
+    if operation := vars(module).get("exact_operation"):
+        check(with_end(operation), own.where)
+    _register(own, module)
+
+
+def add_again(texts: Iterable[dict[str, str]]) -> None:
+    """Add what another process added, and has checked."""
+    for plain in texts:
+        own = Own(**plain)
+        _register(own, _run(own))
+
+
+def _register(own: Own, module: ModuleType) -> None:
+    declared = vars(module)
+    if "exact_operation" in declared:
+        declared["exact_operation"] = with_end(declared["exact_operation"])
+    kernel_called(own.kernel).variants[own.name] = Variant(own.name, module, digest=own.digest)
+    _added.append(own)
+
+
+def _run(own: Own) -> ModuleType:
+    module = ModuleType(f"own.{own.name}")
+    # So that an error in it shows its lines, and Numba finds them.
+    module.__file__ = own.where
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(own.text, own.where, "exec"), vars(module))
+    except Exception as error:  # whatever a stranger's file does
+        frames: list[Any] = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == own.where]
+        line = frames[-1].lineno if frames else 1
+        raise VariantError(f"{own.where}:{line}: {type(error).__name__}: {error}") from None
+    return module
