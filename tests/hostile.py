@@ -66,7 +66,7 @@ class Sandbox:
         self.partial = folder / "run.json.partial"
         self.partial.mkdir()
         runfile.write(self.partial / "plan.json", {})
-        process = runfile.document(runfile.Session(processes=1, blocks=2, seed=3))
+        process = runfile.document(runfile.FakeRun(processes=1, blocks=2, seed=3))
         runfile.write(self.partial / "0-0000.json", process)
         self.kind = ""
         self.originals = {k: run_of(json.loads(original(k)), k) for k in KINDS if k != "census"}
@@ -75,7 +75,7 @@ class Sandbox:
         self.watching = False
         sys.addaudithook(self._audit)
         for day in (1, 2):
-            other = runfile.document(runfile.Session(processes=2, blocks=2, seed=day))
+            other = runfile.document(runfile.FakeRun(processes=2, blocks=2, seed=day))
             runfile.write(self.runs / f"other-{day}.json", other)
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:

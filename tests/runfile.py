@@ -47,7 +47,7 @@ OFF: Arms = {(variant, "none"): cost for (variant, _), cost in HEADLINE.items()}
 
 
 @dataclass
-class Machine:
+class FakeHost:
     """How a machine disturbs: all in fractions of the base level unless said."""
 
     base_ns: float = 15.0
@@ -70,14 +70,14 @@ class Machine:
 
 
 @dataclass
-class Session:
+class FakeRun:
     """One run to make."""
 
     arms: Arms = field(default_factory=lambda: dict(HEADLINE))
     processes: int = 8
     blocks: int = 8
     seed: int = 1
-    machine: Machine = field(default_factory=Machine)
+    machine: FakeHost = field(default_factory=FakeHost)
     axes: dict[str, str] = field(default_factory=dict)
     builds: int = 8
     """Phases; 0 makes a file as it was before builds."""
@@ -112,7 +112,7 @@ class Measured:
     bare: Floats
 
 
-def measure(session: Session, rng: np.random.Generator) -> Measured:
+def measure(session: FakeRun, rng: np.random.Generator) -> Measured:
     """One process."""
     machine, count, size = session.machine, len(session.arms), session.per_block
     shape = (count, session.blocks, size)
@@ -128,7 +128,7 @@ def measure(session: Session, rng: np.random.Generator) -> Measured:
     return Measured(np.asarray(disturbed), np.asarray(bare))
 
 
-def steps(session: Session) -> Floats:
+def steps(session: FakeRun) -> Floats:
     """float64[arms, 1, cells of a block], what each phase costs on top."""
     size = session.per_block
     phases = np.arange(size) * max(session.builds, 1) // size
@@ -136,7 +136,7 @@ def steps(session: Session) -> Floats:
     return np.stack(rows)[:, None, :]
 
 
-def extra(session: Session, rng: np.random.Generator, shape: tuple[int, int, int]) -> Floats:
+def extra(session: FakeRun, rng: np.random.Generator, shape: tuple[int, int, int]) -> Floats:
     """What rare builds and slow processes cost on top; nothing is drawn for a machine without."""
     machine = session.machine
     steps = np.zeros(shape)
@@ -148,12 +148,12 @@ def extra(session: Session, rng: np.random.Generator, shape: tuple[int, int, int
     return steps
 
 
-def blocks_of(session: Session, rng: np.random.Generator) -> Floats:
+def blocks_of(session: FakeRun, rng: np.random.Generator) -> Floats:
     """float64[arms, blocks] of one process, ns per page."""
     return np.asarray(measure(session, rng).cells.mean(axis=2))
 
 
-def scenario_of(session: Session) -> Scenario:
+def scenario_of(session: FakeRun) -> Scenario:
     """The session as `results.reading.load` would give it, without a file."""
     rng = np.random.default_rng(session.seed)
     arms = [Arm(*arm) for arm in session.arms]
@@ -178,7 +178,7 @@ def scenario_of(session: Session) -> Scenario:
     return Scenario(axes.pop("scenario"), axes, arms, processes, slots)
 
 
-def benchmarks(session: Session) -> list[dict[str, Any]]:
+def benchmarks(session: FakeRun) -> list[dict[str, Any]]:
     """Pyperf's form of every arm."""
     rng = np.random.default_rng(session.seed)
     axes = session.scenario_axes()
@@ -215,7 +215,7 @@ def benchmarks(session: Session) -> list[dict[str, Any]]:
     ]
 
 
-def of_builds(session: Session, arm: tuple[str, str], cells: Floats, bare: Floats) -> dict[str, Any]:
+def of_builds(session: FakeRun, arm: tuple[str, str], cells: Floats, bare: Floats) -> dict[str, Any]:
     """What a run with builds says of one arm in one process."""
     slots = {"slots": SLOTS[arm[0]]} if arm[0] in SLOTS else {}
     return slots | {
@@ -254,7 +254,7 @@ def hash_of(text: str) -> str:
     return f"{sum(ord(char) * place for place, char in enumerate(text, 1)):04x}"
 
 
-def document(*sessions: Session, **metadata: Any) -> dict[str, Any]:
+def document(*sessions: FakeRun, **metadata: Any) -> dict[str, Any]:
     """A whole file as data."""
     common = {
         "schema": "freepath.run/1",
@@ -271,7 +271,7 @@ def document(*sessions: Session, **metadata: Any) -> dict[str, Any]:
         "freepath_command": "python -m benchmarks --quick -o run.json",
         "seed": 7,
     }
-    benches = [bench for session in sessions or (Session(),) for bench in benchmarks(session)]
+    benches = [bench for session in sessions or (FakeRun(),) for bench in benchmarks(session)]
     return {"version": "1.0", "metadata": common | metadata, "benchmarks": benches}
 
 
@@ -279,12 +279,12 @@ def headline(seed: int = 1) -> dict[str, Any]:
     """All five memcg states, as a quick run has them."""
     states = ["off", "disabled", "on-idle", "on-active"]
     sessions = [
-        Session(arms=OFF if s == "off" else HEADLINE, seed=seed + i, axes={"memcg": s})
+        FakeRun(arms=OFF if s == "off" else HEADLINE, seed=seed + i, axes={"memcg": s})
         for i, s in enumerate(states)
     ]
     kmem: Arms = {("base", "jump-label"): 0.0, ("base", "memory-flag"): 0.1, ("base-twin", "jump-label"): 0.0}
     kmem |= {("v1", "jump-label"): -0.3, ("v1", "memory-flag"): -0.2}
-    charged = Session(arms=kmem, seed=seed + 9, axes={"memcg": "on-charged", "page_kind": "charged"})
+    charged = FakeRun(arms=kmem, seed=seed + 9, axes={"memcg": "on-charged", "page_kind": "charged"})
     return document(*sessions, charged)
 
 
@@ -294,12 +294,16 @@ def write(path: Path, data: Any) -> Path:
     return path
 
 
-STEADY = Machine(noise=0.0005, between=0.00005)
+STEADY = FakeHost(noise=0.0005, between=0.00005)
 """On which every target of a calibration is reached."""
 
 
 def calibration(
-    seed: int = 1, sessions: int = 4, machine: Machine | None = None, blocks: int = 8, builds: int = 8
+    seed: int = 1,
+    sessions: int = 4,
+    machine: FakeHost | None = None,
+    blocks: int = 8,
+    builds: int = 8,
 ) -> dict[str, Any]:
     """A run of --calibrate: null arms, NOPs by length, base against v1, chains of k additions of 0.27 ns."""
     null: Arms = {(name, "none"): 0.0 for name in ("base", "base-twin", "v1-ifdef", "keyfirst", "memcg-data")}
@@ -307,10 +311,10 @@ def calibration(
     pair: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.25}
     chains: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0}
     chains |= {(f"chain-{k}", "none"): 18 + 0.27 * k for k in (0, 1, 2, 4, 8, 256)}
-    still = machine or Machine()
+    still = machine or FakeHost()
     alike: dict[str, Any] = {"machine": still, "blocks": blocks, "builds": builds}
     return document(
-        Session(arms=null, processes=6 * sessions, seed=seed, axes={"memcg": "off"}, **alike),
-        Session(arms=pair, processes=45, seed=seed + 1, **alike),
-        Session(arms=chains, processes=8, seed=seed + 2, axes={"memcg": "disabled"}, **alike),
+        FakeRun(arms=null, processes=6 * sessions, seed=seed, axes={"memcg": "off"}, **alike),
+        FakeRun(arms=pair, processes=45, seed=seed + 1, **alike),
+        FakeRun(arms=chains, processes=8, seed=seed + 2, axes={"memcg": "disabled"}, **alike),
     )

@@ -68,7 +68,7 @@ def claimed() -> dict[str, Any]:
     states = [("off", "plain"), ("disabled", "plain"), ("on-idle", "plain"), ("on-idle", "flagged")]
     return runfile.document(
         *(
-            runfile.Session(
+            runfile.FakeRun(
                 arms=(arms | {("v1-ifdef", "none"): 0.0}) if memcg == "off" else label,
                 processes=3,
                 blocks=2,
@@ -98,9 +98,9 @@ def few_arms() -> dict[str, Any]:
 
 
 KINDS: dict[str, Callable[[], dict[str, Any]]] = {
-    "run": lambda: runfile.document(runfile.Session(processes=3, blocks=3)),
-    "large run": lambda: runfile.document(runfile.Session(processes=7, blocks=2, builds=1)),
-    "run of before builds": lambda: runfile.document(runfile.Session(processes=3, blocks=4, builds=0)),
+    "run": lambda: runfile.document(runfile.FakeRun(processes=3, blocks=3)),
+    "large run": lambda: runfile.document(runfile.FakeRun(processes=7, blocks=2, builds=1)),
+    "run of before builds": lambda: runfile.document(runfile.FakeRun(processes=3, blocks=4, builds=0)),
     "run for claims": claimed,
     "calibration": calibrated,
     "census": few_arms,

@@ -60,7 +60,7 @@ def test_every_state_and_the_later_forms_follow(headline: Run) -> None:
 
 def test_a_run_without_v1_says_what_to_measure(tmp_path: Path) -> None:
     """And exits with 0: it was read."""
-    document = runfile.document(runfile.Session(axes={"depth": "prepare"}))
+    document = runfile.document(runfile.FakeRun(axes={"depth": "prepare"}))
     file = runfile.write(tmp_path / "run.json", document)
     done = run("results", "answer", str(file))
     assert done.returncode == 0, done.stderr

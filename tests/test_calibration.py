@@ -162,7 +162,7 @@ def test_the_command(file: Path, steady: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_measured_is_what_is_read() -> None:
-    """Session length, null arms and chains are named on both sides of the file."""
+    """FakeRun length, null arms and chains are named on both sides of the file."""
     null, _, chains, *plain = calibration_cases()
     assert SESSION == calibration.SESSION
     assert null.processes is not None

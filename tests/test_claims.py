@@ -34,10 +34,10 @@ def quick(off: float = 0.3, idle: float = 0.25, ungated: float = 0.7) -> dict[st
     without = {(variant, "none"): cost for (variant, _), cost in plain.items()}
     without |= {("v1", "none"): off, ("v1-ifdef", "none"): 0.0}
     return runfile.document(
-        runfile.Session(arms=without, seed=1, axes={"memcg": "off"}),
-        runfile.Session(arms=plain, seed=2, axes={"memcg": "disabled"}),
-        runfile.Session(arms=plain, seed=3),
-        runfile.Session(arms=FLAGGED | {("v1", "none"): ungated}, seed=4, axes={"page_kind": "flagged"}),
+        runfile.FakeRun(arms=without, seed=1, axes={"memcg": "off"}),
+        runfile.FakeRun(arms=plain, seed=2, axes={"memcg": "disabled"}),
+        runfile.FakeRun(arms=plain, seed=3),
+        runfile.FakeRun(arms=FLAGGED | {("v1", "none"): ungated}, seed=4, axes={"page_kind": "flagged"}),
     )
 
 
@@ -73,7 +73,7 @@ def test_a_cost_in_some_states_only_refutes_all_kernels(tmp_path: Path) -> None:
 def test_without_data_a_claim_is_undecided_and_names_the_command(tmp_path: Path) -> None:
     """Never a guess."""
     arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("nop", "none"): 0.0}
-    file = runfile.write(tmp_path / "run.json", runfile.document(runfile.Session(arms=arms)))
+    file = runfile.write(tmp_path / "run.json", runfile.document(runfile.FakeRun(arms=arms)))
     answers = {answer.id: answer for answer in claims.answers(load(file), None, MARGIN)}
     for number in ("C1", "C2", "C5", "C6"):
         assert answers[number].verdict == "undecided"
@@ -100,7 +100,7 @@ def test_one_access_more_refutes_the_instruction_claims(tmp_path: Path, number: 
 def appended(*parts: runfile.Arms, **axes: str) -> dict[str, Any]:
     """One scenario whose processes measured different arms, as --append with another --only leaves it."""
     common: runfile.Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0}
-    sessions = [runfile.Session(arms=common | arms, seed=20 + i, axes=axes) for i, arms in enumerate(parts)]
+    sessions = [runfile.FakeRun(arms=common | arms, seed=20 + i, axes=axes) for i, arms in enumerate(parts)]
     return runfile.document(*sessions)
 
 

@@ -21,8 +21,8 @@ PAIRS = 100
 def made(tmp_path: Path, seed: int, v1: float = 0.25, **facts: Any) -> Path:
     """A run of one scenario, with the noise between processes of a real one."""
     arms = dict(runfile.HEADLINE) | {("v1", "jump-label"): v1}
-    machine = runfile.Machine(between=0.002, drift=0.001, spikes=0.1)
-    session = runfile.Session(arms=arms, seed=seed, machine=machine)
+    machine = runfile.FakeHost(between=0.002, drift=0.001, spikes=0.1)
+    session = runfile.FakeRun(arms=arms, seed=seed, machine=machine)
     return runfile.write(tmp_path / f"{seed}-{v1}.json", runfile.document(session, **facts))
 
 
@@ -100,8 +100,8 @@ def test_exit_status_and_formats(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spikes", [0.0, 0.9])
 def test_a_file_against_itself_has_nothing_unsure(tmp_path: Path, processes: int, spikes: float) -> None:
     """However noisy, busy or short: the very same measurements do not differ."""
-    machine = runfile.Machine(between=0.05, noise=0.1, spikes=spikes)
-    session = runfile.Session(processes=processes, machine=machine)
+    machine = runfile.FakeHost(between=0.05, noise=0.1, spikes=spikes)
+    session = runfile.FakeRun(processes=processes, machine=machine)
     file = runfile.write(tmp_path / "run.json", runfile.document(session))
     done = run("results", "compare", str(file), str(file), "--strict", "--format", "json")
     assert done.returncode == 0, done.stdout
@@ -122,7 +122,7 @@ def less(path: Path, tmp_path: Path, **axes: str) -> Path:
 @pytest.fixture
 def several(tmp_path: Path) -> Path:
     """Two scenarios."""
-    sessions = [runfile.Session(seed=seed, axes={"memcg": s}) for seed, s in ((1, "on-idle"), (2, "off"))]
+    sessions = [runfile.FakeRun(seed=seed, axes={"memcg": s}) for seed, s in ((1, "on-idle"), (2, "off"))]
     return runfile.write(tmp_path / "several.json", runfile.document(*sessions))
 
 
@@ -156,8 +156,8 @@ def test_a_scenario_that_is_only_in_one_file_is_listed(several: Path, tmp_path: 
 
 def test_the_worst_comes_first(tmp_path: Path) -> None:
     """Regressions, what is missing, improvements and what is unsure, then the rest."""
-    old = runfile.document(runfile.Session(arms=dict(runfile.HEADLINE) | {("load", "none"): 0.9}))
-    new = runfile.document(runfile.Session(seed=2, arms=dict(runfile.HEADLINE) | {("v1", "jump-label"): 0.9}))
+    old = runfile.document(runfile.FakeRun(arms=dict(runfile.HEADLINE) | {("load", "none"): 0.9}))
+    new = runfile.document(runfile.FakeRun(seed=2, arms=dict(runfile.HEADLINE) | {("v1", "jump-label"): 0.9}))
     new = runfile.scaled(new, 1.1)  # so the level of base is unsure
     del new["benchmarks"][-1]
     files = [str(runfile.write(tmp_path / f"{n}.json", data)) for n, data in enumerate((old, new))]
@@ -202,7 +202,7 @@ def test_unlike_machines_are_refused(tmp_path: Path) -> None:
 
 def test_one_process_is_unsure(tmp_path: Path) -> None:
     """No interval, no claim."""
-    sessions = [runfile.Session(processes=1, seed=seed) for seed in (1, 2)]
+    sessions = [runfile.FakeRun(processes=1, seed=seed) for seed in (1, 2)]
     files = [
         runfile.write(tmp_path / f"{session.seed}.json", runfile.document(session)) for session in sessions
     ]
@@ -269,5 +269,5 @@ def test_unlike_files_are_refused(tmp_path: Path) -> None:
 
 def test_seeds_differ() -> None:
     """The simulated pairs are not the same run twice."""
-    blocks = [runfile.blocks_of(runfile.Session(seed=s), np.random.default_rng(s)) for s in (1, 2)]
+    blocks = [runfile.blocks_of(runfile.FakeRun(seed=s), np.random.default_rng(s)) for s in (1, 2)]
     assert not np.allclose(blocks[0], blocks[1])

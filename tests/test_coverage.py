@@ -8,18 +8,18 @@ from results.analysis.estimate import LEVEL_GAPS, Levels, overhead, two_levels
 from results.analysis.groups import analyse
 from results.analysis.verdict import CONFIDENCE, judge
 from results.reading.load import Arm, Run
-from tests.runfile import HEADLINE, Arms, Machine, Session, scenario_of
+from tests.runfile import HEADLINE, Arms, FakeHost, FakeRun, scenario_of
 
 V1 = Arm("v1", "jump-label")
 PAIR: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.25}
 NOTHING: Arms = {(name, "none"): 0.0 for name in ("base", "base-twin", "a", "b", "c", "d", "e", "f")}
 MACHINES = {
-    "quiet": Machine(),
-    "drift": Machine(drift=0.004),
-    "bursts of load": Machine(spikes=0.3),
-    "heavy tails": Machine(tails=True, noise=0.004),
-    "between processes": Machine(between=0.004),
-    "one build in ten pays 10 ns": Machine(rare=0.1),
+    "quiet": FakeHost(),
+    "drift": FakeHost(drift=0.004),
+    "bursts of load": FakeHost(spikes=0.3),
+    "heavy tails": FakeHost(tails=True, noise=0.004),
+    "between processes": FakeHost(between=0.004),
+    "one build in ten pays 10 ns": FakeHost(rare=0.1),
 }
 BUILDS = {"one build in ten pays 10 ns": 24}
 """As a real run has them, for the share of rare builds differs less between processes then."""
@@ -28,7 +28,7 @@ TABLES_AT_MOST = 66
 """Cells of a quick run, over which Bonferroni's correction used to be."""
 
 
-def covered(session: Session) -> dict[str, int]:
+def covered(session: FakeRun) -> dict[str, int]:
     """How many of `SESSIONS` intervals contain the truth, for v1 and for the twin."""
     hits = {"v1": 0, "base-twin": 0}
     for seed in range(SESSIONS):
@@ -47,7 +47,7 @@ def covered(session: Session) -> dict[str, int]:
 @pytest.mark.parametrize("name", MACHINES)
 def test_coverage(name: str, processes: int) -> None:
     """The 95 % interval contains the truth in at least 93 % of sessions, less twice the sampling error."""
-    session = Session(PAIR, processes, machine=MACHINES[name], builds=BUILDS.get(name, 8))
+    session = FakeRun(PAIR, processes, machine=MACHINES[name], builds=BUILDS.get(name, 8))
     hits = covered(session)
     said = ", ".join(f"{arm} {count} of {SESSIONS}" for arm, count in hits.items())
     print(f"\ncoverage, {name}, {processes} processes: {said}")
@@ -60,7 +60,7 @@ def test_coverage_where_one_process_in_four_is_slow(processes: int) -> None:
 
     What `docs/methodology.md` warns of, kept here as a figure; more processes must mend it.
     """
-    hits = covered(Session(PAIR, processes, machine=Machine(slow=0.25, rare_ns=1.2)))["v1"]
+    hits = covered(FakeRun(PAIR, processes, machine=FakeHost(slow=0.25, rare_ns=1.2)))["v1"]
     print(f"\ncoverage, one process in four is slow, {processes} processes: v1 {hits} of {SESSIONS}")
     if processes >= 40:
         assert hits / SESSIONS >= 0.93 - 2 * np.sqrt(0.93 * 0.07 / SESSIONS)
@@ -71,7 +71,7 @@ def test_coverage_of_nothing_is_no_alarm(name: str) -> None:
     """Arms equal to base: at most one table in twenty claims anything, less twice the sampling error."""
     alarms = 0
     for seed in range(SESSIONS):
-        scenario = scenario_of(Session(NOTHING, 6, seed=1000 + seed, machine=MACHINES[name]))
+        scenario = scenario_of(FakeRun(NOTHING, 6, seed=1000 + seed, machine=MACHINES[name]))
         (group,) = analyse(Run("", {}, [scenario]), Margin(0.001, percent=False))
         verdicts = {c.judgement.verdict for c in group.cells if c.overhead.arm.variant != "base-twin"}
         alarms += bool(verdicts & {"costs", "saves"})
@@ -85,8 +85,8 @@ def test_holm_over_a_scenario_finds_more_than_bonferroni_over_a_file() -> None:
     margin = Margin(0.005, percent=False)
     holm = bonferroni = cells = 0
     for seed in range(SESSIONS):
-        machine = Machine(between=0.0015, noise=0.001)
-        (group,) = analyse(Run("", {}, [scenario_of(Session(arms, 6, seed=seed, machine=machine))]), margin)
+        machine = FakeHost(between=0.0015, noise=0.001)
+        (group,) = analyse(Run("", {}, [scenario_of(FakeRun(arms, 6, seed=seed, machine=machine))]), margin)
         for cell in group.cells:
             overhead = cell.overhead
             if arms[overhead.arm.variant, overhead.arm.gate] != 0.06:
@@ -112,8 +112,8 @@ def test_one_level_is_rarely_taken_for_two(count: int) -> None:
 def test_a_slow_quarter_of_the_processes_is_found_and_never_negligible(processes: int) -> None:
     """3:1 mixtures 1.2 ns apart: seen whenever both levels are there, whatever the margin."""
     for seed in range(40):
-        machine = Machine(slow=0.25, rare_ns=1.2)
-        scenario = scenario_of(Session(PAIR, processes, seed=seed, machine=machine))
+        machine = FakeHost(slow=0.25, rare_ns=1.2)
+        scenario = scenario_of(FakeRun(PAIR, processes, seed=seed, machine=machine))
         estimate = overhead(scenario, V1, Levels(scenario))
         assert estimate is not None
         slow = int((estimate.per_process > 0.85).sum())

@@ -24,7 +24,7 @@ from tests import runfile
 from tests.command import ROOT, refused, run
 
 PERCENT = Margin(1.0, percent=True)
-SMALL = runfile.Session(processes=3, blocks=2)
+SMALL = runfile.FakeRun(processes=3, blocks=2)
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from results.analysis.estimate import Interval, Levels, Noise, Overhead, Spread,
 from results.analysis.groups import Group, analyse
 from results.analysis.verdict import chance, floor_of, holm, judge
 from results.reading.load import Arm, Process, Run, Scenario, load
-from tests.runfile import CYCLE_NS, Arms, Machine, Session, Steps, document, scenario_of, write
+from tests.runfile import CYCLE_NS, Arms, FakeHost, FakeRun, Steps, document, scenario_of, write
 
 V1 = Arm("v1", "jump-label")
 TWIN = Arm("base-twin", "none")
 PAIR: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.25}
-STILL = Machine(noise=0.0002, between=0.0001)
+STILL = FakeHost(noise=0.0002, between=0.0001)
 ONE_PERCENT = Margin(1.0, percent=True)
 
 
@@ -36,7 +36,11 @@ def group_of(scenario: Scenario, margin: Margin = ONE_PERCENT) -> Group:
 
 def test_a_simulated_scenario_is_what_a_file_would_give(tmp_path: Path) -> None:
     """Else simulations in memory would prove nothing about files."""
-    for session in (Session(PAIR), Session(PAIR, builds=0), Session(PAIR, builds=24, blocks=3)):
+    for session in (
+        FakeRun(PAIR),
+        FakeRun(PAIR, builds=0),
+        FakeRun(PAIR, builds=24, blocks=3),
+    ):
         (read,) = load(write(tmp_path / "run.json", document(session))).scenarios
         made = scenario_of(session)
         assert (read.name, read.arms, read.slots) == (made.name, made.arms, made.slots)
@@ -50,7 +54,7 @@ def test_a_level_that_a_quarter_of_the_builds_have_is_in_the_mean() -> None:
     """Zero or one cycle: the estimate is their mean, the share that pays is said, none is trimmed."""
     arms = dict(PAIR) | {("v1", "jump-label"): 0.0}
     steps: Steps = {("v1", "jump-label"): (0.0, 0.0, CYCLE_NS, 0.0, 0.0, 0.0, CYCLE_NS, 0.0)}
-    scenario = scenario_of(Session(arms, machine=STILL, steps=steps))
+    scenario = scenario_of(FakeRun(arms, machine=STILL, steps=steps))
     cost = estimate(scenario)
     assert cost.ns == pytest.approx(CYCLE_NS / 4, abs=0.003)
     assert cost.cycles == pytest.approx(0.25, abs=0.012)
@@ -65,14 +69,14 @@ def test_builds_that_cost_and_builds_that_save_are_told_apart() -> None:
     """Their mean may be nothing while no build pays nothing."""
     arms = dict(PAIR) | {("v1", "jump-label"): 0.0}
     steps: Steps = {("v1", "jump-label"): (CYCLE_NS, -CYCLE_NS) * 4}
-    cost = estimate(scenario_of(Session(arms, machine=STILL, steps=steps)))
+    cost = estimate(scenario_of(FakeRun(arms, machine=STILL, steps=steps)))
     assert cost.ns == pytest.approx(0.0, abs=0.003)
     assert (cost.spread.paying, cost.spread.saving) == (0.5, 0.5)
 
 
 def test_a_run_from_before_builds_is_one_build(tmp_path: Path) -> None:
     """It is read, says so, and claims no spread over builds."""
-    (scenario,) = load(write(tmp_path / "run.json", document(Session(PAIR, builds=0)))).scenarios
+    (scenario,) = load(write(tmp_path / "run.json", document(FakeRun(PAIR, builds=0)))).scenarios
     group = group_of(scenario)
     assert [warning for warning in group.warnings if warning.startswith("one build:")]
     for cell in group.cells:
@@ -84,14 +88,14 @@ def test_a_run_from_before_builds_is_one_build(tmp_path: Path) -> None:
             None,
         )
     assert group.cells[1].overhead.ns == pytest.approx(0.25, abs=0.05)
-    assert not [w for w in group_of(scenario_of(Session(PAIR))).warnings if w.startswith("one build:")]
+    assert not [w for w in group_of(scenario_of(FakeRun(PAIR))).warnings if w.startswith("one build:")]
 
 
 def test_a_cost_above_the_noise_is_found() -> None:
     """+0.25 ns on 15, with the noise of a quiet machine: found in at least 19 of 20 sessions."""
     seen = 0
     for seed in range(40):
-        group = group_of(scenario_of(Session(PAIR, seed=seed, machine=Machine(spikes=0.3))))
+        group = group_of(scenario_of(FakeRun(PAIR, seed=seed, machine=FakeHost(spikes=0.3))))
         seen += group.cells[1].judgement.verdict == "costs"
     assert seen >= 38
 
@@ -99,8 +103,8 @@ def test_a_cost_above_the_noise_is_found() -> None:
 def test_drift_and_spikes_cancel_in_the_pair() -> None:
     """A level that moves by half moves the estimate by less than its interval."""
     calm, rough = (
-        estimate(scenario_of(Session(PAIR, machine=machine)))
-        for machine in (Machine(), Machine(drift=0.01, spikes=0.3))
+        estimate(scenario_of(FakeRun(PAIR, machine=machine)))
+        for machine in (FakeHost(), FakeHost(drift=0.01, spikes=0.3))
     )
     low, high = rough.interval_ns(0.99) or (0.0, 0.0)
     assert low <= calm.ns <= high
@@ -116,7 +120,7 @@ def changed(process: Process, factor: float, arms: tuple[Arm, ...] = ()) -> Proc
 @pytest.mark.parametrize("builds", [8, 0])
 def test_quiet_blocks_are_chosen_without_looking_at_one_arm(builds: int) -> None:
     """By base as compiled, or (older files) by the mean over all arms: a slow arm moves no block."""
-    scenario = scenario_of(Session(PAIR, machine=Machine(spikes=0.4), builds=builds))
+    scenario = scenario_of(FakeRun(PAIR, machine=FakeHost(spikes=0.4), builds=builds))
     slow = replace(scenario, processes=[changed(p, 1.5, (V1,)) for p in scenario.processes])
     masks = [[Levels(s).quiet(p).tolist() for p in s.processes] for s in (scenario, slow)]
     assert masks[0] == masks[1]
@@ -125,12 +129,12 @@ def test_quiet_blocks_are_chosen_without_looking_at_one_arm(builds: int) -> None
 
 def test_quiet_is_told_by_the_reference_and_not_by_the_builds() -> None:
     """Blocks in which every arm is half as slow again stay when the reference says the machine was quiet."""
-    scenario = scenario_of(Session(PAIR))
+    scenario = scenario_of(FakeRun(PAIR))
     for process in scenario.processes:
         for cells in process.ns.values():
             cells[: process.per_block] *= 1.5
     assert all(Levels(scenario).quiet(process).all() for process in scenario.processes)
-    busy = scenario_of(Session(PAIR))
+    busy = scenario_of(FakeRun(PAIR))
     for process in busy.processes:
         assert process.bare is not None
         process.bare[0] *= 1.5
@@ -139,13 +143,13 @@ def test_quiet_is_told_by_the_reference_and_not_by_the_builds() -> None:
 
 def test_the_level_as_compiled_is_that_of_the_quiet_machine() -> None:
     """Percentages and margins do not grow because others took the machine for a third of the time."""
-    cost = estimate(scenario_of(Session(PAIR, blocks=20, machine=Machine(spikes=0.3, noise=0.001))))
+    cost = estimate(scenario_of(FakeRun(PAIR, blocks=20, machine=FakeHost(spikes=0.3, noise=0.001))))
     assert cost.bare_ns == pytest.approx(15.0, rel=0.01)
 
 
 def test_one_fast_process_does_not_make_the_others_busy() -> None:
     """A process whose clock ran otherwise, or that was lucky: the other seven count as before."""
-    scenario = scenario_of(Session(PAIR))
+    scenario = scenario_of(FakeRun(PAIR))
     scenario.processes[0] = changed(scenario.processes[0], 0.8)
     levels = Levels(scenario)
     assert not levels.lacks_quiet and all(levels.chosen(process).all() for process in scenario.processes[1:])
@@ -154,7 +158,7 @@ def test_one_fast_process_does_not_make_the_others_busy() -> None:
 
 def test_fewer_used_than_measured_processes_is_said() -> None:
     """With both numbers: an interval over seven of eight is not one over eight."""
-    scenario = scenario_of(Session(PAIR))
+    scenario = scenario_of(FakeRun(PAIR))
     scenario.processes[3] = changed(scenario.processes[3], 1.3)
     group = group_of(scenario)
     assert {cell.overhead.processes for cell in group.cells} == {7}
@@ -163,7 +167,7 @@ def test_fewer_used_than_measured_processes_is_said() -> None:
 
 def test_a_busy_machine_is_said_to_be_one(tmp_path: Path) -> None:
     """A run that was made while others took the CPUs says so in every table."""
-    data = document(Session(PAIR))
+    data = document(FakeRun(PAIR))
     for bench in data["benchmarks"]:
         for run in bench["runs"]:
             run["metadata"]["busy_pct"] = 60.0
@@ -173,7 +177,7 @@ def test_a_busy_machine_is_said_to_be_one(tmp_path: Path) -> None:
 
 def test_clocks_that_disagree_are_said_to(tmp_path: Path) -> None:
     """A process whose counter was misread states every time wrongly."""
-    data = document(Session(PAIR))
+    data = document(FakeRun(PAIR))
     for bench in data["benchmarks"]:
         bench["runs"][2]["metadata"]["ticks_per_ns"] = 2.6
     (group,) = analyse(load(write(tmp_path / "run.json", data)), ONE_PERCENT)
@@ -194,7 +198,7 @@ def test_student_is_the_textbooks() -> None:
 
 def test_one_process_has_no_interval() -> None:
     """Never a fake one."""
-    group = group_of(scenario_of(Session(processes=1)))
+    group = group_of(scenario_of(FakeRun(processes=1)))
     assert all(cell.judgement.ci95 is None and cell.judgement.verdict == "undecided" for cell in group.cells)
     assert group.floor_ns is None and "one process only" in group.warnings[0]
 
@@ -280,8 +284,8 @@ def test_chance_and_interval_agree(ns: float, error_ns: float) -> None:
 
 def test_what_else_is_in_the_file_decides_nothing() -> None:
     """Another scenario, however full of costs, changes no verdict and no interval of the first."""
-    alone = scenario_of(Session(seed=3))
-    other = scenario_of(Session(seed=4, axes={"memcg": "disabled"}))
+    alone = scenario_of(FakeRun(seed=3))
+    other = scenario_of(FakeRun(seed=4, axes={"memcg": "disabled"}))
     run = Run("", {}, [alone, other])
     before, after = group_of(alone), analyse(run, ONE_PERCENT)[0]
     assert [cell.judgement for cell in before.cells] == [cell.judgement for cell in after.cells]
@@ -321,15 +325,15 @@ def test_the_floor_is_the_twins_larger_end() -> None:
 def test_nops_of_other_lengths_raise_the_floor() -> None:
     """They take the same slot: how far they lie apart is what layout alone can feign."""
     arms: Arms = dict(PAIR) | {(f"nop-bytes-{k}", "none"): 0.05 for k in range(1, 10)}
-    quiet = group_of(scenario_of(Session(arms, machine=STILL)))
+    quiet = group_of(scenario_of(FakeRun(arms, machine=STILL)))
     assert quiet.layout_floor_ns is not None and quiet.layout_floor_ns < 0.005
     arms[("nop-bytes-5", "none")] = 0.35
-    group = group_of(scenario_of(Session(arms, machine=STILL)))
+    group = group_of(scenario_of(FakeRun(arms, machine=STILL)))
     assert group.layout_floor_ns == pytest.approx(0.3 * 8 / 9, abs=0.01)
     assert group.floor_ns == group.layout_floor_ns
     v1 = next(cell for cell in group.cells if cell.overhead.arm == V1)
     assert v1.judgement.verdict == "undecided"
-    assert group_of(scenario_of(Session(PAIR))).layout_floor_ns is None
+    assert group_of(scenario_of(FakeRun(PAIR))).layout_floor_ns is None
 
 
 @pytest.mark.parametrize(
@@ -358,7 +362,7 @@ def with_slots(data: dict[str, Any], scenario: str, cycles_per_slot: list[float]
 
 def test_a_hidden_sibling_is_seen_by_what_is_dispatched(tmp_path: Path) -> None:
     """A scenario that was busy throughout is told by another that was not; single blocks are set aside."""
-    sessions = [Session(arms=PAIR, seed=n, axes={"memcg": m}) for n, m in enumerate(("on-idle", "on-active"))]
+    sessions = [FakeRun(arms=PAIR, seed=n, axes={"memcg": m}) for n, m in enumerate(("on-idle", "on-active"))]
     data = document(*sessions)
     with_slots(data, "on-idle", [0.17] * 6 + [0.25] * 2)
     with_slots(data, "on-active", [0.25] * 8)
@@ -373,7 +377,7 @@ def test_a_hidden_sibling_is_seen_by_what_is_dispatched(tmp_path: Path) -> None:
 def test_three_quiet_processes_carry_a_figure_and_two_do_not(tmp_path: Path) -> None:
     """The others are set aside and counted; with fewer all are used, and the table says so."""
     for quiet in (3, 2):
-        data = document(Session(arms=PAIR))
+        data = document(FakeRun(arms=PAIR))
         with_slots(data, "on-idle", [0.25] * 8)
         for bench in data["benchmarks"]:
             for run in bench["runs"][:quiet]:

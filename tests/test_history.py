@@ -23,7 +23,7 @@ STEP_NS = 0.1
 
 def write_run(path: Path, day: int, arms: runfile.Arms = runfile.HEADLINE, **facts: str) -> None:
     """A run of one scenario, measured on a day of November, whose processes state the facts."""
-    data = runfile.document(runfile.Session(arms=dict(arms), seed=day), commit=f"c{day:02}")
+    data = runfile.document(runfile.FakeRun(arms=dict(arms), seed=day), commit=f"c{day:02}")
     for bench in data["benchmarks"]:
         for made in bench["runs"]:
             made["metadata"] |= {"date": f"2026-11-{day + 1:02} 12:00:00", **facts}

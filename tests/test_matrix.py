@@ -53,8 +53,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("files")
     (folder / "runs").mkdir()
     for seed in (1, 2):
-        runfile.write(folder / "runs" / f"{seed}.json", runfile.document(runfile.Session(seed=seed)))
-    worse = runfile.Session(seed=3, arms=dict(runfile.HEADLINE) | {("v1", "jump-label"): 0.9})
+        runfile.write(folder / "runs" / f"{seed}.json", runfile.document(runfile.FakeRun(seed=seed)))
+    worse = runfile.FakeRun(seed=3, arms=dict(runfile.HEADLINE) | {("v1", "jump-label"): 0.9})
     made = {
         "RUN": folder / "runs" / "1.json",
         "WORSE": runfile.write(folder / "worse.json", runfile.document(worse)),
@@ -197,7 +197,7 @@ def test_a_user_without_a_name(name: str, argv: tuple[str, ...], expected: int) 
     """As in a container: not in /etc/passwd, and the home is somebody else's, so is its cache."""
     with tempfile.TemporaryDirectory(prefix="freepath-") as folder:
         Path(folder).chmod(0o777)
-        runfile.write(Path(folder) / "run.json", runfile.document(runfile.Session()))
+        runfile.write(Path(folder) / "run.json", runfile.document(runfile.FakeRun()))
         done = subprocess.run(
             [sys.executable, "-c", NAMELESS, name, *argv],
             cwd=folder,

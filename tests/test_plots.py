@@ -48,7 +48,7 @@ def test_existing_figures_are_kept(file: Path, tmp_path: Path) -> None:
 def test_a_figure_without_data_names_the_command(tmp_path: Path) -> None:
     """The others are drawn."""
     arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.2}
-    file = runfile.write(tmp_path / "run.json", runfile.document(runfile.Session(arms=arms)))
+    file = runfile.write(tmp_path / "run.json", runfile.document(runfile.FakeRun(arms=arms)))
     done = run("plots", str(file), "--format", "svg")
     assert done.returncode == 0
     assert "no ladder" in done.stderr and "python -m benchmarks" in done.stderr
@@ -62,7 +62,7 @@ def test_builds_are_drawn_where_there_are_several(file: Path, tmp_path: Path) ->
     svg = (tmp_path / "several" / "builds.svg").read_text()
     for words in ("whole cycles", "None 9000", "noise floor", "on-idle/plain/warm/sequential/pcp"):
         assert words in svg, words
-    single = runfile.write(tmp_path / "one.json", runfile.document(runfile.Session(builds=0)))
+    single = runfile.write(tmp_path / "one.json", runfile.document(runfile.FakeRun(builds=0)))
     done = run("plots", str(single), "-o", str(tmp_path / "one"), "--format", "svg")
     assert done.returncode == 0 and "builds.svg" not in done.stdout
     assert "no builds: the data is not in" in done.stderr and "python -m benchmarks --quick" in done.stderr
@@ -72,7 +72,7 @@ def test_words_of_a_later_version(tmp_path: Path) -> None:
     """A gate, a size and a mix that nobody knows here: everything that is known is drawn."""
     arms = dict(runfile.HEADLINE) | {("v9", "other"): 0.1}
     axes = [{"memory": "l9"}, {"memory": "l2"}, {"page_kind": "flagged-few-often"}, {"memcg": "on-mars"}, {}]
-    small = runfile.Session(arms=arms, processes=3, blocks=4)
+    small = runfile.FakeRun(arms=arms, processes=3, blocks=4)
     sessions = [replace(small, seed=seed, axes=own) for seed, own in enumerate(axes)]
     file = runfile.write(tmp_path / "run.json", runfile.document(*sessions))
     done = run("plots", str(file), "--format", "svg")

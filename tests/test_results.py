@@ -65,7 +65,7 @@ def test_a_file_from_before_builds_is_shown_as_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every format; what was not measured is null or empty, and the table says what the figures are not."""
-    file = runfile.write(tmp_path / "run.json", runfile.document(runfile.Session(builds=0)))
+    file = runfile.write(tmp_path / "run.json", runfile.document(runfile.FakeRun(builds=0)))
     text = shown(file, capsys)
     assert "8 processes, one build" in " ".join(text.split())
     assert "warning: one build: what this compilation pays" in text
@@ -93,7 +93,7 @@ def test_a_mixed_file_says_so(
     name: str, value: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Processes that differ in what decides the figures are named, once for the whole file."""
-    data = runfile.document(runfile.Session())
+    data = runfile.document(runfile.FakeRun())
     file = runfile.write(tmp_path / "run.json", data)
     assert "the file mixes" not in shown(file, capsys)
     for bench in data["benchmarks"]:
@@ -103,7 +103,7 @@ def test_a_mixed_file_says_so(
 
 def test_one_process_is_valid_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No interval is null, never NaN."""
-    file = runfile.write(tmp_path / "run.json", runfile.document(runfile.Session(processes=1)))
+    file = runfile.write(tmp_path / "run.json", runfile.document(runfile.FakeRun(processes=1)))
     document = json.loads(shown(file, capsys, "--format", "json"), parse_constant=pytest.fail)
     assert formats.fault(document, "show") is None
     assert document["noise_floor_ns"] is None
@@ -279,7 +279,7 @@ META = "benchmarks.0.runs.0.metadata"
 )
 def test_spoiled_runs_are_refused(path: str, value: Any, tmp_path: Path) -> None:
     """Whatever a stranger wrote: BadRunError, never anything else, never a table."""
-    data = runfile.document(runfile.Session(processes=3))
+    data = runfile.document(runfile.FakeRun(processes=3))
     if value == "000100000000":
         value = data["benchmarks"][0]["runs"][0]["metadata"]["pair_id"]
     with pytest.raises(BadRunError):
@@ -303,7 +303,7 @@ def test_spoiled_runs_are_refused(path: str, value: Any, tmp_path: Path) -> None
 )
 def test_a_process_without_a_time_is_set_aside(path: str, value: Any, tmp_path: Path) -> None:
     """Zero, less, or too little for any clock: counted, and the figures are those of the other processes."""
-    data = runfile.document(runfile.Session(processes=3))
+    data = runfile.document(runfile.FakeRun(processes=3))
     whole = load(runfile.write(tmp_path / "whole.json", data))
     without = copy.deepcopy(data)
     for bench in without["benchmarks"]:
@@ -319,7 +319,7 @@ def test_a_process_without_a_time_is_set_aside(path: str, value: Any, tmp_path: 
 
 def test_a_run_without_any_time_is_refused(tmp_path: Path) -> None:
     """Nothing is left to show; the line says what is wrong with the first process."""
-    data = runfile.document(runfile.Session(processes=2))
+    data = runfile.document(runfile.FakeRun(processes=2))
     for number in range(2):
         spoil(data, f"benchmarks.0.runs.{number}.values.0", 0)
     with pytest.raises(BadRunError, match=r"no process can be used: .* values has a time of 0 ns"):
@@ -329,7 +329,7 @@ def test_a_run_without_any_time_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["15.0", "15.0 nan", "nan " * 8, ""])
 def test_places_of_the_stack_that_differ_are_left_out(text: str, tmp_path: Path) -> None:
     """Not every arm was measured at every place: nothing is said of places, and the rest stands."""
-    data = runfile.document(runfile.Session(processes=3))
+    data = runfile.document(runfile.FakeRun(processes=3))
     data["benchmarks"][1]["runs"][0]["metadata"]["stack_ns"] = text
     (group,) = analyse(load(runfile.write(tmp_path / "run.json", data)), PERCENT)
     assert [len(cell.overhead.spread.by_stack) for cell in group.cells[:2]] == [0, 8]

@@ -28,7 +28,7 @@ SHORT = 1
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A run of one scenario."""
-    return runfile.write(tmp_path / "run.json", runfile.document(runfile.Session()))
+    return runfile.write(tmp_path / "run.json", runfile.document(runfile.FakeRun()))
 
 
 def left(folder: Path) -> list[str]:

@@ -12,13 +12,11 @@ For example:
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from model.common.command import Parser, console, leave, run, say, that_fit
 from model.common.files import STANDARD, check_target, write_new
-
-if TYPE_CHECKING:
-    pass
+from model.vocabulary.scenario import DEFAULTS
 
 WIDE: Final = 160
 """Columns when the output is no terminal."""
@@ -101,6 +99,7 @@ def show(document: dict[str, Any]) -> None:
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for arm in document["arms"]:
         key: tuple[str, ...] = (
+            arm.get("kernel", DEFAULTS["kernel"]),
             arm["memcg"],
             arm["page_kind"],
             arm["depth"],
