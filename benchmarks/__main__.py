@@ -6,6 +6,9 @@ For example:
   python -m benchmarks --only 'v1*' --quick -o v1.json
                                                     two variants beside base
   python -m benchmarks --only 'memcg=on-*,depth=full,keyfirst' -o full.json
+  python -m benchmarks --sweep between -o b.json    is it free only in a hot loop?
+  python -m benchmarks --insert 'movl 48($0), %edx; testl %edx, %edx; js 2f'
+                                                    a check of your own, judged
   python -m benchmarks --memory dram -o cold.json   16,777,216 struct pages
   python -m benchmarks --quick --until-decided --budget 5min -o sure.json
   python -m benchmarks --resume run.json            go on with what was stopped
@@ -189,6 +192,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
         command += [f"--builds={args.builds}", f"--scheme={args.scheme}", f"--cpu={args.cpu}"]
         command += [f"--store-bypass={args.store_bypass}", f"--code={args.code}", f"--parent={os.getpid()}"]
         command += [f"--own={json.dumps(as_plain(), separators=(',', ':'))}"]
+        command += [f"--sweep={args.sweep}"]
         command += ["--quick"] if args.quick else []
         command += ["--calibrate"] if args.calibrate else []
 

@@ -116,6 +116,31 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
     return cases
 
 
+def swept(axis: str) -> list[Case]:
+    """The scenarios along an axis, with the arms of a sweep and whatever else is no form of the history.
+
+    Raises
+    ------
+    SelectionError
+        For an axis that no kernel can vary.
+    """
+    known = dict.fromkeys(name for kernel in kernels() for name in kernel.sweeps)
+    if axis not in known:
+        what = "cannot vary here" if axis in AXES else "does not exist"
+        raise SelectionError(f"--sweep: axis '{axis}' {what}; there are {', '.join(known)}")
+    kernel = kernel_called(DEFAULT_KERNEL)
+    cases = []
+    for scenario in kernel.sweeps[axis]:
+        arms = [a for a in path_of(scenario).arms(scenario) if _in_sweep(kernel, a)]
+        cases.append(Case(scenario, tuple(arms)))
+    return cases
+
+
+def _in_sweep(kernel: Kernel, arm: Arm) -> bool:
+    own = bool(kernel.variants[arm.variant].digest)
+    return arm.variant in ("base", "base-twin") or own or (arm.variant, arm.gate) in kernel.sweep_arms
+
+
 def _parse(only: str) -> dict[str, list[str]]:
     terms: dict[str, list[str]] = {}
     for term in filter(None, (part.strip() for part in only.split(","))):

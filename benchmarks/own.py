@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.cases import DEFAULT_KERNEL, Case, case_of
+from benchmarks.cases import DEFAULT_KERNEL, Case, case_of, swept
 from benchmarks.cases import select as chosen
 from model.common.errors import UsageError
 from model.common.files import STANDARD, read_bounded, write_new
@@ -22,6 +22,8 @@ NAMED: Final = re.compile(r"([A-Za-z0-9_-]+)=(.*)", re.DOTALL)
 KERNEL: Final = re.compile(r"""^KERNEL\s*=\s*["']([^"']*)["']""", re.MULTILINE)
 BARE: Final = frozenset({"base", "base-twin"})
 """Variants of the checkout with nothing at the patch point."""
+NO_CHECK: Final = BARE | {"single-branch"}
+"""And those that change something else."""
 INSERT: Final = "[NAME=]ASM"
 
 
@@ -97,7 +99,7 @@ def vet_checkout() -> None:
     for kernel in kernels():
         for name, variant in kernel.variants.items():
             path = variant.module.__file__
-            if name not in BARE and not variant.digest and path:
+            if name not in NO_CHECK and not variant.digest and path:
                 vet(Path(path).read_text(), path, kernel.offer)
                 vet_values(vars(variant.module), path, kernel.offer)
 
@@ -131,6 +133,8 @@ def write_template(name: str, output: str | None) -> int:
 
 def select(args: argparse.Namespace, memory: str) -> list[Case]:
     """What the command line chooses; where it only brings checks, these in the usual scenario."""
+    if args.sweep:
+        return swept(args.sweep)
     brought = added()
     if not brought or args.only or args.quick or args.memory:
         return chosen(args.only, memory=memory, quick=args.quick)

@@ -100,7 +100,7 @@ class FakeRun:
         axes = {"memcg": "on-idle", "page_kind": "plain", "memory": "warm", "order": "sequential"}
         axes |= {"depth": "pcp", "checks": "on", "entry": "__free_pages"} | self.axes
         name = "/".join(axes[name] for name in ("memcg", "page_kind", "memory", "order", "depth"))
-        return axes | {"scenario": name}
+        return {"scenario": name, **axes}
 
 
 @dataclass

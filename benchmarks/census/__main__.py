@@ -74,7 +74,7 @@ def _parser() -> Parser:
     from model.kernels.store import DEFAULT_CPU
 
     parser = Parser(prog="python -m benchmarks.census", description=__doc__)
-    parser.set_defaults(quick=False, memory="")
+    parser.set_defaults(quick=False, memory="", sweep="")
     parser.add_argument("--only", default="", metavar="EXPR", help="as in python -m benchmarks")
     add_options(parser)
     parser.add_argument("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for")

@@ -82,6 +82,7 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--quick", action="store_true", help="headline scenarios and arms, fewer processes: about a minute")
     add("--only", default="", metavar="EXPR", help="comma-separated globs of variants, or AXIS=glob")
+    add("--sweep", default="", metavar="AXIS", help="the headline arms along one axis, and its figure")
     add("--memory", default="", metavar="SIZE", help="warm (default), l2, l3, dram, or all")
     add(
         "--calibrate",
@@ -159,6 +160,8 @@ def check(early: argparse.Namespace) -> None:
         raise UsageError("--json goes with --list or --doctor; a run is written as JSON anyway, with -o FILE")
     if early.only and not early.only.strip(", "):
         raise UsageError(f"--only '{early.only}' names nothing: leave it out to measure everything")
+    if early.sweep and (early.only or early.memory or early.quick or early.calibrate):
+        raise UsageError("--sweep chooses scenarios and arms itself: leave out --only, --memory, --quick")
     if seconds(early.budget) < LEAST_BUDGET_S:
         raise UsageError(f"--budget {early.budget} is too small to measure anything: give 10s or more")
     if early.seed is not None and early.seed < 0:

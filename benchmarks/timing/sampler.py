@@ -113,7 +113,7 @@ class Sampler:
         slices = max(loops // len(group), 1)
         chains, slots, bare = [], [], []
         for place in self.rng.permutation(len(group)):
-            block[:, place] = self._cell(int(group[place]), slices)
+            block[:, place] = self._cell(int(group[place]), slices) - self._clock()
             chains.append(self._chain(CHAIN_PASSES) / self.ticks_per_ns / (CHAIN_PASSES * CHAIN))
             slots.append(self._slots(SLOT_PASSES) / self.ticks_per_ns / (SLOT_PASSES * CHAIN))
             bare.append(self._slice(self.arms[0], self._bare, self.stacks[group[place]]))
@@ -123,7 +123,11 @@ class Sampler:
         self.bare.append(interquartile_mean(bare))
         return float(block[0].mean()) * 1e-9 * self.pages_per_slice * loops
 
-    def _cell(self, cell: int, slices: int) -> list[float]:
+    def _clock(self) -> float:
+        """Ns per page that reading the clock takes; worth subtracting where each free is timed alone."""
+        return self._empty() if self.start.between else 0.0
+
+    def _cell(self, cell: int, slices: int) -> Floats:
         """Ns per page of every arm in one cell, each reduced by itself."""
         times: list[list[float]] = [[] for _ in self.arms]
         stack = self.stacks[cell]
@@ -133,7 +137,7 @@ class Sampler:
             for index in forward + forward[::-1]:
                 arm = self.arms[index]
                 times[index].append(self._slice(arm, arm.addresses[cell], stack))
-        return [self.reduce(slices) for slices in times]
+        return np.array([self.reduce(slices) for slices in times])
 
     def check(self) -> None:
         """Fail unless every page was freed, none was bad, and both clocks agree.
@@ -193,7 +197,11 @@ class Sampler:
         self._chain = placement.function("time_chain", 1)
         self._slots = placement.function("time_slots", 1)
         self._ticks = placement.function("ticks", 0)
-        self._nothing = placement.function("time_nothing", 1)
+        self._nothing = placement.function(self.path.nothing(scenario), 1)
+        self._idle = self.start.loop_record("base")
+        # Read once for all pages, or once for each.
+        self._idle.record["n"] = self.path.pages_per_pass(scenario) if self.start.between else 0
+        self._idle.record["restore"] = 0
 
     def _slice(self, placed: PlacedArm, address: int, stack: int) -> float:
         """Ns per page of one slice; what restores the pages is not in it."""
@@ -232,10 +240,11 @@ class Sampler:
 
     def _empty_pass(self) -> float:
         """Ns that reading the clock twice adds to a pass, spread over its pages."""
-        run = self.start.loop_record("base")
-        run.record["n"], run.record["restore"] = 0, 0
-        times = [float(self._nothing(run.address)) for _ in range(99)]
-        return interquartile_mean(times) / self.ticks_per_ns / self.walk.chunk
+        return interquartile_mean([self._empty() for _ in range(99)])
+
+    def _empty(self) -> float:
+        """The same, once."""
+        return float(self._nothing(self._idle.address)) / self.ticks_per_ns / self.walk.chunk
 
 
 class Walk:

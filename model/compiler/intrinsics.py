@@ -355,6 +355,27 @@ read_tsc = _asm(
 )
 
 
+# A return to where no call predicts it, as a retpoline does: until it is executed the front end waits in a
+# loop of its own, so nothing that follows is fetched before. Behind a fence fetching would go on.
+fetch_anew = _asm(
+    "callq 2f\n3:\npause\nlfence\njmp 3b\n2:\nleaq 1f(%rip), %rdx\nmovq %rdx, (%rsp)\nretq\n1:",
+    "~{rdx},~{memory}",
+)
+
+
+@intrinsic
+def call_address(typingctx: Any, address: Any) -> Any:
+    """Call code that takes nothing and returns nothing; it may use what any call may."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        used = ["rax", "rcx", "rdx", "rsi", "rdi", *(f"r{number}" for number in range(8, 12))]
+        clobbers = ",".join(f"~{{{register}}}" for register in used)
+        inline_asm(builder, "callq *$0", f"r,{clobbers},~{{memory}}", (args[0],))
+        return context.get_dummy_value()
+
+    return types.none(types.int64), codegen
+
+
 @intrinsic
 def local_irq_restore(typingctx: Any, flags: Any) -> Any:
     """Push + popf, as the kernel restores the interrupt flag."""

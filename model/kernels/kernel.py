@@ -28,6 +28,9 @@ class Path(Protocol):
     def loop(self, scenario: Scenario, arm: Arm) -> str:
         """The timed loop of that image."""
 
+    def nothing(self, scenario: Scenario) -> str:
+        """The timed loop that frees nothing: the price of reading the clock."""
+
     def free(self, scenario: Scenario, arm: Arm) -> str:
         """The function that does it once, which the census follows."""
 
@@ -63,6 +66,8 @@ class Kernel:
         Where a check is measured of which nothing else is asked.
     not_quick
         Variant and gate (None: every gate) that the headline goes without.
+    sweeps, sweep_arms
+        Axis -> the scenarios along it, and what is measured there beside base.
     variants, calibration
         Forms of the patch point in the order of tables, and variants that only calibrate.
     offer
@@ -84,6 +89,8 @@ class Kernel:
     quick: Sequence[Scenario]
     usual: Scenario
     not_quick: Collection[tuple[str, str | None]]
+    sweeps: Mapping[str, Sequence[Scenario]]
+    sweep_arms: Collection[tuple[str, str]]
     variants: dict[str, Variant]
     calibration: Mapping[str, Variant]
     keys: Mapping[str, int]

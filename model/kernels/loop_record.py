@@ -25,6 +25,7 @@ LOOP: Final = np.dtype(
         ("residents", "i8"),  # pages that wait on the per-CPU list: where they live,
         ("residents_start", "i8"),  # their start state,
         ("residents_bytes", "i8"),  # and how many bytes
+        ("between", "i8"),  # address of what is called before each free, untimed (model.code.disturbance)
     ]
 )
 

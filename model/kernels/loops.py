@@ -9,8 +9,10 @@ from typing import Any
 from model.compiler.function import Entries, Linkage
 from model.compiler.intrinsics import (
     I64_TYPE,
+    call_address,
     copy_bytes,
     dependent_additions,
+    fetch_anew,
     independent_nops,
     load_64,
     load_u8,
@@ -86,6 +88,39 @@ def timed(linkage: Linkage, restore: Any, page_at: Any, name: str, free: Callabl
     return linkage.kernel_function(loop)
 
 
+def timed_apart(
+    linkage: Linkage, restore: Any, page_at: Any, name: str, free: Callable[[Any, int], Any]
+) -> Any:
+    """As `timed`, but each free is timed by itself, and something else is called before it.
+
+    No instruction of the free is fetched before the first reading of the clock: else the front end would meet
+    the very misses that are asked for while the clock's fences wait.
+    """
+
+    def loop(at: int) -> int:
+        run = loop_at(at)
+        mem_map, order, passes, between = run.mem_map, run.order, run.passes, run.between
+        ticks = 0
+        while passes > 0:
+            number = run.order_of_pages
+            end = number + 4 * run.n
+            while number < end:
+                page = mem_map + load_u32(number) * PAGE_BYTES
+                call_address(between)
+                start = read_tsc()
+                fetch_anew()
+                free(page_at(page), order)
+                ticks += read_tsc() - start
+                number += 4
+            if run.restore:
+                restore(at)
+            passes -= 1
+        return ticks
+
+    loop.__name__ = name
+    return linkage.kernel_function(loop)
+
+
 def timed_batch(linkage: Linkage, restore: Any, name: str, free: Callable[[int, int], Any], size: int) -> Any:
     """As `timed`, for a function that takes an array of page addresses.
 
@@ -141,6 +176,21 @@ def ticks() -> int:
 
 def nothing(page: Any, order: int) -> None:
     """The loop alone: what reading the clock and walking cost."""
+
+
+def apart_loops(
+    linkage: Linkage, restore: Any, page_at: Any, ways: Mapping[str, Callable[[Any, int], Any]]
+) -> Entries:
+    """Register the loops that time each free alone, for images that have them; returns them as entries.
+
+    Parameters
+    ----------
+    ways
+        As for `timed_loops`.
+    """
+    for name, free in (*ways.items(), ("time_apart_nothing", linkage.static_inline(nothing))):
+        timed_apart(linkage, restore, page_at, name, free)
+    return dict.fromkeys([*ways, "time_apart_nothing"], (I64_TYPE,))
 
 
 def timed_loops(

@@ -15,10 +15,11 @@ PageKind = Literal["plain", "anon", "flagged", "charged"]
 Memory = Literal["warm", "l2", "l3", "dram"]
 Order = Literal["sequential", "random"]
 Depth = Literal["prepare", "pcp", "full"]
-Checks = Literal["on", "deferred"]
+Checks = Literal["on", "deferred", "off"]
 Entry = Literal["__free_pages", "put_page", "release_pages"]
-Share = Literal["1", "10", "50", "100"]
+Share = Literal["1", "5", "10", "25", "50", "75", "100"]
 Spread = Literal["periodic", "random"]
+Between = Literal["nothing", "pause", "data", "code", "branches"]
 KernelVersion = Literal["v4.3"]
 PathName = Literal["free"]
 Gate = Literal["jump-label", "memory-flag", "none"]
@@ -45,13 +46,17 @@ class Scenario:
     depth
         How far the path goes: the checks, the per-CPU list, or drains to the buddy allocator as well.
     checks
-        free_pages_check on every free (v4.3), or at the drain (v4.7 and later).
+        free_pages_check on every free (v4.3), at the drain (v4.7 to v6.4), or not at all (the default since).
     entry
         Function by which a page comes into the path.
     share
         Percent of the pages that are of `page_kind`; the others are plain.
     spread
         Of a share: evenly, or drawn anew for every slice.
+    between
+        What happens between two frees: nothing, so they follow each other; or each is timed alone, after
+        nothing else (`pause`), after work that takes the first-level data or instruction cache, or after
+        branches that nobody can predict.
     kernel, path
         The version that is modelled, and which of its paths.
     """
@@ -65,6 +70,7 @@ class Scenario:
     entry: Entry = "__free_pages"
     share: Share = "100"
     spread: Spread = "periodic"
+    between: Between = "nothing"
     kernel: KernelVersion = "v4.3"
     path: PathName = "free"
 

@@ -26,6 +26,8 @@ class Image:
         free_pages_check on every free, or at the drain.
     debug
         CONFIG_DEBUG_VM: the VM_BUG_ON_PAGE assertions are compiled in.
+    apart
+        With the loops that time each free alone.
     """
 
     variant: str
@@ -33,6 +35,7 @@ class Image:
     memcg: bool
     checks: Checks = "on"
     debug: bool = False
+    apart: bool = False
 
     kernel: ClassVar[str] = KERNEL_NAME
     patched: ClassVar[str] = PATCHED
@@ -48,6 +51,7 @@ class Image:
         flags = ["memcg" if self.memcg else "off"]
         flags += [f"checks-{self.checks}"] if self.checks != "on" else []
         flags += ["debug"] if self.debug else []
+        flags += ["apart"] if self.apart else []
         return ".".join([variant_called(self.variant).stem, self.gate, *flags])
 
 

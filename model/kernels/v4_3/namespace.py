@@ -18,8 +18,10 @@ class Kernel(Namespace):
         CONFIG_MEMCG and CONFIG_MEMCG_KMEM; a constant, as with the preprocessor.
     CONFIG_DEBUG_VM
         The VM_BUG_ON_PAGE assertions are compiled in.
-    CONFIG_CHECK_ON_FREE
-        free_pages_check on every free, else at the drain.
+    CONFIG_CHECK_ON_FREE, CONFIG_CHECK_AT_DRAIN
+        Where free_pages_check is, if anywhere.
+    CONFIG_SINGLE_CHECK
+        It asks with one branch.
     OLD_HELPER_UNCHARGES
         __free_kmem_pages uncharges, as before the patch.
     memcg_kmem_enabled, trace_mm_page_free
@@ -41,6 +43,8 @@ class Kernel(Namespace):
     CONFIG_MEMCG: bool
     CONFIG_DEBUG_VM: bool
     CONFIG_CHECK_ON_FREE: bool
+    CONFIG_CHECK_AT_DRAIN: bool
+    CONFIG_SINGLE_CHECK: bool
     OLD_HELPER_UNCHARGES: bool
     memcg_kmem_enabled: Callable[[], bool]
     trace_mm_page_free: Callable[[], bool]

@@ -66,7 +66,7 @@ class Oracle:
             self.marks
         )
         self.series = variant == "v1-series"
-        self.deferred = checks == "deferred"
+        self.checks = checks
         self.compiled = state != "off"
         self.disabled = state == "disabled"
         self.key = state in ("on-active", "on-charged")
@@ -262,7 +262,7 @@ class Oracle:
         good = True
         for number in range(first, first + (1 << order)):
             page = self.pages[number]
-            if not self.deferred and not self._check(number):
+            if self.checks == "on" and not self._check(number):
                 good = False
             else:
                 page.flags &= ~CLEAR_FOR_NEXT
@@ -310,7 +310,7 @@ class Oracle:
                 batch = to_free
             while True:
                 page = self.pcp[migratetype].pop()
-                if not self.deferred or self._check(page):
+                if self.checks != "deferred" or self._check(page):
                     self._to_buddy(page, 0, migratetype)
                 to_free -= 1
                 if not to_free:

@@ -20,7 +20,13 @@ UNCHARGE_NS: Final = 45
 SEQUENTIAL_CHUNK: Final = 4096
 RANDOM_CHUNK: Final = 1024
 """Pages per slice beyond the warm set: a random page costs about four times as much."""
-FREES: Final = {"time_free_pages": "__free_pages", "time_free_kmem_pages": "__free_kmem_pages"}
+APART_PAGES: Final = 64
+"""Pages per slice where each is freed alone: what happens between takes about a microsecond."""
+FREES: Final = {
+    f"time_{apart}{free.strip('_')}": free
+    for apart in ("", "apart_")
+    for free in ("__free_pages", "__free_kmem_pages")
+}
 
 
 class FreePath:
@@ -48,7 +54,13 @@ class FreePath:
 
     def image(self, scenario: Scenario, arm: Arm) -> Image:
         """The compiled free path that this arm runs here."""
-        return Image(arm.variant, arm.gate, memcg=scenario.memcg != "off", checks=scenario.checks)
+        return Image(
+            arm.variant,
+            arm.gate,
+            memcg=scenario.memcg != "off",
+            checks=scenario.checks,
+            apart=scenario.between != "nothing",
+        )
 
     def loop(self, scenario: Scenario, arm: Arm) -> str:
         """Name of the compiled loop that frees such a page as this arm's kernel frees it.
@@ -60,7 +72,12 @@ class FreePath:
         if scenario.entry != "__free_pages":
             return f"time_{scenario.entry}"
         old_helper = is_kmem(scenario.page_kind) and self.image(scenario, arm).marks == "never"
-        return "time_free_kmem_pages" if old_helper else "time_free_pages"
+        free = "free_kmem_pages" if old_helper else "free_pages"
+        return f"time_{free}" if scenario.between == "nothing" else f"time_apart_{free}"
+
+    def nothing(self, scenario: Scenario) -> str:
+        """Name of the compiled loop that frees nothing: what reading the clock costs."""
+        return "time_nothing" if scenario.between == "nothing" else "time_apart_nothing"
 
     def free(self, scenario: Scenario, arm: Arm) -> str:
         """Name of the function that frees one such page."""
@@ -72,6 +89,8 @@ class FreePath:
 
     def pages(self, scenario: Scenario) -> int:
         """Pages that are freed before they are given back."""
+        if scenario.between != "nothing":
+            return APART_PAGES
         full = scenario.memory == "warm" and scenario.depth == "full"
         return FULL_PASS if full else STRUCT_PAGES[scenario.memory]
 
@@ -85,6 +104,8 @@ class FreePath:
         """Passes per slice; cold pages are freed once."""
         if scenario.memory != "warm" or (scenario.mixed and scenario.spread == "random"):
             return 1  # a second pass over a random mix would find its branches learned
+        if scenario.between != "nothing":
+            return 1
         per_page = NOMINAL_NS[scenario.depth] + (UNCHARGE_NS if scenario.page_kind == "charged" else 0)
         return max(1, round(SLICE_NS / (self.pages(scenario) * per_page)))
 

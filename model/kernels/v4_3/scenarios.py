@@ -1,9 +1,10 @@
 """What of v4.3 is measured: a scenario is one line in `SCENARIOS`."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from model.kernels.v4_3.image import KERNEL_NAME
-from model.vocabulary.scenario import AXES, DEFAULTS, MemcgState, PageKind, Scenario
+from model.vocabulary.scenario import AXES, MemcgState, PageKind, Scenario
 
 UNCHARGED: Final[tuple[MemcgState, ...]] = ("off", "disabled", "on-idle", "on-active")
 """Memcg states in which a plain page is the headline."""
@@ -22,6 +23,35 @@ USUAL: Final = scenario_of("on-idle")
 """Where almost all kernels were."""
 QUICK: Final = [*HEADLINE, scenario_of("on-idle", "flagged"), USUAL.but(checks="deferred")]
 """The headline, and what claims C2 and C5 need besides."""
+SWEEPS: Final[Mapping[str, Sequence[Scenario]]] = {
+    "memcg": HEADLINE,
+    "between": [USUAL.but(between=between) for between in AXES["between"]],
+    "share": [
+        USUAL,
+        *(
+            USUAL.but(page_kind="flagged", share=share, spread=spread)
+            for share in AXES["share"]
+            for spread in AXES["spread"]
+            if share != "100" or spread == "periodic"
+        ),
+    ],
+    "memory": [
+        USUAL,
+        *(
+            USUAL.but(memory=memory, order=order)
+            for memory in ("l2", "l3", "dram")
+            for order in AXES["order"]
+        ),
+    ],
+    "checks": [
+        USUAL.but(checks=checks, depth=depth) for depth in ("pcp", "full") for checks in AXES["checks"]
+    ],
+    "depth": [USUAL.but(depth=depth) for depth in AXES["depth"]],
+    "entry": [USUAL.but(entry=entry) for entry in AXES["entry"]],
+}
+"""Axis -> the scenarios of `--sweep AXIS`."""
+FULL_SHARES: Final = ("1", "10", "50")
+"""Shares of flagged pages in a full run; a sweep has more."""
 SCENARIOS: Final = [
     *HEADLINE,
     scenario_of("on-charged"),
@@ -29,23 +59,28 @@ SCENARIOS: Final = [
     *(scenario_of(memcg, "anon") for memcg in ("off", "on-idle")),
     *(scenario.but(depth="prepare") for scenario in PLAIN[::2]),
     *(scenario.but(depth="full") for scenario in PLAIN[::2]),
-    *(scenario.but(checks="deferred") for scenario in PLAIN[::2]),
+    *(scenario.but(checks=checks) for scenario in PLAIN[::2] for checks in ("deferred", "off")),
     *(USUAL.but(entry=entry) for entry in AXES["entry"][1:]),
     *(
         USUAL.but(page_kind="flagged", share=share, spread=spread)
         for spread in AXES["spread"]
-        for share in AXES["share"]
-        if share != DEFAULTS["share"]
+        for share in FULL_SHARES
     ),
     *(
         USUAL.but(memory=memory, order=order, checks=checks)
         for memory in ("l2", "l3", "dram")
         for order in AXES["order"]
-        for checks in AXES["checks"]
+        for checks in ("on", "deferred")
     ),
 ]
 
+SWEEP_ARMS: Final = frozenset(
+    {("v1", "jump-label"), ("v1", "none"), ("keyfirst", "jump-label"), ("keyfirst", "none")}
+    | {(name, "none") for name in ("nop", "load", "load-compare", "load-compare-store")}
+)
+"""What a sweep measures beside base and its copy: the question, what was merged, and the ladder."""
 NOT_QUICK: Final = frozenset(
-    {("v1-series", None), ("v1-ifdef", "memory-flag"), ("memcg-data", "memory-flag")}
+    {("v1-series", None), ("v1-unlikely", None), ("single-branch", None)}
+    | {("v1-ifdef", "memory-flag"), ("memcg-data", "memory-flag")}
 )
 """Variant and gate (None: every gate) that the quick run goes without; a new variant is in it."""

@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from model.code.disturbance import Disturbance
 from model.kernels.arrays import address_of, aligned
 from model.kernels.loop_record import LOOP
 from model.kernels.v4_3.image import marks_of
@@ -124,6 +125,7 @@ class StartState:
         self._addresses = np.zeros(0, np.int64)
         if scenario.entry == "release_pages":
             self._addresses = address_of(memory.mem_map) + self.order_of_pages.astype(np.int64) * PAGE_BYTES
+        self._between = None if scenario.between == "nothing" else Disturbance(scenario.between)
         self._charge(pages if scenario.page_kind == "charged" else 0)
         full = scenario.depth == "full"
         memory.pcp["high"] = PCP_HIGH if full else PCP_NEVER
@@ -147,6 +149,11 @@ class StartState:
     def loop_record(self, variant: str) -> "LoopRecord":
         """What the timed loops of one variant are told."""
         return LoopRecord(self, variant)
+
+    @property
+    def between(self) -> int:
+        """Address of what is called before each free; 0: nothing is."""
+        return self._between.address if self._between else 0
 
     def kinds_address(self, rng: np.random.Generator) -> int:
         """Where a slice's kinds begin: in a random mix at a place drawn anew, so that nobody learns it."""
@@ -210,6 +217,7 @@ class LoopRecord:
         self.record["n"] = self.record["pages"] = start.pages
         self.record["passes"] = self.record["restore"] = 1
         self.record["kinds"], self.record["templates"] = address_of(start._kinds), address_of(self._templates)
+        self.record["between"] = start.between
         self.record["addresses"] = address_of(start._addresses)
         self.record["arena"] = start._arena_address
         self.record["arena_start"], self.record["arena_bytes"] = address_of(start._arena), start._arena.nbytes

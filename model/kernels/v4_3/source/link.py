@@ -10,7 +10,7 @@ from model.kernels.v4_3 import source as source
 from model.kernels.v4_3.image import Allocator, Image
 from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.source.linkage import kernel, static_inline
-from model.kernels.v4_3.source.loops import FREES, LOOPS
+from model.kernels.v4_3.source.loops import APART, FREES, LOOPS
 from model.kernels.v4_3.source.page_flags import MARK_KMEM, page_memcg, page_memcg_data
 from model.kernels.v4_3.source.records import this_cpu_inc, this_cpu_read
 from model.kernels.v4_3.variants import variant_called
@@ -33,6 +33,8 @@ def link(spec: Image | Allocator) -> Entries:
 def _link_free_path(image: Image) -> Entries:
     variant = variant_called(image.variant)
     kernel.CONFIG_CHECK_ON_FREE = image.checks == "on"
+    kernel.CONFIG_CHECK_AT_DRAIN = image.checks == "deferred"
+    kernel.CONFIG_SINGLE_CHECK = getattr(variant.module, "SINGLE_CHECK", False)
     kernel.OLD_HELPER_UNCHARGES = image.marks == "never"
     kernel.memcg_kmem_enabled = _gate(image)
     kernel.trace_mm_page_free = jump_label(KEYS["trace_mm_page_free"])
@@ -40,7 +42,7 @@ def _link_free_path(image: Image) -> Entries:
     kernel.likely, kernel.unlikely = likely, unlikely
     kernel.patch_point = _patch_point(variant, image)
     kernel.release_uncharge = _release_uncharge(variant, image)
-    return {**FREES, **LOOPS}
+    return {**FREES, **LOOPS, **(APART if image.apart else {})}
 
 
 def _gate(image: Image) -> Any:

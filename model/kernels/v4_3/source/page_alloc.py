@@ -80,8 +80,18 @@ def put_page_testzero(page: Any) -> bool:
 
 
 @static_inline
+def unlike_idle(page: Any) -> int:
+    """What the five tests look at, ORed: 0 for the common page (page_expected_state of v4.7)."""
+    unlike = (as_long(read_once(page, "_mapcount")) - IDLE) | read_once(page, "mapping")
+    unlike |= as_long(read_once(page, "_count")) | as_long(page.flags & MUST_BE_CLEAR)
+    return unlike | (page.mem_cgroup if kernel.CONFIG_MEMCG else 0)
+
+
+@static_inline
 def page_is_bad(page: Any) -> int:
     """The five tests of free_pages_check, of which the common page fails none."""
+    if kernel.CONFIG_SINGLE_CHECK and likely(unlike_idle(page) == 0):
+        return 0
     reason = 0
     if unlikely(read_once(page, "_mapcount") != IDLE):
         rare()
@@ -184,7 +194,7 @@ def free_coldest(zone: Any, head: int) -> None:
     """Move the last page of a per-CPU list to the buddy, under `zone->lock`."""
     page = page_of(list_at(head).prev)
     list_del(page)
-    if not kernel.CONFIG_CHECK_ON_FREE and unlikely(free_pages_check(page) != 0):
+    if kernel.CONFIG_CHECK_AT_DRAIN and unlikely(free_pages_check(page) != 0):
         return
     __free_one_page(page, page_to_pfn(page), zone, 0, page.index)
 

@@ -10,7 +10,17 @@ from model.kernels.variants import Variant, find
 
 # In the order of tables and figures: the reference, the history, the ladder.
 FIRST = [
-    *("base", "base-twin", "v1", "v1-ifdef", "v1-series", "keyfirst", "memcg-data"),
+    *(
+        "base",
+        "base-twin",
+        "v1",
+        "v1-ifdef",
+        "v1-series",
+        "v1-unlikely",
+        "keyfirst",
+        "memcg-data",
+        "single-branch",
+    ),
     *("nop", "load", "load-compare", "load-compare-store"),
 ]
 

@@ -1,0 +1,124 @@
+"""What happens between two frees: hand-made code, loops that time each free alone, sweeps along an axis."""
+
+import ctypes
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import capstone
+import pytest
+
+from benchmarks.cases import Case
+from benchmarks.timing.sampler import Sampler
+from benchmarks.timing.scheme import Scheme
+from model.code.caches import USUAL, sizes
+from model.code.disturbance import BRANCHES, Disturbance
+from model.common.errors import FreepathError
+from model.kernels.store import Store
+from model.vocabulary.scenario import AXES, Arm, Scenario
+from tests import runfile
+from tests.command import refused, run
+
+KINDS = AXES["between"][1:]
+
+
+def instructions(kind: str) -> tuple[Disturbance, list[Any]]:
+    """The function as the processor decodes it, to its return."""
+    made = Disturbance(kind)
+    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    decoded: list[Any] = []
+    text = ctypes.string_at(made.address, max(made.size, 64) if kind in ("code", "branches") else 64)
+    for instruction in decoder.disasm(text, made.address):
+        decoded.append(instruction)
+        if instruction.mnemonic == "ret":
+            break
+    return made, decoded
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_returns_however_often_it_is_called(kind: str) -> None:
+    """Also when the branches have gone through all their sets of directions."""
+    made = Disturbance(kind)
+    function = ctypes.CFUNCTYPE(None)(made.address)
+    for _ in range(1200):
+        function()
+
+
+def test_data_are_walked_line_by_line() -> None:
+    """A load, a step of a line, twice the first-level data cache."""
+    made, decoded = instructions("data")
+    assert [i.mnemonic for i in decoded] == ["movabs", "mov", "mov", "add", "dec", "jne", "ret"]
+    assert made.size == 2 * sizes()["data"] and decoded[1].op_str.endswith(hex(made.size // 64))
+    assert decoded[3].op_str == "rax, 0x40" and int(decoded[5].op_str, 16) == decoded[2].address
+
+
+def test_code_is_as_long_as_twice_the_cache() -> None:
+    """NOPs of eight bytes, and a return behind them."""
+    made, decoded = instructions("code")
+    assert made.size == 2 * sizes()["code"]
+    assert {(i.mnemonic, i.size) for i in decoded} <= {("nop", 8), ("ret", 1)}
+    assert len(decoded) >= made.size // 8
+
+
+def test_branches_ask_one_bit_each() -> None:
+    """1,024 of them, each over one NOP; the pointer to the next directions is stored."""
+    _, decoded = instructions("branches")
+    counted = Counter(i.mnemonic for i in decoded)
+    assert counted["jae"] == counted["shr"] == counted["nop"] == BRANCHES
+    assert decoded[-1].mnemonic == "ret" and decoded[-2].op_str == "qword ptr [rdx], rcx"
+
+
+def test_nothing_else_is_known() -> None:
+    """And what there is, is named."""
+    with pytest.raises(FreepathError, match="pause, data, code, branches"):
+        Disturbance("tea")
+
+
+def test_caches_are_read_where_the_system_tells(tmp_path: Path) -> None:
+    """Level, type and size; what is not told is usual."""
+    for number, facts in enumerate(
+        (("1", "Data", "48K"), ("1", "Instruction", "64K"), ("3", "Unified", "480M"))
+    ):
+        (tmp_path / f"index{number}").mkdir()
+        for name, fact in zip(("level", "type", "size"), facts, strict=True):
+            (tmp_path / f"index{number}" / name).write_text(f"{fact}\n")
+    (tmp_path / "index9").mkdir()
+    assert sizes(tmp_path) == {"data": 48 << 10, "code": 64 << 10, "l2": USUAL["l2"], "l3": 480 << 20}
+    assert sizes(tmp_path / "nowhere") == USUAL
+
+
+@pytest.mark.parametrize("between", KINDS)
+def test_each_free_is_timed_alone(between: str) -> None:
+    """Every page is freed, whatever happens between; the clock is subtracted."""
+    arms = (Arm("base", "none"), Arm("v1", "jump-label"))
+    case = Case(Scenario("on-idle").but(between=between), arms)
+    subject = Sampler(case, Store(), [1], Scheme(2, groups=1))
+    subject(1)
+    assert subject.start.between and subject.empty_pass_ns > 1.0
+    assert subject.pages_per_slice == 64 and (subject.blocks[0] > 0).all()
+    assert abs(subject.blocks[0].mean() - subject.bare[0]) < subject.bare[0]
+    subject.check()
+
+
+def test_a_sweep_is_listed_and_wrong_ones_are_refused() -> None:
+    """What can vary here is named."""
+    listed = run("benchmarks", "--sweep", "between", "--list", "--json")
+    assert listed.returncode == 0 and listed.stdout.count('"between"') == len(AXES["between"])
+    refused(run("benchmarks", "--sweep", "kernel"), "axis 'kernel' cannot vary here", "between")
+    refused(run("benchmarks", "--sweep", "tea"), "axis 'tea' does not exist", "memory")
+    refused(
+        run("benchmarks", "--sweep", "between", "--only", "v1"), "--sweep chooses scenarios and arms itself"
+    )
+
+
+def test_a_sweep_has_its_figure(tmp_path: Path) -> None:
+    """A panel with every value; nothing of a run that varies none."""
+    names = {between: Scenario("on-idle").but(between=between).name for between in AXES["between"]}
+    runs = [runfile.FakeRun(seed=len(n), axes={"between": b, "scenario": n}) for b, n in names.items()]
+    file = runfile.write(tmp_path / "run.json", runfile.document(*runs))
+    assert run("plots", str(file), "-o", str(tmp_path / "out"), "--format", "svg").returncode == 0
+    svg = (tmp_path / "out" / "sweep.svg").read_text()
+    assert all(between in svg for between in AXES["between"])
+    alone = runfile.write(tmp_path / "one.json", runfile.document(runfile.FakeRun()))
+    done = run("plots", str(alone), "-o", str(tmp_path / "one"), "--format", "svg")
+    assert "no sweep: the data is not in" in done.stderr
