@@ -27,12 +27,15 @@ BARE = {
     "calibration": ["calibration.json"],
 }
 """What a command reads, where the text speaks of it without its files."""
+TUTORIAL = ROOT / "docs/price-your-check.md"
+"""Its commands need its files, and run in tests/test_own.py."""
 MEASURES = ("benchmarks", "benchmarks.census")
 
 
 def commands() -> list[str]:
     """Each once, however many pages have it."""
-    spans = (span or line for page in PAGES for span, line in COMMAND.findall(page.read_text()))
+    texts = (page.read_text() for page in PAGES if page != TUTORIAL)
+    spans = (span or line for text in texts for span, line in COMMAND.findall(text))
     return sorted({AFTER.sub("", command) for command in spans if "pyperf" not in command})
 
 

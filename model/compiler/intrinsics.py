@@ -318,7 +318,8 @@ def _hint(expected: int) -> Any:
 likely, unlikely = _hint(1), _hint(0)
 
 
-def _asm(text: str, constraints: str = "", result: Any = types.none) -> Any:
+def asm(text: str, constraints: str = "", result: Any = types.none) -> Any:
+    """Make an intrinsic without arguments of these instructions."""
     kind = VOID if result is types.none else I64
 
     @intrinsic
@@ -332,48 +333,12 @@ def _asm(text: str, constraints: str = "", result: Any = types.none) -> Any:
     return run
 
 
-rare = _asm("")
+rare = asm("")
 """Keeps a branch a branch: LLVM would fold a short body into arithmetic, and gcc does not."""
 
 
-def dependent_additions(count: int) -> Any:
-    """Make a register added to itself so often: one cycle each, also where `add $1` is renamed away."""
-    return _asm("\n".join(["addl %edx, %edx"] * count), "~{edx}")
-
-
-def independent_nops(count: int) -> Any:
-    """Make so many NOPs: only dispatch limits them, and a busy sibling thread takes every second turn."""
-    return _asm("\n".join(["nop"] * count))
-
-
 # The kernel also clears the interrupt flag (cli) in between; user mode may not.
-local_irq_save = _asm("pushfq\npopq $0", "=r,~{memory}", types.int64)
-
-# Everything before has finished, its stores included; nothing after has begun.
-read_tsc = _asm(
-    "mfence\nlfence\nrdtsc\nshlq $$32, %rdx\norq %rdx, $0\nlfence", "={rax},~{rdx},~{memory}", types.int64
-)
-
-
-# A return to where no call predicts it, as a retpoline does: until it is executed the front end waits in a
-# loop of its own, so nothing that follows is fetched before. Behind a fence fetching would go on.
-fetch_anew = _asm(
-    "callq 2f\n3:\npause\nlfence\njmp 3b\n2:\nleaq 1f(%rip), %rdx\nmovq %rdx, (%rsp)\nretq\n1:",
-    "~{rdx},~{memory}",
-)
-
-
-@intrinsic
-def call_address(typingctx: Any, address: Any) -> Any:
-    """Call code that takes nothing and returns nothing; it may use what any call may."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        used = ["rax", "rcx", "rdx", "rsi", "rdi", *(f"r{number}" for number in range(8, 12))]
-        clobbers = ",".join(f"~{{{register}}}" for register in used)
-        inline_asm(builder, "callq *$0", f"r,{clobbers},~{{memory}}", (args[0],))
-        return context.get_dummy_value()
-
-    return types.none(types.int64), codegen
+local_irq_save = asm("pushfq\npopq $0", "=r,~{memory}", types.int64)
 
 
 @intrinsic
@@ -397,18 +362,6 @@ def spin_lock(typingctx: Any, zone: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(zone), codegen
-
-
-@intrinsic
-def copy_bytes(typingctx: Any, target: Any, source: Any, size: Any) -> Any:
-    """Copy with `rep movsb`: no call, no vector register."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        three = ir.LiteralStructType([I64, I64, I64])
-        inline_asm(builder, "rep movsb", "={rdi},={rsi},={rcx},0,1,2,~{memory}", tuple(args), three)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.int64, types.int64), codegen
 
 
 @intrinsic

@@ -6,21 +6,16 @@ Every kernel version has them; each names its own ways of freeing a page.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from model.compiler.function import Entries, Linkage
-from model.compiler.intrinsics import (
-    I64_TYPE,
+from model.compiler.clock import (
     call_address,
     copy_bytes,
     dependent_additions,
     fetch_anew,
     independent_nops,
-    load_64,
-    load_u8,
-    load_u32,
     read_tsc,
-    record_at,
-    store_64,
 )
+from model.compiler.function import Entries, Linkage
+from model.compiler.intrinsics import I64_TYPE, load_64, load_u8, load_u32, record_at, store_64
 from model.kernels.loop_record import CHAIN, LOOP, PAGE_BYTES
 
 loop_at = record_at(LOOP, "loop_at")
