@@ -22,7 +22,7 @@ NAMED: Final = re.compile(r"([A-Za-z0-9_-]+)=(.*)", re.DOTALL)
 KERNEL: Final = re.compile(r"""^KERNEL\s*=\s*["']([^"']*)["']""", re.MULTILINE)
 BARE: Final = frozenset({"base", "base-twin"})
 """Variants of the checkout with nothing at the patch point."""
-NO_CHECK: Final = BARE | {"single-branch"}
+NO_CHECK: Final = BARE | {"single-branch", "no-check"}
 """And those that change something else."""
 INSERT: Final = "[NAME=]ASM"
 

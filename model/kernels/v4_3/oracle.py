@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from model.kernels.v4_3.image import marks_of
 from model.kernels.v4_3.memcg import CHARGE_BATCH, NO_LIMIT
 from model.kernels.v4_3.page import ANON, CLEAR_FOR_NEXT, MUST_BE_CLEAR, PG, Bad, Mapcount
+from model.kernels.v4_3.variants import variant_called
 from model.kernels.v4_3.zone import MAX_ORDER, MIGRATE_PCPTYPES, PCP_BATCH, PCP_HIGH, Migratetype
 from model.vocabulary.scenario import MemcgState
 
@@ -66,7 +67,7 @@ class Oracle:
             self.marks
         )
         self.series = variant == "v1-series"
-        self.checks = checks
+        self.checks = getattr(variant_called(variant).module, "CHECKS", checks)
         self.compiled = state != "off"
         self.disabled = state == "disabled"
         self.key = state in ("on-active", "on-charged")

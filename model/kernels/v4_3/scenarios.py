@@ -80,7 +80,7 @@ SWEEP_ARMS: Final = frozenset(
 )
 """What a sweep measures beside base and its copy: the question, what was merged, and the ladder."""
 NOT_QUICK: Final = frozenset(
-    {("v1-series", None), ("v1-unlikely", None), ("single-branch", None)}
+    {("v1-series", None), ("v1-unlikely", None), ("single-branch", None), ("no-check", None)}
     | {("v1-ifdef", "memory-flag"), ("memcg-data", "memory-flag")}
 )
 """Variant and gate (None: every gate) that the quick run goes without; a new variant is in it."""

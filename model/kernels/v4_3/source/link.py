@@ -32,8 +32,8 @@ def link(spec: Image | Allocator) -> Entries:
 
 def _link_free_path(image: Image) -> Entries:
     variant = variant_called(image.variant)
-    kernel.CONFIG_CHECK_ON_FREE = image.checks == "on"
-    kernel.CONFIG_CHECK_AT_DRAIN = image.checks == "deferred"
+    checks = getattr(variant.module, "CHECKS", image.checks)
+    kernel.CONFIG_CHECK_ON_FREE, kernel.CONFIG_CHECK_AT_DRAIN = checks == "on", checks == "deferred"
     kernel.CONFIG_SINGLE_CHECK = getattr(variant.module, "SINGLE_CHECK", False)
     kernel.OLD_HELPER_UNCHARGES = image.marks == "never"
     kernel.memcg_kmem_enabled = _gate(image)

@@ -20,6 +20,7 @@ FIRST = [
         "keyfirst",
         "memcg-data",
         "single-branch",
+        "no-check",
     ),
     *("nop", "load", "load-compare", "load-compare-store"),
 ]
