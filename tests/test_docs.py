@@ -47,6 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("run.json", "old.json", "new.json", "runs/run.json"):
         runfile.write(place / name, runfile.headline())
     runfile.write(place / "calibration.json", runfile.calibration())
+    assert run("benchmarks", "--new-variant", "my-check", "-o", str(place / "my_check.py")).returncode == 0
     (place / "census.json").symlink_to(ROOT / "results/reference/census-x86-64-v3.json")
     (place / "results").symlink_to(ROOT / "results")
     return place

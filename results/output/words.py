@@ -11,7 +11,8 @@ from results.reading.cpus import processor_line
 from results.reading.load import Run
 
 REAL_FREE_CYCLES: Final = (80, 110)
-"""A real order-0 free, min cycles per page: Gorman, 12 April 2016, v4.6-rc3 (corrected for batch + 1)."""
+"""A real order-0 free, min cycles per page: Gorman, 12 April 2016, v4.6-rc3, free alone, batches of 1 to
+64, before and after his series: 79 to 108 cycles once his division by batch is corrected to batch + 1."""
 REAL_FREE_GHZ: Final = 4.0
 
 HEADINGS: Final = (
@@ -177,7 +178,7 @@ def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
         yield f"made by: {facts['freepath_command']}"
     low, high = REAL_FREE_CYCLES
     yield (
-        f"A real order-0 free was measured at {low} to {high} cycles (v4.6-rc3, Gorman 2016): "
+        f"A real order-0 free was measured at {low} to {high} cycles (v4.6-rc3, Gorman 2016, batches of 1 to 64): "
         f"{low / REAL_FREE_GHZ:.0f} to {high / REAL_FREE_GHZ:.0f} ns at {REAL_FREE_GHZ:g} GHz. "
         "Percentages here are of the modelled path, which is shorter."
     )
