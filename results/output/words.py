@@ -178,8 +178,8 @@ def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
         yield f"made by: {facts['freepath_command']}"
     low, high = REAL_FREE_CYCLES
     yield (
-        f"A real order-0 free was measured at {low} to {high} cycles (v4.6-rc3, Gorman 2016, batches of 1 to 64): "
-        f"{low / REAL_FREE_GHZ:.0f} to {high / REAL_FREE_GHZ:.0f} ns at {REAL_FREE_GHZ:g} GHz. "
+        f"A real order-0 free was measured at {low} to {high} cycles (v4.6-rc3, Gorman 2016, batches of 1 to "
+        f"64): {low / REAL_FREE_GHZ:.0f} to {high / REAL_FREE_GHZ:.0f} ns at {REAL_FREE_GHZ:g} GHz. "
         "Percentages here are of the modelled path, which is shorter."
     )
     margins = {f"{cell.judgement.margin_ns:.3f}" for group in groups for cell in group.cells}
