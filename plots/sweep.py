@@ -19,6 +19,7 @@ LEAST: Final = 3
 """Values that make a sweep: fewer are a table."""
 SHOWN: Final = {
     ("v1", "jump-label"): ("#0072B2", "o"),
+    ("v1-unlikely", "jump-label"): ("#E69F00", "P"),
     ("keyfirst", "jump-label"): ("#D55E00", "s"),
     ("nop", "none"): ("#999999", "v"),
     ("load", "none"): ("#56B4E9", "^"),

@@ -75,7 +75,7 @@ SCENARIOS: Final = [
 ]
 
 SWEEP_ARMS: Final = frozenset(
-    {("v1", "jump-label"), ("v1", "none"), ("keyfirst", "jump-label"), ("keyfirst", "none")}
+    {(name, gate) for name in ("v1", "v1-unlikely", "keyfirst") for gate in ("jump-label", "none")}
     | {(name, "none") for name in ("nop", "load", "load-compare", "load-compare-store")}
 )
 """What a sweep measures beside base and its copy: the question, what was merged, and the ladder."""
