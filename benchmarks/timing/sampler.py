@@ -24,7 +24,7 @@ CLOCK_READINGS: Final = 15
 CLOCK_DRIFT: Final = 1e-3
 """A clock that runs faster or slower than this against another is no clock."""
 CLOCK_SLICES: Final = 4
-"""In which the clock alone is read, per cell, where each free is timed alone; the fastest was not disturbed."""
+"""In which the clock alone is read, per cell, where each free is timed alone; the fastest counts."""
 CHAIN_PASSES: Final = 40
 """About 10,000 cycles per cell."""
 SLOT_PASSES: Final = 160
