@@ -6,9 +6,9 @@ For example:
   python -m benchmarks --only 'v1*' --quick -o v1.json
                                                     two variants beside base
   python -m benchmarks --only 'memcg=on-*,depth=full,keyfirst' -o full.json
-  python -m benchmarks --sweep between -o b.json    is it free only in a hot loop?
+  python -m benchmarks --sweep between -o b.json    free only in a hot loop?
   python -m benchmarks --insert 'movl 48($0), %edx; testl %edx, %edx; js 2f'
-                                                    a check of your own, judged
+                                                    your own check, judged
   python -m benchmarks --memory dram -o cold.json   16,777,216 struct pages
   python -m benchmarks --quick --until-decided --budget 5min -o sure.json
   python -m benchmarks --resume run.json            go on with what was stopped

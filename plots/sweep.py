@@ -60,7 +60,7 @@ def _panel(panel: Any, axis: str, chosen: Sequence[Group]) -> None:
                     color=colour,
                     marker=marker,
                     capsize=2,
-                    label=None if place else variant if gate == "none" else f"{variant}, {gate}",
+                    label=None if place else variant,
                 )
     labels = [f"{group.scenario.axes[axis]}\n{group.base_ns:.1f} ns" for group in chosen]
     panel.set_xticks(range(len(chosen)), labels)

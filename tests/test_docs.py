@@ -61,6 +61,9 @@ def test_a_command_runs_as_written(command: str, folder: Path) -> None:
         assert find_spec(module)
         return
     words = [NAMES.get(word, word).replace("<name>", "v1") for word in words]
+    for option, name in (("--variant", "my_check.py"), ("--new-variant", "another-check")):
+        if option in words:
+            words[words.index(option) + 1] = name
     if "-o" in words:
         words[words.index("-o") + 1] = f"made-{Path(words[words.index('-o') + 1]).name}"
         words.append("--force")

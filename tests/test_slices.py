@@ -58,6 +58,7 @@ def test_cells_are_visited_at_random_and_kept_in_place(monkeypatch: pytest.Monke
     subject.cycles, subject.slots, subject.bare, subject.ticks_per_ns = [], [], [], 1.0
     subject._chain = subject._slots = lambda passes: 1.0
     subject._bare, subject.pages_per_slice = 0, 1
+    subject.start = SimpleNamespace(between=0)
     seconds = subject(48)
     (block,) = subject.blocks
     assert block.tolist() == [[100 * arm + cell for cell in range(24)] for arm in range(ARMS)]
