@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -245,6 +247,17 @@ def test_how_a_worker_ended_is_said(tmp_path: Path) -> None:
     assert slow.returncode == 124
     announced, said = slow.stderr.splitlines()
     assert "3 processes in 1 scenario" in announced and "--timeout 1" in said
+
+
+def test_a_worker_that_does_not_end_is_no_defect(tmp_path: Path) -> None:
+    """Pyperf waits a minute for it, once it has the values: a machine that stood still, or a huge page array."""
+    from benchmarks.timing import session
+
+    subject: Any = session.Session.__new__(session.Session)
+    subject.partial = SimpleNamespace(folder=tmp_path)
+    late = subprocess.TimeoutExpired("worker", 60)
+    assert isinstance(late, session.EXPECTED)
+    assert subject._why(late) == ("a worker had measured and did not end within 60 s", session.TIMED_OUT)
 
 
 @pytest.fixture

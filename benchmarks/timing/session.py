@@ -39,7 +39,15 @@ PLAIN_VALUES, PLAIN_LOOPS = 3, 3200
 """pyperf's own defaults: three values of at least 0.1 s."""
 TIMED_OUT: Final = 124
 """pyperf's exit status, and that of timeout(1)."""
-EXPECTED: Final = (Ended, SystemExit, RuntimeError, FreepathError, OSError, MemoryError)
+EXPECTED: Final = (
+    Ended,
+    SystemExit,
+    RuntimeError,
+    FreepathError,
+    OSError,
+    MemoryError,
+    subprocess.TimeoutExpired,
+)
 """What may end a run; anything else is a defect, and is shown as one once the processes are safe."""
 STARTING_S, VALUE_S = 0.6, 0.011
 """Of a process, and of one value of one arm: on Zen 3, and only to say how long it will take."""
@@ -342,6 +350,8 @@ class Session:
         if isinstance(stop, SystemExit):
             limit = self.runner.args.timeout
             return f"a worker took longer than --timeout {limit} allows", TIMED_OUT
+        if isinstance(stop, subprocess.TimeoutExpired):  # pyperf's own limit, once it has the values
+            return f"a worker had measured and did not end within {stop.timeout:.0f} s", TIMED_OUT
         if isinstance(stop, MemoryError):
             return "not enough memory", BAD_INPUT
         if isinstance(stop, RuntimeError):
