@@ -250,7 +250,7 @@ def test_how_a_worker_ended_is_said(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_does_not_end_is_no_defect(tmp_path: Path) -> None:
-    """Pyperf waits a minute for it, once it has the values: a machine that stood still, or a huge page array."""
+    """Pyperf waits a minute for it, once it has the values: a machine that stood still, say."""
     from benchmarks.timing import session
 
     subject: Any = session.Session.__new__(session.Session)

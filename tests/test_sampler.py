@@ -153,6 +153,19 @@ def test_unlike_pages_cannot_share_an_array() -> None:
         walk("l2", (b"a", b"b"))
 
 
+def test_checking_a_large_array_gives_it_back_seldom() -> None:
+    """Once at first and then when it is used up: each time takes a quarter of a second for 1 GiB."""
+    subject = Sampler(case_of(memory="l2"), Store(), [1], Scheme(24, groups=1))
+    subject(1)
+    given_back = []
+    for placed in subject.arms:
+        real = placed.restore
+        placed.restore = lambda at, real=real: given_back.append(at) or real(at)  # type: ignore[func-returns-value]
+    subject.check()
+    cells, chunks = len(subject.arms[0].addresses), subject.walk.pages // subject.walk.chunk
+    assert cells >= 24 and len(given_back) <= len(subject.arms) * (2 + cells // chunks)
+
+
 def test_pyperf_alone_has_one_cell_and_a_plain_mean() -> None:
     """As compiled, the first build only."""
     (case,) = select("memcg=on-idle,page_kind=plain,depth=pcp,checks=on,entry=__free_pages,base")

@@ -167,8 +167,9 @@ class Sampler:
         record = placed.run.record
         restores = int(record["restore"][0])
         record["restore"], record["passes"] = 0, 1
+        # Gives all pages back first; then a larger array is walked on, for giving back takes a second there.
+        self.walk.at = self.walk.pages
         for cell in [0] if self._alone else range(len(placed.addresses)):
-            self.walk.at = self.walk.pages  # gives all pages back first
             self._begin(placed)
             self._call(placed.run.address, self.stacks[cell], placed.addresses[cell])
             if held := self.start.held(self.walk.last()):
