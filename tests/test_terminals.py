@@ -240,13 +240,20 @@ def translated():
     except BaseException:
         raise ImportError("no such luck") from None
 
+def swallowed():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except BaseException:
+        pass
+    return 0
+
 sys.exit(run("a command", globals()[sys.argv[1]]))
 """
 
 
-@pytest.mark.parametrize(("command", "status"), [("dropped", 130), ("translated", 143)])
+@pytest.mark.parametrize(("command", "status"), [("dropped", 130), ("translated", 143), ("swallowed", 143)])
 def test_an_end_is_met_whatever_becomes_of_its_exception(command: str, status: int) -> None:
-    """Python drops it in a callback, which would leave us deaf; numpy makes another of it when imported."""
+    """Python drops it in a callback, and we would be deaf; numpy makes another of it; Unicorn eats it."""
     done = subprocess.run(
         [sys.executable, "-c", RUN_IT, command], cwd=ROOT, capture_output=True, text=True, timeout=10
     )

@@ -18,6 +18,7 @@ from unicorn import x86_const as x86
 
 from model.code.placement import Placement
 from model.common.errors import FreepathError
+from model.common.signals import meet_end
 
 STACK: Final = 0x10000000
 STACK_BYTES: Final = 0x10000
@@ -129,6 +130,7 @@ class Emulator:
             self.cpu.emu_start(address, RETURN, count=limit)
         except unicorn.UcError as error:
             raise EmulationError(self._describe(error)) from None
+        meet_end()
         if limit and self.cpu.reg_read(x86.UC_X86_REG_RIP) != RETURN:
             raise EmulationError(f"it did not return within {limit:,} instructions")
         return self._trace

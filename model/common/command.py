@@ -24,7 +24,7 @@ from types import FrameType
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from model.common.errors import FreepathError, UsageError
-from model.common.signals import Ended, ignore_signals, raise_on_signals, restore_signals
+from model.common.signals import Ended, ignore_signals, meet_end, raise_on_signals, restore_signals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,6 +91,7 @@ def _run(name: str, command: Callable[[], int]) -> int:
     try:
         status = _status(command)
         sys.stdout.flush()
+        meet_end()
         return status
     except BrokenPipeError:
         forget(sys.stdout)  # the reader has gone, as `head` does: what was found stays found

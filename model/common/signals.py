@@ -68,6 +68,20 @@ def signals_later() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
+def meet_end() -> None:
+    """Raise the end that this process was asked for, if what was raised for it went nowhere.
+
+    A library may drop every exception where it closes something, as Unicorn does with an engine.
+
+    Raises
+    ------
+    Ended
+        That end.
+    """
+    if Ended.asked:
+        raise Ended.asked
+
+
 def ignore_signals() -> None:
     """From now on they come too late, and change neither what was written nor the exit status."""
     for number in ENDING:
