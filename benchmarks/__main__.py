@@ -7,6 +7,8 @@ For example:
                                                     two variants beside base
   python -m benchmarks --only 'memcg=on-*,depth=full,keyfirst' -o full.json
   python -m benchmarks --sweep between -o b.json    free only in a hot loop?
+  python -m benchmarks --sweep threads=1,2 -o t.json
+                                                    two CPUs at a time
   python -m benchmarks --insert 'movl 48($0), %edx; testl %edx, %edx; js 2f'
                                                     your own check, judged
   python -m benchmarks --memory dram -o cold.json   16,777,216 struct pages
@@ -49,7 +51,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import doctor, listing, own
-from benchmarks.cases import Case
+from benchmarks.cases import Case, along
 from benchmarks.census.proof import prove
 from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, sources
 from benchmarks.timing.append import MUST_MATCH, check_append
@@ -192,7 +194,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
         command += [f"--builds={args.builds}", f"--scheme={args.scheme}", f"--cpu={args.cpu}"]
         command += [f"--store-bypass={args.store_bypass}", f"--code={args.code}", f"--parent={os.getpid()}"]
         command += [f"--own={json.dumps(as_plain(), separators=(',', ':'))}"]
-        command += [f"--sweep={args.sweep}"]
+        command += [f"--sweep={along(args.sweep)}"] if args.sweep else []
         command += ["--quick"] if args.quick else []
         command += ["--calibrate"] if args.calibrate else []
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from model.code.image import Spec
 from model.common.errors import FreepathError
+from model.common.limits import usable_cpus
 from model.kernels import VERSIONS, kernel_called, kernels, path_of
 from model.kernels.kernel import Kernel, Path
 from model.kernels.variants import Variant
@@ -116,23 +117,48 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
     return cases
 
 
-def swept(axis: str) -> list[Case]:
-    """The scenarios along an axis, with the arms of a sweep and whatever else is no form of the history.
+def along(sweep: str) -> str:
+    """`AXIS=VALUE,VALUE` of what `--sweep` was given; without values, those of the axis that are possible.
 
     Raises
     ------
     SelectionError
-        For an axis that no kernel can vary.
+        For an axis that no kernel can vary, or a value that a sweep along it does not have.
     """
+    axis, _, chosen = sweep.partition("=")
     known = dict.fromkeys(name for kernel in kernels() for name in kernel.sweeps)
     if axis not in known:
         what = "cannot vary here" if axis in AXES else "does not exist"
         raise SelectionError(f"--sweep: axis '{axis}' {what}; there are {', '.join(known)}")
+    scenarios = kernel_called(DEFAULT_KERNEL).sweeps[axis]
+    there = list(dict.fromkeys(scenario.axes[axis] for scenario in scenarios))
+    if not chosen:
+        return (
+            f"{axis}={','.join(value for value in there if axis != 'threads' or int(value) <= usable_cpus())}"
+        )
+    wrong = [value for value in chosen.split(",") if value not in there]
+    if wrong:
+        raise SelectionError(f"--sweep: {axis}={wrong[0]} does not exist; there are {', '.join(there)}")
+    if axis == "threads" and max(map(int, chosen.split(","))) > usable_cpus():
+        raise SelectionError(f"--sweep {sweep}: {usable_cpus()} CPUs may be used here: choose fewer threads")
+    return sweep
+
+
+def swept(sweep: str) -> list[Case]:
+    """The scenarios along an axis, with the arms of a sweep and whatever else is no form of the history.
+
+    Parameters
+    ----------
+    sweep
+        `AXIS=VALUE,VALUE`, as `along` gives it.
+    """
+    axis, _, values = sweep.partition("=")
     kernel = kernel_called(DEFAULT_KERNEL)
     cases = []
     for scenario in kernel.sweeps[axis]:
-        arms = [a for a in path_of(scenario).arms(scenario) if _in_sweep(kernel, a)]
-        cases.append(Case(scenario, tuple(arms)))
+        if scenario.axes[axis] in values.split(","):
+            arms = [a for a in path_of(scenario).arms(scenario) if _in_sweep(kernel, a)]
+            cases.append(Case(scenario, tuple(arms)))
     return cases
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.cases import DEFAULT_KERNEL, Case, case_of, swept
+from benchmarks.cases import DEFAULT_KERNEL, Case, along, case_of, swept
 from benchmarks.cases import select as chosen
 from model.common.errors import UsageError
 from model.common.files import STANDARD, read_bounded, write_new
@@ -134,7 +134,7 @@ def write_template(name: str, output: str | None) -> int:
 def select(args: argparse.Namespace, memory: str) -> list[Case]:
     """What the command line chooses; where it only brings checks, these in the usual scenario."""
     if args.sweep:
-        return swept(args.sweep)
+        return swept(along(args.sweep))
     brought = added()
     if not brought or args.only or args.quick or args.memory:
         return chosen(args.only, memory=memory, quick=args.quick)

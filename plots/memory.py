@@ -12,7 +12,9 @@ from results.reading.load import Run
 READS: Final = "run"
 ALT: Final = "Overhead of v1 against the number of struct pages in play, sequential and random."
 NEEDS: Final = "python -m benchmarks --memory all --only 'v1,keyfirst,memcg=on-idle,depth=pcp' -o FILE"
-SIZES: Final = {"warm": "warm\n32 KiB", "l2": "l2\n512 KiB", "l3": "l3\n4 MiB", "dram": "dram\n1 GiB"}
+SIZES: Final = {"warm": 512, "l2": 8192, "l3": 65536, "dram": 16_777_216}
+"""struct pages of a run that does not say how many there were."""
+UNITS: Final = ((30, "GiB"), (20, "MiB"), (10, "KiB"))
 SHOWN: Final = {("v1", "jump-label"): ("#0072B2", "o"), ("keyfirst", "jump-label"): ("#D55E00", "s")}
 LINES: Final = {"on": "-", "deferred": ":"}
 
@@ -43,13 +45,27 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
                         capsize=3,
                         label=f"{variant}, check {'on every free' if checks == 'on' else 'at the drain'}",
                     )
-        panel.set_xticks(range(len(SIZES)), list(SIZES.values()))
+        panel.set_xticks(range(len(SIZES)), [_label(memory, chosen) for memory in SIZES])
         panel.set_title(f"pages freed in {order} order")
         panel.set_ylabel("overhead, ns per page")
     handles, labels = axes[0][0].get_legend_handles_labels()
     legend(figure, handles, labels)
     caption(figure, run, chosen, "memcg on-idle, plain pages, 95 % intervals. Panels have their own scales.")
     return figure
+
+
+def _label(memory: str, groups: Sequence[Group]) -> str:
+    """The name and how many bytes of struct pages that was, on this machine."""
+    of_it = [group.scenario for group in groups if group.scenario.axes["memory"] == memory]
+    told = [
+        process.facts["struct_pages"]
+        for s in of_it
+        for process in s.processes
+        if "struct_pages" in process.facts
+    ]
+    size = 64 * (int(told[0]) if told else SIZES[memory])
+    shift, unit = next((shift, unit) for shift, unit in UNITS if size >> shift)
+    return f"{memory}\n{size / (1 << shift):.3g} {unit}"
 
 
 def _points(

@@ -13,10 +13,24 @@ from results.reading.load import Run
 READS: Final = "run"
 ALT: Final = "What the test and the ladder cost at each value of an axis, in ns per page with 95 % intervals."
 NEEDS: Final = "python -m benchmarks --sweep between -o FILE"
-AXES: Final = ("between", "depth", "entry")
-"""Axes with no figure of their own."""
-LEAST: Final = 3
-"""Values that make a sweep: fewer are a table."""
+CHARGED: Final = {"memcg": "on-charged", "page_kind": "charged"}
+FAR: Final = {"memory": "dram", "order": "random"}
+PANELS: Final[Sequence[tuple[str, str, int, dict[str, str]]]] = (
+    ("between", "", 3, {}),
+    ("depth", "", 3, {}),
+    ("entry", "", 3, {}),
+    ("block", "to the buddy", 3, {"depth": "full"}),
+    ("threads", "each with its lists", 2, {}),
+    ("threads", "one zone lock", 2, {"depth": "full"}),
+    ("threads", "shared counters", 2, CHARGED),
+    ("levels", "charged pages", 3, CHARGED),
+    ("levels", "memsw on", 3, {**CHARGED, "memsw": "on"}),
+    ("backing", "dram, random", 2, FAR),
+)
+"""Axes with no figure of their own: axis, what else is said of it, values that make a sweep of it, and where
+other axes stand."""
+MANY: Final = 5
+"""Values beyond which their names are written small."""
 SHOWN: Final = {
     ("v1", "jump-label"): ("#0072B2", "o"),
     ("v1-unlikely", "jump-label"): ("#E69F00", "P"),
@@ -29,18 +43,24 @@ SHOWN: Final = {
 
 
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
-    """None unless some axis has three values with all else usual, memcg on-idle."""
-    along = {axis: usual(groups, axis, memcg="on-idle") for axis in AXES}
-    along = {axis: chosen for axis, chosen in along.items() if len(chosen) >= LEAST}
+    """None unless some axis has enough values where all else is as `PANELS` says."""
+    along = {}
+    for axis, what, least, fixed in PANELS:
+        chosen = usual(groups, axis, **{"memcg": "on-idle", **fixed})
+        if len(chosen) >= least:
+            along[f"{axis}: {what}" if what else axis] = (axis, chosen)
     if not along:
         return None
     figure, axes = new_figure(1, len(along), 4.2)
-    for panel, (axis, chosen) in zip(axes[0], along.items(), strict=True):
+    for panel, (title, (axis, chosen)) in zip(axes[0], along.items(), strict=True):
         _panel(panel, axis, chosen)
-    axes[0][0].set_ylabel("overhead, ns per page")
+        panel.set_title(title)
+    axes[0][0].set_ylabel("overhead, ns per free")
     legend(figure, *axes[0][0].get_legend_handles_labels())
-    text = "memcg on-idle, plain pages, 95 % intervals. Below each value: base. Grey: noise floor."
-    caption(figure, run, [group for chosen in along.values() for group in chosen], text)
+    text = (
+        "memcg on-idle, plain pages, if nothing else is said; 95 % intervals. Below each value: base. Grey: "
+    )
+    caption(figure, run, [group for _, chosen in along.values() for group in chosen], f"{text}noise floor.")
     return figure
 
 
@@ -63,5 +83,4 @@ def _panel(panel: Any, axis: str, chosen: Sequence[Group]) -> None:
                     label=None if place else variant,
                 )
     labels = [f"{group.scenario.axes[axis]}\n{group.base_ns:.1f} ns" for group in chosen]
-    panel.set_xticks(range(len(chosen)), labels)
-    panel.set_title(axis)
+    panel.set_xticks(range(len(chosen)), labels, fontsize=7 if len(chosen) > MANY else None)

@@ -79,7 +79,7 @@ def count_case(case: Case, store: Store) -> dict[Arm, dict[str, Counts]]:
 
 
 def _figures(traces: list[Trace], scenario: Scenario) -> dict[str, Counts]:
-    if scenario.depth != "full":
+    if scenario.depth != "full" or scenario.block_order:
         return {"plain": Counts.mean(traces)}
     middle = traces[len(traces) // 2]
     return {"plain": Counts.mean([middle]), "drain": Counts.mean(traces[-1:]), "mean": Counts.mean(traces)}
@@ -107,7 +107,8 @@ def check_one_kind(scenario: Scenario) -> None:
 def traced(scenario: Scenario, arm: Arm, store: Store) -> tuple[Placement, list[Trace]]:
     """Free pages natively into steady state, then in the emulator; the code that ran and what it did."""
     check_one_kind(scenario)
-    path, full = path_of(scenario), scenario.depth == "full"
+    path, order = path_of(scenario), scenario.block_order
+    full = scenario.depth == "full" and not order
     start = path.start(scenario, np.random.default_rng(0), counting=arm)
     machine = start.machine
     (placement,) = machine.place(store.load(path.image(scenario, arm)))
@@ -117,10 +118,10 @@ def traced(scenario: Scenario, arm: Arm, store: Store) -> tuple[Placement, list[
     native = placement.function(name, 2)
     warm = 0 if full else WARM_FREES
     for page in range(warm):
-        native(machine.memory.page_address(page), 0)
+        native(machine.memory.page_address(page << order), order)
     emulator = Emulator(machine, [placement])
     pages = range(warm, warm + (start.drained_every if full else 1))
-    addresses = [machine.memory.page_address(page) for page in pages]
-    traces = [emulator.call(address, page, 0, page=page) for page in addresses]
+    addresses = [machine.memory.page_address(page << order) for page in pages]
+    traces = [emulator.call(address, page, order, page=page) for page in addresses]
     machine.check()
     return placement, traces

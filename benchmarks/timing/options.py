@@ -82,7 +82,12 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--quick", action="store_true", help="headline scenarios and arms, fewer processes: about a minute")
     add("--only", default="", metavar="EXPR", help="comma-separated globs of variants, or AXIS=glob")
-    add("--sweep", default="", metavar="AXIS", help="the headline arms along one axis, and its figure")
+    add(
+        "--sweep",
+        default="",
+        metavar="AXIS[=VALUE,...]",
+        help="the headline arms along one axis, or at some of its values; plots draws its figure",
+    )
     add("--memory", default="", metavar="SIZE", help="warm (default), l2, l3, dram, or all")
     add(
         "--calibrate",

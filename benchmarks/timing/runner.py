@@ -24,6 +24,7 @@ from benchmarks.conditions import Watch, processor
 from benchmarks.timing.collect import dumps
 from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.common.files import write_new
+from model.kernels.arrays import huge_share
 from model.vocabulary.formats import RUN
 
 MakeSampler = Callable[[Case, list[int]], Any]
@@ -120,6 +121,7 @@ class _Worker:
     def _arms(self, run: pyperf.Run) -> list[pyperf.Benchmark]:
         """One run per arm: the blocks of the values, not those of warm-ups or calibration."""
         first = len(self.sampler.blocks) - len(run.values)
+        memory = self.sampler.start.machine.memory
         common = run.get_metadata() | self.case.scenario.metadata() | self.watch.metadata()
         common |= {
             "schema": RUN,
@@ -127,7 +129,9 @@ class _Worker:
             "seed": self.runner.args.seed or 0,
             "process": self.process,
             "clock_ns": round(self.sampler.empty_pass_ns, 5),
-            "data_offset": self.sampler.start.machine.memory.data_offset,
+            "data_offset": memory.data_offset,
+            "struct_pages": self.case.path.pages(self.case.scenario),
+            "huge_share": round(huge_share(memory.mem_map), 3),
             "ticks_per_ns": round(self.sampler.ticks_per_ns, 6),
             "cycle_ns": round(fmean(self.sampler.cycles[first:]), 6),
             "slot_ns": " ".join(f"{slot:.5f}" for slot in self.sampler.slots[first:]),

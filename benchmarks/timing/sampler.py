@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.cases import Case
+from benchmarks.timing.crew import Crew
 from benchmarks.timing.scheme import Scheme
 from model.code.builds import Builds
-from model.code.placement import Trampoline
 from model.common.errors import FreepathError, KernelReportError
 from model.kernels.loop_record import CHAIN
 from model.kernels.store import Store
@@ -50,10 +50,11 @@ def interquartile_mean(values: list[float]) -> float:
 
 @dataclass
 class PlacedArm:
-    """One arm: its loop's address in each cell, what its loops are told, and how its pages are given back."""
+    """One arm: its loop's code and address in each cell, what it is told, how its pages are given back."""
 
     arm: Arm
     run: Any
+    builds: Builds
     addresses: list[int]
     restore: Callable[..., int]
 
@@ -93,13 +94,12 @@ class Sampler:
         self.path = case.path
         self.start = self.path.start(scenario, self.rng)
         self.machine = self.start.machine
-        self.machine.activate()
+        self._crew = Crew(self.machine)
         self.reduce: Callable[[list[float]], float] = mean if case.pyperf_alone else faster_half
         self.cells = (Scheme(1) if case.pyperf_alone else scheme).draw(self.rng)
         self._alone = case.pyperf_alone
+        self._flips = scenario.between == "flip"
         self.stacks = [int(offset) for offset in self.cells.stack]
-        self._trampoline = Trampoline()
-        self._call = self._trampoline.call
         self.arms = [self._place(arm, scenario, store) for arm in case.arms]
         self._place_base(case, store)
         self.walk = Walk(case, self.start, self.arms)
@@ -139,6 +139,8 @@ class Sampler:
             # Mirrored, so that a linear drift of the machine's speed cancels.
             for index in forward + forward[::-1]:
                 arm = self.arms[index]
+                if self._flips:
+                    arm.builds.rewrite(cell)
                 times[index].append(self._slice(arm, arm.addresses[cell], stack))
         return np.array([self.reduce(slices) for slices in times])
 
@@ -171,13 +173,13 @@ class Sampler:
         self.walk.at = self.walk.pages
         for cell in [0] if self._alone else range(len(placed.addresses)):
             self._begin(placed)
-            self._call(placed.run.address, self.stacks[cell], placed.addresses[cell])
+            self._crew.call(placed.run, self.stacks[cell], placed.addresses[cell])
             if held := self.start.held(self.walk.last()):
                 raise KernelReportError(
                     f"{placed.arm.name}, build {cell}, left {held} of {self.walk.chunk} pages referenced"
                 )
         record["restore"], record["passes"] = restores, self.walk.passes
-        placed.restore(placed.run.address)
+        self._crew.restore(placed.run, placed.restore)
 
     def _place(self, arm: Arm, scenario: Scenario, store: Store) -> PlacedArm:
         """Lay out the arm's builds, and one copy as compiled for what is not timed."""
@@ -190,7 +192,7 @@ class Sampler:
         run.record["passes"] = self.path.passes(scenario)
         run.record["restore"] = scenario.memory == "warm"
         return PlacedArm(
-            arm, run, [int(address) for address in builds.addresses], placement.function("restore", 1)
+            arm, run, builds, [int(address) for address in builds.addresses], placement.function("restore", 1)
         )
 
     def _place_base(self, case: Case, store: Store) -> None:
@@ -210,7 +212,7 @@ class Sampler:
     def _slice(self, placed: PlacedArm, address: int, stack: int) -> float:
         """Ns per page of one slice; what restores the pages is not in it."""
         self._begin(placed)
-        ticks = self._call(placed.run.address, stack, address)
+        ticks = self._crew.call(placed.run, stack, address)
         self.freed += self.pages_per_slice
         return ticks / self.ticks_per_ns / self.pages_per_slice
 
@@ -219,9 +221,9 @@ class Sampler:
         record = placed.run.record
         if self.walk.restores_each_pass:
             record["kinds"] = self.start.kinds_address(self.rng)
-            placed.restore(placed.run.address)
+            self._crew.restore(placed.run, placed.restore)
         elif self.walk.exhausted:
-            placed.restore(placed.run.address)
+            self._crew.restore(placed.run, placed.restore)
             self.walk.restart()
         self.walk.advance(record)
 

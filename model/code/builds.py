@@ -315,6 +315,14 @@ class Builds:
         self.addresses = (layout.labels(pieces.entry) + begins[:, None])[:, 0] + self._region.start
         self._region.seal()
 
+    def rewrite(self, build: int) -> None:
+        """Write every site of one build, a NOP and then what it was: the processor meets changed code."""
+        with self._region.writable() as target:
+            for at in self._sites[build]:
+                before = target[at : at + SITE_BYTES].copy()
+                target[at : at + SITE_BYTES] = np.frombuffer(NOP5, np.uint8)
+                target[at : at + SITE_BYTES] = before
+
     def patch(self, key: int, enabled: bool) -> None:
         """Write JMP or NOP to every site of a key, in every build. StaticKeys sees to it that none runs."""
         chosen = self._keys == key

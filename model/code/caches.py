@@ -1,4 +1,4 @@
-"""Sizes of this CPU's caches, as Linux tells them."""
+"""Sizes of this CPU's caches, as Linux tells them, and how many struct pages lie in which of them."""
 
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,11 @@ KINDS: Final = {
     ("2", "Unified"): "l2",
     ("3", "Unified"): "l3",
 }
+PAGE_BYTES: Final = 64
+"""Of a struct page, on every kernel modelled."""
+CHUNK: Final = 4096
+"""Pages that a slice walks through at most: an array holds a whole number of times so many."""
+LEAST_DRAM: Final = 1 << 30
 UNITS: Final = {"K": 10, "M": 20, "G": 30}
 
 
@@ -27,3 +32,18 @@ def sizes(folder: Path = CPU) -> dict[str, int]:
         if name and size[:-1].isdecimal() and size[-1] in UNITS:
             known[name] = int(size[:-1]) << UNITS[size[-1]]
     return known
+
+
+def struct_pages(memory: str, folder: Path = CPU) -> int:
+    """How many struct pages are in play where they are to be found so far away.
+
+    `warm`: 32 KiB of them, the first-level cache of the smallest machine, on every machine alike. `l2`: half
+    the second-level cache. `l3`: four times that cache, or half the third if that is less. `dram`: twice the
+    third, and 1 GiB at least.
+    """
+    known = sizes(folder)
+    near, far = known["l2"], known["l3"]
+    wanted = {"l2": near // 2, "l3": max(near, min(4 * near, far // 2)), "dram": max(LEAST_DRAM, 2 * far)}
+    if memory == "warm":
+        return 512
+    return max(1, wanted[memory] // PAGE_BYTES // CHUNK) * CHUNK

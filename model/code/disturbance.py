@@ -33,9 +33,9 @@ class Disturbance:
     Parameters
     ----------
     kind
-        `pause`: returns at once. `data`: loads one word of each line of twice the first-level data cache.
-        `code`: executes NOPs over twice the first-level instruction cache. `branches`: 1,024 branches with
-        directions at random.
+        `pause`, `flip`: returns at once; sites are written elsewhere. `data`: loads one word of each line of
+        twice the first-level data cache. `code`: executes NOPs over twice the first-level instruction cache.
+        `branches`: 1,024 branches with directions at random.
 
     Attributes
     ----------
@@ -48,7 +48,13 @@ class Disturbance:
     def __init__(self, kind: str) -> None:
         self._data = np.zeros(0, np.uint8)
         self.size = 0
-        code = {"pause": self._pause, "data": self._walk, "code": self._sled, "branches": self._branches}
+        code = {
+            "pause": self._pause,
+            "flip": self._pause,
+            "data": self._walk,
+            "code": self._sled,
+            "branches": self._branches,
+        }
         if kind not in code:
             raise FreepathError(f"nothing is called {kind}; there are {', '.join(code)}")
         text = code[kind]()

@@ -365,6 +365,21 @@ def spin_lock(typingctx: Any, zone: Any) -> Any:
 
 
 @intrinsic
+def spin_trylock(typingctx: Any, record: Any) -> Any:
+    """Take a record's lock if it is free: one locked compare-and-exchange; whether it was."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = cgutils.get_record_member(builder, args[0], record.offset("lock"), I32)
+        pair = builder.cmpxchg(pointer, I32(0), I32(1), "seq_cst", "seq_cst")
+        return builder.extract_value(pair, 1)
+
+    return types.boolean(record), codegen
+
+
+cpu_relax = asm("pause", "~{memory}")
+
+
+@intrinsic
 def list_head_on_stack(typingctx: Any) -> Any:
     """LIST_HEAD(name) as a local variable: its address."""
 

@@ -1,7 +1,9 @@
 """Arrays in memory at known addresses, and whether they fit."""
 
 import mmap
-from typing import Any
+import re
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +11,9 @@ import numpy.typing as npt
 from model.common.errors import OutOfMemoryError
 from model.common.limits import memory_limit
 from model.kernels.loop_record import PAGE_BYTES
+
+SMAPS: Final = Path("/proc/self/smaps")
+MAPPING: Final = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ")
 
 
 def address_of(array: npt.NDArray[Any]) -> int:
@@ -22,6 +27,27 @@ def aligned(dtype: npt.DTypeLike, count: int, offset: int = 0) -> npt.NDArray[An
     raw = np.zeros(size + offset + mmap.PAGESIZE, np.uint8)
     start = -address_of(raw) % mmap.PAGESIZE + offset
     return raw[start : start + size].view(dtype)
+
+
+def huge_share(array: npt.NDArray[Any], smaps: Path = SMAPS) -> float:
+    """Which part of an array really lies in huge pages; 0 where the system does not say.
+
+    Of every mapping that the array has a part in, all of it.
+    """
+    first, last = address_of(array), address_of(array) + array.nbytes
+    inside, size, huge = False, 0, 0
+    try:
+        lines = smaps.read_text().splitlines()
+    except OSError:
+        return 0.0
+    for line in lines:
+        if span := MAPPING.match(line):
+            inside = int(span[1], 16) < last and int(span[2], 16) > first
+        elif inside and line.startswith("Rss:"):
+            size += int(line.split()[1])
+        elif inside and line.startswith("AnonHugePages:"):
+            huge += int(line.split()[1])
+    return huge / size if size else 0.0
 
 
 def check_available(pages: int) -> None:

@@ -26,6 +26,8 @@ LOOP: Final = np.dtype(
         ("residents_start", "i8"),  # their start state,
         ("residents_bytes", "i8"),  # and how many bytes
         ("between", "i8"),  # address of what is called before each free, untimed (model.code.disturbance)
+        ("arrived", "i8"),  # address of i8: threads that have come to a meeting, since the slice began
+        ("threads", "i8"),  # how many meet
     ]
 )
 

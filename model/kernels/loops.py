@@ -15,10 +15,22 @@ from model.compiler.clock import (
     read_tsc,
 )
 from model.compiler.function import Entries, Linkage
-from model.compiler.intrinsics import I64_TYPE, load_64, load_u8, load_u32, record_at, store_64
+from model.compiler.intrinsics import (
+    I64_TYPE,
+    atomic_long_add_return,
+    cpu_relax,
+    load_64,
+    load_u8,
+    load_u32,
+    rare,
+    record_at,
+    store_64,
+)
 from model.kernels.loop_record import CHAIN, LOOP, PAGE_BYTES
 
 loop_at = record_at(LOOP, "loop_at")
+PATIENCE = 1 << 28
+"""Looks for another thread, some ten seconds of them; then it is not coming."""
 chain = dependent_additions(CHAIN)
 nops = independent_nops(CHAIN)
 
@@ -116,6 +128,52 @@ def timed_apart(
     return linkage.kernel_function(loop)
 
 
+def timed_together(
+    linkage: Linkage, restore: Any, page_at: Any, name: str, free: Callable[[Any, int], Any]
+) -> Any:
+    """As `timed`, while other threads do so too: all begin a pass together, none restores before the last.
+
+    Returns a negative number when another thread did not come.
+    """
+
+    @linkage.static_inline
+    def meet(arrived: int, awaited: int) -> bool:
+        """Wait until so many have arrived."""
+        atomic_long_add_return(arrived, 1)
+        looks = 0
+        while load_64(arrived) < awaited and looks < PATIENCE:
+            rare()
+            cpu_relax()
+            looks += 1
+        return looks < PATIENCE
+
+    def loop(at: int) -> int:
+        run = loop_at(at)
+        mem_map, order, passes, threads = run.mem_map, run.order, run.passes, run.threads
+        ticks = 0
+        awaited = threads
+        while passes > 0:
+            number = run.order_of_pages
+            end = number + 4 * run.n
+            if not meet(run.arrived, awaited):
+                return -1
+            start = read_tsc()
+            while number < end:
+                free(page_at(mem_map + load_u32(number) * PAGE_BYTES), order)
+                number += 4
+            ticks += read_tsc() - start
+            if not meet(run.arrived, awaited + threads):
+                return -1
+            if run.restore:
+                restore(at)
+            awaited += 2 * threads
+            passes -= 1
+        return ticks
+
+    loop.__name__ = name
+    return linkage.kernel_function(loop)
+
+
 def timed_batch(linkage: Linkage, restore: Any, name: str, free: Callable[[int, int], Any], size: int) -> Any:
     """As `timed`, for a function that takes an array of page addresses.
 
@@ -186,6 +244,21 @@ def apart_loops(
     for name, free in (*ways.items(), ("time_apart_nothing", linkage.static_inline(nothing))):
         timed_apart(linkage, restore, page_at, name, free)
     return dict.fromkeys([*ways, "time_apart_nothing"], (I64_TYPE,))
+
+
+def together_loops(
+    linkage: Linkage, restore: Any, page_at: Any, ways: Mapping[str, Callable[[Any, int], Any]]
+) -> Entries:
+    """Register the loops that several threads are in at once, for images that have them; returns the entries.
+
+    Parameters
+    ----------
+    ways
+        As for `timed_loops`.
+    """
+    for name, free in ways.items():
+        timed_together(linkage, restore, page_at, name, free)
+    return dict.fromkeys(ways, (I64_TYPE,))
 
 
 def timed_loops(

@@ -17,16 +17,21 @@ Order = Literal["sequential", "random"]
 Depth = Literal["prepare", "pcp", "full"]
 Checks = Literal["on", "deferred", "off"]
 Entry = Literal["__free_pages", "put_page", "release_pages"]
-Share = Literal["1", "5", "10", "25", "50", "75", "100"]
+Share = Literal["0", "1", "5", "10", "25", "50", "75", "100"]
 Spread = Literal["periodic", "random"]
-Between = Literal["nothing", "pause", "data", "code", "branches"]
+Block = Literal[
+    "page", "order-1", "order-2", "order-3", "order-9", "compound-1", "compound-2", "compound-3", "compound-9"
+]
+Levels = Literal["1", "2", "3", "4"]
+Memsw = Literal["off", "on"]
+Backing = Literal["huge", "small"]
+Threads = Literal["1", "2", "3", "4", "6", "8", "12", "16", "24", "32", "48", "64", "96", "128"]
+Between = Literal["nothing", "pause", "data", "code", "branches", "flip"]
 KernelVersion = Literal["v4.3"]
 PathName = Literal["free"]
 Gate = Literal["jump-label", "memory-flag", "none"]
 """How a variant asks the static key; `none` where no key is asked."""
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
-STRUCT_PAGES: Final[Mapping[Memory, int]] = {"warm": 512, "l2": 8192, "l3": 65536, "dram": 16_777_216}
-"""struct pages in play: 32 KiB, 512 KiB, 4 MiB, 1 GiB of them."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class Scenario:
     page_kind
         What is freed: plain, anonymous, marked as a kmem page, or that and charged to a cgroup.
     memory
-        Struct pages in play (`STRUCT_PAGES`).
+        Where the struct pages in play are found: in the first-level cache, or as far away as the name says,
+        by the sizes of this machine's caches (`model.code.caches.struct_pages`).
     order
         In which they are freed.
     depth
@@ -55,8 +61,16 @@ class Scenario:
         Of a share: evenly, or drawn anew for every slice.
     between
         What happens between two frees: nothing, so they follow each other; or each is timed alone, after
-        nothing else (`pause`), after work that takes the first-level data or instruction cache, or after
-        branches that nobody can predict.
+        nothing else (`pause`), after work that takes the first-level data or instruction cache, after
+        branches that nobody can predict, or right after the static keys' sites were written anew (`flip`).
+    block
+        What is freed at a time: a page, or a block of an order, as one compound page or not.
+    levels, memsw
+        Of a charged page: cgroups that its charge is taken off, and whether memory and swap are counted too.
+    backing
+        Pages that the array of struct pages was asked to lie in: huge ones as in the kernel, or of 4 KiB.
+    threads
+        CPUs that free at the same time, each from its own per-CPU lists; the zone and the cgroups are shared.
     kernel, path
         The version that is modelled, and which of its paths.
     """
@@ -71,6 +85,11 @@ class Scenario:
     share: Share = "100"
     spread: Spread = "periodic"
     between: Between = "nothing"
+    block: Block = "page"
+    levels: Levels = "2"
+    memsw: Memsw = "off"
+    backing: Backing = "huge"
+    threads: Threads = "1"
     kernel: KernelVersion = "v4.3"
     path: PathName = "free"
 
@@ -105,6 +124,16 @@ class Scenario:
         """The share as a fraction."""
         return int(self.share) / 100
 
+    @property
+    def block_order(self) -> int:
+        """Order of the block that is freed at a time."""
+        return 0 if self.block == "page" else int(self.block.rpartition("-")[2])
+
+    @property
+    def compound(self) -> bool:
+        """Whether that block is one compound page."""
+        return self.block.startswith("compound")
+
     def but(self, **axes: str) -> "Scenario":
         """The same with other values of some axes."""
         return replace(self, **axes)  # type: ignore[arg-type]
@@ -125,11 +154,21 @@ DEFAULTS: Final[Mapping[str, str]] = {
 ALWAYS_NAMED: Final = ("memcg", "page_kind", "memory", "order", "depth")
 
 
+WRITTEN: Final = {
+    "share": "{}%",
+    "levels": "{}-levels",
+    "memsw": "memsw-{}",
+    "backing": "{}-pages",
+    "threads": "{}-threads",
+}
+"""How a value that would not speak for itself is written in a name."""
+
+
 def name_of(axes: Mapping[str, str]) -> str:
     """A scenario's name from the values of its axes, whoever chose them."""
     unusual = [axis for axis in AXES if axis not in ALWAYS_NAMED and axes[axis] != DEFAULTS[axis]]
-    written = {axis: f"{axes[axis]}%" if axis == "share" else axes[axis] for axis in unusual}
-    return "/".join([*(axes[axis] for axis in ALWAYS_NAMED), *written.values()])
+    written = [WRITTEN.get(axis, "{}").format(axes[axis]) for axis in unusual]
+    return "/".join([*(axes[axis] for axis in ALWAYS_NAMED), *written])
 
 
 def axes_of(metadata: Mapping[str, object]) -> dict[str, str]:

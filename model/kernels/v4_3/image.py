@@ -28,6 +28,8 @@ class Image:
         CONFIG_DEBUG_VM: the VM_BUG_ON_PAGE assertions are compiled in.
     apart
         With the loops that time each free alone.
+    together
+        With the loops that several threads are in at once, and locks that wait.
     """
 
     variant: str
@@ -36,6 +38,7 @@ class Image:
     checks: Checks = "on"
     debug: bool = False
     apart: bool = False
+    together: bool = False
 
     kernel: ClassVar[str] = KERNEL_NAME
     patched: ClassVar[str] = PATCHED
@@ -52,6 +55,7 @@ class Image:
         flags += [f"checks-{self.checks}"] if self.checks != "on" else []
         flags += ["debug"] if self.debug else []
         flags += ["apart"] if self.apart else []
+        flags += ["together"] if self.together else []
         return ".".join([variant_called(self.variant).stem, self.gate, *flags])
 
 

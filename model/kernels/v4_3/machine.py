@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Iterable
-from typing import Final
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +16,7 @@ from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.memory import Memory
 from model.kernels.v4_3.page import LRU, PAGE_BYTES, Bad
 from model.kernels.v4_3.zone import MAX_ORDER, MIGRATE_TYPES
-from model.vocabulary.scenario import MemcgState
-
-CHARGED_CGROUP: Final = 1
-"""The root's child: charging it goes through two levels (depth 2)."""
+from model.vocabulary.scenario import Backing, MemcgState
 
 
 class Machine:
@@ -35,6 +32,11 @@ class Machine:
         Charge memsw as well (swapaccount=1).
     rng
         Draws the data's place; None puts it at the start of a page.
+    levels
+        Cgroups that a charge is on: the root's child and the root is 2; 1 is a cgroup without a parent, as
+        without use_hierarchy.
+    cpus, backing
+        As `Memory` has them.
     """
 
     def __init__(
@@ -44,18 +46,29 @@ class Machine:
         *,
         swap_account: bool = False,
         rng: np.random.Generator | None = None,
+        levels: int = 2,
+        cpus: int = 1,
+        backing: Backing = "huge",
     ) -> None:
-        self.memory = Memory(pages, rng)
+        self.memory = Memory(pages, rng, cpus=cpus, backing=backing)
         self.state = state
+        self.charged = max(1, levels - 1)
+        self._set_up(levels, swap_account)
         self.keys = StaticKeys(KEYS, self._set_key)
-        cpu = self.memory.cpu
-        cpu["mem_cgroup_disabled"] = state == "disabled"
-        cpu["do_swap_account"] = swap_account and state.startswith("on")
-        cpu["current_memcg"] = self.memory.memcg_address(CHARGED_CGROUP)
         if state in ("on-active", "on-charged"):
             # A cgroup got its first kmem limit: that is what turns the key on in v4.3.
-            self.memory.memcg[CHARGED_CGROUP]["kmem_active"] = 1
+            self.memory.memcg[self.charged]["kmem_active"] = 1
             self.keys.inc("memcg_kmem_enabled")
+
+    def _set_up(self, levels: int, swap_account: bool) -> None:
+        """What the kernel reads about the memory controller, on every CPU."""
+        for cpu in self.memory.cpus:
+            cpu["mem_cgroup_disabled"] = self.state == "disabled"
+            cpu["do_swap_account"] = swap_account and self.state.startswith("on")
+            cpu["current_memcg"] = self.memory.memcg_address(self.charged)
+        if levels == 1:
+            for counter in ("memory", "memsw", "kmem"):
+                self.memory.memcg[self.charged][counter]["parent"] = 0
 
     @property
     def memcg_compiled(self) -> bool:
@@ -68,19 +81,21 @@ class Machine:
         self.keys.register(placements)
         return placements
 
-    def activate(self) -> None:
-        """Point this thread's %gs at this machine, as a CPU's does. Call before any placed function.
+    def activate(self, cpu: int = 0) -> None:
+        """Point this thread's %gs at a CPU of this machine. Call before any placed function.
 
         Raises
         ------
         UnsupportedCPUError
             Where that is not possible.
         """
-        set_gs(self.memory.field_address("cpu"))
+        set_gs(self.memory.field_address("cpu", cpu))
 
     def report(self) -> str | None:
-        """What the kernel would have printed since boot, or None."""
-        cpu = self.memory.cpu
+        """What the kernel would have printed since boot, on any CPU, or None."""
+        return next(filter(None, map(self._report, self.memory.cpus)), None)
+
+    def _report(self, cpu: Any) -> str | None:
         if cpu["bad_pages"]:
             page = (int(cpu["bad_page"]) - address_of(self.memory.mem_map)) // PAGE_BYTES
             reason = Bad(int(cpu["bad_reason"])).text
@@ -104,7 +119,8 @@ class Machine:
             raise KernelReportError(f"the modelled kernel reports {report}")
 
     def _set_key(self, name: str, count: int) -> None:
-        self.memory.cpu[name] = count
+        for cpu in self.memory.cpus:
+            cpu[name] = count
 
     def free_lists(self) -> dict[int, list[int]]:
         """Free blocks by order: the number of each block's first page, in list order."""

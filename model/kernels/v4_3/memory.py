@@ -35,13 +35,14 @@ from model.kernels.v4_3.zone import (
     ZONE_NORMAL,
     Migratetype,
 )
+from model.vocabulary.scenario import Backing
 
 LINE: Final = 64
 HUGE: Final = 2 << 20
 BLOCK: Final = 1 << (MAX_ORDER - 1)
 FIRST_PFN: Final = 1 << 18
 """The first page's frame number: a multiple of the largest block, as in any zone."""
-CGROUPS: Final = 3
+CGROUPS: Final = 4
 ZONES: Final = 4
 
 
@@ -79,13 +80,19 @@ class Memory:
         struct pages; rounded up to whole blocks of 1024.
     rng
         Draws where arena and page array start within a page, in lines; None: at its start.
+    cpus
+        Each has a %gs area, per-CPU lists and per-CPU references of its own, and shares the rest with CPU 0.
+    backing
+        `huge`: ask for huge pages below the page array; `small`: for none.
 
     Attributes
     ----------
     mem_map
         STRUCT_PAGE[pages], every page allocated and idle.
     arena
-        One ARENA record.
+        One ARENA record, of CPU 0.
+    arenas
+        That of each CPU; zones and cgroups of the others are not used.
 
     Raises
     ------
@@ -93,14 +100,24 @@ class Memory:
         When the array does not fit into the memory that is free.
     """
 
-    def __init__(self, pages: int, rng: np.random.Generator | None = None) -> None:
+    def __init__(
+        self,
+        pages: int,
+        rng: np.random.Generator | None = None,
+        *,
+        cpus: int = 1,
+        backing: Backing = "huge",
+    ) -> None:
         self.pages = -(-pages // BLOCK) * BLOCK
         self.data_offset = 0 if rng is None else int(rng.integers(mmap.PAGESIZE // LINE)) * LINE
         check_available(self.pages)
-        self.mem_map = self._map_pages()
-        self.arena = aligned(ARENA, 1, self.data_offset)[0:1]
+        self.mem_map = self._map_pages(backing)
+        self.arenas = [aligned(ARENA, 1, self.data_offset)[0:1] for _ in range(cpus)]
+        self.arena = self.arenas[0]
         self._sections = self._map_sections()
         self._link_arena()
+        for cpu in range(1, cpus):
+            self._link_cpu(cpu)
         template = np.zeros(1, STRUCT_PAGE)
         template["flags"], template["_mapcount"], template["_count"] = PLAIN_FLAGS, -1, 1
         self.fill(template)
@@ -111,28 +128,33 @@ class Memory:
         return self.arena["cpu"][0]
 
     @property
+    def cpus(self) -> list[Any]:
+        """The %gs area of each CPU."""
+        return [arena["cpu"][0] for arena in self.arenas]
+
+    @property
     def zone(self) -> Any:
         """ZONE_NORMAL of node 0."""
         return self.arena["zones"][0][ZONE_NORMAL]
 
     @property
     def pcp(self) -> Any:
-        """The lists that this CPU keeps of that zone."""
+        """The lists that CPU 0 keeps of that zone."""
         return self.arena["pcp"][0]
 
     @property
     def memcg(self) -> Any:
-        """STRUCT_MEM_CGROUP[3]: the root, its child, its grandchild."""
+        """STRUCT_MEM_CGROUP[4]: the root, its child, its grandchild, and that one's child."""
         return self.arena["memcg"][0]
 
     @property
     def css_refs(self) -> Any:
-        """i8[3]: this CPU's share of each cgroup's references."""
+        """i8[4]: CPU 0's share of each cgroup's references."""
         return self.arena["css_refs"][0]
 
-    def field_address(self, name: str) -> int:
-        """Address of one part of the arena."""
-        return address_of(self.arena) + int(ARENA.fields[name][1])  # type: ignore[index]
+    def field_address(self, name: str, cpu: int = 0) -> int:
+        """Address of one part of a CPU's arena."""
+        return address_of(self.arenas[cpu]) + int(ARENA.fields[name][1])  # type: ignore[index]
 
     @property
     def zone_address(self) -> int:
@@ -151,7 +173,7 @@ class Memory:
         """Make every page equal to the template, by words: assigning records takes ten times longer."""
         self.mem_map.view("u8").reshape(-1, PAGE_BYTES // 8)[:] = template.view("u8")
 
-    def _map_pages(self) -> npt.NDArray[Any]:
+    def _map_pages(self, backing: Backing) -> npt.NDArray[Any]:
         size = self.pages * PAGE_BYTES
         whole = size + HUGE + mmap.PAGESIZE
         try:
@@ -162,7 +184,7 @@ class Memory:
                 "choose a smaller --memory, or raise the limit (ulimit -v, ulimit -d, vm.overcommit_memory)"
             ) from None
         with contextlib.suppress(AttributeError, OSError):  # a kernel without huge pages; --doctor says so
-            self._mapping.madvise(mmap.MADV_HUGEPAGE)
+            self._mapping.madvise(mmap.MADV_HUGEPAGE if backing == "huge" else mmap.MADV_NOHUGEPAGE)
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._mapping))
         return np.frombuffer(self._mapping, STRUCT_PAGE, self.pages, -start % HUGE + self.data_offset)
 
@@ -194,6 +216,15 @@ class Memory:
                 at = self.free_list_words(order, migratetype)
                 at[:] = self.free_list(order, migratetype)
         self._link_cgroups()
+
+    def _link_cpu(self, number: int) -> None:
+        """Another CPU: what it reads through %gs is CPU 0's, but for its own lists, references and events."""
+        arena = self.arenas[number]
+        arena["cpu"], arena["pcp"] = self.arena["cpu"], self.arena["pcp"]
+        arena["cpu"][0]["this_cpu_off"] = self.field_address("pcp", number) - LINE
+        for index in range(MIGRATE_PCPTYPES):
+            head = self.pcp_list(index, number)
+            arena["pcp"][0]["lists"][index] = (head, head)
 
     def _link_cgroups(self) -> None:
         for index in range(CGROUPS):
@@ -231,9 +262,9 @@ class Memory:
             **{name: (*self.regions()[name], None) for name in ("mem_section", "pageblock_flags")},
         }
 
-    def pcp_list(self, migratetype: int) -> int:
+    def pcp_list(self, migratetype: int, cpu: int = 0) -> int:
         """Address of a per-CPU list's head."""
-        return self.field_address("pcp") + PCP_LISTS + 16 * migratetype
+        return self.field_address("pcp", cpu) + PCP_LISTS + 16 * migratetype
 
     def free_list(self, order: int, migratetype: int) -> int:
         """Address of a free list's head."""

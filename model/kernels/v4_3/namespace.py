@@ -22,6 +22,8 @@ class Kernel(Namespace):
         Where free_pages_check is, if anywhere.
     CONFIG_SINGLE_CHECK
         It asks with one branch.
+    CONFIG_CONTENDED
+        Other CPUs free too, so a lock has to be waited for.
     OLD_HELPER_UNCHARGES
         __free_kmem_pages uncharges, as before the patch.
     memcg_kmem_enabled, trace_mm_page_free
@@ -45,6 +47,7 @@ class Kernel(Namespace):
     CONFIG_CHECK_ON_FREE: bool
     CONFIG_CHECK_AT_DRAIN: bool
     CONFIG_SINGLE_CHECK: bool
+    CONFIG_CONTENDED: bool
     OLD_HELPER_UNCHARGES: bool
     memcg_kmem_enabled: Callable[[], bool]
     trace_mm_page_free: Callable[[], bool]

@@ -4,11 +4,12 @@ from typing import Final
 
 import numpy as np
 
+from model.code.caches import struct_pages
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.machine import Machine
-from model.kernels.v4_3.start import RESIDENTS, StartState, is_kmem
+from model.kernels.v4_3.start import StartState, is_kmem, pages_of_a_cpu
 from model.kernels.v4_3.variants import VARIANTS, variant_called
-from model.vocabulary.scenario import STRUCT_PAGES, Arm, Gate, Scenario
+from model.vocabulary.scenario import Arm, Gate, Scenario
 
 FULL_PASS: Final = 496
 """Warm pages per pass at depth `full`: 16 whole drains of 31."""
@@ -20,11 +21,14 @@ UNCHARGE_NS: Final = 45
 SEQUENTIAL_CHUNK: Final = 4096
 RANDOM_CHUNK: Final = 1024
 """Pages per slice beyond the warm set: a random page costs about four times as much."""
+BLOCK_PAGES: Final = 512
+LEAST_BLOCKS: Final = 8
+"""Struct pages of a pass of blocks, and blocks at least, so of the largest ones more pages."""
 APART_PAGES: Final = 64
 """Pages per slice where each is freed alone: what happens between takes about a microsecond."""
 FREES: Final = {
     f"time_{apart}{free.strip('_')}": free
-    for apart in ("", "apart_")
+    for apart in ("", "apart_", "together_")
     for free in ("__free_pages", "__free_kmem_pages")
 }
 
@@ -60,6 +64,7 @@ class FreePath:
             memcg=scenario.memcg != "off",
             checks=scenario.checks,
             apart=scenario.between != "nothing",
+            together=scenario.threads != "1",
         )
 
     def loop(self, scenario: Scenario, arm: Arm) -> str:
@@ -73,6 +78,8 @@ class FreePath:
             return f"time_{scenario.entry}"
         old_helper = is_kmem(scenario.page_kind) and self.image(scenario, arm).marks == "never"
         free = "free_kmem_pages" if old_helper else "free_pages"
+        if scenario.threads != "1":
+            return f"time_together_{free}"
         return f"time_{free}" if scenario.between == "nothing" else f"time_apart_{free}"
 
     def nothing(self, scenario: Scenario) -> str:
@@ -89,15 +96,19 @@ class FreePath:
 
     def pages(self, scenario: Scenario) -> int:
         """Pages that are freed before they are given back."""
+        if scenario.between == "flip":
+            return 1  # the next one would find the code as it is
         if scenario.between != "nothing":
             return APART_PAGES
+        if scenario.block_order:
+            return max(BLOCK_PAGES, LEAST_BLOCKS << scenario.block_order)
         full = scenario.memory == "warm" and scenario.depth == "full"
-        return FULL_PASS if full else STRUCT_PAGES[scenario.memory]
+        return FULL_PASS if full else struct_pages(scenario.memory)
 
     def pages_per_pass(self, scenario: Scenario) -> int:
         """Pages that are freed between two readings of the clock."""
         if scenario.memory == "warm":
-            return self.pages(scenario)
+            return self.pages(scenario) >> scenario.block_order
         return SEQUENTIAL_CHUNK if scenario.order == "sequential" else RANDOM_CHUNK
 
     def passes(self, scenario: Scenario) -> int:
@@ -121,8 +132,16 @@ class FreePath:
         counting
             This arm is counted, not timed: data lies at a page's start, and every page is the arm's at once.
         """
-        extra = RESIDENTS if scenario.depth == "full" else 0
-        machine = Machine(self.pages(scenario) + extra, scenario.memcg, rng=None if counting else rng)
+        cpus = int(scenario.threads)
+        machine = Machine(
+            pages_of_a_cpu(scenario, self.pages(scenario)) * cpus,
+            scenario.memcg,
+            rng=None if counting else rng,
+            swap_account=scenario.memsw == "on",
+            levels=int(scenario.levels),
+            cpus=cpus,
+            backing=scenario.backing,
+        )
         return StartState(
             machine, scenario, self.pages(scenario), rng, counting.variant if counting else None
         )

@@ -16,7 +16,8 @@ def scenario_of(memcg: MemcgState, kind: PageKind = "plain") -> Scenario:
 
 
 PLAIN: Final = [scenario_of(memcg) for memcg in UNCHARGED]
-HEADLINE: Final = [*PLAIN, scenario_of("on-charged", "charged")]
+CHARGED: Final = scenario_of("on-charged", "charged")
+HEADLINE: Final = [*PLAIN, CHARGED]
 """One scenario per memcg state."""
 
 USUAL: Final = scenario_of("on-idle")
@@ -48,6 +49,24 @@ SWEEPS: Final[Mapping[str, Sequence[Scenario]]] = {
     ],
     "depth": [USUAL.but(depth=depth) for depth in AXES["depth"]],
     "entry": [USUAL.but(entry=entry) for entry in AXES["entry"]],
+    "block": [
+        USUAL.but(depth="full"),
+        *(USUAL.but(block=block, depth="full") for block in AXES["block"][1:]),
+    ],
+    "levels": [
+        CHARGED.but(levels=levels, memsw=memsw) for memsw in AXES["memsw"] for levels in AXES["levels"]
+    ],
+    "memsw": [CHARGED.but(memsw=memsw) for memsw in AXES["memsw"]],
+    "backing": [
+        USUAL.but(memory=memory, order="random", backing=backing)
+        for memory in ("l3", "dram")
+        for backing in AXES["backing"]
+    ],
+    "threads": [
+        scenario.but(threads=threads)
+        for scenario in (USUAL, USUAL.but(depth="full"), CHARGED)
+        for threads in AXES["threads"]
+    ],
 }
 """Axis -> the scenarios of `--sweep AXIS`."""
 FULL_SHARES: Final = ("1", "10", "50")

@@ -9,8 +9,8 @@ from model.code.disturbance import Disturbance
 from model.kernels.arrays import address_of, aligned
 from model.kernels.loop_record import LOOP
 from model.kernels.v4_3.image import marks_of
-from model.kernels.v4_3.machine import CHARGED_CGROUP, Machine
-from model.kernels.v4_3.memory import RESTORED
+from model.kernels.v4_3.machine import Machine
+from model.kernels.v4_3.memory import BLOCK, RESTORED
 from model.kernels.v4_3.page import (
     ANON,
     LIST_POISON1,
@@ -18,12 +18,15 @@ from model.kernels.v4_3.page import (
     LRU,
     MEMCG_DATA_KMEM,
     PAGE_BYTES,
+    PG,
     STRUCT_PAGE,
     Mapcount,
 )
 from model.kernels.v4_3.zone import PCP_BATCH, PCP_HIGH, PCP_NEVER, Migratetype
 from model.vocabulary.scenario import PageKind, Scenario
 
+PLAIN, HEAD, FIRST_TAIL, OTHER_TAIL = range(4)
+"""Numbers of the templates; a page that is none of a block is like a head."""
 MIX_PATTERN: Final = 1 << 16
 """Pages in the pattern of a random mix; each slice begins at another place of it."""
 RESIDENTS: Final = PCP_HIGH - PCP_BATCH
@@ -33,6 +36,12 @@ RESIDENTS: Final = PCP_HIGH - PCP_BATCH
 def is_kmem(kind: PageKind) -> bool:
     """Whether such pages come from alloc_kmem_pages."""
     return kind in ("flagged", "charged")
+
+
+def pages_of_a_cpu(scenario: Scenario, pages: int) -> int:
+    """Of the page array, in whole blocks of the largest order, so that no buddy is another CPU's."""
+    extra = RESIDENTS if scenario.depth == "full" else 0
+    return -(-(pages + extra) // BLOCK) * BLOCK
 
 
 def pattern(scenario: Scenario, pages: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
@@ -48,8 +57,17 @@ def pattern(scenario: Scenario, pages: int, rng: np.random.Generator) -> npt.NDA
     if scenario.spread == "random":
         drawn: npt.NDArray[np.uint8] = (rng.random(MIX_PATTERN + pages) < share).astype(np.uint8)
         return drawn
-    evenly: npt.NDArray[np.uint8] = (np.arange(pages) % round(1 / share) == 0).astype(np.uint8)
+    percent = int(scenario.share)
+    before = -(-np.arange(pages + 1) * percent // 100)  # rounded up: the first page is of the kind
+    evenly: npt.NDArray[np.uint8] = np.diff(before).astype(np.uint8)
     return evenly
+
+
+def block_pattern(scenario: Scenario, pages: int) -> npt.NDArray[np.uint8]:
+    """Which template each page of a row of blocks starts from: 1 a head, 2 a first tail page, 3 another."""
+    kinds = np.full((pages >> scenario.block_order, 1 << scenario.block_order), OTHER_TAIL, np.uint8)
+    kinds[:, 0], kinds[:, 1] = HEAD, FIRST_TAIL
+    return kinds.reshape(-1)
 
 
 def template(kind: PageKind, machine: Machine, variant: str) -> npt.NDArray[Any]:
@@ -76,12 +94,29 @@ def template(kind: PageKind, machine: Machine, variant: str) -> npt.NDArray[Any]
     if kind == "anon":
         page["mapping"] = address_of(machine.memory.arena) | ANON
     if kind == "charged":
-        page["mem_cgroup"] = machine.memory.memcg_address(CHARGED_CGROUP)
+        page["mem_cgroup"] = machine.memory.memcg_address(machine.charged)
         if marks == "memcg-data":
             page["mem_cgroup"] |= MEMCG_DATA_KMEM
     if (marks == "always" and kind in ("flagged", "charged")) or (marks == "charged" and kind == "charged"):
         page["_mapcount"] = Mapcount.KMEM
     return page
+
+
+def templates(scenario: Scenario, machine: Machine, variant: str) -> npt.NDArray[Any]:
+    """What a page may start as: STRUCT_PAGE[4], by the numbers in the patterns."""
+    pages = aligned(STRUCT_PAGE, 4)
+    kind = scenario.page_kind
+    pages[PLAIN] = template("plain" if scenario.mixed else kind, machine, variant)[0]
+    pages[HEAD] = template(kind, machine, variant)[0]
+    for tail in (FIRST_TAIL, OTHER_TAIL):
+        pages[tail] = template("plain", machine, variant)[0]
+        pages[tail]["_count"] = 0
+    if scenario.compound:
+        pages["flags"][HEAD] |= np.uint64(PG.HEAD)
+        pages[FIRST_TAIL]["lru_prev"] = scenario.block_order
+        for tail in (FIRST_TAIL, OTHER_TAIL):
+            pages["flags"][tail] |= np.uint64(PG.TAIL)
+    return pages
 
 
 class StartState:
@@ -93,7 +128,7 @@ class StartState:
     Parameters
     ----------
     machine
-        Its page array must have room for `pages` and, for depth `full`, 155 more.
+        Its page array must have room for `pages` and, for depth `full`, 155 more, on each of its CPUs.
     scenario
         What each page is, in which order they are freed, and how far: depth `pcp` never drains, `full` drains
         31 pages on every 31st free. Entry release_pages takes an array of addresses, 8 bytes more per page.
@@ -104,6 +139,8 @@ class StartState:
     variant
         Make every page at once one of the scenario's kind, as this variant's kernel marks it; None: a loop's
         `restore` will.
+    cpu
+        Whose pages these are; the start state of CPU 0 holds those of the others.
     """
 
     def __init__(
@@ -113,38 +150,54 @@ class StartState:
         pages: int,
         rng: np.random.Generator,
         variant: str | None = None,
+        cpu: int = 0,
     ) -> None:
-        self.machine, self.scenario, self.pages = machine, scenario, pages
+        self.machine, self.scenario, self.pages, self.cpu = machine, scenario, pages, cpu
         memory = machine.memory
+        self.first = cpu * pages_of_a_cpu(scenario, pages)
+        self.others = [
+            StartState(machine, scenario, pages, rng, variant, number)
+            for number in (range(1, len(memory.arenas)) if cpu == 0 else ())
+        ]
         if variant is not None:
             memory.fill(template(scenario.page_kind, machine, variant))
-        self.order_of_pages = np.arange(pages, dtype=np.uint32)
+        self.order_of_pages = np.arange(0, pages, 1 << scenario.block_order, dtype=np.uint32)
         if scenario.order == "random":
             rng.shuffle(self.order_of_pages)
-        self._kinds = pattern(scenario, pages, rng)
+        self._kinds = (
+            block_pattern(scenario, pages) if scenario.block_order else pattern(scenario, pages, rng)
+        )
         self._addresses = np.zeros(0, np.int64)
         if scenario.entry == "release_pages":
-            self._addresses = address_of(memory.mem_map) + self.order_of_pages.astype(np.int64) * PAGE_BYTES
+            first = memory.page_address(self.first)
+            self._addresses = first + self.order_of_pages.astype(np.int64) * PAGE_BYTES
         self._between = None if scenario.between == "nothing" else Disturbance(scenario.between)
         self._charge(pages if scenario.page_kind == "charged" else 0)
         full = scenario.depth == "full"
-        memory.pcp["high"] = PCP_HIGH if full else PCP_NEVER
+        arena = memory.arenas[cpu]
+        arena["pcp"][0]["high"] = PCP_HIGH if full else PCP_NEVER
         self._residents = self._make_residents() if full else 0
-        first = address_of(memory.arena) + RESTORED
-        self._arena = aligned(np.uint8, memory.arena.nbytes - RESTORED)
-        self._arena[:] = memory.arena.view(np.uint8)[RESTORED:]
-        self._arena_address = first
+        self._arena = aligned(np.uint8, arena.nbytes - RESTORED)
+        self._arena[:] = arena.view(np.uint8)[RESTORED:]
+        self._arena_address = address_of(arena) + RESTORED
+        self.arrived = np.zeros(1, np.int64)
 
     drained_every: Final = PCP_BATCH
     """Frees from one drain to the next, at depth `full`."""
 
     def freed(self) -> int | None:
-        """Pages freed since boot, by the kernel's own count; None where the path ends before it counts."""
-        return None if self.scenario.depth == "prepare" else int(self.machine.memory.cpu["pgfree"])
+        """Blocks freed by each CPU since boot, by the kernel's own count; the fewest, if they differ.
+
+        None where the path ends before it counts.
+        """
+        if self.scenario.depth == "prepare":
+            return None
+        return min(int(cpu["pgfree"]) for cpu in self.machine.memory.cpus) >> self.scenario.block_order
 
     def held(self, pages: npt.NDArray[np.uint32]) -> int:
-        """How many of these pages, by number, still have a reference: so many were not freed."""
-        return int((self.machine.memory.mem_map["_count"][pages] != 0).sum())
+        """How many of these pages, by number, still have a reference on some CPU: so many were not freed."""
+        counts = self.machine.memory.mem_map["_count"]
+        return sum(int((counts[start.first + pages] != 0).sum()) for start in (self, *self.others))
 
     def loop_record(self, variant: str) -> "LoopRecord":
         """What the timed loops of one variant are told."""
@@ -165,26 +218,29 @@ class StartState:
 
     def _charge(self, pages: int) -> None:
         """Put the pages on the cgroup's counters, as charging them one by one would have."""
-        group = CHARGED_CGROUP
-        swap = bool(self.machine.memory.cpu["do_swap_account"])
+        group, memory = self.machine.charged, self.machine.memory
+        swap = bool(memory.cpu["do_swap_account"])
+        lowest = 0 if memory.memcg[group]["memory"]["parent"] else group
         for name in ("memory", "kmem") + (("memsw",) if swap else ()):
-            for level in range(group + 1):
-                self.machine.memory.memcg[level][name]["count"] += pages
-        self.machine.memory.css_refs[group] += pages
+            for level in range(lowest, group + 1):
+                memory.memcg[level][name]["count"] += pages
+        memory.arenas[self.cpu]["css_refs"][0][group] += pages
 
     def _make_residents(self) -> int:
         """Link 155 freed pages into the per-CPU list, the last one freed first."""
         memory = self.machine.memory
-        first, last = self.pages, self.pages + RESIDENTS
-        head = memory.pcp_list(Migratetype.MOVABLE)
+        first = self.first + self.pages
+        last = first + RESIDENTS
+        head = memory.pcp_list(Migratetype.MOVABLE, self.cpu)
         links = [memory.page_address(number) + LRU for number in range(first, last)]
         for at, number in enumerate(range(first, last)):
             page = memory.mem_map[number]
             page["_count"], page["index"] = 0, Migratetype.MOVABLE
             page["lru_next"] = links[at + 1] if at + 1 < RESIDENTS else head
             page["lru_prev"] = links[at - 1] if at else head
-        memory.pcp["lists"][Migratetype.MOVABLE] = (links[0], links[-1])
-        memory.pcp["count"] = RESIDENTS
+        pcp = memory.arenas[self.cpu]["pcp"][0]
+        pcp["lists"][Migratetype.MOVABLE] = (links[0], links[-1])
+        pcp["count"] = RESIDENTS
         self._residents_copy = memory.mem_map[first:last].copy()
         return RESIDENTS
 
@@ -200,28 +256,34 @@ class LoopRecord:
         LOOP[1]; `n`, `passes` and `restore` may be changed between calls.
     templates
         The bytes that a page starts as, one page per kind.
+    others
+        That of each other CPU.
+    arrived
+        i8[1]: how many of them have come to a meeting; of the first record for all.
     """
 
     def __init__(self, start: StartState, variant: str) -> None:
         memory = start.machine.memory
-        self._templates = aligned(STRUCT_PAGE, 2)
-        kind = start.scenario.page_kind
-        kinds: tuple[PageKind, PageKind] = ("plain", kind) if start.scenario.mixed else (kind, kind)
-        for place, kind in enumerate(kinds):
-            self._templates[place] = template(kind, start.machine, variant)[0]
+        self.others = [LoopRecord(other, variant) for other in start.others]
+        self._templates = templates(start.scenario, start.machine, variant)
         self.templates = self._templates.tobytes()
+        self.arrived = start.arrived
         self.record = np.zeros(1, LOOP)
         self.address = address_of(self.record)
-        self.record["mem_map"] = address_of(memory.mem_map)
+        self.record["mem_map"] = memory.page_address(start.first)
         self.record["order_of_pages"] = address_of(start.order_of_pages)
-        self.record["n"] = self.record["pages"] = start.pages
+        self.record["n"], self.record["pages"] = len(start.order_of_pages), start.pages
+        self.record["order"] = start.scenario.block_order
         self.record["passes"] = self.record["restore"] = 1
         self.record["kinds"], self.record["templates"] = address_of(start._kinds), address_of(self._templates)
         self.record["between"] = start.between
         self.record["addresses"] = address_of(start._addresses)
         self.record["arena"] = start._arena_address
         self.record["arena_start"], self.record["arena_bytes"] = address_of(start._arena), start._arena.nbytes
+        for other in (self, *self.others):  # all count in one place
+            other.record["arrived"] = address_of(start.arrived)
+            other.record["threads"] = len(self.others) + 1
         if start._residents:
-            self.record["residents"] = memory.page_address(start.pages)
+            self.record["residents"] = memory.page_address(start.first + start.pages)
             self.record["residents_start"] = address_of(start._residents_copy)
             self.record["residents_bytes"] = start._residents * PAGE_BYTES

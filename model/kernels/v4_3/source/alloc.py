@@ -11,7 +11,6 @@ from model.compiler.intrinsics import (
     local_irq_restore,
     local_irq_save,
     read_once,
-    spin_lock,
     write_once,
 )
 from model.kernels.v4_3.memcg import KMEM, MEMORY, MEMSW
@@ -19,6 +18,7 @@ from model.kernels.v4_3.page import PAGE_BYTES, PG
 from model.kernels.v4_3.source.buddy import (
     add_nr_free,
     free_list,
+    lock_zone,
     mod_zone_freepage_state,
     rmv_page_order,
     set_page_order,
@@ -86,7 +86,7 @@ def __rmqueue(zone: Any, order: int, migratetype: int) -> int:
 @kernel_function
 def rmqueue_bulk(zone: Any, count: int, head: int, migratetype: int) -> int:
     """Refill a per-CPU list; returns how many pages came."""
-    spin_lock(zone)
+    lock_zone(zone)
     taken = 0
     while taken < count:
         address = __rmqueue(zone, 0, migratetype)
@@ -117,7 +117,7 @@ def rmqueue_pcp(zone: Any, migratetype: int) -> int:
 @kernel_function
 def rmqueue_buddy(zone: Any, order: int, migratetype: int) -> int:
     """A block of order > 0 straight from the buddy; 0 when there is none."""
-    spin_lock(zone)
+    lock_zone(zone)
     address = __rmqueue(zone, order, migratetype)
     if address != 0:
         mod_zone_freepage_state(zone, -(1 << order))

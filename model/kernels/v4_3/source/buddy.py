@@ -5,14 +5,18 @@ from typing import Any
 from model.compiler.intrinsics import (
     address_of,
     atomic_long_add_return,
+    cpu_relax,
     load_64,
+    rare,
     read_once,
+    spin_lock,
+    spin_trylock,
     store_64,
     unlikely,
     write_once,
 )
 from model.kernels.v4_3.page import PAGE_BYTES, ZONE_SHIFT, Mapcount
-from model.kernels.v4_3.source.linkage import kernel_function, static_inline
+from model.kernels.v4_3.source.linkage import kernel, kernel_function, static_inline
 from model.kernels.v4_3.source.lists import list_add, list_add_tail, list_del
 from model.kernels.v4_3.source.records import page_at, pcp_at, this_cpu_read
 from model.kernels.v4_3.zone import FREE_AREA, FREE_AREA_BYTES, MAX_ORDER, MIGRATE_TYPES
@@ -28,6 +32,22 @@ LAST_BLOCK = (1 << MAX_ORDER) - 1
 def page_to_pfn(page: Any) -> int:
     """The page's frame number; the memory map's base is a variable since v4.9, a constant before."""
     return (address_of(page) - this_cpu_read("vmemmap_base")) >> 6
+
+
+@static_inline
+def lock_zone(zone: Any) -> None:
+    """spin_lock(&zone->lock): one locked compare-and-exchange; where others free too, wait until it is free.
+
+    As virt_spin_lock() does in a guest: look until it is free, then try again. The queue of bare metal would
+    be fairer.
+    """
+    if not kernel.CONFIG_CONTENDED:
+        spin_lock(zone)
+        return
+    while not spin_trylock(zone):
+        rare()
+        while read_once(zone, "lock") != 0:
+            cpu_relax()
 
 
 @static_inline

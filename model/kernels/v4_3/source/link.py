@@ -10,7 +10,7 @@ from model.kernels.v4_3 import source as source
 from model.kernels.v4_3.image import Allocator, Image
 from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.source.linkage import kernel, static_inline
-from model.kernels.v4_3.source.loops import APART, FREES, LOOPS
+from model.kernels.v4_3.source.loops import APART, FREES, LOOPS, TOGETHER
 from model.kernels.v4_3.source.page_flags import MARK_KMEM, page_memcg, page_memcg_data
 from model.kernels.v4_3.source.records import this_cpu_inc, this_cpu_read
 from model.kernels.v4_3.variants import variant_called
@@ -22,6 +22,7 @@ def link(spec: Image | Allocator) -> Entries:
     """Fill the namespace for one image; returns its entries."""
     kernel.CONFIG_MEMCG = spec.memcg
     kernel.CONFIG_DEBUG_VM = spec.debug
+    kernel.CONFIG_CONTENDED = isinstance(spec, Image) and spec.together
     kernel.page_memcg = page_memcg_data if spec.marks == "memcg-data" else page_memcg
     kernel.mark_kmem = MARK_KMEM[spec.marks]
     if isinstance(spec, Image):
@@ -42,7 +43,7 @@ def _link_free_path(image: Image) -> Entries:
     kernel.likely, kernel.unlikely = likely, unlikely
     kernel.patch_point = _patch_point(variant, image)
     kernel.release_uncharge = _release_uncharge(variant, image)
-    return {**FREES, **LOOPS, **(APART if image.apart else {})}
+    return {**FREES, **LOOPS, **(APART if image.apart else {}), **(TOGETHER if image.together else {})}
 
 
 def _gate(image: Image) -> Any:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from model.compiler.function import Entries
 from model.compiler.intrinsics import I64_TYPE, record_type
-from model.kernels.loops import apart_loops, restore_function, timed_loops
+from model.kernels.loops import apart_loops, restore_function, timed_loops, together_loops
 from model.kernels.v4_3.page import STRUCT_PAGE
 from model.kernels.v4_3.source.linkage import LINKAGE, kernel_function, static_inline
 from model.kernels.v4_3.source.page_alloc import (
@@ -53,6 +53,12 @@ APART: Final = apart_loops(
     RESTORE,
     page_at,
     {"time_apart_free_pages": __free_pages, "time_apart_free_kmem_pages": __free_kmem_pages},
+)
+TOGETHER: Final = together_loops(
+    LINKAGE,
+    RESTORE,
+    page_at,
+    {"time_together_free_pages": __free_pages, "time_together_free_kmem_pages": __free_kmem_pages},
 )
 PAGE: Final = record_type(STRUCT_PAGE)
 FREES: Final[Entries] = {

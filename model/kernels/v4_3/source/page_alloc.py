@@ -12,7 +12,6 @@ from model.compiler.intrinsics import (
     local_irq_save,
     rare,
     read_once,
-    spin_lock,
     unlikely,
     write_once,
 )
@@ -26,7 +25,7 @@ from model.kernels.v4_3.page import (
     Bad,
     Mapcount,
 )
-from model.kernels.v4_3.source.buddy import __free_one_page, page_to_pfn, this_cpu_pcp
+from model.kernels.v4_3.source.buddy import __free_one_page, lock_zone, page_to_pfn, this_cpu_pcp
 from model.kernels.v4_3.source.linkage import kernel, kernel_function, static_inline
 from model.kernels.v4_3.source.lists import list_add, list_add_tail, list_del, page_of
 from model.kernels.v4_3.source.memcontrol import __memcg_kmem_uncharge
@@ -161,7 +160,7 @@ def free_pages_prepare(page: Any, order: int) -> bool:
 @kernel_function
 def free_pcppages_bulk(zone: Any, count: int, pcp: Any) -> None:
     """Drain pages from this CPU's lists, taking turns and the coldest first, to the buddy."""
-    spin_lock(zone)
+    lock_zone(zone)
     if zone.nr_pages_scanned != 0:
         rare()
         zone.nr_pages_scanned = 0
@@ -238,7 +237,7 @@ def __free_pages_ok(page: Any, order: int) -> None:
     this_cpu_add("pgfree", 1 << order)
     page.index = migratetype
     zone = page_zone(page)
-    spin_lock(zone)
+    lock_zone(zone)
     __free_one_page(page, pfn, zone, order, migratetype)
     write_once(zone, "lock", 0)
     local_irq_restore(flags)

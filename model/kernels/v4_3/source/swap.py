@@ -7,11 +7,11 @@ from model.compiler.intrinsics import (
     list_head_on_stack,
     load_64,
     rare,
-    spin_lock,
     unlikely,
     write_once,
 )
 from model.kernels.v4_3.page import COMPOUND, PAGE_BYTES, PG
+from model.kernels.v4_3.source.buddy import lock_zone
 from model.kernels.v4_3.source.linkage import kernel, kernel_function, static_inline
 from model.kernels.v4_3.source.lists import list_add, list_del, page_of
 from model.kernels.v4_3.source.page_alloc import (
@@ -37,7 +37,7 @@ def remove_from_lru(page: Any) -> None:
     if unlikely((page.flags & PG_LRU) != 0):
         rare()
         zone = page_zone(page)
-        spin_lock(zone)
+        lock_zone(zone)
         list_del(page)
         page.flags &= ~PG_LRU
         write_once(zone, "lock", 0)

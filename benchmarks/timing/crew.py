@@ -1,0 +1,97 @@
+"""Several threads that free at the same time, each on a CPU of its own: all run the same arm's loop."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from model.code.placement import Trampoline
+from model.common.errors import FreepathError, KernelReportError
+from model.common.limits import usable_cpus
+
+
+class Crew:
+    """The calling thread, and one more for every other CPU of a machine.
+
+    Parameters
+    ----------
+    machine
+        Whose CPUs they are: thread k's %gs is its CPU k.
+
+    Raises
+    ------
+    FreepathError
+        When fewer CPUs than that may be used.
+    """
+
+    def __init__(self, machine: Any) -> None:
+        count = len(machine.memory.arenas)
+        self._call = Trampoline().call
+        self._helpers = []
+        if count > 1:
+            for number, cpu in enumerate(chosen(count)):
+                if number == 0:
+                    os.sched_setaffinity(0, {cpu})
+                    continue
+                helper = ThreadPoolExecutor(1)
+                helper.submit(os.sched_setaffinity, 0, {cpu}).result()
+                helper.submit(machine.activate, number).result()
+                self._helpers.append((helper, Trampoline().call))
+        machine.activate()
+
+    def call(self, run: Any, stack: int, address: int) -> float:
+        """Run a timed loop on every CPU at once.
+
+        Parameters
+        ----------
+        run
+            What the loop is told, with that of the others in `others`.
+        stack
+            Bytes that the stack is moved down.
+        address
+            Of the loop.
+
+        Returns
+        -------
+        Ticks, the mean over the CPUs.
+
+        Raises
+        ------
+        KernelReportError
+            When a thread waited for another in vain: a CPU was taken away for seconds.
+        """
+        if not self._helpers:
+            return float(self._call(run.address, stack, address))
+        run.arrived[0] = 0
+        for other in run.others:
+            for field in ("n", "passes", "restore"):
+                other.record[field] = run.record[field]
+        replies = [
+            helper.submit(call, other.address, stack, address)
+            for (helper, call), other in zip(self._helpers, run.others, strict=True)
+        ]
+        ticks = [self._call(run.address, stack, address), *(reply.result() for reply in replies)]
+        if min(ticks) < 0:
+            raise KernelReportError("a thread was waited for in vain: its CPU was taken away for seconds")
+        return sum(ticks) / len(ticks)
+
+    def restore(self, run: Any, function: Any) -> None:
+        """Give back the pages of every CPU; the zone and the cgroups are CPU 0's, so they come last."""
+        for other in (*run.others, run):
+            function(other.address)
+
+
+def chosen(count: int) -> Sequence[int]:
+    """CPUs for so many threads.
+
+    Raises
+    ------
+    FreepathError
+    """
+    allowed = sorted(os.sched_getaffinity(0))
+    if min(len(allowed), usable_cpus()) < count:
+        raise FreepathError(
+            f"threads={count}: {min(len(allowed), usable_cpus())} CPUs may be used here, and a thread that "
+            "waits for another must not take its CPU: choose fewer threads"
+        )
+    return allowed[:count]
