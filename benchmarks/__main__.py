@@ -85,7 +85,7 @@ def main(argv: list[str]) -> int:
         return _resume(argv)
     early = early_options(argv)
     if early.new_variant:
-        return own.write_template(early.new_variant, early.output)
+        return own.write_template(early.new_variant, early.kernel, early.output)
     if early.worker:
         add_again(json.loads(early.own))
     else:

@@ -101,7 +101,6 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
     if memory:
         terms["memory"] = ["*"] if memory == "all" else [_known("memory", size) for size in memory.split(",")]
     terms.setdefault("memory", ["warm"])
-    terms.setdefault("kernel", [DEFAULT_KERNEL])
     named = {axis for axis in terms if axis not in ("variant", "gate", "memory", "kernel")}
     headline = quick and not named and terms["memory"] == ["warm"]
     cases = []
@@ -125,17 +124,12 @@ def along(sweep: str) -> str:
     SelectionError
         For an axis that no kernel can vary, or a value that a sweep along it does not have.
     """
-    axis, _, chosen = sweep.partition("=")
-    known = dict.fromkeys(name for kernel in kernels() for name in kernel.sweeps)
-    if axis not in known:
-        what = "cannot vary here" if axis in AXES else "does not exist"
-        raise SelectionError(f"--sweep: axis '{axis}' {what}; there are {', '.join(known)}")
-    scenarios = kernel_called(DEFAULT_KERNEL).sweeps[axis]
-    there = list(dict.fromkeys(scenario.axes[axis] for scenario in scenarios))
+    where, _, chosen = sweep.partition("=")
+    axis = where.rpartition("/")[2]
+    there = list(dict.fromkeys(scenario.axes[axis] for _, scenario in _sweep(where)))
     if not chosen:
-        return (
-            f"{axis}={','.join(value for value in there if axis != 'threads' or int(value) <= usable_cpus())}"
-        )
+        fit = [value for value in there if axis != "threads" or int(value) <= usable_cpus()]
+        return f"{where}={','.join(fit)}"
     wrong = [value for value in chosen.split(",") if value not in there]
     if wrong:
         raise SelectionError(f"--sweep: {axis}={wrong[0]} does not exist; there are {', '.join(there)}")
@@ -152,14 +146,28 @@ def swept(sweep: str) -> list[Case]:
     sweep
         `AXIS=VALUE,VALUE`, as `along` gives it.
     """
-    axis, _, values = sweep.partition("=")
-    kernel = kernel_called(DEFAULT_KERNEL)
-    cases = []
-    for scenario in kernel.sweeps[axis]:
-        if scenario.axes[axis] in values.split(","):
-            arms = [a for a in path_of(scenario).arms(scenario) if _in_sweep(kernel, a)]
-            cases.append(Case(scenario, tuple(arms)))
-    return cases
+    where, _, values = sweep.partition("=")
+    axis = where.rpartition("/")[2]
+    return [
+        Case(scenario, tuple(a for a in path_of(scenario).arms(scenario) if _in_sweep(kernel, a)))
+        for kernel, scenario in _sweep(where)
+        if scenario.axes[axis] in values.split(",")
+    ]
+
+
+def _sweep(where: str) -> list[tuple[Kernel, Scenario]]:
+    """The scenarios of `AXIS`, or of `KERNEL/AXIS`; along the axis `kernel` each version's usual one."""
+    version, _, axis = where.rpartition("/")
+    if axis == "kernel" and not version:
+        return [(kernel, kernel.usual) for kernel in kernels()]
+    if version and version not in VERSIONS:
+        raise SelectionError(f"--sweep: no kernel is called '{version}'; there are {', '.join(VERSIONS)}")
+    kernel = kernel_called(version or DEFAULT_KERNEL)
+    if axis not in kernel.sweeps:
+        what = f"cannot vary on {kernel.name}" if axis in AXES else "does not exist"
+        known = ", ".join([*kernel.sweeps, "kernel"])
+        raise SelectionError(f"--sweep: axis '{axis}' {what}; there are {known}")
+    return [(kernel, scenario) for scenario in kernel.sweeps[axis]]
 
 
 def _in_sweep(kernel: Kernel, arm: Arm) -> bool:

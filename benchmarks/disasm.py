@@ -6,6 +6,7 @@ ran in this state. Behind each instruction: the fields it touched, or the state 
 For example:
   python -m benchmarks.disasm v1
   python -m benchmarks.disasm keyfirst --memcg on-active --function free_pages_prepare
+  python -m benchmarks.disasm memcg-off --kernel v6.18
 """
 
 import ctypes
@@ -34,12 +35,13 @@ def _command(argv: Sequence[str]) -> int:
     """What takes long to import is imported where it is used, so that Ctrl-C is met at any time."""
     from benchmarks import own
     from benchmarks.census.counting import check_one_kind, traced
-    from model.kernels import path_of
+    from model.kernels import kernel_called, path_of
     from model.kernels.store import Store
 
     args = _parser().parse_args(argv)
     own.add(args)
-    scenario = Scenario(args.memcg, args.page_kind)
+    scenario = kernel_called(args.kernel).usual.but(page_kind=args.page_kind)
+    scenario = scenario.but(memcg=args.memcg or scenario.memcg)
     check_one_kind(scenario)
     arm = _arm(scenario, args.arm, args.gate)
     store = Store(cpu=args.cpu)
@@ -60,7 +62,7 @@ def _parser() -> Parser:
     parser.add_argument("arm", metavar="ARM", help="variant, or variant/gate")
     add_options(parser)
     parser.add_argument("--gate", choices=GATES, help="jump-label where there is one")
-    parser.add_argument("--memcg", choices=AXES["memcg"], default="on-idle")
+    parser.add_argument("--memcg", choices=AXES["memcg"], help="the usual state of the kernel's time")
     parser.add_argument("--page-kind", choices=AXES["page_kind"], default="plain")
     parser.add_argument("--function", help="only this one")
     parser.add_argument("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for")

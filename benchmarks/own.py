@@ -44,6 +44,12 @@ def add_options(parser: Any) -> None:
         metavar="FILE",
         help="a variant in a file of yours, named by the file; may be repeated (--new-variant makes one)",
     )
+    parser.add_argument(
+        "--kernel",
+        choices=VERSIONS,
+        default=DEFAULT_KERNEL,
+        help=f"the kernel that --insert and --new-variant are for; {DEFAULT_KERNEL} if nothing is said",
+    )
 
 
 def add(args: argparse.Namespace) -> list[Own]:
@@ -54,20 +60,20 @@ def add(args: argparse.Namespace) -> list[Own]:
     UsageError, VariantError, OperationError, FileError
         With the option or the file, the line and what is allowed.
     """
-    brought = [*_inserted(args.insert), *map(_from_file, args.variant)]
+    brought = [*_inserted(args.insert, args.kernel), *map(_from_file, args.variant)]
     for variant in brought:
         own.add(variant)
     return brought
 
 
-def _inserted(texts: list[str]) -> Iterator[Own]:
+def _inserted(texts: list[str], version: str) -> Iterator[Own]:
     for number, text in enumerate(texts, 1):
         match = NAMED.fullmatch(text)
         name, operation = match.groups() if match else ("insert" if number == 1 else f"insert-{number}", text)
         where = f"--insert {name}"
         if not operation.strip():
             raise UsageError(f"{where}: no assembly: give {INSERT}, such as 'movl 48($0), %edx'")
-        yield own.inserted(name, operation, where, DEFAULT_KERNEL)
+        yield own.inserted(name, operation, where, version)
 
 
 def _from_file(name: str) -> Own:
@@ -104,7 +110,7 @@ def vet_checkout() -> None:
                 vet_values(vars(variant.module), path, kernel.offer)
 
 
-def template(name: str, version: str = DEFAULT_KERNEL) -> str:
+def template(name: str, version: str) -> str:
     """A commented variant that runs as it is.
 
     Raises
@@ -122,9 +128,9 @@ def template(name: str, version: str = DEFAULT_KERNEL) -> str:
     return text.replace("NAME", name.replace("_", "-")).replace("FILE", file)
 
 
-def write_template(name: str, output: str | None) -> int:
+def write_template(name: str, version: str, output: str | None) -> int:
     """`--new-variant`: to standard output, or to a file that is not there yet."""
-    text = template(name)
+    text = template(name, version)
     if output is not None and Path(output).exists():
         raise UsageError(f"{output} exists: choose another name with -o")
     write_new(STANDARD if output is None else output, text)

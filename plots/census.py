@@ -51,7 +51,8 @@ def draw(document: dict[str, Any]) -> Figure | None:
 
 def _arms(document: dict[str, Any], state: str) -> list[dict[str, Any]]:
     wanted = {"memcg": state, "page_kind": "plain", "depth": "pcp", "checks": "on", "free": "plain"}
-    return [arm for arm in document["arms"] if all(arm[name] == value for name, value in wanted.items())]
+    of_it = [arm for arm in document["arms"] if "kernel" not in arm]
+    return [arm for arm in of_it if all(arm[name] == value for name, value in wanted.items())]
 
 
 def _bar(panel: Any, row: int, arm: dict[str, Any]) -> None:

@@ -26,7 +26,18 @@ from typing import Any, Final, Literal
 
 Source = Literal["run", "census", "history"]
 SHAPES: Final = ("", "-narrow")
-FIRST: Final = ("headline", "ladder", "memory", "share", "builds", "distribution", "noise", "census")
+FIRST: Final = (
+    "headline",
+    "today",
+    "ladder",
+    "kernels",
+    "memory",
+    "share",
+    "builds",
+    "distribution",
+    "noise",
+    "census",
+)
 """The order of a report; whatever else there is comes behind them, by name."""
 DATES: Final = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
 """Without a date the same run gives the same bytes."""

@@ -1,6 +1,6 @@
 """The headline: overhead in ns per page of every variant and gate, one panel per memcg state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from matplotlib.figure import Figure
@@ -30,14 +30,23 @@ def shown(group: Group) -> list[Cell]:
 
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     """Overhead with 95 % intervals; None when the file has no such scenario."""
-    chosen = [group for group in panels(groups) if shown(group)]
+    chosen = {
+        f"memcg {group.scenario.axes['memcg']}\n{group.scenario.axes['page_kind']}": group
+        for group in panels(groups)
+        if shown(group)
+    }
+    text = "Overhead over base with 95 % intervals; left of zero: cheaper. Each panel has its own scale."
+    return forest(run, chosen, text)
+
+
+def forest(run: Run, chosen: Mapping[str, Group], text: str) -> Figure | None:
+    """A panel per group, by its title, with a row per variant; None without any."""
     if not chosen:
         return None
-    names = list(dict.fromkeys(cell.overhead.arm.variant for group in chosen for cell in shown(group)))
-    height = 1.6 + ROW * len(names) * 1.6
-    figure, axes = new_figure(1, len(chosen), height, sharey=True)
-    gates = {cell.overhead.arm.gate for group in chosen for cell in shown(group)}
-    for panel, group in zip(axes[0], chosen, strict=True):
+    cells = [cell for group in chosen.values() for cell in shown(group)]
+    names = list(dict.fromkeys(cell.overhead.arm.variant for cell in cells))
+    figure, axes = new_figure(1, len(chosen), 1.6 + ROW * len(names) * 1.6, sharey=True)
+    for panel, (title, group) in zip(axes[0], chosen.items(), strict=True):
         floor_band(panel, group)
         for row, name in enumerate(names):
             drawn = sorted(
@@ -45,14 +54,12 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
             )
             for at, cell in enumerate(drawn):
                 point(panel, cell, row + (at - (len(drawn) - 1) / 2) * 0.3)
-        kind = group.scenario.axes["page_kind"]
-        panel.set_title(f"memcg {group.scenario.axes['memcg']}\n{kind}, base {group.base_ns:.1f} ns")
+        panel.set_title(f"{title}, base {group.base_ns:.1f} ns")
         panel.set_xlabel("overhead, ns per page")
         panel.grid(axis="y", color="#DDDDDD", linewidth=0.6)
         panel.set_axisbelow(True)
     axes[0][0].set_yticks(range(len(names)), names)
     axes[0][0].set_ylim(len(names) - 0.5, -0.5)
-    gate_legend(figure, sorted(gates))
-    text = "Overhead over base with 95 % intervals; left of zero: cheaper. Each panel has its own scale."
-    caption(figure, run, chosen, text)
+    gate_legend(figure, sorted({cell.overhead.arm.gate for cell in cells}))
+    caption(figure, run, list(chosen.values()), text)
     return figure

@@ -1,6 +1,6 @@
 """The ladder: what one operation at the patch point costs, each rung inserting exactly one more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from matplotlib.figure import Figure
@@ -24,22 +24,27 @@ SHADES: Final = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7")
 
 
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
-    """Bars with 95 % intervals, one colour and hatch per memcg state; None without exact arms."""
-    chosen = [g for g in panels(groups) if any(c.overhead.arm.variant in RUNGS for c in g.cells)]
+    """One colour and hatch per memcg state; None without exact arms."""
+    return rungs(run, {f"memcg {group.scenario.axes['memcg']}": group for group in panels(groups)})
+
+
+def rungs(run: Run, groups: Mapping[str, Group]) -> Figure | None:
+    """Bars with 95 % intervals, by what the groups are called; None where none has exact arms."""
+    chosen = {n: g for n, g in groups.items() if any(c.overhead.arm.variant in RUNGS for c in g.cells)}
     if not chosen:
         return None
     figure, axes = new_figure(1, 1, 4.2)
     panel = axes[0][0]
     width = 0.8 / len(chosen)
-    for at, group in enumerate(chosen):
+    for at, (name, group) in enumerate(chosen.items()):
         cells = {cell.overhead.arm.variant: cell for cell in group.cells}
-        label = f"memcg {group.scenario.axes['memcg']}, base {group.base_ns:.1f} ns"
-        for rung, name in enumerate(name for name in RUNGS if name in cells):
+        label = f"{name}, base {group.base_ns:.1f} ns"
+        for rung, variant in enumerate(variant for variant in RUNGS if variant in cells):
             panel.bar(
                 rung + (at - (len(chosen) - 1) / 2) * width,
-                cells[name].overhead.ns,
+                cells[variant].overhead.ns,
                 width * 0.92,
-                yerr=error_bar(cells[name]),
+                yerr=error_bar(cells[variant]),
                 capsize=3,
                 facecolor=SHADES[at],
                 edgecolor="black",
@@ -48,7 +53,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
                 linewidth=0.7,
                 label=label if rung == 0 else None,
             )
-    floor_band(panel, max(chosen, key=lambda group: group.floor_ns or 0.0), vertical=True)
+    floor_band(panel, max(chosen.values(), key=lambda group: group.floor_ns or 0.0), vertical=True)
     panel.set_xticks(range(len(RUNGS)), list(RUNGS.values()))
     panel.set_ylabel("overhead, ns per page")
     legend(figure, *panel.get_legend_handles_labels())
@@ -56,5 +61,5 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
         "Each arm inserts its operations and changes no other instruction. Plain page; the store writes the "
         "value that is there already. Grey band: noise floor; dashed: margin."
     )
-    caption(figure, run, chosen, text)
+    caption(figure, run, list(chosen.values()), text)
     return figure

@@ -15,7 +15,7 @@ from model.vocabulary.formats import ANSWER
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, Scenario
 from results.analysis.groups import Cell, Group, analyse
-from results.claims import Answer
+from results.claim import Answer
 from results.output.as_json import cell_document
 from results.output.words import run_facts
 from results.reading.cpus import processor_line

@@ -1,81 +1,30 @@
 """`python -m results claims`: the six claims of the mail, each judged by a rule that is written down.
 
+A run of v6.18 is asked today's questions instead (`results.today`), a run of both is asked all.
+
 docs/claims.md has the rules in words. Timed claims read the run; claims about instructions read a census: one
 that is given, else the reference that is kept in `results/reference`.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from model.vocabulary import formats
 from model.vocabulary.margin import Margin
-from model.vocabulary.scenario import MemcgState, PageKind, Scenario
-from results.analysis.estimate import Levels, Overhead, overhead
-from results.analysis.groups import Cell, Group, analyse, looks_of, usual
-from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, judge
+from model.vocabulary.scenario import MemcgState
+from results.analysis.groups import usual
+from results.claim import Answer, Data, missing
 from results.compare import is_census
 from results.output.words import escape, text_of
 from results.reading.load import Arm, BadRunError, Run, read_json
+from results.today import KERNEL, TODAY
 
 REFERENCE: Final = Path(__file__).parent / "reference" / "census-x86-64-v3.json"
-Verdict = Literal["holds", "fails", "undecided"]
-
 LOAD: Final = ("load", "page", "_mapcount", 4)
 STORE: Final = ("store", "page", "_mapcount", 4)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One claim, judged."""
-
-    id: str
-    claim: str
-    verdict: Verdict
-    because: str
-    evidence: list[str] = field(default_factory=list)
-
-
-class Data:
-    """A run with its groups by scenario, and a census."""
-
-    def __init__(self, run: Run, census: dict[str, Any], margin: Margin) -> None:
-        self.margin, self.census = margin, census
-        self.groups = analyse(run, margin)
-
-    def group(self, memcg: MemcgState, kind: PageKind = "plain") -> Group | None:
-        """A scenario's group, or None when it was not measured: with usual values of all other axes."""
-        wanted = Scenario(memcg, kind).axes
-        return next((group for group in self.groups if group.scenario.axes == wanted), None)
-
-    def cell(self, group: Group | None, variant: str) -> Cell | None:
-        """A variant's cell, with the jump label where it has several gates."""
-        cells = [c for c in group.cells if c.overhead.arm.variant == variant] if group else []
-        return min(cells, key=lambda cell: cell.overhead.arm.gate != "jump-label", default=None)
-
-    def between(self, group: Group | None, arm: Arm, reference: Arm) -> tuple[Overhead, Judgement] | None:
-        """One arm over another of the same scenario, paired."""
-        if group is None or not {arm, reference} <= set(group.scenario.arms):
-            return None
-        between = overhead(group.scenario, arm, Levels(group.scenario), base=reference)
-        if between is None:
-            return None
-        looks = looks_of(group.scenario)
-        error = (1 - CONFIDENCE) / alpha_divisor(looks)
-        return between, judge(between, self.margin, group.floor_ns, error, looks)
-
-    def rows(self, **wanted: str) -> list[dict[str, Any]]:
-        """Arms of the census with these values."""
-        return [
-            arm for arm in self.census["arms"] if all(arm[name] == value for name, value in wanted.items())
-        ]
-
-
-def missing(number: str, claim: str, what: str, command: str) -> Answer:
-    """No data: undecided, and the command that supplies it."""
-    return Answer(number, claim, "undecided", f"the run has no {what}; measure with {command}")
 
 
 def overhead_on_all_kernels(data: Data) -> Answer:
@@ -247,7 +196,9 @@ def answers(run: Run, census: Path | None, margin: Margin) -> list[Answer]:
     if not is_census(document):
         raise BadRunError(f"{path} is no census: make one with python -m benchmarks.census --json -o CENSUS")
     data = Data(run, document, margin)
-    return [claim(data) for claim in CLAIMS]
+    asked = [*(CLAIMS if data.knows("v4.3") or not data.knows(KERNEL) else ())]
+    asked += TODAY if data.knows(KERNEL) else ()
+    return [claim(data) for claim in asked]
 
 
 def as_json(answers: Sequence[Answer]) -> str:

@@ -29,7 +29,7 @@ from results.analysis.estimate import quantile
 from results.analysis.groups import Cell, Group, analyse
 from results.analysis.verdict import holm
 from results.output.words import escape, number, pair
-from results.reading.formats import ARM
+from results.reading.formats import arm_named
 from results.reading.load import CPU, BadRunError, Run, clean, is_partial, load, read_json, run_of
 
 MUST_MATCH: Final = (
@@ -241,7 +241,7 @@ def compare_census(old: Any, new: Any) -> list[Change]:
 
 def _arms(document: Any) -> dict[str, dict[str, Any]]:
     """Arms by what names them; `read_json` has seen to it that they are as they should be."""
-    return {"/".join(arm[name] for name in ARM): arm for arm in document["arms"]}
+    return {arm_named(arm): arm for arm in document["arms"]}
 
 
 def _accesses(arm: dict[str, Any]) -> dict[str, float]:

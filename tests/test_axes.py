@@ -19,10 +19,10 @@ from model.common.errors import FreepathError
 from model.common.limits import usable_cpus
 from model.kernels import path_of
 from model.kernels.arrays import huge_share
+from model.kernels.mix import pattern
 from model.kernels.store import Store
 from model.kernels.v4_3.page import PG, Mapcount
 from model.kernels.v4_3.scenarios import CHARGED, SWEEPS, USUAL
-from model.kernels.v4_3.start import pattern
 from model.vocabulary.scenario import AXES, Arm, Scenario
 from tests.command import refused, run
 

@@ -12,7 +12,14 @@ PACKAGES = ("model", "benchmarks", "results", "plots")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 LONGEST = 400
 ROOMS = (
-    *("model.common", "model.vocabulary", "model.code", "model.compiler", "model.kernels.v4_3"),
+    *(
+        "model.common",
+        "model.vocabulary",
+        "model.code",
+        "model.compiler",
+        "model.kernels.v4_3",
+        "model.kernels.v6_18",
+    ),
     *("benchmarks.__main__", "results.__main__", "plots.__main__"),
     *("benchmarks.disasm", "benchmarks.timing", "benchmarks.census"),
     *("results.reading", "results.analysis", "results.output"),
@@ -30,6 +37,13 @@ KNOWS: dict[str, set[str]] = {
     "model.compiler": {"model.common"},
     "model.kernels": {"model.code", "model.compiler", "model.common", "model.vocabulary"},
     "model.kernels.v4_3": {
+        "model.kernels",
+        "model.code",
+        "model.compiler",
+        "model.common",
+        "model.vocabulary",
+    },
+    "model.kernels.v6_18": {
         "model.kernels",
         "model.code",
         "model.compiler",

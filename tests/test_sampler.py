@@ -11,6 +11,7 @@ from benchmarks.cases import Case, select
 from benchmarks.timing import sampler as module
 from benchmarks.timing.sampler import Sampler, Walk
 from benchmarks.timing.scheme import Scheme
+from model.code.caches import struct_pages
 from model.common.errors import FreepathError, KernelReportError
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image
@@ -139,7 +140,7 @@ def test_a_larger_array_is_walked_through() -> None:
     cold, record = walk("l2"), np.zeros(1, [("order_of_pages", "i8")])
     assert cold.exhausted and not cold.restores_each_pass and cold.passes == 1
     cold.restart()
-    for place in range(8192 // cold.chunk):
+    for place in range(struct_pages("l2") // cold.chunk):
         assert not cold.exhausted
         cold.advance(record)
         assert record["order_of_pages"][0] == place * cold.chunk

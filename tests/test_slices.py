@@ -18,6 +18,7 @@ def made(times: Any, seed: int = 1) -> Any:
     """A sampler of five arms whose slices take what `times(arm, cell)` says; what was timed is in `seen`."""
     made: Any = Sampler.__new__(Sampler)
     made.rng, made.reduce, made.seen = np.random.default_rng(seed), min, []
+    made._flips = False
     made.arms = [SimpleNamespace(number=n, addresses=list(range(24))) for n in range(ARMS)]
     made.stacks = [0] * 24
 

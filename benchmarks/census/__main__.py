@@ -104,6 +104,7 @@ def show(document: dict[str, Any]) -> None:
             arm["page_kind"],
             arm["depth"],
             f"checks {arm['checks']}",
+            *(f"{name} {arm[name]}" for name in ("config", "hvo") if name in arm),
             arm["free"],
         )
         groups.setdefault(key, []).append(arm)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.cases import Case, SelectionError, select
 from benchmarks.census.counting import Counts, count_case
@@ -67,8 +67,11 @@ def _axes(scenario: Scenario, arm: Arm) -> dict[str, str]:
 
 
 def _unusual(axes: dict[str, str]) -> dict[str, str]:
-    """Kernel and path, where they are not those of the files that do not say."""
-    return {name: axes[name] for name in ("kernel", "path") if axes[name] != DEFAULTS[name]}
+    """Axes that came later, where they are not as in the files that do not say."""
+    return {name: axes[name] for name in LATER if axes[name] != DEFAULTS[name]}
+
+
+LATER: Final = ("kernel", "path", "config", "hvo")
 
 
 def as_json(document: dict[str, Any]) -> str:

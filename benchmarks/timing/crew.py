@@ -25,7 +25,7 @@ class Crew:
     """
 
     def __init__(self, machine: Any) -> None:
-        count = len(machine.memory.arenas)
+        count = machine.cpus
         self._call = Trampoline().call
         self._helpers = []
         if count > 1:

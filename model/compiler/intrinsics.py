@@ -40,13 +40,15 @@ class _VolatileStore(ir.instructions.StoreInstr):  # type: ignore[misc]
         buf.append("".join(text).replace("store ", "store volatile ", 1))
 
 
-def _load(builder: Any, pointer: Any, bits: int) -> Any:
+def volatile_load(builder: Any, pointer: Any, bits: int) -> Any:
+    """Emit a load that LLVM neither merges with another nor drops."""
     load = builder.load(pointer, align=bits // 8, typ=ir.IntType(bits))
     load.__class__ = _VolatileLoad
     return load
 
 
-def _store(builder: Any, value: Any, pointer: Any, bits: int) -> None:
+def volatile_store(builder: Any, value: Any, pointer: Any, bits: int) -> None:
+    """Emit a store that LLVM neither merges with another nor drops."""
     store = builder.store(value, pointer, align=bits // 8)
     store.__class__ = _VolatileStore
 
@@ -115,7 +117,7 @@ def read_once(typingctx: Any, record: Any, field: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = cgutils.get_record_member(builder, args[0], record.offset(name), ir.IntType(kind.bitwidth))
-        return _load(builder, pointer, kind.bitwidth)
+        return volatile_load(builder, pointer, kind.bitwidth)
 
     return kind(record, field), codegen
 
@@ -128,7 +130,7 @@ def write_once(typingctx: Any, record: Any, field: Any, value: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = cgutils.get_record_member(builder, args[0], record.offset(name), ir.IntType(kind.bitwidth))
-        _store(builder, args[2], pointer, kind.bitwidth)
+        volatile_store(builder, args[2], pointer, kind.bitwidth)
         return context.get_dummy_value()
 
     return types.none(record, field, kind), codegen
@@ -184,120 +186,40 @@ load_u32 = _load_at(32, types.int64)
 load_64 = _load_at(64, types.int64)
 
 
+def _load_once_at(bits: int) -> Any:
+    @intrinsic
+    def load_once(typingctx: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            value = volatile_load(builder, builder.inttoptr(args[0], ir.IntType(bits).as_pointer()), bits)
+            return value if bits == 64 else builder.zext(value, I64)
+
+        return types.int64(types.int64), codegen
+
+    return load_once
+
+
+# Exactly once, here, at an address: a bit of a word that is asked by its byte, a word of another layout.
+load_once_u8, load_once_64 = _load_once_at(8), _load_once_at(64)
+
+
+@intrinsic
+def store_once_u8(typingctx: Any, address: Any, value: Any) -> Any:
+    """Store one byte exactly once, here."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        byte = builder.trunc(args[1], ir.IntType(8))
+        volatile_store(builder, byte, builder.inttoptr(args[0], ir.IntType(8).as_pointer()), 8)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), codegen
+
+
 @intrinsic
 def store_64(typingctx: Any, address: Any, value: Any) -> Any:
     """Store 8 bytes at an address."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         builder.store(args[1], builder.inttoptr(args[0], I64.as_pointer()), align=8)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.int64), codegen
-
-
-class Area:
-    """The memory that %gs points at: this CPU's own data, and globals, by field.
-
-    Position-independent code cannot reach a global by its absolute address as the kernel does, so globals lie
-    there too. Each attribute is an intrinsic.
-
-    Parameters
-    ----------
-    dtype
-        Fields of 4 or 8 bytes, or arrays of them.
-    """
-
-    def __init__(self, dtype: Any) -> None:
-        self._fields = dtype.fields
-        self.read, self.element, self.write = self._read(), self._element(), self._write()
-        self.add, self.add_one_to = self._add(), self._add_one_to()
-
-    def _place(self, field: str) -> tuple[int, int, int]:
-        """Offset, bits of one element, bytes from element to element."""
-        dtype, offset = self._fields[field][:2]
-        element = dtype.base.itemsize
-        return offset, 8 * element, element
-
-    def _read(self) -> Any:
-        @intrinsic(prefer_literal=True)
-        def this_cpu_read(typingctx: Any, field: Any) -> Any:
-            """Load a field, once: this_cpu_read(), or a global that may change at any time."""
-            offset, bits, _ = self._place(field.literal_value)
-
-            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-                pointer = builder.inttoptr(I64(offset), ir.PointerType(ir.IntType(bits), GS))
-                value = _load(builder, pointer, bits)
-                return value if bits == 64 else builder.sext(value, I64)
-
-            return types.int64(field), codegen
-
-        return this_cpu_read
-
-    def _element(self) -> Any:
-        @intrinsic(prefer_literal=True)
-        def global_read(typingctx: Any, field: Any, index: Any) -> Any:
-            """Load one element of a table: the kernel's `table(,%reg,8)`."""
-            offset, bits, step = self._place(field.literal_value)
-
-            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-                place = builder.add(builder.mul(args[1], I64(step)), I64(offset))
-                return builder.load(builder.inttoptr(place, ir.PointerType(ir.IntType(bits), GS)), align=step)
-
-            return types.int64(field, types.int64), codegen
-
-        return global_read
-
-    def _write(self) -> Any:
-        @intrinsic(prefer_literal=True)
-        def this_cpu_write(typingctx: Any, field: Any, value: Any) -> Any:
-            """Store a field."""
-            offset, bits, _ = self._place(field.literal_value)
-
-            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-                pointer = builder.inttoptr(I64(offset), ir.PointerType(ir.IntType(bits), GS))
-                stored = args[1] if bits == 64 else builder.trunc(args[1], ir.IntType(bits))
-                _store(builder, stored, pointer, bits)
-                return context.get_dummy_value()
-
-            return types.none(field, types.int64), codegen
-
-        return this_cpu_write
-
-    def _add(self) -> Any:
-        @intrinsic(prefer_literal=True)
-        def this_cpu_add(typingctx: Any, field: Any, amount: Any) -> Any:
-            """this_cpu_add(): one instruction, so an interrupt cannot split it; no lock prefix."""
-            offset = self._place(field.literal_value)[0]
-
-            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-                inline_asm(builder, f"addq $0, %gs:{offset}", "er", (args[1],))
-                return context.get_dummy_value()
-
-            return types.none(field, types.int64), codegen
-
-        return this_cpu_add
-
-    def _add_one_to(self) -> Any:
-        @intrinsic(prefer_literal=True)
-        def this_cpu_inc(typingctx: Any, field: Any, index: Any) -> Any:
-            """this_cpu_inc() of one element of an array of 8-byte numbers."""
-            offset = self._place(field.literal_value)[0]
-
-            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-                inline_asm(builder, f"incq %gs:{offset}(,$0,8)", "r", (args[1],))
-                return context.get_dummy_value()
-
-            return types.none(field, types.int64), codegen
-
-        return this_cpu_inc
-
-
-@intrinsic
-def this_cpu_sub_at(typingctx: Any, percpu_pointer: Any, amount: Any) -> Any:
-    """this_cpu_sub() through a per-CPU pointer, as percpu_ref_put_many() does."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        inline_asm(builder, "subq $1, %gs:($0)", "r,er,~{memory}", (args[0], args[1]))
         return context.get_dummy_value()
 
     return types.none(types.int64, types.int64), codegen

@@ -27,7 +27,9 @@ Memsw = Literal["off", "on"]
 Backing = Literal["huge", "small"]
 Threads = Literal["1", "2", "3", "4", "6", "8", "12", "16", "24", "32", "48", "64", "96", "128"]
 Between = Literal["nothing", "pause", "data", "code", "branches", "flip"]
-KernelVersion = Literal["v4.3"]
+Config = Literal["default", "distribution"]
+Hvo = Literal["off", "on"]
+KernelVersion = Literal["v4.3", "v6.18"]
 PathName = Literal["free"]
 Gate = Literal["jump-label", "memory-flag", "none"]
 """How a variant asks the static key; `none` where no key is asked."""
@@ -71,6 +73,10 @@ class Scenario:
         Pages that the array of struct pages was asked to lie in: huge ones as in the kernel, or of 4 KiB.
     threads
         CPUs that free at the same time, each from its own per-CPU lists; the zone and the cgroups are shared.
+    config
+        What is compiled in: x86_64's defconfig, or what distributions add (MEMCG, NUMA balancing, THP, CMA).
+    hvo
+        Whether some hugetlb page's struct pages were optimised away, whose static key the path asks.
     kernel, path
         The version that is modelled, and which of its paths.
     """
@@ -90,6 +96,8 @@ class Scenario:
     memsw: Memsw = "off"
     backing: Backing = "huge"
     threads: Threads = "1"
+    config: Config = "default"
+    hvo: Hvo = "off"
     kernel: KernelVersion = "v4.3"
     path: PathName = "free"
 
@@ -151,7 +159,17 @@ DEFAULTS: Final[Mapping[str, str]] = {
     field.name: str(field.default) for field in fields(Scenario) if field.default is not MISSING
 }
 """What a run that does not say it was measured with."""
+USUAL_OF: Final[Mapping[str, Mapping[str, str]]] = {
+    # Since v6.4 the check is behind a key that is off by default; nobody runs a defconfig.
+    "v6.18": {"checks": "off", "config": "distribution"},
+}
+"""Kernel -> what is usual there, where it is not the default."""
 ALWAYS_NAMED: Final = ("memcg", "page_kind", "memory", "order", "depth")
+
+
+def usual_of(kernel: str) -> dict[str, str]:
+    """What is usual on a kernel: axis -> value; `memcg` has none, and the kernel is itself."""
+    return {**DEFAULTS, **USUAL_OF.get(kernel, {}), "kernel": kernel}
 
 
 WRITTEN: Final = {
@@ -160,13 +178,17 @@ WRITTEN: Final = {
     "memsw": "memsw-{}",
     "backing": "{}-pages",
     "threads": "{}-threads",
+    "config": "{}-config",
+    "hvo": "hvo-{}",
 }
 """How a value that would not speak for itself is written in a name."""
 
 
 def name_of(axes: Mapping[str, str]) -> str:
     """A scenario's name from the values of its axes, whoever chose them."""
-    unusual = [axis for axis in AXES if axis not in ALWAYS_NAMED and axes[axis] != DEFAULTS[axis]]
+    usual = usual_of(axes["kernel"])
+    usual["kernel"] = DEFAULTS["kernel"]  # another one is named
+    unusual = [axis for axis in AXES if axis not in ALWAYS_NAMED and axes[axis] != usual[axis]]
     written = [WRITTEN.get(axis, "{}").format(axes[axis]) for axis in unusual]
     return "/".join([*(axes[axis] for axis in ALWAYS_NAMED), *written])
 

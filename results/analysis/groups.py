@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from model.vocabulary.margin import Margin
-from model.vocabulary.scenario import DEFAULTS
+from model.vocabulary.scenario import DEFAULTS, usual_of
 from results.analysis.estimate import Levels, Overhead, overhead
 from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, chance, floor_of, holm, judge
 from results.reading.cpus import Core, core_of
@@ -51,7 +51,7 @@ class Group:
 
 
 def usual(groups: Sequence[Group], *free: str, **fixed: str) -> list[Group]:
-    """The groups of usual scenarios: every axis at its default.
+    """The groups of usual scenarios of one kernel: every axis as is usual there.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def usual(groups: Sequence[Group], *free: str, **fixed: str) -> list[Group]:
     fixed
         Axes with a value of their own; `memcg`, which has no default, is one or is free.
     """
-    wanted = {**DEFAULTS, **fixed}
+    wanted = {**usual_of(fixed.get("kernel", DEFAULTS["kernel"])), **fixed}
     return [
         group
         for group in groups

@@ -33,7 +33,9 @@ MADE_BY: Final = {
 }
 """Format -> the command that writes it."""
 ARM: Final = ("variant", "gate", "memcg", "page_kind", "depth", "checks", "free")
-"""What names an arm of a census."""
+"""What names an arm of a census, and beside it what came later (`ARM_LATER`)."""
+ARM_LATER: Final = ("kernel", "path", "config", "hvo")
+"""There where it is not what older files were counted with."""
 SHOWN: Final = 40
 """Characters of a stranger's text in a message."""
 PLACE: Final = 120
@@ -132,9 +134,14 @@ def place(path: Sequence[str | int]) -> str:
     return printable(text if len(text) <= PLACE else f"...{text[-PLACE:]}")
 
 
+def arm_named(arm: Mapping[str, Any]) -> str:
+    """What an arm of a census is called, from what it says of itself."""
+    return "/".join([*(arm[name] for name in ARM), *(arm[name] for name in ARM_LATER if name in arm)])
+
+
 def _arms_differ(document: Mapping[str, Any]) -> str:
     """A census has every arm once."""
-    names = Counter("/".join(arm[name] for name in ARM) for arm in document["arms"])
+    names = Counter(map(arm_named, document["arms"]))
     twice = next((name for name, count in names.items() if count > 1), None)
     return f"arm {twice} is there twice" if twice else ""
 

@@ -71,6 +71,11 @@ class Machine:
                 self.memory.memcg[self.charged][counter]["parent"] = 0
 
     @property
+    def cpus(self) -> int:
+        """How many CPUs it has."""
+        return len(self.memory.arenas)
+
+    @property
     def memcg_compiled(self) -> bool:
         """CONFIG_MEMCG: in every state but `off`."""
         return self.state != "off"

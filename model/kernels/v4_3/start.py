@@ -8,6 +8,7 @@ import numpy.typing as npt
 from model.code.disturbance import Disturbance
 from model.kernels.arrays import address_of, aligned
 from model.kernels.loop_record import LOOP
+from model.kernels.mix import pattern
 from model.kernels.v4_3.image import marks_of
 from model.kernels.v4_3.machine import Machine
 from model.kernels.v4_3.memory import BLOCK, RESTORED
@@ -27,8 +28,6 @@ from model.vocabulary.scenario import PageKind, Scenario
 
 PLAIN, HEAD, FIRST_TAIL, OTHER_TAIL = range(4)
 """Numbers of the templates; a page that is none of a block is like a head."""
-MIX_PATTERN: Final = 1 << 16
-"""Pages in the pattern of a random mix; each slice begins at another place of it."""
 RESIDENTS: Final = PCP_HIGH - PCP_BATCH
 """Pages that stay on the per-CPU list once drains have begun: so many wait there at the start of `full`."""
 
@@ -42,25 +41,6 @@ def pages_of_a_cpu(scenario: Scenario, pages: int) -> int:
     """Of the page array, in whole blocks of the largest order, so that no buddy is another CPU's."""
     extra = RESIDENTS if scenario.depth == "full" else 0
     return -(-(pages + extra) // BLOCK) * BLOCK
-
-
-def pattern(scenario: Scenario, pages: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Which template each page starts from: 1 for a page of the kind, in a mix 0 for a plain one.
-
-    Returns
-    -------
-    u1[pages], or for a random mix a longer array of which any `pages` in a row may be used.
-    """
-    if not scenario.mixed:
-        return np.zeros(pages, np.uint8)
-    share = scenario.share_of_pages
-    if scenario.spread == "random":
-        drawn: npt.NDArray[np.uint8] = (rng.random(MIX_PATTERN + pages) < share).astype(np.uint8)
-        return drawn
-    percent = int(scenario.share)
-    before = -(-np.arange(pages + 1) * percent // 100)  # rounded up: the first page is of the kind
-    evenly: npt.NDArray[np.uint8] = np.diff(before).astype(np.uint8)
-    return evenly
 
 
 def block_pattern(scenario: Scenario, pages: int) -> npt.NDArray[np.uint8]:

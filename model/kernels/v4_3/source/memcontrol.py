@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from model.compiler.area import this_cpu_sub_at
 from model.compiler.intrinsics import (
     address_of,
     atomic_long_sub_return,
     rare,
-    this_cpu_sub_at,
 )
 from model.kernels.v4_3.memcg import CHARGE_BATCH, CSS_NO_REF, KMEM, MEMORY, MEMSW, PERCPU_DEAD
 from model.kernels.v4_3.source.linkage import kernel, kernel_function, static_inline

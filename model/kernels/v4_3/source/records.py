@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from model.compiler.intrinsics import Area, record_at
+from model.compiler.area import Area
+from model.compiler.intrinsics import record_at
 from model.kernels.v4_3.memcg import STRUCT_MEM_CGROUP, STRUCT_PAGE_COUNTER
 from model.kernels.v4_3.page import STRUCT_PAGE
 from model.kernels.v4_3.zone import CPU_AREA, LIST_HEAD, STRUCT_PCP, STRUCT_ZONE

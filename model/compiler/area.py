@@ -1,0 +1,145 @@
+"""The memory behind the segment register %gs: a CPU's own data, and the globals that lie there too."""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+
+from model.compiler.intrinsics import GS, I1, I64, inline_asm, intrinsic, volatile_load, volatile_store
+
+
+class Area:
+    """The memory that %gs points at: this CPU's own data, and globals, by field.
+
+    Position-independent code cannot reach a global by its absolute address as the kernel does, so globals lie
+    there too. Each attribute is an intrinsic.
+
+    Parameters
+    ----------
+    dtype
+        Fields of 4 or 8 bytes, or arrays of them.
+    """
+
+    def __init__(self, dtype: Any) -> None:
+        self._fields = dtype.fields
+        self.read, self.element, self.write = self._read(), self._element(), self._write()
+        self.add, self.add_one_to = self._add(), self._add_one_to()
+        self.inc, self.dec_and_test = self._inc(), self._dec_and_test()
+
+    def _place(self, field: str) -> tuple[int, int, int]:
+        """Offset, bits of one element, bytes from element to element."""
+        dtype, offset = self._fields[field][:2]
+        element = dtype.base.itemsize
+        return offset, 8 * element, element
+
+    def _read(self) -> Any:
+        @intrinsic(prefer_literal=True)
+        def this_cpu_read(typingctx: Any, field: Any) -> Any:
+            """Load a field, once: this_cpu_read(), or a global that may change at any time."""
+            offset, bits, _ = self._place(field.literal_value)
+
+            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                pointer = builder.inttoptr(I64(offset), ir.PointerType(ir.IntType(bits), GS))
+                value = volatile_load(builder, pointer, bits)
+                return value if bits == 64 else builder.sext(value, I64)
+
+            return types.int64(field), codegen
+
+        return this_cpu_read
+
+    def _element(self) -> Any:
+        @intrinsic(prefer_literal=True)
+        def global_read(typingctx: Any, field: Any, index: Any) -> Any:
+            """Load one element of a table: the kernel's `table(,%reg,8)`."""
+            offset, bits, step = self._place(field.literal_value)
+
+            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                place = builder.add(builder.mul(args[1], I64(step)), I64(offset))
+                return builder.load(builder.inttoptr(place, ir.PointerType(ir.IntType(bits), GS)), align=step)
+
+            return types.int64(field, types.int64), codegen
+
+        return global_read
+
+    def _write(self) -> Any:
+        @intrinsic(prefer_literal=True)
+        def this_cpu_write(typingctx: Any, field: Any, value: Any) -> Any:
+            """Store a field."""
+            offset, bits, _ = self._place(field.literal_value)
+
+            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                pointer = builder.inttoptr(I64(offset), ir.PointerType(ir.IntType(bits), GS))
+                stored = args[1] if bits == 64 else builder.trunc(args[1], ir.IntType(bits))
+                volatile_store(builder, stored, pointer, bits)
+                return context.get_dummy_value()
+
+            return types.none(field, types.int64), codegen
+
+        return this_cpu_write
+
+    def _add(self) -> Any:
+        @intrinsic(prefer_literal=True)
+        def this_cpu_add(typingctx: Any, field: Any, amount: Any) -> Any:
+            """this_cpu_add(): one instruction, so an interrupt cannot split it; no lock prefix."""
+            offset = self._place(field.literal_value)[0]
+
+            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                inline_asm(builder, f"addq $0, %gs:{offset}", "er", (args[1],))
+                return context.get_dummy_value()
+
+            return types.none(field, types.int64), codegen
+
+        return this_cpu_add
+
+    def _add_one_to(self) -> Any:
+        @intrinsic(prefer_literal=True)
+        def this_cpu_inc(typingctx: Any, field: Any, index: Any) -> Any:
+            """this_cpu_inc() of one element of an array of 8-byte numbers."""
+            offset = self._place(field.literal_value)[0]
+
+            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                inline_asm(builder, f"incq %gs:{offset}(,$0,8)", "r", (args[1],))
+                return context.get_dummy_value()
+
+            return types.none(field, types.int64), codegen
+
+        return this_cpu_inc
+
+    def _inc(self) -> Any:
+        @intrinsic(prefer_literal=True)
+        def this_cpu_inc_field(typingctx: Any, field: Any) -> Any:
+            """One increment of a field of 4 bytes, without a lock prefix: preempt_count_inc()."""
+            offset = self._place(field.literal_value)[0]
+
+            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                inline_asm(builder, f"incl %gs:{offset}", "~{memory}")
+                return context.get_dummy_value()
+
+            return types.none(field), codegen
+
+        return this_cpu_inc_field
+
+    def _dec_and_test(self) -> Any:
+        @intrinsic(prefer_literal=True)
+        def this_cpu_dec_and_test(typingctx: Any, field: Any) -> Any:
+            """One decrement of a field of 4 bytes; whether it became zero, by the flag that it leaves."""
+            offset = self._place(field.literal_value)[0]
+
+            def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                zero = inline_asm(builder, f"decl %gs:{offset}", "={@ccz},~{memory}", (), ir.IntType(8))
+                return builder.trunc(zero, I1)
+
+            return types.boolean(field), codegen
+
+        return this_cpu_dec_and_test
+
+
+@intrinsic
+def this_cpu_sub_at(typingctx: Any, percpu_pointer: Any, amount: Any) -> Any:
+    """this_cpu_sub() through a per-CPU pointer, as percpu_ref_put_many() does."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        inline_asm(builder, "subq $1, %gs:($0)", "r,er,~{memory}", (args[0], args[1]))
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), codegen

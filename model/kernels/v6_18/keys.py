@@ -1,0 +1,14 @@
+"""The static keys that the jump table of an image may name."""
+
+from typing import Final
+
+KEYS: Final = {
+    # A key that is off by default and likely to be on has its body in line: the kernel jumps over it while it
+    # is off. A site of ours jumps while its key is on, so the key is called by what it is then.
+    "memcg_kmem_offline": 1,
+    "trace_mm_page_free": 2,
+    "check_pages_enabled": 3,
+    "init_on_free": 4,
+    "hugetlb_optimize_vmemmap": 5,
+}
+"""Name (also of the count in the %gs area) to its number in the jump table."""

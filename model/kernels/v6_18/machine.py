@@ -1,0 +1,124 @@
+"""A machine of one configuration: its memory, its static keys, and the code that was placed on it."""
+
+import ctypes
+from collections.abc import Iterable
+
+import numpy as np
+
+from model.code.gs import set_gs
+from model.code.image import Code
+from model.code.placement import Placement
+from model.code.static_keys import StaticKeys
+from model.common.errors import KernelReportError
+from model.kernels.arrays import address_of
+from model.kernels.v6_18.keys import KEYS
+from model.kernels.v6_18.memory import Memory
+from model.kernels.v6_18.page import LRU, PAGE_BYTES, Bad
+from model.kernels.v6_18.zone import PREEMPT_OFFSET
+from model.vocabulary.scenario import Config, MemcgState
+
+
+class Machine:
+    """Memory that a kernel of one configuration has set up, and the static keys of its code.
+
+    Parameters
+    ----------
+    pages
+        struct pages, rounded up to blocks of 1024.
+    state
+        `off`: MEMCG is not compiled in. `on-idle`: no memcg beside the root, so the key is off. `on-active`:
+        a first memcg came, as on every machine with systemd, and turned it on for good.
+    config
+        Of the kernel.
+    checks
+        Whether the key of the page checks is on: with init_on_alloc, init_on_free or debugging.
+    hvo
+        Whether a hugetlb page's struct pages were optimised away, which turns that key on.
+    rng
+        Draws the data's place; None puts it at the start of a page.
+    huge
+        As `Memory` has it.
+    """
+
+    def __init__(
+        self,
+        pages: int,
+        state: MemcgState,
+        config: Config,
+        *,
+        checks: bool = False,
+        hvo: bool = False,
+        rng: np.random.Generator | None = None,
+        huge: bool = True,
+    ) -> None:
+        self.memory = Memory(pages, config, rng, huge=huge)
+        self.state = state
+        self.keys = StaticKeys(KEYS, self._set_key)
+        if state != "on-active":
+            self.keys.inc("memcg_kmem_offline")
+        if checks:
+            self.keys.inc("check_pages_enabled")
+        if hvo:
+            self.keys.inc("hugetlb_optimize_vmemmap")
+
+    cpus = 1
+    """How many CPUs it has."""
+
+    def place(self, code: Code, offsets: Iterable[int] = (0,)) -> list[Placement]:
+        """Copy an image to fresh pages, once per offset from a page's start, and let it follow the keys."""
+        placements = [Placement(code, offset) for offset in offsets]
+        self.keys.register(placements)
+        return placements
+
+    def activate(self, cpu: int = 0) -> None:
+        """Point this thread's %gs at this machine, as a CPU's does. Call before any placed function.
+
+        Raises
+        ------
+        UnsupportedCPUError
+            Where that is not possible.
+        """
+        if cpu:
+            raise ValueError(f"this machine has one CPU, not {cpu + 1}")
+        set_gs(self.memory.field_address("cpu"))
+
+    def report(self) -> str | None:
+        """What the kernel would have printed since boot, or how it left what is modelled; or None."""
+        cpu, pcp = self.memory.cpu, self.memory.pcp
+        if cpu["bad_pages"]:
+            page = (int(cpu["bad_page"]) - address_of(self.memory.mem_map)) // PAGE_BYTES
+            reason = Bad(int(cpu["bad_reason"])).text
+            return f"{cpu['bad_pages']} bad page(s), the last one number {page}: {reason}"
+        if cpu["beyond"]:
+            return f"{cpu['beyond']} page(s) that took a way which is not modelled"
+        if cpu["preempt_count"] != PREEMPT_OFFSET or pcp["lock"]:
+            deep = int(cpu["preempt_count"]) - PREEMPT_OFFSET
+            return f"preempt_count {deep} and pcp lock {pcp['lock']} between two frees"
+        return None
+
+    def check(self) -> None:
+        """Fail if the kernel printed anything.
+
+        Raises
+        ------
+        KernelReportError
+        """
+        report = self.report()
+        if report:
+            raise KernelReportError(f"the modelled kernel reports {report}")
+
+    def walk(self, head: int) -> list[int]:
+        """Numbers of the pages that a list links, from its head's `next` on."""
+        first = address_of(self.memory.mem_map)
+        pages: list[int] = []
+        link = ctypes.c_int64.from_address(head).value
+        while link != head:
+            index, rest = divmod(link - LRU - first, PAGE_BYTES)
+            if rest or not 0 <= index < self.memory.pages or len(pages) > self.memory.pages:
+                raise KernelReportError(f"a list leads to {link:#x}, which is no page's lru")
+            pages.append(index)
+            link = int(self.memory.mem_map["compound_head"][index])
+        return pages
+
+    def _set_key(self, name: str, count: int) -> None:
+        self.memory.cpu[name] = count

@@ -1,0 +1,88 @@
+"""The namespace in which v6.18's functions and variants find configuration and each other."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from model.compiler.namespace import Namespace
+
+Step = Callable[[Any, int], None]
+"""A step of the path that variants may replace: it gets the page and its order."""
+
+
+class Kernel(Namespace):
+    """What `kernel.xyz` is. Every function of `source/` is an attribute too; these are the ones to use.
+
+    Attributes
+    ----------
+    CONFIG_MEMCG, CONFIG_MEMORY_FAILURE, CONFIG_ISOLATION
+        Constants, as with the preprocessor.
+    CONFIG_TRYLOCK, CONFIG_IRQ_OFF
+        What guards the per-CPU lists: the lock of v6.2, interrupts off as in v4.3, or neither.
+    WIPED, LAST_CPUPID, MUST_BE_CLEAR
+        Masks of `flags`, by the configuration and the variant.
+    NODE_SHIFT, NODE_MASK, ZONE_SHIFT, ZONE_MASK, ZONE_BYTES, PAGESET, ZONE_FLAGS, BLOCK_BITS
+        Where things lie in this configuration.
+    memcg_kmem_offline, trace_mm_page_free, check_pages_enabled, init_on_free, hugetlb_optimize_vmemmap
+        Tests of static keys.
+    memcg_step, type_step
+        The memcg test and the page type's reset, by the variant.
+    patch_point
+        What a variant adds, behind the page type's reset.
+    page_folio
+        The head of the page's compound page, by its `compound_head`.
+    memcg_data_says_kmem
+        The test of a folio's memcg_data.
+    uncharge
+        What a charged page would meet.
+    count_event, likely, unlikely, rare
+        For checks that somebody brings (`HELPERS`).
+    """
+
+    CONFIG_MEMCG: bool
+    CONFIG_MEMORY_FAILURE: bool
+    CONFIG_ISOLATION: bool
+    CONFIG_TRYLOCK: bool
+    CONFIG_IRQ_OFF: bool
+    WIPED: int
+    LAST_CPUPID: int
+    MUST_BE_CLEAR: int
+    NODE_SHIFT: int
+    NODE_MASK: int
+    ZONE_SHIFT: int
+    ZONE_MASK: int
+    ZONE_BYTES: int
+    PAGESET: int
+    ZONE_FLAGS: int
+    BLOCK_BITS: int
+    memcg_kmem_offline: Callable[[], bool]
+    trace_mm_page_free: Callable[[], bool]
+    check_pages_enabled: Callable[[], bool]
+    init_on_free: Callable[[], bool]
+    hugetlb_optimize_vmemmap: Callable[[], bool]
+    memcg_step: Step
+    type_step: Step
+    patch_point: Step
+    page_folio: Callable[[Any], Any]
+    memcg_data_says_kmem: Callable[[Any], bool]
+    page_has_type: Callable[[Any], bool]
+    clear_page_type: Callable[[Any], None]
+    uncharge: Callable[[Any], None]
+    count_event: Callable[[int], None]
+    likely: Callable[[bool], bool]
+    unlikely: Callable[[bool], bool]
+    rare: Callable[[], None]
+
+
+HELPERS: Final[Mapping[str, str]] = {
+    "CONFIG_MEMCG": "a constant: memcg is compiled in",
+    "page_folio": "(page) -> the head of its compound page, or the page itself",
+    "page_has_type": "(page) -> bool: the signed comparison of page_type",
+    "memcg_data_says_kmem": "(folio) -> bool: bit 1 of memcg_data",
+    "count_event": "(number): this CPU's counter 0 to 7, one addition without a lock prefix",
+    "likely": "(condition) -> bool: as the kernel's",
+    "unlikely": "(condition) -> bool: as the kernel's",
+    "rare": "(): first in a short body that is seldom entered, or LLVM folds it into arithmetic",
+}
+"""What a check may use, and what it is."""
+
+kernel: Final = Kernel("kernel")

@@ -1,0 +1,92 @@
+"""`struct page` of v6.18 on x86-64, and what of its words the free path reads.
+
+Source: include/linux/mm_types.h, include/linux/page-flags.h, mm/page_alloc.c, v6.18.2, with the offsets of
+the debug info of two configurations (kernel-facts-6.18, section 1).
+"""
+
+from enum import IntEnum, IntFlag
+from typing import Final
+
+import numpy as np
+
+from model.vocabulary.scenario import Config
+
+PAGE_BYTES: Final = 64
+STRUCT_PAGE: Final = np.dtype(
+    {
+        "names": [
+            "flags",
+            "compound_head",
+            "lru_prev",
+            "mapping",
+            "index",
+            "private",
+            "page_type",
+            "_refcount",
+            "memcg_data",
+        ],
+        # Addresses, links and flags are signed: Numba turns uint64 + int into a float.
+        "formats": ["i8", "i8", "i8", "i8", "i8", "i8", "i4", "i4", "i8"],
+        "offsets": [0, 8, 16, 24, 32, 40, 48, 52, 56],
+        "itemsize": PAGE_BYTES,
+    }
+)
+"""One `struct page`. Other owners of the same bytes:
+
+`compound_head`  also `lru.next`; bit 0 says that this is a tail page
+`page_type`      also `_mapcount`; its highest byte names a type, and -1 is a page that has none
+"""
+
+LRU: Final = 8
+"""Offset of `lru`; a list links these, not the pages' starts."""
+MAPPING: Final = 24
+PAGE_TYPE: Final = 48
+MEMCG_DATA: Final = 56
+NO_TYPE: Final = -1
+FIRST_UNTYPED: Final = -0x1000000
+"""0xff000000 as a signed number: below it lie the types."""
+ZSMALLOC: Final = -0xA000000
+"""PGTY_zsmalloc (0xf6) in the highest byte: one of the two types that owners leave behind (v6.18)."""
+ANON: Final = 1
+MEMCG_DATA_KMEM: Final = 2
+
+
+class PG(IntFlag):
+    """The bits of `flags` that the free path reads."""
+
+    LOCKED = 1 << 0
+    HEAD = 1 << 6
+    MLOCKED = 1 << 20
+    HWPOISON = 1 << 21
+
+
+WIPED: Final[dict[Config, int]] = {"default": 0x3FFFFF, "distribution": 0x3E1DFFFFF}
+"""PAGE_FLAGS_CHECK_AT_PREP and, with LRU_GEN, its bits: what the free clears."""
+MUST_BE_CLEAR: Final[dict[Config, int]] = {"default": 0x14E123, "distribution": 0x38014E123}
+"""PAGE_FLAGS_CHECK_AT_FREE: with one of these bits the check calls a page bad."""
+CPUID_SHIFT, CPUID_BITS = 34, 17
+LAST_CPUPID: Final[dict[Config, int]] = {
+    "default": 0,
+    "distribution": ((1 << CPUID_BITS) - 1) << CPUID_SHIFT,
+}
+"""All ones: no CPU and no task touched it last; only with NUMA balancing."""
+NODE_SHIFT: Final[dict[Config, int]] = {"default": 58, "distribution": 54}
+NODE_MASK: Final[dict[Config, int]] = {"default": 63, "distribution": 1023}
+ZONE_SHIFT: Final[dict[Config, int]] = {"default": 56, "distribution": 51}
+ZONE_MASK: Final[dict[Config, int]] = {"default": 3, "distribution": 7}
+POOL_SIGNATURE: Final = 0x40
+"""What lru.next of a page_pool's page holds in these bits (PP_SIGNATURE); the check asks for it."""
+POOL_MASK: Final = -4
+LIST_POISON1: Final = -2401263026318606080  # 0xdead000000000100
+
+
+class Bad(IntEnum):
+    """Why the check calls a page bad."""
+
+    TYPE = 1
+    OTHER = 2
+
+    @property
+    def text(self) -> str:
+        """The reason in words, naming the fields."""
+        return ("nonzero _mapcount", "mapping, _refcount, memcg_data or a flag is set")[self - 1]

@@ -1,0 +1,78 @@
+"""Link one image: choose the configuration and the variant's steps; the functions are there already."""
+
+from typing import Any
+
+from model.compiler.function import Entries
+from model.compiler.intrinsics import likely, rare, unlikely
+from model.compiler.jump_label import jump_label
+from model.compiler.slot import slot
+from model.kernels.v6_18 import source as source
+from model.kernels.v6_18.image import Image
+from model.kernels.v6_18.keys import KEYS
+from model.kernels.v6_18.page import (
+    LAST_CPUPID,
+    MUST_BE_CLEAR,
+    NODE_MASK,
+    NODE_SHIFT,
+    WIPED,
+    ZONE_MASK,
+    ZONE_SHIFT,
+)
+from model.kernels.v6_18.source.linkage import kernel, static_inline
+from model.kernels.v6_18.source.loops import APART, FREES, LOOPS
+from model.kernels.v6_18.source.records import this_cpu_inc
+from model.kernels.v6_18.source.steps import memcg_kmem_if_online, reset_page_type_if_any
+from model.kernels.v6_18.variants import variant_called
+from model.kernels.v6_18.zone import BLOCK_BITS, EVENTS, STRUCT_ZONE
+
+
+def link(image: Image) -> Entries:
+    """Fill the namespace for one image; returns its entries."""
+    module = variant_called(image.variant).module
+    _configure(image, module)
+    for key, number in KEYS.items():
+        setattr(kernel, key, jump_label(number))
+    if getattr(module, "CHECKS", "") == "always":
+        kernel.check_pages_enabled = always
+    kernel.count_event, kernel.rare = count_event, rare
+    kernel.likely, kernel.unlikely = likely, unlikely
+    kernel.memcg_step = _step(module, "memcg_step", memcg_kmem_if_online)
+    kernel.type_step = _step(module, "type_step", reset_page_type_if_any)
+    kernel.patch_point = _step(module, "patch_point", slot(variant_called(image.variant).operation or ""))
+    return {**FREES, **LOOPS, **(APART if image.apart else {})}
+
+
+def _configure(image: Image, module: Any) -> None:
+    """The constants of one configuration, less what the variant leaves out."""
+    config, zone = image.config, STRUCT_ZONE[image.config]
+    distribution = config == "distribution"
+    kernel.CONFIG_MEMCG = image.memcg
+    kernel.CONFIG_MEMORY_FAILURE = kernel.CONFIG_ISOLATION = distribution
+    guard = getattr(module, "GUARD", "trylock")
+    kernel.CONFIG_TRYLOCK, kernel.CONFIG_IRQ_OFF = guard == "trylock", guard == "irq-off"
+    left_out = getattr(module, "LEFT_OUT", ())
+    kernel.WIPED = 0 if "wipe" in left_out else WIPED[config]
+    kernel.LAST_CPUPID = 0 if "cpupid" in left_out else LAST_CPUPID[config]
+    kernel.MUST_BE_CLEAR = MUST_BE_CLEAR[config]
+    kernel.NODE_SHIFT, kernel.NODE_MASK = NODE_SHIFT[config], NODE_MASK[config]
+    kernel.ZONE_SHIFT, kernel.ZONE_MASK = ZONE_SHIFT[config], ZONE_MASK[config]
+    kernel.BLOCK_BITS, kernel.ZONE_BYTES = BLOCK_BITS[config], int(zone.itemsize)
+    offsets = {name: int(zone.fields[name][1]) for name in zone.names or ()}  # type: ignore[index]
+    kernel.PAGESET, kernel.ZONE_FLAGS = offsets["per_cpu_pageset"], offsets["flags"]
+
+
+def _step(module: Any, name: str, usual: Any) -> Any:
+    """The variant's own form of a step, or the kernel's."""
+    return static_inline(getattr(module, name)(kernel)) if hasattr(module, name) else usual
+
+
+@static_inline
+def always() -> bool:
+    """No key is asked."""
+    return True
+
+
+@static_inline
+def count_event(number: int) -> None:
+    """Add one to one of this CPU's counters, whichever number the check made."""
+    this_cpu_inc("events", number & (EVENTS - 1))

@@ -1,0 +1,16 @@
+"""The ways in which the timed loops free a page of v6.18."""
+
+from typing import Final
+
+from model.compiler.function import Entries
+from model.compiler.intrinsics import I64_TYPE, record_type
+from model.kernels.loops import apart_loops, restore_function, timed_loops
+from model.kernels.v6_18.page import STRUCT_PAGE
+from model.kernels.v6_18.source.linkage import LINKAGE
+from model.kernels.v6_18.source.page_alloc import __free_pages
+from model.kernels.v6_18.source.records import page_at
+
+RESTORE: Final = restore_function(LINKAGE)
+LOOPS: Final = timed_loops(LINKAGE, RESTORE, page_at, {"time_free_pages": __free_pages}, {})
+APART: Final = apart_loops(LINKAGE, RESTORE, page_at, {"time_apart_free_pages": __free_pages})
+FREES: Final[Entries] = {"__free_pages": (record_type(STRUCT_PAGE), I64_TYPE)}

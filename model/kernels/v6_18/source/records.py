@@ -1,0 +1,17 @@
+"""Views of memory as v6.18's structures, and its %gs area."""
+
+from typing import Final
+
+from model.compiler.area import Area
+from model.compiler.intrinsics import record_at
+from model.kernels.v6_18.page import STRUCT_PAGE
+from model.kernels.v6_18.zone import CPU_AREA, LIST_HEAD, STRUCT_PCP
+
+page_at = record_at(STRUCT_PAGE, "page_at")
+pcp_at = record_at(STRUCT_PCP, "pcp_at")
+list_at = record_at(LIST_HEAD, "list_at")
+
+AREA: Final = Area(CPU_AREA)
+this_cpu_read, this_cpu_write, this_cpu_add = AREA.read, AREA.write, AREA.add
+global_read, this_cpu_inc = AREA.element, AREA.add_one_to
+preempt_inc, preempt_dec_and_test = AREA.inc, AREA.dec_and_test

@@ -1,0 +1,29 @@
+"""What the kernel would print, and what lies beyond this model."""
+
+from typing import Any
+
+from model.compiler.intrinsics import address_of, write_once
+from model.kernels.v6_18.page import NO_TYPE
+from model.kernels.v6_18.source.linkage import kernel_function
+from model.kernels.v6_18.source.records import this_cpu_add, this_cpu_write
+
+
+@kernel_function
+def bad_page(page: Any, reason: int) -> None:
+    """Report a page that must not be freed, and take its type away."""
+    this_cpu_add("bad_pages", 1)
+    this_cpu_write("bad_page", address_of(page))
+    this_cpu_write("bad_reason", reason)
+    write_once(page, "page_type", NO_TYPE)
+
+
+@kernel_function
+def beyond(page: Any) -> None:
+    """A way that the kernel has and the model has not: an order above 0, an uncharge, a drain, the buddy."""
+    this_cpu_add("beyond", 1)
+
+
+@kernel_function
+def preempt_schedule() -> None:
+    """The task was to be preempted as soon as it may be."""
+    this_cpu_add("rescheduled", 1)

@@ -1,0 +1,75 @@
+"""The steps of free_pages_prepare that variants replace, as v6.18 has them (mm/page_alloc.c)."""
+
+from typing import Any
+
+from model.compiler.intrinsics import address_of, load_once_u8, rare, read_once, unlikely, write_once
+from model.kernels.v6_18.page import FIRST_UNTYPED, MEMCG_DATA, MEMCG_DATA_KMEM, NO_TYPE, PAGE_BYTES, PG
+from model.kernels.v6_18.source.linkage import kernel, kernel_function, static_inline
+from model.kernels.v6_18.source.records import page_at
+from model.kernels.v6_18.source.report import beyond
+
+HEAD = int(PG.HEAD)
+
+
+@kernel_function
+def first_of_a_slice(page: Any) -> Any:
+    """The first struct page of 4 KiB of them may be a copy of a head, where hugetlb pages were optimised."""
+    if read_once(page, "flags") & HEAD != 0:
+        head = read_once(page_at(address_of(page) + PAGE_BYTES), "compound_head")
+        if head & 1 != 0:
+            return page_at(head - 1)
+    return page
+
+
+@static_inline
+def page_folio(page: Any) -> Any:
+    """The head of the page's compound page; `compound_head` is loaded anew each time."""
+    head = read_once(page, "compound_head")
+    if unlikely(head & 1 != 0):
+        rare()
+        return page_at(head - 1)
+    if kernel.hugetlb_optimize_vmemmap() and address_of(page) & 4095 == 0:
+        return first_of_a_slice(page)
+    return page
+
+
+@static_inline
+def memcg_data_says_kmem(folio: Any) -> bool:
+    """Bit 1 of memcg_data, by a load of one byte."""
+    return load_once_u8(address_of(folio) + MEMCG_DATA) & MEMCG_DATA_KMEM != 0
+
+
+@static_inline
+def uncharge(page: Any) -> None:
+    """__memcg_kmem_uncharge_page; no page here is charged."""
+    rare()
+    beyond(page)
+
+
+@static_inline
+def page_has_type(page: Any) -> bool:
+    """One signed comparison with memory."""
+    return read_once(page, "page_type") < FIRST_UNTYPED
+
+
+@static_inline
+def clear_page_type(page: Any) -> None:
+    """Store -1."""
+    write_once(page, "page_type", NO_TYPE)
+
+
+@static_inline
+def memcg_kmem_if_online(page: Any, order: int) -> None:
+    """Key first, then the folio's memcg_data: memcg_kmem_online() && folio_memcg_kmem()."""
+    if not kernel.CONFIG_MEMCG or kernel.memcg_kmem_offline():
+        return
+    if unlikely(memcg_data_says_kmem(page_folio(page))):
+        uncharge(page)
+
+
+@static_inline
+def reset_page_type_if_any(page: Any, order: int) -> None:
+    """The test of 2025: a page type that its owner left behind is taken away."""
+    if unlikely(page_has_type(page)):
+        rare()
+        clear_page_type(page)

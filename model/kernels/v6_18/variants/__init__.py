@@ -1,0 +1,29 @@
+"""What is measured beside v6.18 as it is, one file each (model/kernels/variants.py).
+
+Base is the kernel as it is, and most variants take a step away or replace it, so their overhead is negative
+where the step costs something. Beside what every variant may define, one of v6.18 may have
+
+`memcg_step(kernel)`, `type_step(kernel)`  another form of that step
+`LEFT_OUT`                                 of "wipe" and "cpupid", what is not done to `flags`
+`CHECKS`                                   "always": the page checks, whatever their key says
+`GUARD`                                    of the per-CPU lists: "trylock", "irq-off" or "preempt"
+"""
+
+import sys
+
+from model.kernels.variants import Variant, find
+
+FIRST = [
+    *("base", "base-twin"),
+    *("no-type-test", "type-store"),
+    *("memcg-off", "memcg-direct", "memcg-flag-first"),
+    *("no-wipe", "no-cpupid", "no-trylock", "irq-off", "check-pages"),
+    *("nop", "load", "load-compare", "load-compare-store"),
+]
+
+VARIANTS, CALIBRATION = find(sys.modules[__name__], FIRST)
+
+
+def variant_called(name: str) -> Variant:
+    """A variant by name."""
+    return VARIANTS.get(name) or CALIBRATION[name]

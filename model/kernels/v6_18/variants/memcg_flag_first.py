@@ -1,0 +1,22 @@
+"""The order of 2015 today: every page's memcg_data is read, and only then is the key asked.
+
+Kernel: v6.18 with `folio_memcg_kmem() && memcg_kmem_online()`: v1's order, on today's path.
+Expect: with the key off six instructions and two loads more; with the key on about the same.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+SUMMARY = "replaces: key first by flag first, the order of September 2015"
+
+
+def memcg_step(kernel: Any) -> Callable[[Any, int], None]:
+    """memcg_data first, then the key."""
+
+    def memcg_then_key(page: Any, order: int) -> None:
+        if not kernel.CONFIG_MEMCG or kernel.likely(not kernel.memcg_data_says_kmem(kernel.page_folio(page))):
+            return
+        if not kernel.memcg_kmem_offline():
+            kernel.uncharge(page)
+
+    return memcg_then_key

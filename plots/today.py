@@ -1,0 +1,31 @@
+"""Today's kernel: what each step of v6.18's free path costs, as what leaving it out saves."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from matplotlib.figure import Figure
+
+from plots.headline import forest, shown
+from results.analysis.groups import Group, usual
+from results.reading.load import Run
+
+READS: Final = "run"
+ALT: Final = "What each step of the free path of v6.18 costs, in ns per page, by configuration."
+NEEDS: Final = "python -m benchmarks --quick --only kernel=v6.18 -o FILE"
+PANELS: Final[dict[str, dict[str, str]]] = {
+    "distribution,\nmemcg key on": {"memcg": "on-active"},
+    "distribution,\nmemcg key off": {"memcg": "on-idle"},
+    "defconfig,\nno memcg": {"memcg": "off", "config": "default"},
+    "distribution, key on,\npage checks on": {"memcg": "on-active", "checks": "on"},
+}
+
+
+def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
+    """A panel per configuration; None when the file has no v6.18."""
+    found = {title: usual(groups, kernel="v6.18", **axes) for title, axes in PANELS.items()}
+    chosen = {title: known[0] for title, known in found.items() if known and shown(known[0])}
+    text = (
+        "v6.18. Base is the kernel as it is, and most variants take a step away: left of zero is what that "
+        "step costs. 95 % intervals; each panel has its own scale."
+    )
+    return forest(run, chosen, text)

@@ -1,0 +1,291 @@
+"""Today's kernel: the compiled path against the oracle, its accesses against the facts, what it refuses."""
+
+import json
+from collections import Counter
+from typing import Any, get_args
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from benchmarks.cases import Case, SelectionError, along, select, swept
+from benchmarks.census.counting import trace_arm
+from benchmarks.census.emulator import Trace
+from benchmarks.timing.sampler import Sampler
+from benchmarks.timing.scheme import Scheme
+from model.common.errors import FreepathError
+from model.kernels import kernel_called, path_of
+from model.kernels.store import Store
+from model.kernels.v6_18.image import Image
+from model.kernels.v6_18.machine import Machine
+from model.kernels.v6_18.oracle import Oracle
+from model.kernels.v6_18.page import PAGE_TYPE, STRUCT_PAGE, ZSMALLOC
+from model.kernels.v6_18.path import HERE, FreePath
+from model.kernels.v6_18.scenarios import QUICK, SCENARIOS, USUAL, scenario_of
+from model.kernels.v6_18.variants import VARIANTS
+from model.kernels.v6_18.zone import BATCH, PREEMPT_OFFSET, STRUCT_PCP, STRUCT_ZONE
+from model.vocabulary.scenario import AXES, Arm, Config, Scenario, name_of
+from tests.command import refused, run
+
+COMPILED = [name for name, variant in VARIANTS.items() if not variant.exact]
+CONFIGS = get_args(Config)
+PAGES = 40
+BASE = Arm("base", "jump-label")
+OWNED = st.fixed_dictionaries(
+    {},
+    optional={
+        "mlocked": st.just(1 << 20),
+        "hwpoison": st.just(1 << 21),
+        "referenced": st.just(1 << 2),
+        "locked": st.just(1 << 0),
+        "type": st.just(ZSMALLOC),
+        "anon": st.just(1),
+        "shared": st.just(1),
+        "charged": st.just(0x1000),
+    },
+)
+
+
+def booted(variant: str, config: Config, memcg: bool, checks: bool) -> tuple[Machine, Any]:
+    """A machine whose pages are all owned, and its __free_pages."""
+    gate = "jump-label" if memcg else "none"
+    machine = Machine(PAGES, "on-active" if memcg else "off", config, checks=checks)
+    (placement,) = machine.place(Store().load(Image(variant, gate, memcg=memcg, config=config)))
+    return machine, placement.function("__free_pages", 2)
+
+
+@pytest.mark.parametrize("variant", COMPILED)
+@pytest.mark.parametrize(("config", "memcg"), [("default", False), ("default", True), ("distribution", True)])
+@given(pages=st.lists(OWNED, max_size=PAGES), checks=st.booleans(), order=st.randoms())
+@settings(max_examples=25, deadline=None)
+def test_it_does_what_the_oracle_does(
+    variant: str, config: Config, memcg: bool, pages: list[dict[str, int]], checks: bool, order: Any
+) -> None:
+    """Whatever the pages are, in whatever order they are freed: fields, list, counters and reports."""
+    machine, free = booted(variant, config, memcg, checks)
+    oracle = Oracle(variant, config, PAGES, checks=checks, memcg=memcg)
+    memory = machine.memory
+    for number, owned in enumerate(pages):
+        record, known = memory.mem_map[number], oracle.pages[number]
+        bits = sum(owned.get(name, 0) for name in ("mlocked", "hwpoison", "referenced", "locked"))
+        record["flags"] |= bits
+        known.flags |= bits
+        record["page_type"] = known.type = owned.get("type", -1)
+        record["mapping"] = known.mapping = owned.get("anon", 0)
+        record["_refcount"] = known.count = 1 + owned.get("shared", 0)
+        # Without the bit that says kmem: the check alone looks at it.
+        record["memcg_data"] = known.memcg = owned.get("charged", 0)
+    numbers = list(range(len(pages)))
+    order.shuffle(numbers)
+    machine.activate()
+    for number in numbers:
+        free(memory.page_address(number), 0)
+        oracle.free_pages(number)
+    assert machine.walk(memory.pcp_list(1)) == oracle.pcp.pages
+    pcp, cpu = memory.pcp, memory.cpu
+    assert (pcp["count"], pcp["free_count"], pcp["lock"]) == (len(oracle.pcp.pages), oracle.pcp.free_count, 0)
+    assert pcp["high"] == oracle.pcp.high and cpu["pgfree"] == oracle.pgfree
+    assert cpu["bad_pages"] == len(oracle.bad) and cpu["beyond"] == 0
+    assert cpu["preempt_count"] == PREEMPT_OFFSET and cpu["rescheduled"] == 0
+    if oracle.bad:
+        number, reason = oracle.bad[-1]
+        assert (cpu["bad_page"], cpu["bad_reason"]) == (memory.page_address(number), int(reason))
+    for number, known in enumerate(oracle.pages):
+        record = memory.mem_map[number]
+        assert int(record["flags"]) == known.flags | memory.plain_flags
+        assert (record["page_type"], record["_refcount"]) == (known.type, known.count)
+        assert (record["mapping"], record["memcg_data"]) == (known.mapping, known.memcg)
+
+
+@pytest.mark.parametrize("free_count", [0, 2015, 2016, 2017])
+def test_tuning_is_as_the_rules_say(free_count: int) -> None:
+    """free_count stops at batch << 5; alloc_factor halves; the mark of a high order is taken away."""
+    machine, free = booted("base", "distribution", True, False)
+    pcp = machine.memory.pcp
+    pcp["free_count"], pcp["alloc_factor"], pcp["flags"], pcp["high"] = free_count, 5, 3, 7
+    machine.activate()
+    free(machine.memory.page_address(0), 0)
+    assert BATCH << 5 == 2016
+    assert pcp["free_count"] == (free_count if free_count >= 2016 else free_count + 1)
+    assert (pcp["alloc_factor"], pcp["flags"], pcp["high"]) == (2, 2, pcp["high_min"])
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        lambda memory: memory.pcp.__setitem__("high_min", 0) or memory.pcp.__setitem__("high_max", 0),
+        lambda memory: memory.zone.__setitem__("flags", 2),
+        lambda memory: memory.zone.__setitem__("flags", 4),
+        lambda memory: memory.pcp.__setitem__("lock", 1),
+        lambda memory: memory.mem_map["memcg_data"].__setitem__(0, 0x1002),
+    ],
+)
+def test_what_is_not_modelled_is_said(prepare: Any) -> None:
+    """A drain, reclaim, another owner of the lock, an uncharge: counted, and no run is good with one."""
+    machine, free = booted("base", "distribution", True, False)
+    prepare(machine.memory)
+    machine.activate()
+    free(machine.memory.page_address(0), 0)
+    assert machine.report() is not None and "not modelled" in str(machine.report())
+
+
+def accesses(scenario: Scenario, arm: Arm) -> Counter[tuple[str, str, str]]:
+    """How often one free reads and writes each field, its stack left out."""
+    (trace,) = trace_arm(scenario, arm, Store())
+    found: Counter[tuple[str, str, str]] = Counter()
+    for access, count in trace.accesses.items():
+        if access.object != "stack":
+            found[access.op, access.object, access.field] += count
+    return found
+
+
+OWN_LINE = {"_refcount": 1, "flags": 5, "compound_head": 3, "memcg_data": 1, "mapping": 1, "page_type": 1}
+PCP = {
+    **dict.fromkeys(("alloc_factor", "lists[1].next", "count", "batch", "flags", "free_count"), 1),
+    "high": 1,
+    "high_min": 1,
+    "high_max": 1,
+    "lock": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "loads", "stores"),
+    [
+        (USUAL, 38, 17),
+        (scenario_of("on-idle"), 36, 17),
+        (scenario_of("off", "default"), 35, 17),
+        (USUAL.but(checks="on"), 44, 17),
+        (scenario_of("off", "default").but(checks="on"), 39, 17),
+    ],
+)
+def test_loads_and_stores_are_the_kernels(scenario: Scenario, loads: int, stores: int) -> None:
+    """As many as the compiled kernel executes (kernel-facts-6.18, sections 3 and 9), the stack left out."""
+    found = accesses(scenario, Arm("base", "none" if scenario.memcg == "off" else "jump-label"))
+    counted = {op: sum(n for (what, *_), n in found.items() if what == op) for op in ("load", "store")}
+    assert counted == {"load": loads, "store": stores}
+
+
+def test_the_page_and_its_list_are_met_row_by_row() -> None:
+    """A distribution's kernel, key on: 12 reads and 4 writes of the page's line, 11 and 7 of the pcp's."""
+    found = accesses(USUAL, BASE)
+    assert {field: n for (op, of, field), n in found.items() if (op, of) == ("load", "page")} == OWN_LINE
+    written = {field: n for (op, of, field), n in found.items() if (op, of) == ("store", "page")}
+    assert written == {"_refcount": 1, "flags": 1, "compound_head": 1, "lru_prev": 1}
+    assert {field: n for (op, of, field), n in found.items() if (op, of) == ("load", "pcp")} == PCP
+    assert sum(n for (op, of, _), n in found.items() if (op, of) == ("store", "pcp")) == 7
+    assert found["store", "neighbour", "lru_prev"] == 1
+    assert found["load", "zone", "flags"] == 2 and found["load", "zone", "per_cpu_pageset"] == 1
+    assert found["load", "cpu", "preempt_count"] == found["store", "cpu", "preempt_count"] == 4
+
+
+def off_stack(trace: Trace, op: str) -> int:
+    """Accesses that are the path's, not the compiler's."""
+    return sum(count for a, count in trace.accesses.items() if a.op == op and a.object != "stack")
+
+
+PRICES = {
+    # variant: (instructions, loads, stores) over base with the key on, by the facts' list.
+    "no-type-test": (-2, -1, 0),
+    "type-store": (-1, -1, 1),
+    "memcg-off": (-8, -2, 0),
+    "memcg-direct": (-4, -1, 0),
+    "memcg-flag-first": (-1, 0, 0),
+    "no-wipe": (-2, 0, 0),
+    "no-cpupid": (-2, 0, 0),
+    "check-pages": (22, 6, 0),
+    "load": (1, 1, 0),
+    "load-compare": (3, 1, 0),
+    "load-compare-store": (4, 1, 1),
+    "nop": (1, 0, 0),
+}
+
+
+@pytest.mark.parametrize("variant", PRICES)
+def test_each_step_has_the_price_of_the_facts(variant: str) -> None:
+    """Loads and stores exactly; instructions to two, what two compilers may differ by."""
+    arm = Arm(variant, "none" if VARIANTS[variant].exact else "jump-label")
+    (trace,), (base,) = trace_arm(USUAL, arm, Store()), trace_arm(USUAL, BASE, Store())
+    instructions, loads, stores = PRICES[variant]
+    assert off_stack(trace, "load") - off_stack(base, "load") == loads
+    assert off_stack(trace, "store") - off_stack(base, "store") == stores
+    compilers = 8 if variant == "check-pages" else 2  # gcc spills registers there
+    assert abs(trace.instructions - base.instructions - instructions) <= compilers
+
+
+def test_the_order_of_2015_is_dearer_with_the_key_off() -> None:
+    """Six instructions and two loads, as the facts have it."""
+    arms = Arm("memcg-flag-first", "jump-label"), BASE
+    (first,), (base,) = (trace_arm(scenario_of("on-idle"), arm, Store()) for arm in arms)
+    assert (first.instructions - base.instructions, first.loads - base.loads) == (6, 2)
+
+
+def test_the_layouts_are_the_kernels() -> None:
+    """Sizes and offsets by debug info."""
+    assert STRUCT_PAGE.itemsize == 64 and STRUCT_PAGE.fields["page_type"][1] == PAGE_TYPE == 48  # type: ignore[index]
+    assert STRUCT_PCP.itemsize == 256 and STRUCT_PCP.fields["lists"][1] == 32  # type: ignore[index]
+    at: dict[Config, dict[str, int]] = {}
+    for config in CONFIGS:
+        fields: Any = STRUCT_ZONE[config].fields
+        at[config] = {name: int(place[1]) for name, place in fields.items()}
+    assert at["default"] == {"per_cpu_pageset": 104, "flags": 984, "lock": 992}
+    assert at["distribution"] == {"per_cpu_pageset": 112, "flags": 1400, "lock": 1408}
+    lines = {config: (at[config]["flags"] // 64, at[config]["lock"] // 64) for config in CONFIGS}
+    assert lines["default"] == (15, 15) and lines["distribution"] == (21, 22)
+
+
+@pytest.mark.parametrize("scenario", QUICK, ids=lambda s: s.name)
+def test_it_is_timed(scenario: Scenario) -> None:
+    """Every arm frees every page, and nothing is bad."""
+    path = path_of(scenario)
+    made = Sampler(Case(scenario, tuple(path.arms(scenario))), Store(), [1], Scheme(2, groups=1))
+    made(1)
+    made.check()
+    assert (made.blocks[0] > 0).all()
+
+
+def test_what_it_has_not_is_refused() -> None:
+    """With what it has; the value exists, on another kernel."""
+    path = FreePath()
+    for axis, there in HERE.items():
+        other = next((value for value in AXES[axis] if value not in there), None)
+        if other is None:
+            continue
+        with pytest.raises(FreepathError, match=f"v6.18 has no {axis}={other}; it has"):
+            path.start(USUAL.but(**{axis: other}), np.random.default_rng(0))
+    refused(run("benchmarks", "--only", "kernel=v6.18,v1", "-o", "never.json"), "selects nothing")
+    unknown = run("benchmarks", "--only", "kernel=v7.0", "-o", "never.json")
+    refused(unknown, "no kernel matches 'v7.0'", "v6.18")
+
+
+def test_names_say_what_is_unusual_today() -> None:
+    """Checks off and a distribution's configuration are what is usual on v6.18, and go without saying."""
+    assert USUAL.name == "on-active/plain/warm/sequential/pcp/v6.18"
+    assert scenario_of("off", "default").name == "off/plain/warm/sequential/pcp/default-config/v6.18"
+    assert name_of(USUAL.but(checks="on").axes) == "on-active/plain/warm/sequential/pcp/on/v6.18"
+    assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
+
+
+def test_both_kernels_side_by_side() -> None:
+    """A sweep along the kernel measures the same exact arms on each one's usual state."""
+    cases = swept(along("kernel"))
+    assert [case.scenario.kernel for case in cases] == list(AXES["kernel"])
+    exact = [{a.variant for a in case.arms if a.gate == "none"} for case in cases]
+    assert {"nop", "load", "load-compare", "load-compare-store"} <= exact[0] & exact[1]
+    assert [case.scenario.between for case in swept(along("v6.18/between"))] == list(AXES["between"])
+    with pytest.raises(SelectionError, match="no kernel is called 'v7'"):
+        along("v7/between")
+    with pytest.raises(SelectionError, match=r"axis 'threads' cannot vary on v6\.18"):
+        along("v6.18/threads")
+
+
+def test_every_variant_says_which_way_it_goes() -> None:
+    """Its one line begins with what it does to the kernel as it is."""
+    for name, variant in VARIANTS.items():
+        if name not in ("base", "base-twin"):
+            assert variant.summary.startswith(("takes away:", "replaces:", "adds:", "exact, adds:")), name
+    listed = json.loads(run("benchmarks", "--list", "--json", "--only", "kernel=v6.18").stdout)
+    assert {scenario["kernel"] for scenario in listed["scenarios"]} == {"v6.18"}
+    assert kernel_called("v6.18").usual == USUAL
+    assert {case.scenario.kernel for case in select(quick=True)} == {"v4.3", "v6.18"}
