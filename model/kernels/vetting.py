@@ -7,7 +7,7 @@ that is asked but not declared is always on, a `raise` takes the test out with i
 import ast
 import difflib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -64,11 +64,22 @@ class Offer:
         Field of `struct page` -> its offset.
     marks
         Values of MARKS.
+    steps
+        Steps that a variant may replace, each by a function as `patch_point` is one -> what it is.
+    switches
+        What a variant may leave out or choose, by a constant -> what that says.
     """
 
     helpers: Mapping[str, str]
     fields: Mapping[str, int]
     marks: Collection[str]
+    steps: Mapping[str, str] = field(default_factory=dict)
+    switches: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def declarations(self) -> Mapping[str, str]:
+        """What a file of a variant for this kernel may define."""
+        return {**DECLARATIONS, **self.steps, **self.switches}
 
 
 def offsets(record: np.dtype[Any]) -> dict[str, int]:
@@ -99,12 +110,13 @@ def vet(text: str, where: str, offer: Offer) -> None:
         raise VariantError(f"{where}:{line}: no Python: {getattr(error, 'msg', error)}") from None
     if not ast.get_docstring(tree):
         raise VariantError(f"{where}:1: begins with no docstring: say what it checks and what you expect")
-    defined = dict(_defined(tree, where))
-    _check_names(tree, defined, where)
+    defined = dict(_defined(tree, where, offer))
+    _check_names(tree, defined, where, offer)
     imported = (node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
     known = {*defined, *(alias.asname or alias.name for node in imported for alias in node.names)}
     ways = [name for name in ("patch_point", "exact_operation") if name in defined]
-    if len(ways) != 1:
+    other = [name for name in (*offer.steps, *offer.switches) if name in defined]
+    if len(ways) != 1 and not (other and not ways):
         has = "both patch_point and exact_operation" if ways else "neither patch_point nor exact_operation"
         raise VariantError(f"{where}:1: defines {has}: a variant has one of them")
     if "patch_point" in ways:
@@ -114,6 +126,9 @@ def vet(text: str, where: str, offer: Offer) -> None:
         if asks not in (None, gated):
             what = f"asks {KEY} but does not say GATED = True" if asks else f"is GATED but never asks {KEY}"
             raise VariantError(f"{where}:{defined['patch_point'].lineno}: {what}")
+    for step in offer.steps:
+        if step in defined:
+            _vet_check(defined[step], step, 2, where, offer, known)
     if "release_uncharge" in defined:
         _vet_check(defined["release_uncharge"], "release_uncharge", 1, where, offer, known)
 
@@ -140,7 +155,7 @@ def vet_values(values: Mapping[str, Any], where: str, offer: Offer) -> None:
         raise VariantError(f"{where}: exact_operation is {values['exact_operation']!r}: give a text")
 
 
-def _defined(tree: ast.Module, where: str) -> Iterator[tuple[str, ast.stmt]]:
+def _defined(tree: ast.Module, where: str, offer: Offer) -> Iterator[tuple[str, ast.stmt]]:
     """What the file defines at its top."""
     for statement in tree.body:
         match statement:
@@ -153,20 +168,20 @@ def _defined(tree: ast.Module, where: str) -> Iterator[tuple[str, ast.stmt]]:
             case _:
                 raise VariantError(
                     f"{where}:{statement.lineno}: a variant declares; it may hold imports, constants and "
-                    f"{', '.join(DECLARATIONS)}"
+                    f"{', '.join(offer.declarations)}"
                 )
 
 
-def _check_names(tree: ast.Module, defined: Mapping[str, ast.stmt], where: str) -> None:
+def _check_names(tree: ast.Module, defined: Mapping[str, ast.stmt], where: str, offer: Offer) -> None:
     """Every name is known, or is a constant that something uses."""
     names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
     used = {name.id for name in names if isinstance(name.ctx, ast.Load)}
     for name, statement in defined.items():
         constant = not isinstance(statement, ast.FunctionDef) and name in used
-        if name not in DECLARATIONS and not constant:
+        if name not in offer.declarations and not constant:
             raise VariantError(
-                f"{where}:{statement.lineno}: nothing is called {name}{_meant(name, DECLARATIONS)}; a "
-                f"variant may define {', '.join(DECLARATIONS)}, and constants that it uses"
+                f"{where}:{statement.lineno}: nothing is called {name}{_meant(name, offer.declarations)}; a "
+                f"variant may define {', '.join(offer.declarations)}, and constants that it uses"
             )
 
 

@@ -83,4 +83,10 @@ HELPERS: Final[Mapping[str, str]] = {
 }
 """What a check may use, and what it is."""
 
+SWITCHES: Final[Mapping[str, str]] = {
+    "CHECKS": "free_pages_check: on, deferred, or off, whatever the scenario says",
+    "SINGLE_CHECK": "True: it asks with one branch",
+}
+"""What a variant may choose by a constant."""
+
 kernel: Final = Kernel("kernel")

@@ -76,13 +76,27 @@ class Kernel(Namespace):
 HELPERS: Final[Mapping[str, str]] = {
     "CONFIG_MEMCG": "a constant: memcg is compiled in",
     "page_folio": "(page) -> the head of its compound page, or the page itself",
+    "memcg_kmem_offline": "() -> bool: the static key, a patched jump, taken while no memcg is there",
     "page_has_type": "(page) -> bool: the signed comparison of page_type",
     "memcg_data_says_kmem": "(folio) -> bool: bit 1 of memcg_data",
+    "clear_page_type": "(page): store -1",
+    "uncharge": "(page): what a charged page would meet; the model has none, and counts it",
     "count_event": "(number): this CPU's counter 0 to 7, one addition without a lock prefix",
     "likely": "(condition) -> bool: as the kernel's",
     "unlikely": "(condition) -> bool: as the kernel's",
     "rare": "(): first in a short body that is seldom entered, or LLVM folds it into arithmetic",
 }
 """What a check may use, and what it is."""
+
+STEPS: Final[Mapping[str, str]] = {
+    "memcg_step": "the memcg test, in another form: a function as patch_point is one",
+    "type_step": "the page type's reset, in another form",
+}
+SWITCHES: Final[Mapping[str, str]] = {
+    "LEFT_OUT": "a tuple of `wipe` and `cpupid`: what is not done to page->flags",
+    "GUARD": "of the per-CPU lists: trylock, irq-off or preempt",
+    "CHECKS": "always: the page checks, whatever their key says",
+}
+"""What a variant may replace, leave out or choose."""
 
 kernel: Final = Kernel("kernel")
