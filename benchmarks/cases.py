@@ -90,7 +90,8 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
     memory
         Comma-separated memory sizes, or `all`; warm by default.
     quick
-        The headline scenarios and arms; an axis that `only` names overrides that.
+        The headline scenarios and arms; an axis that `only` names overrides that. Where `only` says nothing,
+        every kernel's are chosen, else those of the kernel that it names, or of the first.
 
     Raises
     ------
@@ -101,6 +102,9 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
     if memory:
         terms["memory"] = ["*"] if memory == "all" else [_known("memory", size) for size in memory.split(",")]
     terms.setdefault("memory", ["warm"])
+    if only and "kernel" not in terms:
+        # As ever, where it has what is asked for; a variant of another kernel names its kernel by itself.
+        terms["kernel"] = [DEFAULT_KERNEL] if _knows(DEFAULT_KERNEL, terms) else ["*"]
     named = {axis for axis in terms if axis not in ("variant", "gate", "memory", "kernel")}
     headline = quick and not named and terms["memory"] == ["warm"]
     cases = []
@@ -114,6 +118,11 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
     if not cases:
         raise SelectionError(f"--only '{only}' selects nothing: see python -m benchmarks --list")
     return cases
+
+
+def _knows(version: str, terms: Mapping[str, Iterable[str]]) -> bool:
+    """Whether a kernel has a variant that is asked for."""
+    return any(_matches(name, terms.get("variant", "*")) for name in kernel_called(version).variants)
 
 
 def along(sweep: str) -> str:

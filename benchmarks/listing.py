@@ -22,10 +22,10 @@ def show(cases: Sequence[Case], as_json: bool) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    variants = Table("variant", "the patch point", title="variants", title_justify="left")
-    for variant in _variants(cases):
+    variants = Table("kernel", "variant", "what it is", title="variants", title_justify="left")
+    for version, variant in _variants(cases):
         about = Group(Text(variant.summary), Text(variant.told, style="dim"))
-        variants.add_row(variant.name, about, end_section=True)
+        variants.add_row(version, variant.name, about, end_section=True)
     scenarios = Table(
         "scenario", "arms", title="scenarios: memcg/page kind/memory/order/depth", title_justify="left"
     )
@@ -37,17 +37,17 @@ def show(cases: Sequence[Case], as_json: bool) -> int:
     return 0
 
 
-def _variants(cases: Sequence[Case]) -> list[Variant]:
+def _variants(cases: Sequence[Case]) -> list[tuple[str, Variant]]:
     """Of every kernel that the cases are about."""
     versions = dict.fromkeys(case.scenario.kernel for case in cases)
-    return [variant for version in versions for variant in kernel_called(version).variants.values()]
+    return [(version, known) for version in versions for known in kernel_called(version).variants.values()]
 
 
 def _document(cases: Sequence[Case]) -> dict[str, object]:
     return {
         "variants": [
-            {"name": variant.name, "summary": variant.summary, "story": variant.told}
-            for variant in _variants(cases)
+            {"kernel": version, "name": variant.name, "summary": variant.summary, "story": variant.told}
+            for version, variant in _variants(cases)
         ],
         "scenarios": [
             {**case.scenario.metadata(), "arms": [{"variant": a.variant, "gate": a.gate} for a in case.arms]}

@@ -24,6 +24,7 @@ PERCENT = Margin(1.0, percent=True)
 REFERENCE = ROOT / "results" / "reference" / "census-x86-64-v3.json"
 OPTIONAL = {"run.metadata", "run.benchmarks[].metadata", "run.benchmarks[].runs[].metadata", "run.version"}
 OPTIONAL |= {"run.benchmarks[].runs[].values", "show.run", "answer.run", "history.series[].machine"}
+OPTIONAL |= {f"census.arms[].{name}" for name in formats.ARM_LATER}
 """What may be left out, or holds facts by name that may be."""
 
 
