@@ -1,7 +1,7 @@
 """python -m benchmarks: measure the free path, as a pyperf program.
 
 For example:
-  python -m benchmarks --quick -o quick.json        the headline: a minute
+  python -m benchmarks --quick -o quick.json        the headline: two minutes
   python -m benchmarks -o run.json                  every warm scenario
   python -m benchmarks --only 'v1*' --quick -o v1.json
                                                     two variants beside base
@@ -11,7 +11,7 @@ For example:
                                                     two CPUs at a time
   python -m benchmarks --insert 'movl 48($0), %edx; testl %edx, %edx; js 2f'
                                                     your own check, judged
-  python -m benchmarks --memory dram -o cold.json   16,777,216 struct pages
+  python -m benchmarks --memory dram -o cold.json   beyond every cache
   python -m benchmarks --quick --until-decided --budget 5min -o sure.json
   python -m benchmarks --resume run.json            go on with what was stopped
   python -m benchmarks --list                       what there is

@@ -22,6 +22,8 @@ SHOWN: Final = {
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     """Periodic beside random; None unless mixes were measured."""
     shares = [group for group in groups if _share(group) is not None]
+    if any(group.scenario.axes["share"] == "0" for group in shares):  # base through its old helper there too
+        shares = [group for group in shares if group.scenario.axes["page_kind"] == "flagged"]
     if len(shares) < 2 or all(group.scenario.axes["share"] == "100" for group in shares):
         return None
     figure, axes = new_figure(1, 2, 3.8, sharey=True)

@@ -154,7 +154,10 @@ def new_figure(rows: int, columns: int, height: float, **options: Any) -> tuple[
         return figure, figure.subplots(rows, columns, squeeze=False, **options)
     panel = max(height - FRAME, 1.0) / rows
     figure = Figure(figsize=(NARROW_WIDTH, 1.6 * FRAME + rows * columns * panel), layout="constrained")
-    axes = figure.subplots(rows * columns, 1, squeeze=False, **options)
+    ratios = [ratio for ratio in options.pop("height_ratios", [1] * rows) for _ in range(columns)]
+    if options.get("sharey") == "row":
+        options["sharey"] = False  # below each other each panel has a row, and its names
+    axes = figure.subplots(rows * columns, 1, squeeze=False, height_ratios=ratios, **options)
     for axis in axes.flat:
         axis.tick_params(labelsize=7)
     return figure, axes.reshape(rows, columns)

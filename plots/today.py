@@ -12,6 +12,7 @@ from results.reading.load import Run
 READS: Final = "run"
 ALT: Final = "What each step of the free path of v6.18 costs, in ns per page, by configuration."
 NEEDS: Final = "python -m benchmarks --quick --only kernel=v6.18 -o FILE"
+LARGE: Final = ("no-trylock", "irq-off", "check-pages")
 PANELS: Final[dict[str, dict[str, str]]] = {
     "distribution,\nmemcg key on": {"memcg": "on-active"},
     "distribution,\nmemcg key off": {"memcg": "on-idle"},
@@ -26,6 +27,6 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     chosen = {title: known[0] for title, known in found.items() if known and shown(known[0])}
     text = (
         "v6.18. Base is the kernel as it is, and most variants take a step away: left of zero is what that "
-        "step costs. 95 % intervals; each panel has its own scale."
+        "step costs. 95 % intervals; each panel has its own scale, and the large ones stand below."
     )
-    return forest(run, chosen, text)
+    return forest(run, chosen, text, LARGE)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from model.vocabulary.formats import ANSWER
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, Scenario
-from results.analysis.groups import Cell, Group, analyse
+from results.analysis.groups import Cell, Group, analyse, usual
 from results.claim import Answer
 from results.output.as_json import cell_document
 from results.output.words import run_facts
@@ -29,6 +29,15 @@ LATER: Final = (
     (Arm("keyfirst", "jump-label"), "key first, as merged in v4.8"),
     (Arm("memcg-data", "jump-label"), "memcg_data, since v5.11"),
 )
+TODAY: Final = {
+    "no-type-test": "without the type test of 2025",
+    "memcg-off": "without the memcg test",
+    "memcg-flag-first": "flag before key, as in 2015",
+    "check-pages": "with the page checks",
+    "no-trylock": "without the trylock",
+    "load-compare": "with one test more",
+}
+"""Variants of v6.18, and what the path is then."""
 WORDS: Final = {
     "costs": "it costs",
     "saves": "it saves",
@@ -63,6 +72,18 @@ def cells(run: Run, margin: Margin) -> list[Line]:
         Line(about, cell, groups[name].busy, _cell(groups[name], TWINS))
         for name, arms, about in wanted
         if name in groups and (cell := _cell(groups[name], arms))
+    ]
+
+
+def today(run: Run, margin: Margin) -> list[Line]:
+    """The same for v6.18 with the memcg key on, as systemd leaves it; empty when it was not measured."""
+    groups = usual(analyse(run, margin), kernel="v6.18", memcg="on-active")
+    return [
+        Line(about, cell, group.busy)
+        for group in groups
+        for variant, about in TODAY.items()
+        for cell in group.cells
+        if cell.overhead.arm.variant == variant
     ]
 
 
@@ -119,12 +140,22 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     else:
         yield "This run has no v1 for a plain page: measure with"
         yield "  python -m benchmarks --quick -o FILE"
-    for line in rows[1:]:
-        overhead, judged = line.cell.overhead, line.cell.judgement
-        interval = "" if judged.ci95 is None else f"[{judged.ci95[0]:+z.3f}, {judged.ci95[1]:+z.3f}]"
-        yield f"  {line.about:28} {overhead.ns:+z.3f} {interval:18} {judged.verdict}"
-    yield f"The mail's claims: {told(claims)}."
-    yield from wrap(doubt(rows), WIDTH)
+    yield from map(row, rows[1:])
+    mails, questions = (([c for c in claims if c.id.startswith(letter)]) for letter in "CT")
+    if mails:
+        yield f"The mail's claims: {told(mails)}."
+    if now := today(run, margin):
+        yield f"Today's path, v6.18, memcg key on, is {now[0].cell.overhead.bare_ns:.1f} ns; and"
+        yield from map(row, now)
+        yield f"Today's questions: {told(questions)}."
+    yield from wrap(doubt([*rows, *now]), WIDTH)
+
+
+def row(line: Line) -> str:
+    """Number, interval and verdict."""
+    overhead, judged = line.cell.overhead, line.cell.judgement
+    interval = "" if judged.ci95 is None else f"[{judged.ci95[0]:+z.3f}, {judged.ci95[1]:+z.3f}]"
+    return f"  {line.about:29} {overhead.ns:+z.3f} {interval:18} {judged.verdict}"
 
 
 def told(claims: Sequence[Answer]) -> str:
@@ -162,7 +193,7 @@ def document(run: Run, margin: Margin, claims: Sequence[Answer]) -> dict[str, An
         "answer": sentence(run, rows[0]) if rows else None,
         "processor": processor_line(run.facts),
         "doubt": doubt(rows) or None,
-        "cells": [{"about": line.about, **cell_document(line.cell)} for line in rows],
+        "cells": [{"about": line.about, **cell_document(line.cell)} for line in (*rows, *today(run, margin))],
         "claims": [{"id": answer.id, "verdict": answer.verdict} for answer in claims],
         "run": run_facts(run),
     }

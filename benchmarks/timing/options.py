@@ -80,7 +80,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_what(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--quick", action="store_true", help="headline scenarios and arms, fewer processes: about a minute")
+    add("--quick", action="store_true", help="headline scenarios and arms, fewer processes: two minutes")
     add("--only", default="", metavar="EXPR", help="comma-separated globs of variants, or AXIS=glob")
     add(
         "--sweep",

@@ -1,0 +1,86 @@
+"""Today's questions on data whose truth is known, the answer's lines about them, and the figures."""
+
+from pathlib import Path
+
+import pytest
+
+from model.vocabulary.margin import Margin
+from results import claims
+from results.answer import today
+from results.reading.load import load
+from tests import runfile
+from tests.command import run
+
+MARGIN = Margin(1.0, percent=True)
+AXES = {"kernel": "v6.18", "checks": "off", "config": "distribution"}
+FREE = {
+    **dict.fromkeys(["base", "base-twin", "no-type-test", "memcg-off", "memcg-flag-first"], 0.0),
+    **dict.fromkeys(["no-wipe", "no-cpupid", "no-trylock", "irq-off"], 0.0),
+    "check-pages": 0.3,
+}
+DEAR = FREE | {"no-type-test": -0.5, "memcg-off": -0.5, "memcg-flag-first": 0.6, "no-wipe": -0.4}
+DEAR |= {"check-pages": 4.0, "irq-off": 5.0, "no-trylock": -7.0}
+
+
+def measured(folder: Path, costs: dict[str, float]) -> Path:
+    """A run of v6.18 with the memcg key on, off, and without memcg, in which each variant costs so much."""
+    gated: runfile.Arms = {(name, "jump-label"): cost for name, cost in costs.items()}
+    bare: runfile.Arms = {(name, "none"): cost for name, cost in costs.items()}
+    return runfile.write(
+        folder / "run.json",
+        runfile.document(
+            runfile.FakeRun(arms=gated, seed=1, axes={**AXES, "memcg": "on-active"}),
+            runfile.FakeRun(arms=gated, seed=2, axes={**AXES, "memcg": "on-idle"}),
+            runfile.FakeRun(arms=bare, seed=3, axes={**AXES, "memcg": "off", "config": "default"}),
+        ),
+    )
+
+
+HOLDS, FAILS, OPEN = "holds", "fails", "undecided"
+OF_DEAR = {"T1": HOLDS, "T2": HOLDS, "T3": HOLDS, "T4": FAILS, "T5": FAILS, "T6": HOLDS}
+OF_FREE = {"T1": FAILS, "T2": FAILS, "T3": FAILS, "T4": HOLDS, "T5": HOLDS, "T6": OPEN}
+
+
+@pytest.mark.parametrize(("costs", "expected"), [(DEAR, OF_DEAR), (FREE, OF_FREE)])
+def test_the_questions_are_judged(tmp_path: Path, costs: dict[str, float], expected: dict[str, str]) -> None:
+    """What saves when it is left out costs; user space cannot refute the sixth."""
+    answers = claims.answers(load(measured(tmp_path, costs)), None, MARGIN)
+    assert {answer.id: answer.verdict for answer in answers} == expected
+    assert all(answer.evidence for answer in answers)
+
+
+def test_a_run_of_2015_is_not_asked(tmp_path: Path) -> None:
+    """Nor one of today for the mail's claims; without any figure the mail's are open."""
+    answers = claims.answers(load(runfile.write(tmp_path / "run.json", runfile.headline())), None, MARGIN)
+    assert [answer.id for answer in answers] == ["C1", "C2", "C3", "C4", "C5", "C6"]
+
+
+def test_what_is_missing_names_its_command(tmp_path: Path) -> None:
+    """Only base and its twin: every question is open."""
+    only = dict.fromkeys(("base", "base-twin"), 0.0)
+    answers = claims.answers(load(measured(tmp_path, only)), None, MARGIN)
+    assert {answer.verdict for answer in answers} == {"undecided"}
+    assert all("kernel=v6.18" in answer.because for answer in answers)
+
+
+def test_the_answer_has_both_kernels_words(tmp_path: Path) -> None:
+    """The lines are the cells; without v1 the first line says how to get it."""
+    file = measured(tmp_path, DEAR)
+    assert [line.about for line in today(load(file), MARGIN)][:2] == [
+        "without the type test of 2025",
+        "without the memcg test",
+    ]
+    said = run("results", "answer", str(file))
+    assert said.returncode == 0 and "Today's questions: T1 T2 T3 T6 hold; T4 T5 fail." in said.stdout
+    assert "no v1" in said.stdout and "The mail's claims" not in said.stdout
+
+
+def test_the_figure_says_which_way_is_dear(tmp_path: Path) -> None:
+    """One panel per configuration; the large ones below."""
+    done = run(
+        "plots", str(measured(tmp_path, DEAR)), "-o", str(tmp_path / "out"), "--format", "svg", "--narrow"
+    )
+    assert done.returncode == 0
+    for name in ("today", "today-narrow"):
+        text = (out / f"{name}.svg").read_text()
+        assert "defconfig" in text and "no-trylock" in text
