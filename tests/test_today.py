@@ -77,9 +77,8 @@ def test_the_answer_has_both_kernels_words(tmp_path: Path) -> None:
 
 def test_the_figure_says_which_way_is_dear(tmp_path: Path) -> None:
     """One panel per configuration; the large ones below."""
-    done = run(
-        "plots", str(measured(tmp_path, DEAR)), "-o", str(tmp_path / "out"), "--format", "svg", "--narrow"
-    )
+    file, out = measured(tmp_path, DEAR), tmp_path / "out"
+    done = run("plots", str(file), "-o", str(out), "--format", "svg", "--narrow")
     assert done.returncode == 0
     for name in ("today", "today-narrow"):
         text = (out / f"{name}.svg").read_text()
