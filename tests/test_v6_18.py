@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any, get_args
 
 import hypothesis.strategies as st
@@ -289,3 +290,63 @@ def test_every_variant_says_which_way_it_goes() -> None:
     assert {scenario["kernel"] for scenario in listed["scenarios"]} == {"v6.18"}
     assert kernel_called("v6.18").usual == USUAL
     assert {case.scenario.kernel for case in select(quick=True)} == {"v4.3", "v6.18"}
+
+
+STEP = '''"""No memcg test where the key is on.
+
+Kernel: v6.18.
+Expect: what that test costs.
+"""
+
+SUMMARY = "takes away: the memcg test"
+KERNEL = "v6.18"
+
+
+def memcg_step(kernel):
+    def nothing(page, order):
+        pass
+
+    return nothing
+'''
+
+
+@pytest.mark.parametrize("made", ["template", "step"])
+def test_a_check_of_ones_own_on_todays_path(tmp_path: Path, made: str) -> None:
+    """The template runs as it is; a step may be replaced, too; both are tried before they are measured."""
+    file = tmp_path / "my_check.py"
+    if made == "template":
+        assert (
+            run("benchmarks", "--new-variant", "my-check", "--kernel", "v6.18", "-o", str(file)).returncode
+            == 0
+        )
+    else:
+        file.write_text(STEP)
+    done = run("benchmarks", "--variant", str(file), "-p", "1", "-n", "1", "-o", str(tmp_path / "run.json"))
+    assert done.returncode == 0 and "on-active/plain/warm/sequential/pcp/v6.18: my-check" in done.stdout, done
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("memcg_step", "memcg_stop", "nothing is called memcg_stop (did you mean memcg_step?)"),
+        ("pass", "page._mapcount = 1", "struct page has no field _mapcount"),
+        ("pass", "kernel.PageKmem(page)", "kernel has no helper PageKmem"),
+        ("pass", "page.index = 7", "index"),
+        ("pass", "while True:\n            kernel.rare()", "20,000"),
+    ],
+)
+def test_wrong_steps_are_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """Before anything is measured, with what is wrong."""
+    file = tmp_path / "my_check.py"
+    body = "        pass"
+    file.write_text(STEP.replace(body, f"        {new}") if old == "pass" else STEP.replace(old, new, 1))
+    refused(run("benchmarks", "--variant", str(file), "-o", str(tmp_path / "run.json")), said)
+
+
+def test_an_insertion_goes_into_the_kernel_that_is_named(tmp_path: Path) -> None:
+    """Today's, where that is asked for."""
+    told = ("--insert", "movl 48($0), %edx", "-p", "1", "-n", "1", "-o", str(tmp_path / "run.json"))
+    done = run("benchmarks", "--kernel", "v6.18", *told)
+    assert done.returncode == 0 and "/v6.18: insert/none" in done.stdout, done
+    shown = run("benchmarks.disasm", "no-wipe", "--kernel", "v6.18", "--function", "__free_pages")
+    assert shown.returncode == 0 and "page.memcg_data" in shown.stdout
