@@ -32,6 +32,7 @@ from model.common.files import write_new
 from model.vocabulary.margin import Margin
 from plots import report
 from results import answer, calibration, claims, compare, history
+from results.claim import Answer
 from results.output import as_csv, as_json, as_markdown, as_table
 from results.reading import formats
 from results.reading.load import Run, load, read_json, run_of
@@ -186,7 +187,7 @@ def use_claims(sandbox: Sandbox, measured: Run) -> None:
     shown(*answer.lines(measured, PERCENT, answers))
 
 
-def judged(answers: Sequence[claims.Answer]) -> None:
+def judged(answers: Sequence[Answer]) -> None:
     """Claims in three formats."""
     written("claims", claims.as_json(answers))
     shown(*claims.lines(answers, markdown=False))

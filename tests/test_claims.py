@@ -11,6 +11,7 @@ import pytest
 
 from model.vocabulary.margin import Margin
 from results import claims
+from results.claim import Data
 from results.reading.load import Arm, load
 from tests import runfile
 from tests.command import ROOT, refused, run
@@ -136,7 +137,7 @@ def test_looks_narrow_the_paired_claims_too(tmp_path: Path) -> None:
         for bench in data["benchmarks"]:
             for each in bench["runs"]:
                 each["metadata"] |= {"looks": looks} if looks else {}
-        read = claims.Data(load(runfile.write(tmp_path / "run.json", data)), REFERENCE, MARGIN)
+        read = Data(load(runfile.write(tmp_path / "run.json", data)), REFERENCE, MARGIN)
         for group, reference in (
             (read.group("on-idle", "flagged"), Arm("v1", "jump-label")),
             (read.group("off"), Arm("v1-ifdef", "none")),

@@ -8,10 +8,10 @@ from benchmarks.timing.sampler import CLOCK_DRIFT, PlacedArm, Sampler, faster_ha
 from benchmarks.timing.scheme import Scheme
 from model.common.errors import FreepathError, KernelReportError
 from model.kernels import path_of
+from model.kernels.mix import pattern
 from model.kernels.store import Store
 from model.kernels.v4_3.page import ANON
 from model.kernels.v4_3.scenarios import SCENARIOS
-from model.kernels.v4_3.start import pattern
 from model.vocabulary.scenario import AXES, Arm, Depth, Scenario
 
 MIXES = [scenario for scenario in SCENARIOS if scenario.mixed]
