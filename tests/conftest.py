@@ -15,7 +15,7 @@ def images() -> list[Spec]:
     """Every image of the headline's scenarios, deferred checks, and the debug build."""
     from benchmarks.cases import select
 
-    cases = select("checks=*,memory=warm")
+    cases = [*select("checks=*,memory=warm"), *select("kernel=v6.18")]
     wanted = [image for case in cases for image in case.images()]
     return [*wanted, Image("v1", "jump-label", memcg=True, debug=True)]
 

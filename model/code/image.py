@@ -17,15 +17,16 @@ class Spec(Protocol):
     ----------
     kernel
         Version.
-    patched
-        The function that holds the patch point.
     name
         Of the image, unique in its kernel; also of its file.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     kernel: ClassVar[str]
-    patched: ClassVar[str]
+
+    @property
+    def patched(self) -> str:
+        """The function that holds the patch point."""
 
     @property
     def name(self) -> str:

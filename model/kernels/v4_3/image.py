@@ -41,7 +41,11 @@ class Image:
     together: bool = False
 
     kernel: ClassVar[str] = KERNEL_NAME
-    patched: ClassVar[str] = PATCHED
+
+    @property
+    def patched(self) -> str:
+        """The function that holds the patch point, in every variant."""
+        return PATCHED
 
     @property
     def marks(self) -> Marks:
@@ -68,7 +72,11 @@ class Allocator:
     debug: bool = False
 
     kernel: ClassVar[str] = KERNEL_NAME
-    patched: ClassVar[str] = PATCHED
+
+    @property
+    def patched(self) -> str:
+        """The function that holds the patch point, in every variant."""
+        return PATCHED
 
     @property
     def name(self) -> str:

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from model.kernels.v6_18.variants import variant_called
-from model.vocabulary.scenario import Config, KernelVersion
+from model.vocabulary.scenario import Config, Entry, KernelVersion
 
 KERNEL_NAME: KernelVersion = "v6.18"
-PATCHED = "__free_pages"
-"""The function that holds the patch point: free_pages_prepare is a part of it."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +23,8 @@ class Image:
         x86_64_defconfig, or what distributions add to it.
     apart
         With the loops that time each free alone.
+    entry
+        By which a page comes into the path.
     """
 
     variant: str
@@ -32,15 +32,21 @@ class Image:
     memcg: bool
     config: Config = "distribution"
     apart: bool = False
+    entry: Entry = "__free_pages"
 
     kernel: ClassVar[str] = KERNEL_NAME
-    patched: ClassVar[str] = PATCHED
+
+    @property
+    def patched(self) -> str:
+        """The function that holds the patch point: free_pages_prepare is a part of it."""
+        return "__free_pages" if self.entry == "__free_pages" else "free_frozen_pages"
 
     @property
     def name(self) -> str:
         """File name of the cached code."""
         flags = ["memcg" if self.memcg else "off", self.config]
         flags += ["apart"] if self.apart else []
+        flags += [self.entry] if self.entry != "__free_pages" else []
         return ".".join(["v6-18", variant_called(self.variant).stem, self.gate, *flags])
 
 

@@ -10,5 +10,6 @@ KEYS: Final = {
     "check_pages_enabled": 3,
     "init_on_free": 4,
     "hugetlb_optimize_vmemmap": 5,
+    "memory_cgrp_disabled": 6,
 }
 """Name (also of the count in the %gs area) to its number in the jump table."""

@@ -22,7 +22,8 @@ class Kernel(Namespace):
         Masks of `flags`, by the configuration and the variant.
     NODE_SHIFT, NODE_MASK, ZONE_SHIFT, ZONE_MASK, ZONE_BYTES, PAGESET, ZONE_FLAGS, BLOCK_BITS
         Where things lie in this configuration.
-    memcg_kmem_offline, trace_mm_page_free, check_pages_enabled, init_on_free, hugetlb_optimize_vmemmap
+    memcg_kmem_offline, trace_mm_page_free, check_pages_enabled, init_on_free, hugetlb_optimize_vmemmap,
+    memory_cgrp_disabled
         Tests of static keys.
     memcg_step, type_step
         The memcg test and the page type's reset, by the variant.
@@ -59,6 +60,7 @@ class Kernel(Namespace):
     check_pages_enabled: Callable[[], bool]
     init_on_free: Callable[[], bool]
     hugetlb_optimize_vmemmap: Callable[[], bool]
+    memory_cgrp_disabled: Callable[[], bool]
     memcg_step: Step
     type_step: Step
     patch_point: Step

@@ -5,7 +5,7 @@ Written from the steps and rules of kernel-facts-6.18, not from source/: where t
 
 from dataclasses import dataclass
 
-from model.kernels.v6_18.page import LAST_CPUPID, MUST_BE_CLEAR, WIPED, Bad
+from model.kernels.v6_18.page import LARGE_KMALLOC, LAST_CPUPID, MUST_BE_CLEAR, SLAB, WIPED, Bad
 from model.kernels.v6_18.variants import variant_called
 from model.vocabulary.scenario import Config
 
@@ -72,6 +72,11 @@ class Oracle:
         page.count -= 1
         if page.count == 0 and self._prepare(number, page):
             self._commit(number)
+
+    def put_page(self, number: int) -> None:
+        """The same by put_page, which leaves slabs and large kmallocs alone: they have no count."""
+        if self.pages[number].type >> 24 & 0xFF not in (SLAB, LARGE_KMALLOC):
+            self.free_pages(number)
 
     def _prepare(self, number: int, page: OraclePage) -> bool:
         page.flags &= ~(1 << 20)  # mlocked, left over

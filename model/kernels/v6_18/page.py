@@ -45,6 +45,9 @@ MEMCG_DATA: Final = 56
 NO_TYPE: Final = -1
 FIRST_UNTYPED: Final = -0x1000000
 """0xff000000 as a signed number: below it lie the types."""
+TYPE_BYTE: Final = 51
+"""Offset of the highest byte of `page_type`, which names the type."""
+HUGETLB, SLAB, LARGE_KMALLOC = 0xF4, 0xF5, 0xF8
 ZSMALLOC: Final = -0xA000000
 """PGTY_zsmalloc (0xf6) in the highest byte: one of the two types that owners leave behind (v6.18)."""
 ANON: Final = 1
@@ -55,6 +58,7 @@ class PG(IntFlag):
     """The bits of `flags` that the free path reads."""
 
     LOCKED = 1 << 0
+    LRU = 1 << 5
     HEAD = 1 << 6
     MLOCKED = 1 << 20
     HWPOISON = 1 << 21

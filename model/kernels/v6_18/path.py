@@ -24,7 +24,7 @@ HERE: Final = {
     "page_kind": ("plain", "anon", "flagged"),
     "depth": ("pcp",),
     "checks": ("on", "off"),
-    "entry": ("__free_pages",),
+    "entry": ("__free_pages", "put_page"),
     "block": ("page",),
     "threads": ("1",),
     "levels": ("2",),
@@ -45,6 +45,8 @@ def check_here(scenario: Scenario) -> None:
             raise FreepathError(
                 f"{scenario.kernel} has no {axis}={scenario.axes[axis]}; it has {', '.join(there)}"
             )
+    if scenario.entry != "__free_pages" and scenario.between != "nothing":
+        raise FreepathError(f"between={scenario.between} goes with entry=__free_pages, not {scenario.entry}")
 
 
 class FreePath:
@@ -74,10 +76,13 @@ class FreePath:
             memcg=scenario.memcg != "off",
             config=scenario.config,
             apart=scenario.between != "nothing",
+            entry=scenario.entry,
         )
 
     def loop(self, scenario: Scenario, arm: Arm) -> str:
         """Name of the compiled loop."""
+        if scenario.entry == "put_page":
+            return "time_put_page"
         return "time_free_pages" if scenario.between == "nothing" else "time_apart_free_pages"
 
     def nothing(self, scenario: Scenario) -> str:
@@ -86,7 +91,7 @@ class FreePath:
 
     def free(self, scenario: Scenario, arm: Arm) -> str:
         """Name of the function that frees one such page."""
-        return "__free_pages"
+        return scenario.entry
 
     def slots(self, arm: Arm) -> int | None:
         """Dispatch slots of an exact arm's operation; None for a variant as compiled, or if nobody said."""

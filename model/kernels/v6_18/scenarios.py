@@ -17,6 +17,7 @@ USUAL: Final = scenario_of("on-active")
 QUICK: Final = [USUAL, scenario_of("on-idle"), scenario_of("off", "default"), USUAL.but(checks="on")]
 """The headline: a distribution's kernel with the key on and off, one without memcg, and the checks on."""
 SWEEPS: Final[Mapping[str, Sequence[Scenario]]] = {
+    "entry": [USUAL, USUAL.but(entry="put_page")],
     "between": [USUAL.but(between=between) for between in AXES["between"]],
     "memory": [
         USUAL,
@@ -37,6 +38,7 @@ SCENARIOS: Final = [
     USUAL.but(page_kind="anon"),
     USUAL.but(page_kind="flagged"),
     USUAL.but(hvo="on"),
+    USUAL.but(entry="put_page"),
 ]
 SWEEP_ARMS: Final = frozenset(
     {(name, "jump-label") for name in ("no-type-test", "memcg-off", "memcg-flag-first", "no-trylock")}

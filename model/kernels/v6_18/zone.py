@@ -22,6 +22,7 @@ class Migratetype(IntEnum):
 
 PCPTYPES: Final = 3
 ZONE_NORMAL: Final = 2
+ZONE_DEVICE: Final = 4
 ZONES: Final = 4
 RECLAIM_ACTIVE, BELOW_HIGH = 2, 4
 """Bits of zone.flags."""
@@ -96,7 +97,7 @@ CPU_AREA: Final = np.dtype(
         ("check_pages_enabled", "i4"),
         ("init_on_free", "i4"),
         ("hugetlb_optimize_vmemmap", "i4"),
-        ("unused", "i4"),
+        ("memory_cgrp_disabled", "i4"),
         # What the kernel would print, and what this model does not have.
         ("bad_pages", "i8"),
         ("bad_page", "i8"),

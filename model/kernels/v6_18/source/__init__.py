@@ -4,6 +4,6 @@ The files are imported in this order, and it is the order of the functions in ev
 """
 
 # ruff: noqa: I001
-from model.kernels.v6_18.source import report, steps, pcp, page_alloc, loops
+from model.kernels.v6_18.source import report, steps, pcp, page_alloc, swap, loops
 
-__all__ = ["loops", "page_alloc", "pcp", "report", "steps"]
+__all__ = ["loops", "page_alloc", "pcp", "report", "steps", "swap"]

@@ -19,7 +19,7 @@ from model.kernels.v6_18.page import (
     ZONE_SHIFT,
 )
 from model.kernels.v6_18.source.linkage import kernel, static_inline
-from model.kernels.v6_18.source.loops import APART, FREES, LOOPS
+from model.kernels.v6_18.source.loops import APART, FREES, LOOPS, OF_ENTRY
 from model.kernels.v6_18.source.records import this_cpu_inc
 from model.kernels.v6_18.source.steps import memcg_kmem_if_online, reset_page_type_if_any
 from model.kernels.v6_18.variants import variant_called
@@ -39,7 +39,9 @@ def link(image: Image) -> Entries:
     kernel.memcg_step = _step(module, "memcg_step", memcg_kmem_if_online)
     kernel.type_step = _step(module, "type_step", reset_page_type_if_any)
     kernel.patch_point = _step(module, "patch_point", slot(variant_called(image.variant).operation or ""))
-    return {**FREES, **LOOPS, **(APART if image.apart else {})}
+    other = {name for entry, loop in OF_ENTRY.items() if entry != image.entry for name in (entry, loop)}
+    entries = {**FREES, **LOOPS, **(APART if image.apart else {})}
+    return {name: types for name, types in entries.items() if name not in other}
 
 
 def _configure(image: Image, module: Any) -> None:

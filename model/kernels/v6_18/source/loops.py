@@ -9,8 +9,12 @@ from model.kernels.v6_18.page import STRUCT_PAGE
 from model.kernels.v6_18.source.linkage import LINKAGE
 from model.kernels.v6_18.source.page_alloc import __free_pages
 from model.kernels.v6_18.source.records import page_at
+from model.kernels.v6_18.source.swap import put_page
 
 RESTORE: Final = restore_function(LINKAGE)
-LOOPS: Final = timed_loops(LINKAGE, RESTORE, page_at, {"time_free_pages": __free_pages}, {})
+WAYS: Final = {"time_free_pages": __free_pages, "time_put_page": put_page}
+LOOPS: Final = timed_loops(LINKAGE, RESTORE, page_at, WAYS, {})
 APART: Final = apart_loops(LINKAGE, RESTORE, page_at, {"time_apart_free_pages": __free_pages})
-FREES: Final[Entries] = {"__free_pages": (record_type(STRUCT_PAGE), I64_TYPE)}
+FREES: Final[Entries] = dict.fromkeys(["__free_pages", "put_page"], (record_type(STRUCT_PAGE), I64_TYPE))
+OF_ENTRY: Final = {"__free_pages": "time_free_pages", "put_page": "time_put_page"}
+"""Entry -> its timed loop."""
