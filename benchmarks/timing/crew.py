@@ -76,9 +76,14 @@ class Crew:
         return sum(ticks) / len(ticks)
 
     def restore(self, run: Any, function: Any) -> None:
-        """Give back the pages of every CPU; the zone and the cgroups are CPU 0's, so they come last."""
-        for other in (*run.others, run):
-            function(other.address)
+        """Give back the pages of every CPU, by its own thread: else they would lie in another one's cache.
+
+        The zone and the cgroups are CPU 0's, so they come last.
+        """
+        pairs = zip(self._helpers, run.others, strict=True)
+        for reply in [helper.submit(function, other.address) for (helper, _), other in pairs]:
+            reply.result()
+        function(run.address)
 
 
 def chosen(count: int) -> Sequence[int]:
