@@ -134,12 +134,52 @@ class Area:
         return this_cpu_dec_and_test
 
 
+def _percpu_load(bits: int, *, signed: bool) -> Any:
+    @intrinsic
+    def this_cpu_read_at(typingctx: Any, percpu_pointer: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            pointer = builder.inttoptr(args[0], ir.PointerType(ir.IntType(bits), GS))
+            value = volatile_load(builder, pointer, bits)
+            return builder.sext(value, I64) if signed else builder.zext(value, I64)
+
+        return types.int64(types.int64), codegen
+
+    return this_cpu_read_at
+
+
+# this_cpu_read() through a per-CPU pointer: of a signed byte, of a word.
+this_cpu_read_s8_at, this_cpu_read_u8_at = (_percpu_load(8, signed=signed) for signed in (True, False))
+
+
 @intrinsic
-def this_cpu_sub_at(typingctx: Any, percpu_pointer: Any, amount: Any) -> Any:
-    """this_cpu_sub() through a per-CPU pointer, as percpu_ref_put_many() does."""
+def this_cpu_write_8_at(typingctx: Any, percpu_pointer: Any, value: Any) -> Any:
+    """this_cpu_write() of one byte through a per-CPU pointer."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        inline_asm(builder, "subq $1, %gs:($0)", "r,er,~{memory}", (args[0], args[1]))
+        pointer = builder.inttoptr(args[0], ir.PointerType(ir.IntType(8), GS))
+        volatile_store(builder, builder.trunc(args[1], ir.IntType(8)), pointer, 8)
         return context.get_dummy_value()
 
     return types.none(types.int64, types.int64), codegen
+
+
+def _through(text: str, constraints: str, result: Any) -> Any:
+    kind = ir.VoidType() if result is types.none else I64
+
+    @intrinsic
+    def run(typingctx: Any, percpu_pointer: Any, amount: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            value = inline_asm(builder, text, constraints, (args[0], args[1]), kind)
+            return context.get_dummy_value() if result is types.none else value
+
+        return result(types.int64, types.int64), codegen
+
+    return run
+
+
+this_cpu_sub_at = _through("subq $1, %gs:($0)", "r,er,~{memory}", types.none)
+"""this_cpu_sub() through a per-CPU pointer, as percpu_ref_put_many() does; no lock prefix."""
+this_cpu_add_at = _through("addq $1, %gs:($0)", "r,er,~{memory}", types.none)
+this_cpu_xadd_32_at = _through("xaddl ${0:k}, %gs:($1)", "=r,r,0,~{memory}", types.int64)
+"""The value of 4 bytes before something was added to it; no lock prefix."""
+this_cpu_xchg_32_at = _through("xchgl ${0:k}, %gs:($1)", "=r,r,0,~{memory}", types.int64)

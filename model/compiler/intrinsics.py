@@ -199,19 +199,24 @@ def _load_once_at(bits: int) -> Any:
 
 
 # Exactly once, here, at an address: a bit of a word that is asked by its byte, a word of another layout.
-load_once_u8, load_once_64 = _load_once_at(8), _load_once_at(64)
+load_once_u8, load_once_u32, load_once_64 = _load_once_at(8), _load_once_at(32), _load_once_at(64)
 
 
-@intrinsic
-def store_once_u8(typingctx: Any, address: Any, value: Any) -> Any:
-    """Store one byte exactly once, here."""
+def _store_once_at(bits: int) -> Any:
+    @intrinsic
+    def store_once(typingctx: Any, address: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            kind = ir.IntType(bits)
+            stored = builder.trunc(args[1], kind)
+            volatile_store(builder, stored, builder.inttoptr(args[0], kind.as_pointer()), bits)
+            return context.get_dummy_value()
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        byte = builder.trunc(args[1], ir.IntType(8))
-        volatile_store(builder, byte, builder.inttoptr(args[0], ir.IntType(8).as_pointer()), 8)
-        return context.get_dummy_value()
+        return types.none(types.int64, types.int64), codegen
 
-    return types.none(types.int64, types.int64), codegen
+    return store_once
+
+
+store_once_u8, store_once_u32 = _store_once_at(8), _store_once_at(32)
 
 
 @intrinsic
@@ -284,6 +289,17 @@ def spin_lock(typingctx: Any, zone: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(zone), codegen
+
+
+@intrinsic
+def spin_lock_at(typingctx: Any, address: Any) -> Any:
+    """The same of a lock at an address."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.cmpxchg(builder.inttoptr(args[0], I32.as_pointer()), I32(0), I32(1), "seq_cst", "seq_cst")
+        return context.get_dummy_value()
+
+    return types.none(types.int64), codegen
 
 
 @intrinsic

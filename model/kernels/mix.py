@@ -1,4 +1,4 @@
-"""Mixes of pages: which of them are of a scenario's kind, by its share and spread."""
+"""Mixes of pages: which of them are of a scenario's kind, by its share and spread; and blocks."""
 
 from typing import Final
 
@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from model.vocabulary.scenario import Scenario
 
+PLAIN, HEAD, FIRST_TAIL, OTHER_TAIL = range(4)
+"""Numbers of the templates; a page that is none of a block is like a head."""
 MIX_PATTERN: Final = 1 << 16
 """Pages in the pattern of a random mix; each slice begins at another place of it."""
 
@@ -28,3 +30,10 @@ def pattern(scenario: Scenario, pages: int, rng: np.random.Generator) -> npt.NDA
     before = -(-np.arange(pages + 1) * percent // 100)  # rounded up: the first page is of the kind
     evenly: npt.NDArray[np.uint8] = np.diff(before).astype(np.uint8)
     return evenly
+
+
+def block_pattern(scenario: Scenario, pages: int) -> npt.NDArray[np.uint8]:
+    """Which template each page of a row of blocks starts from: 1 a head, 2 a first tail page, 3 another."""
+    kinds = np.full((pages >> scenario.block_order, 1 << scenario.block_order), OTHER_TAIL, np.uint8)
+    kinds[:, 0], kinds[:, 1] = HEAD, FIRST_TAIL
+    return kinds.reshape(-1)

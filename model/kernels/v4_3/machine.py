@@ -1,6 +1,5 @@
 """A machine in one memcg state: its memory, its static keys, and the code that was placed on it."""
 
-import ctypes
 from collections.abc import Iterable
 from typing import Any
 
@@ -140,16 +139,7 @@ class Machine:
 
     def walk(self, head: int) -> list[int]:
         """Numbers of the pages that a list links, from its head's `next` on."""
-        first = address_of(self.memory.mem_map)
-        pages: list[int] = []
-        link = ctypes.c_int64.from_address(head).value
-        while link != head:
-            index, rest = divmod(link - LRU - first, PAGE_BYTES)
-            if rest or not 0 <= index < self.memory.pages or len(pages) > self.memory.pages:
-                raise KernelReportError(f"a list leads to {link:#x}, which is no page's lru")
-            pages.append(index)
-            link = int(self.memory.mem_map["lru_next"][index])
-        return pages
+        return self.memory.walk(head, LRU)
 
     def free_pages_counted(self) -> int:
         """NR_FREE_PAGES: the zone's count plus this CPU's share."""

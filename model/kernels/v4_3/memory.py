@@ -1,19 +1,12 @@
-"""The memory of a modelled machine: struct pages, zone, per-CPU lists, counters, tables.
+"""The memory of a modelled machine: struct pages, zone, per-CPU lists, counters, tables."""
 
-The page array is all that is large. It is private anonymous memory with huge pages asked for, as the
-kernel maps its memory map with 2 MiB pages.
-"""
-
-import contextlib
-import ctypes
-import mmap
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from model.common.errors import OutOfMemoryError
-from model.kernels.arrays import address_of, aligned, check_available
+from model.kernels.arrays import address_of, aligned
+from model.kernels.page_array import FIRST_PFN, LINE, PageArray
 from model.kernels.v4_3.memcg import CSS_NO_REF, NO_LIMIT, STRUCT_MEM_CGROUP
 from model.kernels.v4_3.page import PAGE_BYTES, STRUCT_PAGE, ZONE_SHIFT
 from model.kernels.v4_3.zone import (
@@ -37,11 +30,6 @@ from model.kernels.v4_3.zone import (
 )
 from model.vocabulary.scenario import Backing
 
-LINE: Final = 64
-HUGE: Final = 2 << 20
-BLOCK: Final = 1 << (MAX_ORDER - 1)
-FIRST_PFN: Final = 1 << 18
-"""The first page's frame number: a multiple of the largest block, as in any zone."""
 CGROUPS: Final = 4
 ZONES: Final = 4
 
@@ -71,7 +59,7 @@ RESTORED: Final = ARENA.fields["zones"][1]  # type: ignore[index]
 PLAIN_FLAGS: Final = ZONE_NORMAL << ZONE_SHIFT
 
 
-class Memory:
+class Memory(PageArray):
     """All the memory that the free path can touch.
 
     Parameters
@@ -108,10 +96,7 @@ class Memory:
         cpus: int = 1,
         backing: Backing = "huge",
     ) -> None:
-        self.pages = -(-pages // BLOCK) * BLOCK
-        self.data_offset = 0 if rng is None else int(rng.integers(mmap.PAGESIZE // LINE)) * LINE
-        check_available(self.pages)
-        self.mem_map = self._map_pages(backing)
+        super().__init__(STRUCT_PAGE, pages, rng, huge=backing == "huge")
         self.arenas = [aligned(ARENA, 1, self.data_offset)[0:1] for _ in range(cpus)]
         self.arena = self.arenas[0]
         self._sections = self._map_sections()
@@ -164,29 +149,6 @@ class Memory:
     def memcg_address(self, index: int) -> int:
         """Address of one cgroup."""
         return self.field_address("memcg") + index * STRUCT_MEM_CGROUP.itemsize
-
-    def page_address(self, index: int) -> int:
-        """Address of one struct page."""
-        return address_of(self.mem_map) + index * PAGE_BYTES
-
-    def fill(self, template: npt.NDArray[Any]) -> None:
-        """Make every page equal to the template, by words: assigning records takes ten times longer."""
-        self.mem_map.view("u8").reshape(-1, PAGE_BYTES // 8)[:] = template.view("u8")
-
-    def _map_pages(self, backing: Backing) -> npt.NDArray[Any]:
-        size = self.pages * PAGE_BYTES
-        whole = size + HUGE + mmap.PAGESIZE
-        try:
-            self._mapping = mmap.mmap(-1, whole, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        except OSError as error:
-            raise OutOfMemoryError(
-                f"the page array needs {whole >> 20} MiB, and the kernel gives none ({error.strerror}): "
-                "choose a smaller --memory, or raise the limit (ulimit -v, ulimit -d, vm.overcommit_memory)"
-            ) from None
-        with contextlib.suppress(AttributeError, OSError):  # a kernel without huge pages; --doctor says so
-            self._mapping.madvise(mmap.MADV_HUGEPAGE if backing == "huge" else mmap.MADV_NOHUGEPAGE)
-        start = ctypes.addressof(ctypes.c_char.from_buffer(self._mapping))
-        return np.frombuffer(self._mapping, STRUCT_PAGE, self.pages, -start % HUGE + self.data_offset)
 
     def _map_sections(self) -> npt.NDArray[Any]:
         """Section tables and pageblock bits; every pageblock is MOVABLE."""

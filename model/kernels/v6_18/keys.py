@@ -11,5 +11,8 @@ KEYS: Final = {
     "init_on_free": 4,
     "hugetlb_optimize_vmemmap": 5,
     "memory_cgrp_disabled": 6,
+    "page_reporting_enabled": 7,
+    # The kernel asks whether memory is on the default hierarchy, v2, which is likely; a jump where it is not.
+    "memory_cgroup_v1": 8,
 }
 """Name (also of the count in the %gs area) to its number in the jump table."""

@@ -1,22 +1,23 @@
-"""The memory of a modelled machine: struct pages, zone, per-CPU lists, section tables."""
+"""The memory of a modelled machine: struct pages, zone, per-CPU lists, section tables, cgroups."""
 
-import contextlib
-import ctypes
-import mmap
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from model.common.errors import OutOfMemoryError
-from model.kernels.arrays import address_of, aligned, check_available
-from model.kernels.v6_18.page import NO_TYPE, NODE_MASK, PAGE_BYTES, STRUCT_PAGE, ZONE_SHIFT
+from model.kernels.arrays import address_of, aligned
+from model.kernels.page_array import FIRST_PFN, LINE, PageArray
+from model.kernels.v6_18.memcg import CSS_NO_REF, GROUP_PARTS, STRUCT_MEM_CGROUP, STRUCT_STOCK, TASK
+from model.kernels.v6_18.page import LRU, NO_TYPE, NODE_MASK, STRUCT_PAGE, ZONE_SHIFT
 from model.kernels.v6_18.zone import (
     BATCH,
     BLOCK_BITS,
     CPU_AREA,
+    FREE_AREA_BYTES,
     HIGH_NEVER,
     LISTS,
+    MAX_ORDER,
+    MIGRATE_TYPES,
     PCP_LISTS,
     PREEMPT_OFFSET,
     ROOTS_KEPT,
@@ -24,81 +25,96 @@ from model.kernels.v6_18.zone import (
     SECTION_ROOTS,
     SECTION_SHIFT,
     SECTIONS_PER_ROOT_SHIFT,
+    STRUCT_NODE,
+    STRUCT_NODESTAT,
     STRUCT_PCP,
     STRUCT_ZONE,
+    STRUCT_ZONESTAT,
+    THRESHOLD,
     USAGE_BITMAP,
     USAGE_BYTES,
     ZONE_NORMAL,
     ZONES,
+    ZONESTAT,
     Migratetype,
 )
 from model.vocabulary.scenario import Config
 
-LINE: Final = 64
-HUGE: Final = 2 << 20
-BLOCK: Final = 1024
-FIRST_PFN: Final = 1 << 18
+CPUS_ONLINE: Final = 8
+ON_LIST: Final = 1
+"""What a node of a list that something is on leads to; anything but itself."""
 
 
-def arena_of(config: Config) -> np.dtype[Any]:
-    """Everything but pages and tables, each part on lines of its own; zones at the stride of the kernel."""
-    zones = -(-STRUCT_ZONE[config].itemsize * ZONES // LINE) * LINE
-    cpu = -(-CPU_AREA.itemsize // LINE) * LINE
-    return np.dtype(
-        {
-            "names": ["cpu", "zones", "pcp"],
-            "formats": [CPU_AREA, (STRUCT_ZONE[config], ZONES), STRUCT_PCP],
-            "offsets": [0, cpu, cpu + zones],
-            "itemsize": cpu + zones + STRUCT_PCP.itemsize,
-        }
-    )
+def arena_of(config: Config, groups: int = 0) -> np.dtype[Any]:
+    """Everything but pages and tables, each part on lines of its own; zones at the stride of the kernel.
+
+    Cgroups are last, and only where pages are charged: an arena is restored whole.
+    """
+    parts = {
+        "cpu": (CPU_AREA, 1),
+        "zones": (STRUCT_ZONE[config], ZONES),
+        "node": (STRUCT_NODE, 1),
+        "pcp": (STRUCT_PCP, 1),
+        "zonestat": (STRUCT_ZONESTAT, 1),
+        "nodestat": (STRUCT_NODESTAT, 1),
+        "task": (TASK, 1),
+        "stock": (STRUCT_STOCK, 1),
+        "memcg": (STRUCT_MEM_CGROUP, groups),
+        "groups": (GROUP_PARTS, groups),
+    }
+    offsets, at = [], 0
+    for record, count in parts.values():
+        offsets.append(at)
+        at += -(-record.itemsize * count // LINE) * LINE
+    formats = [record if count == 1 else (record, (count,)) for record, count in parts.values()]
+    return np.dtype({"names": list(parts), "formats": formats, "offsets": offsets, "itemsize": at})
 
 
-class Memory:
+class Memory(PageArray):
     """All the memory that the free path can touch.
 
     Parameters
     ----------
-    pages
-        struct pages; rounded up to whole blocks of 1024.
+    pages, rng, huge
+        As `PageArray` has them.
     config
         Moves offsets, and decides how many bits a pageblock has.
-    rng
-        Draws where arena and page array start within a page, in lines; None: at its start.
-    huge
-        Ask for huge pages below the page array.
+    groups
+        Cgroups: the root, its child, the child's child and so on for `levels`, then other children of the root.
+    levels
+        How many of them lie one below the other.
 
     Attributes
     ----------
-    mem_map
-        STRUCT_PAGE[pages], every page allocated and idle.
     arena
-        One record of `arena_of(config)`.
-
-    Raises
-    ------
-    OutOfMemoryError
-        When the array does not fit into the memory that is free.
+        One record of `arena_of(config, groups)`.
     """
 
     def __init__(
-        self, pages: int, config: Config, rng: np.random.Generator | None = None, *, huge: bool = True
+        self,
+        pages: int,
+        config: Config,
+        rng: np.random.Generator | None = None,
+        *,
+        huge: bool = True,
+        groups: int = 0,
+        levels: int = 2,
     ) -> None:
-        self.pages, self.config = -(-pages // BLOCK) * BLOCK, config
-        self.data_offset = 0 if rng is None else int(rng.integers(mmap.PAGESIZE // LINE)) * LINE
-        check_available(self.pages)
-        self.mem_map = self._map_pages(huge)
-        self._record = arena_of(config)
+        super().__init__(STRUCT_PAGE, pages, rng, huge=huge)
+        self.config, self.groups = config, groups
+        self._record = arena_of(config, groups)
         self.arena = aligned(self._record, 1, self.data_offset)[0:1]
         self._map_sections()
         self._link()
+        for index in range(groups):
+            self._link_group(index, -1 if index == 0 else index - 1 if index < levels else 0)
         template = np.zeros(1, STRUCT_PAGE)
         template["flags"], template["page_type"], template["_refcount"] = self.plain_flags, NO_TYPE, 1
         self.fill(template)
 
     @property
     def plain_flags(self) -> int:
-        """Node 0, ZONE_NORMAL, no flag."""
+        """`flags` of a page of ZONE_NORMAL on node 0, with no bit set."""
         return ZONE_NORMAL << ZONE_SHIFT[self.config]
 
     @property
@@ -117,25 +133,73 @@ class Memory:
         return self.arena["pcp"][0]
 
     @property
+    def stock(self) -> Any:
+        """What this CPU has charged ahead."""
+        return self.arena["stock"][0]
+
+    @property
+    def memcg(self) -> Any:
+        """STRUCT_MEM_CGROUP[groups]."""
+        return self.arena["memcg"][0]
+
+    @property
+    def parts(self) -> Any:
+        """GROUP_PARTS[groups]: what belongs to each cgroup beside that."""
+        return self.arena["groups"][0]
+
+    @property
     def restored(self) -> int:
         """Offset from which on the arena is restored: the %gs area before it counts on."""
-        return int(self._record.fields["zones"][1])  # type: ignore[index]
+        return self.offset("zones")
+
+    def offset(self, name: str) -> int:
+        """Where one part of the arena begins, from this CPU's area on: what a per-CPU pointer holds."""
+        return int(self._record.fields[name][1])  # type: ignore[index]
 
     def field_address(self, name: str) -> int:
         """Address of one part of the arena."""
-        return address_of(self.arena) + int(self._record.fields[name][1])  # type: ignore[index]
+        return address_of(self.arena) + self.offset(name)
 
-    def page_address(self, index: int) -> int:
-        """Address of one struct page."""
-        return address_of(self.mem_map) + index * PAGE_BYTES
+    def memcg_address(self, index: int) -> int:
+        """Address of one cgroup."""
+        return self.field_address("memcg") + index * STRUCT_MEM_CGROUP.itemsize
 
-    def pcp_list(self, migratetype: int) -> int:
-        """Address of the head of a per-CPU list of order 0."""
-        return self.field_address("pcp") + PCP_LISTS + 16 * migratetype
+    def part_offset(self, index: int, name: str) -> int:
+        """Where a part of one cgroup begins, from this CPU's area on."""
+        return self.offset("groups") + index * GROUP_PARTS.itemsize + int(GROUP_PARTS.fields[name][1])  # type: ignore[index]
 
-    def fill(self, template: npt.NDArray[Any]) -> None:
-        """Make every page equal to the template, by words: assigning records takes ten times longer."""
-        self.mem_map.view("u8").reshape(-1, PAGE_BYTES // 8)[:] = template.view("u8")
+    def objcg_address(self, index: int) -> int:
+        """Address of a cgroup's obj_cgroup."""
+        return address_of(self.arena) + self.part_offset(index, "objcg")
+
+    def pcp_list(self, migratetype: int, order: int = 0) -> int:
+        """Address of the head of a per-CPU list; order 9, which THP has, lies behind the others."""
+        index = 3 * order + migratetype if order < 4 else 12 + (migratetype == Migratetype.MOVABLE)
+        return self.field_address("pcp") + PCP_LISTS + 16 * index
+
+    @property
+    def zone_address(self) -> int:
+        """Address of ZONE_NORMAL."""
+        return self.field_address("zones") + ZONE_NORMAL * STRUCT_ZONE[self.config].itemsize
+
+    def free_list(self, order: int, migratetype: int) -> int:
+        """Address of a free list's head."""
+        area = int(STRUCT_ZONE[self.config].fields["free_area"][1])  # type: ignore[index]
+        return self.zone_address + area + order * FREE_AREA_BYTES[self.config] + 16 * migratetype
+
+    def nr_free(self, order: int) -> int:
+        """Free blocks of one order, by the zone's own count."""
+        return int(self._areas()[((order + 1) * FREE_AREA_BYTES[self.config]) // 8 - 1])
+
+    def free_blocks(self) -> dict[tuple[int, int], list[int]]:
+        """Order and type -> the free blocks' first pages, in the order of the list."""
+        kinds = ((order, kind) for order in range(MAX_ORDER + 1) for kind in range(MIGRATE_TYPES[self.config]))
+        found = {kind: self.walk(self.free_list(*kind), LRU) for kind in kinds}
+        return {kind: blocks for kind, blocks in found.items() if blocks}
+
+    def counted(self, item: int) -> int:
+        """A number of vm_stat, this CPU's difference included."""
+        return int(self.zone["vm_stat"][item]) + int(self.arena["zonestat"][0]["diff"][item])
 
     def regions(self) -> dict[str, tuple[int, int]]:
         """Address and bytes of everything that the free path can touch, beside its stack."""
@@ -150,28 +214,25 @@ class Memory:
 
     def objects(self) -> dict[str, tuple[int, int, np.dtype[Any] | None]]:
         """Address, bytes and record of every object that an access may be to; None: a table of numbers."""
-        zone = STRUCT_ZONE[self.config]
+        parts = {"zone": "zones", "group": "groups"}
+        records: dict[str, np.dtype[Any]] = {
+            **{"cpu": CPU_AREA, "zone": STRUCT_ZONE[self.config], "node": STRUCT_NODE, "pcp": STRUCT_PCP},
+            **{"zonestat": STRUCT_ZONESTAT, "nodestat": STRUCT_NODESTAT, "task": TASK, "stock": STRUCT_STOCK},
+            **({"memcg": STRUCT_MEM_CGROUP, "group": GROUP_PARTS} if self.groups else {}),
+        }
+        counts = {"zone": ZONES, "memcg": self.groups, "group": self.groups}
         return {
             "page": (address_of(self.mem_map), self.mem_map.nbytes, STRUCT_PAGE),
-            "cpu": (self.field_address("cpu"), CPU_AREA.itemsize, CPU_AREA),
-            "zone": (self.field_address("zones"), zone.itemsize * ZONES, zone),
-            "pcp": (self.field_address("pcp"), STRUCT_PCP.itemsize, STRUCT_PCP),
+            **{
+                name: (self.field_address(parts.get(name, name)), record.itemsize * counts.get(name, 1), record)
+                for name, record in records.items()
+            },
             **{name: (*at, None) for name, at in self.regions().items() if name not in ("arena", "mem_map")},
         }
 
-    def _map_pages(self, huge: bool) -> npt.NDArray[Any]:
-        whole = self.pages * PAGE_BYTES + HUGE + mmap.PAGESIZE
-        try:
-            self._mapping = mmap.mmap(-1, whole, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        except OSError as error:
-            raise OutOfMemoryError(
-                f"the page array needs {whole >> 20} MiB, and the kernel gives none ({error.strerror}): "
-                "choose a smaller --memory, or raise the limit (ulimit -v, ulimit -d, vm.overcommit_memory)"
-            ) from None
-        with contextlib.suppress(AttributeError, OSError):  # a kernel without huge pages; --doctor says so
-            self._mapping.madvise(mmap.MADV_HUGEPAGE if huge else mmap.MADV_NOHUGEPAGE)
-        start = ctypes.addressof(ctypes.c_char.from_buffer(self._mapping))
-        return np.frombuffer(self._mapping, STRUCT_PAGE, self.pages, -start % HUGE + self.data_offset)
+    def _areas(self) -> npt.NDArray[np.int64]:
+        words: npt.NDArray[np.int64] = self.zone["free_area"].view("i8")
+        return words
 
     def _map_sections(self) -> None:
         """Roots, sections and their pageblock bits; every pageblock is MOVABLE."""
@@ -191,12 +252,38 @@ class Memory:
     def _link(self) -> None:
         cpu, pcp = self.cpu, self.pcp
         cpu["preempt_count"] = PREEMPT_OFFSET
-        cpu["this_cpu_off"] = self.field_address("pcp") - LINE  # any value; the pageset is relative to it
-        cpu["vmemmap_base"] = address_of(self.mem_map) - FIRST_PFN * PAGE_BYTES
+        cpu["this_cpu_off"] = self.field_address("cpu")
+        cpu["vmemmap_base"] = self.page_address(-FIRST_PFN)
         cpu["mem_section"] = address_of(self._roots)
         cpu["node_data"][0] = self.field_address("zones")
-        self.zone["per_cpu_pageset"] = LINE
+        cpu["current"], cpu["online_cpus"] = self.field_address("task"), CPUS_ONLINE
+        self.zone["per_cpu_pageset"], self.zone["per_cpu_zonestats"] = self.offset("pcp"), self.offset("zonestat")
+        self.arena["zonestat"][0]["diff"][ZONESTAT[self.config]] = THRESHOLD
+        self.arena["node"][0]["per_cpu_nodestats"] = self.offset("nodestat")
+        self.arena["nodestat"][0]["threshold"] = THRESHOLD
         pcp["batch"], pcp["high_min"], pcp["high_max"] = BATCH, HIGH_NEVER, HIGH_NEVER + 1
         for index in range(LISTS[self.config]):
-            head = self.pcp_list(index)
+            head = self.field_address("pcp") + PCP_LISTS + 16 * index
             pcp["lists"][index] = (head, head)
+        for order in range(MAX_ORDER + 1):
+            for kind in range(MIGRATE_TYPES[self.config]):
+                at = (order * FREE_AREA_BYTES[self.config] + 16 * kind) // 8
+                self._areas()[at : at + 2] = self.free_list(order, kind)
+
+    def _link_group(self, index: int, parent: int) -> None:
+        """A cgroup below another; nobody has charged it yet, and its statistics have changed before."""
+        if parent < 0:
+            self.cpu["root_mem_cgroup"] = self.memcg_address(0)
+        group, part = self.memcg[index], self.parts[index]
+        group["refcnt"], group["css_flags"] = self.part_offset(index, "references"), 0 if parent >= 0 else CSS_NO_REF
+        group["rstat_cpu"] = self.part_offset(index, "rstat")
+        group["vmstats_percpu"] = self.part_offset(index, "vmstats_percpu")
+        for name in ("memory", "memsw", "kmem"):
+            at = int(STRUCT_MEM_CGROUP.fields[name][1])  # type: ignore[index]
+            group[name]["parent"] = self.memcg_address(parent) + at if parent >= 0 else 0
+        group["memory"]["protection_support"] = 1
+        part["rstat"] = ON_LIST
+        part["vmstats_percpu"]["parent"] = self.part_offset(parent, "vmstats_percpu") if parent >= 0 else 0
+        part["vmstats_percpu"]["vmstats"] = address_of(self.arena) + self.part_offset(index, "vmstats")
+        part["objcg"]["refcnt"] = self.part_offset(index, "references") + 8
+        part["objcg"]["memcg"] = self.memcg_address(index)

@@ -82,6 +82,21 @@ POOL_SIGNATURE: Final = 0x40
 """What lru.next of a page_pool's page holds in these bits (PP_SIGNATURE); the check asks for it."""
 POOL_MASK: Final = -4
 LIST_POISON1: Final = -2401263026318606080  # 0xdead000000000100
+LIST_POISON2: Final = LIST_POISON1 + 0x22
+TAIL_MAPPING: Final = LIST_POISON1 + 0x300
+"""What `mapping` of a tail page holds, from the fourth page of a compound page on."""
+BUDDY: Final = 0xF0
+BUDDY_TYPE: Final = -0x10000000
+"""PGTY_buddy in the highest byte: the head of a free block; its order is in `private`."""
+LARGE_KMALLOC_TYPE: Final = -0x8000000
+SECOND_FLAGS: Final = 0xFF | 1 << 8 | 1 << 9 | 1 << 16
+"""Bits of the first tail page's flags that belong to the whole: its order, and what is known of its parts."""
+LARGE_MAPCOUNT, NR_PAGES_MAPPED, ENTIRE_MAPCOUNT, PINCOUNT = 16, 20, 24, 28
+"""Offsets in the first tail page of what counts the whole."""
+NR_PAGES: Final = 56
+"""Offset in the first tail page of the number of pages, with memcg only."""
+DEFERRED_LIST: Final = 16
+"""Offset in the second tail page of a list's head."""
 
 
 class Bad(IntEnum):
@@ -89,8 +104,13 @@ class Bad(IntEnum):
 
     TYPE = 1
     OTHER = 2
+    TAIL = 3
 
     @property
     def text(self) -> str:
         """The reason in words, naming the fields."""
-        return ("nonzero _mapcount", "mapping, _refcount, memcg_data or a flag is set")[self - 1]
+        return (
+            "nonzero _mapcount",
+            "mapping, _refcount, memcg_data or a flag is set",
+            "a tail page's mapping, list, counts or head",
+        )[self - 1]

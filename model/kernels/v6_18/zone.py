@@ -18,9 +18,17 @@ class Migratetype(IntEnum):
     MOVABLE = 1
     RECLAIMABLE = 2
     HIGHATOMIC = 3
+    CMA = 4
+    ISOLATE = 5
 
 
 PCPTYPES: Final = 3
+MIGRATE_TYPES: Final[dict[Config, int]] = {"default": 4, "distribution": 6}
+MAX_ORDER: Final = 10
+"""Free blocks have orders 0 to 10."""
+PAGEBLOCK_ORDER: Final = 9
+COSTLY_ORDER: Final = 3
+"""Up to here blocks have per-CPU lists, and with THP those of order 9."""
 ZONE_NORMAL: Final = 2
 ZONE_DEVICE: Final = 4
 ZONES: Final = 4
@@ -28,21 +36,48 @@ RECLAIM_ACTIVE, BELOW_HIGH = 2, 4
 """Bits of zone.flags."""
 
 
-def _zone(size: int, pageset: int, flags: int) -> np.dtype[Any]:
+FREE_AREA: Final[dict[Config, int]] = {"default": 192, "distribution": 256}
+FREE_AREA_BYTES: Final[dict[Config, int]] = {
+    config: 16 * types + 8 for config, types in MIGRATE_TYPES.items()
+}
+"""One list per type, then `nr_free`."""
+
+
+def _zone(config: Config, size: int, pageset: int, flags: int, vm_stat: int) -> np.dtype[Any]:
+    names = ["per_cpu_pageset", "per_cpu_zonestats", "free_area", "flags", "lock", "trylock_free_pages"]
+    areas = FREE_AREA_BYTES[config] * (MAX_ORDER + 1)
     return np.dtype(
         {
-            "names": ["per_cpu_pageset", "flags", "lock"],
-            "formats": ["i8", "i8", "i4"],
-            "offsets": [pageset, flags, flags + 8],
+            "names": [*names, "vm_stat"],
+            "formats": ["i8", "i8", ("u1", areas), "i8", "i4", "i8", ("i8", 2)],
+            "offsets": [pageset, pageset + 8, FREE_AREA[config], flags, flags + 8, flags + 16, vm_stat],
             "itemsize": size,
         }
     )
 
 
 STRUCT_ZONE: Final[dict[Config, np.dtype[Any]]] = {
-    "default": _zone(1216, 104, 984),
-    "distribution": _zone(1728, 112, 1400),
+    "default": _zone("default", 1216, 104, 984, 1088),
+    "distribution": _zone("distribution", 1728, 112, 1400, 1536),
 }
+NR_FREE_PAGES, NR_FREE_PAGES_BLOCKS = 0, 1
+"""Items of vm_stat; the second counts pages in blocks of order 9 and 10."""
+ZONESTAT: Final[dict[Config, int]] = {"default": 10, "distribution": 11}
+"""Bytes of a CPU's differences in struct per_cpu_zonestat; its threshold lies behind them."""
+STRUCT_ZONESTAT: Final = np.dtype({"names": ["diff"], "formats": [("i1", 12)], "offsets": [0], "itemsize": 64})
+THRESHOLD: Final = 125
+STRUCT_NODE: Final = np.dtype(
+    {
+        "names": ["per_cpu_nodestats", "vm_stat"],
+        "formats": ["i8", ("i8", 2)],
+        "offsets": [0, 64],
+        "itemsize": 128,
+    }
+)
+"""What a node has behind its zones: NR_SLAB_UNRECLAIMABLE_B is the only item here."""
+STRUCT_NODESTAT: Final = np.dtype(
+    {"names": ["threshold", "diff"], "formats": ["i1", ("i1", 2)], "offsets": [0, 1], "itemsize": 64}
+)
 
 LIST_HEAD: Final = np.dtype({"names": ["next", "prev"], "formats": ["i8", "i8"]})
 PCP_LISTS: Final = 32
@@ -59,13 +94,19 @@ STRUCT_PCP: Final = np.dtype(
     }
 )
 FLAGS_BYTE, ALLOC_FACTOR = 24, 25
-PREV_FREE_HIGH_ORDER: Final = 1
+PREV_FREE_HIGH_ORDER, FREE_HIGH_BATCH = 1, 2
+"""Bits of the lists' flags: the free before was of order 1 to 3; caches are big, so a batch is kept."""
 BATCH: Final = 63
 BATCH_SCALE: Final = 5
 """CONFIG_PCP_BATCH_SCALE_MAX: free_count grows up to batch << 5."""
 HIGH_NEVER: Final = 1 << 30
 """A `high_min` that no list reaches: depth `pcp`, the free without its drains; `high_max` is one more, so
 that the tuning takes the way of a machine that tunes."""
+HIGH_MIN: Final[dict[Config, int]] = {"default": 624, "distribution": 2640}
+HIGH_MAX: Final = 32768
+"""Of a machine with 8 GiB and 8 CPUs, without and with THP (kernel-facts-6.18, section 4): depth `full`."""
+TAKEN_AT_ONCE: Final = BATCH << BATCH_SCALE
+"""Pages of a drain in a stream of frees without allocations, once it is steady: 2016 every 2016 frees."""
 
 SECTION_SHIFT: Final = 15
 SECTIONS_PER_ROOT_SHIFT: Final = 8
@@ -107,6 +148,17 @@ CPU_AREA: Final = np.dtype(
         ("rescheduled", "i8"),
         # For checks that somebody brings.
         ("events", "i8", (8,)),
+        # What drains, blocks and charged pages need besides.
+        ("current", "i8"),
+        ("root_mem_cgroup", "i8"),
+        ("online_cpus", "i8"),
+        ("stats_index", "i8", (4,)),
+        ("random", "i8"),
+        ("huge_zero_folio", "i8"),
+        ("vm_zone_stat", "i8", (2,)),
+        ("vm_node_stat", "i8", (2,)),
+        ("page_reporting_enabled", "i4"),
+        ("memory_cgroup_v1", "i4"),
     ]
 )
 """The area that %gs points at."""

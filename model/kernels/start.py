@@ -1,0 +1,146 @@
+"""Start states for measuring: which pages are freed, in which order, and how they are given back."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.code.disturbance import Disturbance
+from model.kernels.arrays import address_of, aligned
+from model.kernels.loop_record import LOOP, PAGE_BYTES
+from model.kernels.mix import block_pattern, pattern
+from model.vocabulary.scenario import Scenario
+
+
+class StartState:
+    """Pages in play, the order in which they are freed, and the memory that restores them.
+
+    The start state is copied into place by `restore`, compiled, and never inside the timed part. Memory
+    beside the page array: 4 bytes per page for the order, 1 for the kind. A kernel version says how a page
+    starts (`templates`) and what it counts.
+
+    Parameters
+    ----------
+    scenario
+        What each page is, and in which order they are freed.
+    pages
+        How many pages are freed before they are given back.
+    rng
+        Draws the random order.
+    memory
+        The page array and the arena, as the kernel version has it.
+    first
+        Number of the first page in play.
+    """
+
+    others: "list[Any]"
+    """Start states of other CPUs."""
+
+    def __init__(
+        self, scenario: Scenario, pages: int, rng: np.random.Generator, memory: Any, first: int = 0
+    ) -> None:
+        self.scenario, self.pages, self.first = scenario, pages, first
+        self.others = []
+        self._memory = memory
+        self.order_of_pages = np.arange(0, pages, 1 << scenario.block_order, dtype=np.uint32)
+        if scenario.order == "random":
+            rng.shuffle(self.order_of_pages)
+        self._kinds = (
+            block_pattern(scenario, pages) if scenario.block_order else pattern(scenario, pages, rng)
+        )
+        self._addresses = np.zeros(0, np.int64)
+        if scenario.entry in ("release_pages", "folios_put_refs"):
+            start = memory.page_address(first)
+            self._addresses = start + self.order_of_pages.astype(np.int64) * PAGE_BYTES
+        self._between = None if scenario.between == "nothing" else Disturbance(scenario.between)
+        self._copied = range(0)
+        self._by_template = True
+        self.arrived = np.zeros(1, np.int64)
+
+    def keep(
+        self, arena: npt.NDArray[Any], restored: int, copied: range = range(0), *, by_template: bool = True
+    ) -> None:
+        """Remember how everything is now: that is what restoring gives back.
+
+        Parameters
+        ----------
+        arena
+            Everything but pages and tables.
+        restored
+            Offset from which on it is restored.
+        copied
+            Pages that are given back as they are now, not by a template.
+        by_template
+            Whether the pages in play are given back by template, as all are that look alike.
+        """
+        self._arena = aligned(np.uint8, arena.nbytes - restored)
+        self._arena[:] = arena.view(np.uint8)[restored:]
+        self._arena_address = address_of(arena) + restored
+        self._copied, self._by_template = copied, by_template
+        self._copy = self._memory.mem_map[copied.start : copied.stop].copy()
+
+    def templates(self, variant: str) -> npt.NDArray[Any]:
+        """What a page may start as, by the numbers in the patterns."""
+        raise NotImplementedError
+
+    def loop_record(self, variant: str) -> "LoopRecord":
+        """What the timed loops of one variant are told."""
+        return LoopRecord(self, variant)
+
+    @property
+    def between(self) -> int:
+        """Address of what is called before each free; 0: nothing is."""
+        return self._between.address if self._between else 0
+
+    def kinds_address(self, rng: np.random.Generator) -> int:
+        """Where a slice's kinds begin: in a random mix at a place drawn anew, so that nobody learns it."""
+        return address_of(self._kinds) + int(rng.integers(len(self._kinds) - self.pages + 1))
+
+    def order_address(self, at: int) -> int:
+        """Where the loops find the page to free at this place of the order."""
+        return address_of(self.order_of_pages) + at * self.order_of_pages.itemsize
+
+
+class LoopRecord:
+    """One variant's LOOP record over a start state.
+
+    Attributes
+    ----------
+    address
+        What the timed loops take.
+    record
+        LOOP[1]; `n`, `passes` and `restore` may be changed between calls.
+    templates
+        The bytes that a page starts as, one page per kind.
+    others
+        That of each other CPU.
+    arrived
+        i8[1]: how many of them have come to a meeting; of the first record for all.
+    """
+
+    def __init__(self, start: StartState, variant: str) -> None:
+        memory = start._memory
+        self.others = [LoopRecord(other, variant) for other in start.others]
+        self._templates = start.templates(variant)
+        self.templates = self._templates.tobytes()
+        self.arrived = start.arrived
+        self.record = record = np.zeros(1, LOOP)
+        self.address = address_of(record)
+        record["mem_map"] = memory.page_address(start.first)
+        record["order_of_pages"] = address_of(start.order_of_pages)
+        record["n"] = len(start.order_of_pages)
+        record["pages"] = start.pages if start._by_template else 0
+        record["order"] = start.scenario.block_order
+        record["passes"] = record["restore"] = 1
+        record["kinds"], record["templates"] = address_of(start._kinds), address_of(self._templates)
+        record["between"] = start.between
+        record["addresses"] = address_of(start._addresses)
+        record["arena"] = start._arena_address
+        record["arena_start"], record["arena_bytes"] = address_of(start._arena), start._arena.nbytes
+        for other in (self, *self.others):  # all count in one place
+            other.record["arrived"] = address_of(start.arrived)
+            other.record["threads"] = len(self.others) + 1
+        if start._copied:
+            record["residents"] = memory.page_address(start._copied.start)
+            record["residents_start"] = address_of(start._copy)
+            record["residents_bytes"] = len(start._copied) * PAGE_BYTES
