@@ -25,7 +25,7 @@ from model.kernels.v6_18.page import LARGE_KMALLOC, PAGE_TYPE, SLAB, STRUCT_PAGE
 from model.kernels.v6_18.path import HERE, FreePath
 from model.kernels.v6_18.scenarios import QUICK, SCENARIOS, USUAL, scenario_of
 from model.kernels.v6_18.variants import VARIANTS
-from model.kernels.v6_18.zone import BATCH, PREEMPT_OFFSET, STRUCT_PCP, STRUCT_ZONE
+from model.kernels.v6_18.zone import BATCH, FREE_AREA_BYTES, PREEMPT_OFFSET, STRUCT_PCP, STRUCT_ZONE
 from model.vocabulary.scenario import AXES, Arm, Config, Entry, Scenario, name_of
 from tests.command import refused, run
 
@@ -101,9 +101,9 @@ def test_it_does_what_the_oracle_does(
     for number in numbers:
         free(memory.page_address(number), 0)
         (oracle.free_pages if entry == "__free_pages" else oracle.put_page)(number)
-    assert machine.walk(memory.pcp_list(1)) == oracle.pcp.pages
+    assert machine.walk(memory.pcp_list(1)) == oracle.pcp.lists.get(1, [])
     pcp, cpu = memory.pcp, memory.cpu
-    assert (pcp["count"], pcp["free_count"], pcp["lock"]) == (len(oracle.pcp.pages), oracle.pcp.free_count, 0)
+    assert (pcp["count"], pcp["free_count"], pcp["lock"]) == (oracle.pcp.count, oracle.pcp.free_count, 0)
     assert pcp["high"] == oracle.pcp.high and cpu["pgfree"] == oracle.pgfree
     assert cpu["bad_pages"] == len(oracle.bad) and cpu["beyond"] == 0
     assert cpu["preempt_count"] == PREEMPT_OFFSET and cpu["rescheduled"] == 0
@@ -133,19 +133,20 @@ def test_tuning_is_as_the_rules_say(free_count: int) -> None:
 @pytest.mark.parametrize(
     "prepare",
     [
-        lambda memory: memory.pcp.__setitem__("high_min", 0) or memory.pcp.__setitem__("high_max", 0),
-        lambda memory: memory.zone.__setitem__("flags", 2),
-        lambda memory: memory.zone.__setitem__("flags", 4),
-        lambda memory: memory.pcp.__setitem__("lock", 1),
-        lambda memory: memory.mem_map["memcg_data"].__setitem__(0, 0x1002),
+        lambda memory: memory.zone.__setitem__("trylock_free_pages", 1) or memory.pcp.__setitem__("lock", 1),
+        lambda memory: (
+            memory.arena["task"][0].__setitem__("capture_control", 1) or memory.pcp.__setitem__("lock", 1)
+        ),
+        lambda memory: memory.mem_map["memcg_data"].__setitem__(0, 3),
     ],
 )
 def test_what_is_not_modelled_is_said(prepare: Any) -> None:
-    """A drain, reclaim, another owner of the lock, an uncharge: counted, and no run is good with one."""
+    """Deferred frees, a compaction that waits, no such owner: counted, and no run is good with one."""
     machine, free = booted("base", "distribution", True, False)
     prepare(machine.memory)
     machine.activate()
     free(machine.memory.page_address(0), 0)
+    machine.memory.pcp["lock"] = 0
     assert machine.report() is not None and "not modelled" in str(machine.report())
 
 
@@ -248,8 +249,18 @@ def test_the_layouts_are_the_kernels() -> None:
     for config in CONFIGS:
         fields: Any = STRUCT_ZONE[config].fields
         at[config] = {name: int(place[1]) for name, place in fields.items()}
-    assert at["default"] == {"per_cpu_pageset": 104, "flags": 984, "lock": 992}
-    assert at["distribution"] == {"per_cpu_pageset": 112, "flags": 1400, "lock": 1408}
+    names = (
+        "per_cpu_pageset",
+        "per_cpu_zonestats",
+        "free_area",
+        "flags",
+        "lock",
+        "trylock_free_pages",
+        "vm_stat",
+    )
+    assert [at["default"][name] for name in names] == [104, 112, 192, 984, 992, 1000, 1088]
+    assert [at["distribution"][name] for name in names] == [112, 120, 256, 1400, 1408, 1416, 1536]
+    assert [FREE_AREA_BYTES[config] for config in CONFIGS] == [72, 104]
     lines = {config: (at[config]["flags"] // 64, at[config]["lock"] // 64) for config in CONFIGS}
     assert lines["default"] == (15, 15) and lines["distribution"] == (21, 22)
 

@@ -19,6 +19,8 @@ from model.common.files import STANDARD, check_target, write_new
 from model.vocabulary.scenario import DEFAULTS
 
 WIDE: Final = 160
+UNUSUAL: Final = ("config", "hvo", "block", "levels", "stock", "cgroup")
+"""Axes of a table's title that are named where a file says them."""
 """Columns when the output is no terminal."""
 NUMBERS: Final = (
     "instructions",
@@ -104,7 +106,7 @@ def show(document: dict[str, Any]) -> None:
             arm["page_kind"],
             arm["depth"],
             f"checks {arm['checks']}",
-            *(f"{name} {arm[name]}" for name in ("config", "hvo") if name in arm),
+            *(f"{name} {arm[name]}" for name in UNUSUAL if name in arm),
             arm["free"],
         )
         groups.setdefault(key, []).append(arm)

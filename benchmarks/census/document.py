@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from benchmarks.cases import Case, SelectionError, select
 from benchmarks.census.counting import Counts, count_case
+from model.kernels import kernels
 from model.kernels.store import DEFAULT_CPU, Store
 from model.vocabulary.formats import CENSUS
-from model.vocabulary.scenario import DEFAULTS, Arm, Scenario, base_of
+from model.vocabulary.scenario import DEFAULTS, Arm, Scenario, base_of, usual_of
 
 
 def countable(cases: Sequence[Case]) -> list[Case]:
@@ -26,6 +27,9 @@ def census_cases(only: str = "") -> list[Case]:
         Also when none is left.
     """
     cases = countable(select(only))
+    if not only:
+        slow = [scenario for kernel in kernels() for scenario in kernel.counted_when_asked]
+        cases = [case for case in cases if case.scenario not in slow]
     if not cases:
         raise SelectionError(
             f"--only '{only}' leaves nothing to count: one page is followed through __free_pages, so mixes "
@@ -68,10 +72,13 @@ def _axes(scenario: Scenario, arm: Arm) -> dict[str, str]:
 
 def _unusual(axes: dict[str, str]) -> dict[str, str]:
     """Axes that came later, where they are not as in the files that do not say."""
-    return {name: axes[name] for name in LATER if axes[name] != DEFAULTS[name]}
+    usual = {**usual_of(axes["kernel"]), **{name: DEFAULTS[name] for name in ALWAYS_SAID}}
+    return {name: axes[name] for name in LATER if axes[name] != usual[name]}
 
 
-LATER: Final = ("kernel", "path", "config", "hvo")
+LATER: Final = ("kernel", "path", "config", "hvo", "block", "levels", "stock", "cgroup")
+ALWAYS_SAID: Final = ("kernel", "path", "config", "hvo")
+"""Of these, what is said even where it is usual on its kernel."""
 
 
 def as_json(document: dict[str, Any]) -> str:

@@ -182,4 +182,7 @@ this_cpu_sub_at = _through("subq $1, %gs:($0)", "r,er,~{memory}", types.none)
 this_cpu_add_at = _through("addq $1, %gs:($0)", "r,er,~{memory}", types.none)
 this_cpu_xadd_32_at = _through("xaddl ${0:k}, %gs:($1)", "=r,r,0,~{memory}", types.int64)
 """The value of 4 bytes before something was added to it; no lock prefix."""
-this_cpu_xchg_32_at = _through("xchgl ${0:k}, %gs:($1)", "=r,r,0,~{memory}", types.int64)
+this_cpu_xchg_32_at = _through(
+    "movl %gs:($1), %eax\n1: cmpxchgl ${2:k}, %gs:($1)\njne 1b", "={ax},r,r,~{memory}", types.int64
+)
+"""Its value before something took its place; by cmpxchg, for xchg would lock."""

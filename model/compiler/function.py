@@ -85,8 +85,10 @@ class KernelFunction:
 
     def compile(self, args: Types) -> Compiled:
         """Compile for these types, or find what an equal function of another image compiled to."""
-        # Closures of a variant are made anew for each image, but share their code.
-        key = (self.function.__code__, args, self._environment())
+        # Closures of a variant are made anew for each image, but share their code. Python takes like code at
+        # the same line of two files for equal, and two kernel versions have such.
+        code = self.function.__code__
+        key = (code.co_filename, code, args, self._environment())
         if key not in _compiled:
             _compiled[key] = Compiled(self.function, args)
         return _compiled[key]

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from model.code.image import Spec
+from model.common.errors import FreepathError
 from model.kernels.variants import Variant
 from model.kernels.vetting import Offer
 from model.vocabulary.scenario import Arm, Scenario
@@ -50,6 +51,25 @@ class Path(Protocol):
         """A machine, and the pages that timed loops, or one arm that is counted, will free on it."""
 
 
+def check_has(here: Mapping[str, Sequence[str]], scenario: Scenario) -> None:
+    """Refuse what a kernel version does not have.
+
+    Parameters
+    ----------
+    here
+        Axis -> its values there, of axes of which it has not all.
+
+    Raises
+    ------
+    FreepathError
+    """
+    for axis, there in here.items():
+        if scenario.axes[axis] not in there:
+            raise FreepathError(
+                f"{scenario.kernel} has no {axis}={scenario.axes[axis]}; it has {', '.join(there)}"
+            )
+
+
 @dataclass(frozen=True)
 class Kernel:
     """One version.
@@ -70,6 +90,8 @@ class Kernel:
         Axis -> the scenarios along it, and what is measured there beside base.
     variants, calibration
         Forms of the patch point in the order of tables, and variants that only calibrate.
+    counted_when_asked
+        Scenarios that a census leaves out where nobody names one: they take seconds for each arm.
     offer
         What a check may use.
     template
@@ -98,6 +120,7 @@ class Kernel:
     template: FilePath
     spec_of: Callable[[dict[str, Any]], Spec]
     linkage: Callable[[], tuple[Any, Link]]
+    counted_when_asked: Collection[Scenario] = ()
 
     def __post_init__(self) -> None:
         """Refuse a scenario that is listed twice: its processes would be pooled without a word."""

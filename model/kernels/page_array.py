@@ -7,6 +7,7 @@ its memory map with 2 MiB pages.
 import contextlib
 import ctypes
 import mmap
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -107,14 +108,14 @@ class PageArray:
             link = ctypes.c_int64.from_address(link).value
         return pages
 
-    def chain(self, head: int, pages: range, lru: int) -> tuple[int, int]:
-        """Link pages behind a head, the first one last: as freed one after the other.
+    def chain(self, head: int, pages: Sequence[int], lru: int) -> tuple[int, int]:
+        """Link pages behind a head, in this order from its `next` on.
 
         Returns
         -------
         What the head's `next` and `prev` are then.
         """
-        links = [self.page_address(number) + lru for number in reversed(pages)]
+        links = [self.page_address(number) + lru for number in pages]
         for before, link, after in zip([head, *links], links, [*links[1:], head], strict=False):
             words = (ctypes.c_int64 * 2).from_address(link)
             words[0], words[1] = after, before

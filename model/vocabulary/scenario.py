@@ -16,11 +16,21 @@ Memory = Literal["warm", "l2", "l3", "dram"]
 Order = Literal["sequential", "random"]
 Depth = Literal["prepare", "pcp", "full"]
 Checks = Literal["on", "deferred", "off"]
-Entry = Literal["__free_pages", "put_page", "release_pages"]
+Entry = Literal["__free_pages", "put_page", "release_pages", "folios_put_refs", "kfree"]
 Share = Literal["0", "1", "5", "10", "25", "50", "75", "100"]
 Spread = Literal["periodic", "random"]
 Block = Literal[
-    "page", "order-1", "order-2", "order-3", "order-9", "compound-1", "compound-2", "compound-3", "compound-9"
+    "page",
+    "order-1",
+    "order-2",
+    "order-3",
+    "order-9",
+    "compound-1",
+    "compound-2",
+    "compound-3",
+    "compound-9",
+    "order-4",
+    "compound-4",
 ]
 Levels = Literal["1", "2", "3", "4"]
 Memsw = Literal["off", "on"]
@@ -29,6 +39,8 @@ Threads = Literal["1", "2", "3", "4", "6", "8", "12", "16", "24", "32", "48", "6
 Between = Literal["nothing", "pause", "data", "code", "branches", "flip"]
 Config = Literal["default", "distribution"]
 Hvo = Literal["off", "on"]
+Stock = Literal["cycle", "hit", "miss", "taken", "overflow"]
+Cgroup = Literal["v1", "v2"]
 KernelVersion = Literal["v4.3", "v6.18"]
 PathName = Literal["free"]
 Gate = Literal["jump-label", "memory-flag", "none"]
@@ -77,6 +89,12 @@ class Scenario:
         What is compiled in: x86_64's defconfig, or what distributions add (MEMCG, NUMA balancing, THP, CMA).
     hvo
         Whether some hugetlb page's struct pages were optimised away, whose static key the path asks.
+    stock
+        Of a charged page since v5.9, whose uncharge goes to a CPU's stock of pages that are charged ahead:
+        what it finds there. `cycle`: a stream of frees from an empty stock, so 1 miss, 63 hits, 1 overflow;
+        `taken`: all slots are other cgroups', so one is drained.
+    cgroup
+        Hierarchy on which memory is controlled.
     kernel, path
         The version that is modelled, and which of its paths.
     """
@@ -98,6 +116,8 @@ class Scenario:
     threads: Threads = "1"
     config: Config = "default"
     hvo: Hvo = "off"
+    stock: Stock = "cycle"
+    cgroup: Cgroup = "v1"
     kernel: KernelVersion = "v4.3"
     path: PathName = "free"
 
@@ -161,7 +181,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
 """What a run that does not say it was measured with."""
 USUAL_OF: Final[Mapping[str, Mapping[str, str]]] = {
     # Since v6.4 the check is behind a key that is off by default; nobody runs a defconfig.
-    "v6.18": {"checks": "off", "config": "distribution"},
+    "v6.18": {"checks": "off", "config": "distribution", "cgroup": "v2"},
 }
 """Kernel -> what is usual there, where it is not the default."""
 ALWAYS_NAMED: Final = ("memcg", "page_kind", "memory", "order", "depth")
@@ -180,6 +200,8 @@ WRITTEN: Final = {
     "threads": "{}-threads",
     "config": "{}-config",
     "hvo": "hvo-{}",
+    "stock": "stock-{}",
+    "cgroup": "cgroup-{}",
 }
 """How a value that would not speak for itself is written in a name."""
 
@@ -198,7 +220,8 @@ def axes_of(metadata: Mapping[str, object]) -> dict[str, str]:
 
     Until axis `share` came, a mix was a kind of page: `flagged-10-random`.
     """
-    axes = {axis: str(metadata.get(axis, DEFAULTS.get(axis, ""))) for axis in AXES}
+    usual = usual_of(str(metadata.get("kernel", DEFAULTS["kernel"])))
+    axes = {axis: str(metadata.get(axis, usual.get(axis, ""))) for axis in AXES}
     kind, *mix = axes["page_kind"].split("-")
     if len(mix) == 2 and mix[0] in AXES["share"] and mix[1] in AXES["spread"]:
         axes |= {"page_kind": kind, "share": mix[0], "spread": mix[1]}

@@ -34,7 +34,7 @@ MADE_BY: Final = {
 """Format -> the command that writes it."""
 ARM: Final = ("variant", "gate", "memcg", "page_kind", "depth", "checks", "free")
 """What names an arm of a census, and beside it what came later (`ARM_LATER`)."""
-ARM_LATER: Final = ("kernel", "path", "config", "hvo")
+ARM_LATER: Final = ("kernel", "path", "config", "hvo", "block", "levels", "stock", "cgroup")
 """There where it is not what older files were counted with."""
 SHOWN: Final = 40
 """Characters of a stranger's text in a message."""

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from model.code.caches import struct_pages
+from model.kernels.kernel import check_has
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.machine import Machine
 from model.kernels.v4_3.start import StartState, is_kmem, pages_of_a_cpu
@@ -31,6 +32,16 @@ FREES: Final = {
     for apart in ("", "apart_", "together_")
     for free in ("__free_pages", "__free_kmem_pages")
 }
+
+
+HERE: Final = {
+    "entry": ("__free_pages", "put_page", "release_pages"),
+    "config": ("default",),
+    "hvo": ("off",),
+    "stock": ("cycle",),
+    "cgroup": ("v1",),
+}
+"""Values that this version has, on axes where it has not all."""
 
 
 class FreePath:
@@ -132,6 +143,7 @@ class FreePath:
         counting
             This arm is counted, not timed: data lies at a page's start, and every page is the arm's at once.
         """
+        check_has(HERE, scenario)
         cpus = int(scenario.threads)
         machine = Machine(
             pages_of_a_cpu(scenario, self.pages(scenario)) * cpus,

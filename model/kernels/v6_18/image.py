@@ -25,6 +25,8 @@ class Image:
         With the loops that time each free alone.
     entry
         By which a page comes into the path.
+    direct
+        With the way of blocks that no per-CPU list holds, which are freed straight to the buddy.
     """
 
     variant: str
@@ -33,12 +35,17 @@ class Image:
     config: Config = "distribution"
     apart: bool = False
     entry: Entry = "__free_pages"
+    direct: bool = False
 
     kernel: ClassVar[str] = KERNEL_NAME
 
     @property
     def patched(self) -> str:
-        """The function that holds the patch point: free_pages_prepare is a part of it."""
+        """The function that holds the patch point which these pages meet: free_pages_prepare is inlined."""
+        if self.direct:
+            return "__free_pages_ok"
+        if self.entry == "folios_put_refs":
+            return "free_unref_folios"
         return "__free_pages" if self.entry == "__free_pages" else "free_frozen_pages"
 
     @property
@@ -46,6 +53,7 @@ class Image:
         """File name of the cached code."""
         flags = ["memcg" if self.memcg else "off", self.config]
         flags += ["apart"] if self.apart else []
+        flags += ["direct"] if self.direct else []
         flags += [self.entry] if self.entry != "__free_pages" else []
         return ".".join(["v6-18", variant_called(self.variant).stem, self.gate, *flags])
 

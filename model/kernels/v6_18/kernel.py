@@ -9,7 +9,7 @@ from model.kernels.v6_18.keys import KEYS
 from model.kernels.v6_18.namespace import HELPERS, STEPS, SWITCHES
 from model.kernels.v6_18.page import STRUCT_PAGE
 from model.kernels.v6_18.path import FreePath
-from model.kernels.v6_18.scenarios import NOT_QUICK, QUICK, SCENARIOS, SWEEP_ARMS, SWEEPS, USUAL
+from model.kernels.v6_18.scenarios import DRAINS, NOT_QUICK, QUICK, SCENARIOS, SWEEP_ARMS, SWEEPS, USUAL
 from model.kernels.v6_18.variants import CALIBRATION, VARIANTS
 from model.kernels.vetting import Offer, offsets
 
@@ -38,4 +38,5 @@ KERNEL: Final = Kernel(
     template=Path(__file__).with_name("new_variant.txt"),
     spec_of=spec_of,
     linkage=linkage,
+    counted_when_asked=[DRAINS],
 )

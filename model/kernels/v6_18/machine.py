@@ -1,6 +1,5 @@
 """A machine of one configuration: its memory, its static keys, and the code that was placed on it."""
 
-import ctypes
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,6 +11,7 @@ from model.code.static_keys import StaticKeys
 from model.common.errors import KernelReportError
 from model.kernels.arrays import address_of
 from model.kernels.v6_18.keys import KEYS
+from model.kernels.v6_18.memcg import SLOTS
 from model.kernels.v6_18.memory import Memory
 from model.kernels.v6_18.page import LRU, PAGE_BYTES, Bad
 from model.kernels.v6_18.zone import PREEMPT_OFFSET
@@ -27,7 +27,8 @@ class Machine:
         struct pages, rounded up to blocks of 1024.
     state
         `off`: MEMCG is not compiled in. `on-idle`: no memcg beside the root, so the key is off. `on-active`:
-        a first memcg came, as on every machine with systemd, and turned it on for good.
+        a first memcg came, as on every machine with systemd, and turned it on for good. `on-charged`: there
+        are cgroups to charge, too.
     config
         Of the kernel.
     checks
@@ -38,6 +39,15 @@ class Machine:
         Draws the data's place; None puts it at the start of a page.
     huge
         As `Memory` has it.
+    levels
+        Cgroups that a charge is on, the root included.
+    v1
+        Whether memory is controlled on cgroup v1.
+
+    Attributes
+    ----------
+    charged
+        Number of the cgroup that charged pages are charged to; seven more cgroups come behind it.
     """
 
     def __init__(
@@ -50,14 +60,19 @@ class Machine:
         hvo: bool = False,
         rng: np.random.Generator | None = None,
         huge: bool = True,
+        levels: int = 2,
+        v1: bool = False,
     ) -> None:
-        self.memory = Memory(pages, config, rng, huge=huge)
-        self.state = state
+        groups = levels + SLOTS if state == "on-charged" else 0
+        self.memory = Memory(pages, config, rng, huge=huge, groups=groups, levels=levels)
+        self.state, self.v1, self.charged = state, v1, levels - 1
         self.keys = StaticKeys(KEYS, self._set_key)
-        if state != "on-active":
+        if state in ("off", "on-idle"):
             self.keys.inc("memcg_kmem_offline")
         if checks:
             self.keys.inc("check_pages_enabled")
+        if v1:
+            self.keys.inc("memory_cgroup_v1")
         if hvo:
             self.keys.inc("hugetlb_optimize_vmemmap")
 
@@ -94,6 +109,9 @@ class Machine:
         if cpu["preempt_count"] != PREEMPT_OFFSET or pcp["lock"]:
             deep = int(cpu["preempt_count"]) - PREEMPT_OFFSET
             return f"preempt_count {deep} and pcp lock {pcp['lock']} between two frees"
+        nesting, stock = self.memory.arena["task"][0]["rcu_nesting"], self.memory.stock["lock"]
+        if nesting or stock or self.memory.zone["lock"]:
+            return f"rcu nesting {nesting}, stock lock {stock} or the zone's lock between two frees"
         return None
 
     def check(self) -> None:
@@ -109,16 +127,7 @@ class Machine:
 
     def walk(self, head: int) -> list[int]:
         """Numbers of the pages that a list links, from its head's `next` on."""
-        first = address_of(self.memory.mem_map)
-        pages: list[int] = []
-        link = ctypes.c_int64.from_address(head).value
-        while link != head:
-            index, rest = divmod(link - LRU - first, PAGE_BYTES)
-            if rest or not 0 <= index < self.memory.pages or len(pages) > self.memory.pages:
-                raise KernelReportError(f"a list leads to {link:#x}, which is no page's lru")
-            pages.append(index)
-            link = int(self.memory.mem_map["compound_head"][index])
-        return pages
+        return self.memory.walk(head, LRU)
 
     def _set_key(self, name: str, count: int) -> None:
         self.memory.cpu[name] = count

@@ -31,7 +31,16 @@ STRUCT_PAGE_COUNTER: Final = np.dtype(
 MEMORY, MEMSW, KMEM = 256, 448, 1600
 STRUCT_MEM_CGROUP: Final = np.dtype(
     {
-        "names": ["refcnt", "refcnt_data", "rstat_cpu", "css_flags", "memory", "memsw", "vmstats_percpu", "kmem"],
+        "names": [
+            "refcnt",
+            "refcnt_data",
+            "rstat_cpu",
+            "css_flags",
+            "memory",
+            "memsw",
+            "vmstats_percpu",
+            "kmem",
+        ],
         "formats": [
             *("i8", "i8", "i8", "i4", STRUCT_PAGE_COUNTER, STRUCT_PAGE_COUNTER, "i8", STRUCT_PAGE_COUNTER)
         ],

@@ -80,7 +80,8 @@ class Memory(PageArray):
     config
         Moves offsets, and decides how many bits a pageblock has.
     groups
-        Cgroups: the root, its child, the child's child and so on for `levels`, then other children of the root.
+        Cgroups: the root, its child, that one's child and so on for `levels`; then other children of
+        the root.
     levels
         How many of them lie one below the other.
 
@@ -193,7 +194,9 @@ class Memory(PageArray):
 
     def free_blocks(self) -> dict[tuple[int, int], list[int]]:
         """Order and type -> the free blocks' first pages, in the order of the list."""
-        kinds = ((order, kind) for order in range(MAX_ORDER + 1) for kind in range(MIGRATE_TYPES[self.config]))
+        kinds = (
+            (order, kind) for order in range(MAX_ORDER + 1) for kind in range(MIGRATE_TYPES[self.config])
+        )
         found = {kind: self.walk(self.free_list(*kind), LRU) for kind in kinds}
         return {kind: blocks for kind, blocks in found.items() if blocks}
 
@@ -216,15 +219,25 @@ class Memory(PageArray):
         """Address, bytes and record of every object that an access may be to; None: a table of numbers."""
         parts = {"zone": "zones", "group": "groups"}
         records: dict[str, np.dtype[Any]] = {
-            **{"cpu": CPU_AREA, "zone": STRUCT_ZONE[self.config], "node": STRUCT_NODE, "pcp": STRUCT_PCP},
-            **{"zonestat": STRUCT_ZONESTAT, "nodestat": STRUCT_NODESTAT, "task": TASK, "stock": STRUCT_STOCK},
+            "cpu": CPU_AREA,
+            "zone": STRUCT_ZONE[self.config],
+            "node": STRUCT_NODE,
+            "pcp": STRUCT_PCP,
+            "zonestat": STRUCT_ZONESTAT,
+            "nodestat": STRUCT_NODESTAT,
+            "task": TASK,
+            "stock": STRUCT_STOCK,
             **({"memcg": STRUCT_MEM_CGROUP, "group": GROUP_PARTS} if self.groups else {}),
         }
         counts = {"zone": ZONES, "memcg": self.groups, "group": self.groups}
         return {
             "page": (address_of(self.mem_map), self.mem_map.nbytes, STRUCT_PAGE),
             **{
-                name: (self.field_address(parts.get(name, name)), record.itemsize * counts.get(name, 1), record)
+                name: (
+                    self.field_address(parts.get(name, name)),
+                    record.itemsize * counts.get(name, 1),
+                    record,
+                )
                 for name, record in records.items()
             },
             **{name: (*at, None) for name, at in self.regions().items() if name not in ("arena", "mem_map")},
@@ -257,7 +270,10 @@ class Memory(PageArray):
         cpu["mem_section"] = address_of(self._roots)
         cpu["node_data"][0] = self.field_address("zones")
         cpu["current"], cpu["online_cpus"] = self.field_address("task"), CPUS_ONLINE
-        self.zone["per_cpu_pageset"], self.zone["per_cpu_zonestats"] = self.offset("pcp"), self.offset("zonestat")
+        self.zone["per_cpu_pageset"], self.zone["per_cpu_zonestats"] = (
+            self.offset("pcp"),
+            self.offset("zonestat"),
+        )
         self.arena["zonestat"][0]["diff"][ZONESTAT[self.config]] = THRESHOLD
         self.arena["node"][0]["per_cpu_nodestats"] = self.offset("nodestat")
         self.arena["nodestat"][0]["threshold"] = THRESHOLD
@@ -275,7 +291,10 @@ class Memory(PageArray):
         if parent < 0:
             self.cpu["root_mem_cgroup"] = self.memcg_address(0)
         group, part = self.memcg[index], self.parts[index]
-        group["refcnt"], group["css_flags"] = self.part_offset(index, "references"), 0 if parent >= 0 else CSS_NO_REF
+        group["refcnt"], group["css_flags"] = (
+            self.part_offset(index, "references"),
+            0 if parent >= 0 else CSS_NO_REF,
+        )
         group["rstat_cpu"] = self.part_offset(index, "rstat")
         group["vmstats_percpu"] = self.part_offset(index, "vmstats_percpu")
         for name in ("memory", "memsw", "kmem"):

@@ -14,16 +14,19 @@ class Kernel(Namespace):
 
     Attributes
     ----------
-    CONFIG_MEMCG, CONFIG_MEMORY_FAILURE, CONFIG_ISOLATION
-        Constants, as with the preprocessor.
+    CONFIG_MEMCG, CONFIG_MEMORY_FAILURE, CONFIG_ISOLATION, CONFIG_THP
+        Constants, as with the preprocessor; isolation stands for CMA and page reporting, too.
+    DIRECT_TO_BUDDY
+        Blocks that no per-CPU list holds are freed; an image without them is smaller.
     CONFIG_TRYLOCK, CONFIG_IRQ_OFF
         What guards the per-CPU lists: the lock of v6.2, interrupts off as in v4.3, or neither.
     WIPED, LAST_CPUPID, MUST_BE_CLEAR
         Masks of `flags`, by the configuration and the variant.
-    NODE_SHIFT, NODE_MASK, ZONE_SHIFT, ZONE_MASK, ZONE_BYTES, PAGESET, ZONE_FLAGS, BLOCK_BITS
+    NODE_SHIFT, NODE_MASK, ZONE_SHIFT, ZONE_MASK, ZONE_BYTES, PAGESET, ZONE_FLAGS, BLOCK_BITS, ZONE_LOCK,
+    ZONESTATS, ZONE_THRESHOLD, VM_STAT, TRYLOCK_FREE_PAGES, FREE_AREA, FREE_AREA_BYTES, LISTS, STOCK, NODE
         Where things lie in this configuration.
     memcg_kmem_offline, trace_mm_page_free, check_pages_enabled, init_on_free, hugetlb_optimize_vmemmap,
-    memory_cgrp_disabled
+    memory_cgrp_disabled, page_reporting_enabled, memory_cgroup_v1
         Tests of static keys.
     memcg_step, type_step
         The memcg test and the page type's reset, by the variant.
@@ -34,7 +37,7 @@ class Kernel(Namespace):
     memcg_data_says_kmem
         The test of a folio's memcg_data.
     uncharge
-        What a charged page would meet.
+        Take a charged page off its cgroup.
     count_event, likely, unlikely, rare
         For checks that somebody brings (`HELPERS`).
     """
@@ -42,6 +45,8 @@ class Kernel(Namespace):
     CONFIG_MEMCG: bool
     CONFIG_MEMORY_FAILURE: bool
     CONFIG_ISOLATION: bool
+    CONFIG_THP: bool
+    DIRECT_TO_BUDDY: bool
     CONFIG_TRYLOCK: bool
     CONFIG_IRQ_OFF: bool
     WIPED: int
@@ -55,12 +60,24 @@ class Kernel(Namespace):
     PAGESET: int
     ZONE_FLAGS: int
     BLOCK_BITS: int
+    ZONE_LOCK: int
+    ZONESTATS: int
+    ZONE_THRESHOLD: int
+    VM_STAT: int
+    TRYLOCK_FREE_PAGES: int
+    FREE_AREA: int
+    FREE_AREA_BYTES: int
+    LISTS: int
+    STOCK: int
+    NODE: int
     memcg_kmem_offline: Callable[[], bool]
     trace_mm_page_free: Callable[[], bool]
     check_pages_enabled: Callable[[], bool]
     init_on_free: Callable[[], bool]
     hugetlb_optimize_vmemmap: Callable[[], bool]
     memory_cgrp_disabled: Callable[[], bool]
+    page_reporting_enabled: Callable[[], bool]
+    memory_cgroup_v1: Callable[[], bool]
     memcg_step: Step
     type_step: Step
     patch_point: Step
@@ -68,7 +85,7 @@ class Kernel(Namespace):
     memcg_data_says_kmem: Callable[[Any], bool]
     page_has_type: Callable[[Any], bool]
     clear_page_type: Callable[[Any], None]
-    uncharge: Callable[[Any], None]
+    uncharge: Callable[[Any, int], None]
     count_event: Callable[[int], None]
     likely: Callable[[bool], bool]
     unlikely: Callable[[bool], bool]
@@ -82,7 +99,7 @@ HELPERS: Final[Mapping[str, str]] = {
     "page_has_type": "(page) -> bool: the signed comparison of page_type",
     "memcg_data_says_kmem": "(folio) -> bool: bit 1 of memcg_data",
     "clear_page_type": "(page): store -1",
-    "uncharge": "(page): what a charged page would meet; the model has none, and counts it",
+    "uncharge": "(page, order): take a charged page off its cgroup",
     "count_event": "(number): this CPU's counter 0 to 7, one addition without a lock prefix",
     "likely": "(condition) -> bool: as the kernel's",
     "unlikely": "(condition) -> bool: as the kernel's",

@@ -6,10 +6,13 @@ import numpy as np
 
 from model.code.caches import struct_pages
 from model.common.errors import FreepathError
+from model.kernels.kernel import check_has
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.machine import Machine
-from model.kernels.v6_18.start import StartState
+from model.kernels.v6_18.memcg import CHARGE_BATCH
+from model.kernels.v6_18.start import StartState, residents_of
 from model.kernels.v6_18.variants import VARIANTS, variant_called
+from model.kernels.v6_18.zone import COSTLY_ORDER, PAGEBLOCK_ORDER, TAKEN_AT_ONCE
 from model.vocabulary.scenario import Arm, Gate, Scenario
 
 SLICE_NS: Final = 30_000
@@ -20,37 +23,63 @@ RANDOM_CHUNK: Final = 1024
 """Pages per slice beyond the warm set."""
 APART_PAGES: Final = 64
 HERE: Final = {
-    "memcg": ("off", "on-idle", "on-active"),
-    "page_kind": ("plain", "anon", "flagged"),
-    "depth": ("pcp",),
+    "memcg": ("off", "on-idle", "on-active", "on-charged"),
+    "page_kind": ("plain", "anon", "flagged", "charged"),
+    "depth": ("pcp", "full"),
     "checks": ("on", "off"),
-    "entry": ("__free_pages", "put_page"),
-    "block": ("page",),
+    "entry": ("__free_pages", "put_page", "folios_put_refs", "kfree"),
     "threads": ("1",),
-    "levels": ("2",),
+    "levels": ("2", "3", "4"),
     "memsw": ("off",),
 }
 """Values that this version has, on axes where it has not all."""
+BLOCK_PAGES: Final = 512
+LEAST_BLOCKS: Final = 8
+"""Struct pages of a pass of blocks, and blocks at least, so of the largest ones more pages."""
+STOCK_PAGES: Final = {"cycle": 2 * (CHARGE_BATCH + 1), "hit": CHARGE_BATCH}
+"""Charged pages of a pass: two cycles, or as many as hit; else one, for the next would find another stock."""
+UNCHARGE_NS: Final = 60
+LARGE_NS: Final = 4
+"""Each page of a block behind the first one, roughly."""
+ALONE: Final = "goes with entry=__free_pages"
 
 
 def check_here(scenario: Scenario) -> None:
-    """Refuse what this version does not have.
+    """Refuse what this version does not have, or has not together.
 
     Raises
     ------
     FreepathError
     """
-    for axis, there in HERE.items():
-        if scenario.axes[axis] not in there:
-            raise FreepathError(
-                f"{scenario.kernel} has no {axis}={scenario.axes[axis]}; it has {', '.join(there)}"
-            )
-    if scenario.entry != "__free_pages" and scenario.between != "nothing":
-        raise FreepathError(f"between={scenario.between} goes with entry=__free_pages, not {scenario.entry}")
+    check_has(HERE, scenario)
+    other = scenario.entry != "__free_pages"
+    charged = scenario.page_kind == "charged"
+    if other and scenario.between != "nothing":
+        raise FreepathError(f"between={scenario.between} {ALONE}, not {scenario.entry}")
+    if charged != (scenario.memcg == "on-charged"):
+        raise FreepathError("page_kind=charged and memcg=on-charged go together on v6.18")
+    if charged and (other or scenario.mixed):
+        raise FreepathError(f"page_kind=charged {ALONE} and share=100 on v6.18")
+    if charged and scenario.stock != "cycle" and scenario.memory != "warm":
+        raise FreepathError(f"stock={scenario.stock} goes with memory=warm")
+    if not charged and (scenario.stock, scenario.levels) != ("cycle", "2"):
+        raise FreepathError("axes stock and levels go with page_kind=charged")
+    if scenario.entry == "kfree" and not scenario.compound:
+        raise FreepathError("entry=kfree goes with compound blocks: large kmallocs are compound pages")
+    if scenario.entry in ("put_page", "folios_put_refs") and scenario.block_order:
+        raise FreepathError(f"entry={scenario.entry} goes with block=page on v6.18")
+    if scenario.block_order and (scenario.memory != "warm" or scenario.between != "nothing"):
+        raise FreepathError("blocks go with memory=warm and between=nothing on v6.18")
+
+
+def direct(scenario: Scenario) -> bool:
+    """Whether no per-CPU list holds such blocks: those of order 9 have one with THP."""
+    order = scenario.block_order
+    return order > COSTLY_ORDER and not (order == PAGEBLOCK_ORDER and scenario.config == "distribution")
 
 
 class FreePath:
-    """The path of order-0 pages, from __free_pages to the per-CPU list."""
+    """The path of pages and blocks, from __free_pages and its siblings to the per-CPU lists and the buddy."""
 
     def arms(self, scenario: Scenario) -> list[Arm]:
         """Every arm whose code differs from base here, bases first."""
@@ -61,6 +90,8 @@ class FreePath:
             left_out.add("no-cpupid")
         if scenario.checks == "on":
             left_out.add("check-pages")
+        if scenario.page_kind == "charged":
+            left_out.add("memcg-off")  # the pages would stay charged
         return [Arm(name, self._gate(scenario, name)) for name in VARIANTS if name not in left_out]
 
     def _gate(self, scenario: Scenario, variant: str) -> Gate:
@@ -77,12 +108,13 @@ class FreePath:
             config=scenario.config,
             apart=scenario.between != "nothing",
             entry=scenario.entry,
+            direct=direct(scenario),
         )
 
     def loop(self, scenario: Scenario, arm: Arm) -> str:
         """Name of the compiled loop."""
-        if scenario.entry == "put_page":
-            return "time_put_page"
+        if scenario.entry != "__free_pages":
+            return f"time_{scenario.entry}"
         return "time_free_pages" if scenario.between == "nothing" else "time_apart_free_pages"
 
     def nothing(self, scenario: Scenario) -> str:
@@ -101,12 +133,19 @@ class FreePath:
         """Pages that are freed before they are given back."""
         if scenario.between == "flip":
             return 1
-        return struct_pages(scenario.memory) if scenario.between == "nothing" else APART_PAGES
+        if scenario.between != "nothing":
+            return APART_PAGES
+        if scenario.block_order:
+            return max(BLOCK_PAGES, LEAST_BLOCKS << scenario.block_order)
+        if scenario.page_kind == "charged" and scenario.memory == "warm":
+            return STOCK_PAGES.get(scenario.stock, 1)
+        full = scenario.memory == "warm" and scenario.depth == "full"
+        return TAKEN_AT_ONCE if full else struct_pages(scenario.memory)
 
     def pages_per_pass(self, scenario: Scenario) -> int:
         """Pages that are freed between two readings of the clock."""
         if scenario.memory == "warm":
-            return self.pages(scenario)
+            return self.pages(scenario) >> scenario.block_order
         return SEQUENTIAL_CHUNK if scenario.order == "sequential" else RANDOM_CHUNK
 
     def passes(self, scenario: Scenario) -> int:
@@ -114,7 +153,10 @@ class FreePath:
         once = scenario.memory != "warm" or scenario.between != "nothing"
         if once or (scenario.mixed and scenario.spread == "random"):
             return 1
-        return max(1, round(SLICE_NS / (self.pages(scenario) * NOMINAL_NS)))
+        blocks = self.pages(scenario) >> scenario.block_order
+        each = NOMINAL_NS + LARGE_NS * ((1 << scenario.block_order) - 1)
+        each += UNCHARGE_NS if scenario.page_kind == "charged" else 0
+        return max(1, round(SLICE_NS / (blocks * each)))
 
     def start(
         self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None
@@ -130,12 +172,14 @@ class FreePath:
         """
         check_here(scenario)
         machine = Machine(
-            self.pages(scenario),
+            self.pages(scenario) + residents_of(scenario),
             scenario.memcg,
             scenario.config,
             checks=scenario.checks == "on",
             hvo=scenario.hvo == "on",
             rng=None if counting else rng,
             huge=scenario.backing == "huge",
+            levels=int(scenario.levels),
+            v1=scenario.cgroup == "v1",
         )
         return StartState(machine, scenario, self.pages(scenario), rng, filled=counting is not None)

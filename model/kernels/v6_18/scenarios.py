@@ -9,15 +9,32 @@ from model.vocabulary.scenario import AXES, Config, MemcgState, Scenario
 
 def scenario_of(memcg: MemcgState, config: Config = "distribution") -> Scenario:
     """A plain page through the per-CPU list, the page checks off as they are by default."""
-    return Scenario(memcg, checks="off", config=config, kernel=KERNEL_NAME)
+    return Scenario(memcg, checks="off", config=config, cgroup="v2", kernel=KERNEL_NAME)
 
 
 USUAL: Final = scenario_of("on-active")
 """Every machine with systemd: the memcg key is on."""
+CHARGED: Final = USUAL.but(memcg="on-charged", page_kind="charged")
+"""Accounted kernel memory, freed in a stream: a page table's page, say."""
+LARGE_KFREE: Final = USUAL.but(entry="kfree", block="compound-2")
+DRAINS: Final = USUAL.but(depth="full")
+"""With a drain of 2016 pages every 2016 frees."""
 QUICK: Final = [USUAL, scenario_of("on-idle"), scenario_of("off", "default"), USUAL.but(checks="on")]
 """The headline: a distribution's kernel with the key on and off, one without memcg, and the checks on."""
 SWEEPS: Final[Mapping[str, Sequence[Scenario]]] = {
-    "entry": [USUAL, USUAL.but(entry="put_page")],
+    "entry": [
+        USUAL,
+        *(USUAL.but(entry=entry) for entry in ("put_page", "folios_put_refs")),
+        USUAL.but(block="compound-2"),
+        LARGE_KFREE,
+    ],
+    "depth": [USUAL, DRAINS],
+    "block": [USUAL.but(block=block) for block in AXES["block"]],
+    "stock": [USUAL, *(CHARGED.but(stock=stock) for stock in AXES["stock"])],
+    "levels": [CHARGED.but(levels=levels) for levels in ("2", "3", "4")],
+    "cgroup": [
+        CHARGED.but(cgroup=cgroup, stock=stock) for stock in ("hit", "cycle") for cgroup in AXES["cgroup"]
+    ],
     "between": [USUAL.but(between=between) for between in AXES["between"]],
     "memory": [
         USUAL,
@@ -39,6 +56,12 @@ SCENARIOS: Final = [
     USUAL.but(page_kind="flagged"),
     USUAL.but(hvo="on"),
     USUAL.but(entry="put_page"),
+    USUAL.but(entry="folios_put_refs"),
+    LARGE_KFREE,
+    DRAINS,
+    USUAL.but(block="order-3"),
+    CHARGED,
+    CHARGED.but(cgroup="v1"),
 ]
 SWEEP_ARMS: Final = frozenset(
     {(name, "jump-label") for name in ("no-type-test", "memcg-off", "memcg-flag-first", "no-trylock")}

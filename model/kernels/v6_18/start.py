@@ -1,28 +1,78 @@
-"""Start states for measuring: which pages are freed, in which order, and how they are given back."""
+"""Start states for measuring v6.18: how a page or a block is before it is freed, and what is charged."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from model.code.disturbance import Disturbance
 from model.kernels.arrays import address_of, aligned
-from model.kernels.loop_record import LOOP
-from model.kernels.mix import pattern
+from model.kernels.loop_record import PAGE_BYTES
+from model.kernels.mix import FIRST_TAIL, HEAD, OTHER_TAIL, PLAIN
+from model.kernels.start import StartState as Start
 from model.kernels.v6_18.machine import Machine
-from model.kernels.v6_18.page import ANON, LIST_POISON1, NO_TYPE, STRUCT_PAGE, ZSMALLOC
+from model.kernels.v6_18.memcg import CHARGE_BATCH, SLOTS
+from model.kernels.v6_18.page import (
+    ANON,
+    DEFERRED_LIST,
+    LARGE_KMALLOC_TYPE,
+    LIST_POISON1,
+    LRU,
+    MEMCG_DATA_KMEM,
+    NO_TYPE,
+    NR_PAGES,
+    PG,
+    STRUCT_PAGE,
+    TAIL_MAPPING,
+    ZSMALLOC,
+)
+from model.kernels.v6_18.zone import (
+    BATCH,
+    COSTLY_ORDER,
+    HIGH_MAX,
+    HIGH_MIN,
+    PAGEBLOCK_ORDER,
+    PREV_FREE_HIGH_ORDER,
+    TAKEN_AT_ONCE,
+    Migratetype,
+)
 from model.vocabulary.scenario import PageKind, Scenario
 
+UNMAPPED: Final = 0xFFFFFFFF
+"""In the low half of a first tail page's words: mapped nowhere, pinned by nobody."""
+STOCKED: Final = {"hit": 0, "overflow": CHARGE_BATCH}
+"""Pages that the stock has of this cgroup; in another state of it, none."""
 
-def template(kind: PageKind, machine: Machine) -> npt.NDArray[Any]:
+
+def residents_of(scenario: Scenario) -> int:
+    """Pages that stay on the per-CPU list once drains have become steady: so many wait there at the start.
+
+    Large blocks are drained all at once, so that nothing waits; those of order 9 four at a time.
+    """
+    if scenario.depth != "full":
+        return 0
+    if scenario.block_order == 0:
+        return steady_high(scenario) - TAKEN_AT_ONCE
+    held = scenario.block_order == PAGEBLOCK_ORDER and scenario.config == "distribution"
+    return 2 << PAGEBLOCK_ORDER if held else 0
+
+
+def steady_high(scenario: Scenario) -> int:
+    """`high` in a stream of frees without allocations: what a drain takes and a batch must find room."""
+    return max(HIGH_MIN[scenario.config], TAKEN_AT_ONCE + BATCH if scenario.block_order == 0 else 0)
+
+
+def template(kind: PageKind, machine: Machine, *, large_kmalloc: bool = False) -> npt.NDArray[Any]:
     """A page as its owner holds it just before the free, alike on every variant's kernel.
 
     Parameters
     ----------
     kind
-        `flagged`: its owner leaves a page type behind, as zsmalloc's pages do.
+        `flagged`: its owner leaves a page type behind, as zsmalloc's pages do; `charged`: accounted kernel
+        memory.
     machine
         Whose flags and addresses it has.
+    large_kmalloc
+        It heads what kmalloc gave as whole pages; nobody counts references to it.
 
     Returns
     -------
@@ -36,25 +86,53 @@ def template(kind: PageKind, machine: Machine) -> npt.NDArray[Any]:
         page["mapping"] = address_of(machine.memory.arena) | ANON
     if kind == "flagged":
         page["page_type"] = ZSMALLOC
+    if kind == "charged":
+        page["memcg_data"] = machine.memory.objcg_address(machine.charged) | MEMCG_DATA_KMEM
+    if large_kmalloc:
+        page["page_type"], page["_refcount"] = LARGE_KMALLOC_TYPE, 0
     return page
 
 
-class StartState:
-    """Pages in play, the order in which they are freed, and the memory that restores them.
+def templates(scenario: Scenario, machine: Machine) -> npt.NDArray[Any]:
+    """What a page may start as: STRUCT_PAGE[4], by the numbers in the patterns.
+
+    A tail page's way to its head is not in them; where that is looked at, pages are copied instead.
+    """
+    pages = aligned(STRUCT_PAGE, 4)
+    kind = scenario.page_kind
+    pages[PLAIN] = template("plain" if scenario.mixed else kind, machine)[0]
+    pages[HEAD] = template(kind, machine, large_kmalloc=scenario.entry == "kfree")[0]
+    for tail in (FIRST_TAIL, OTHER_TAIL):
+        pages[tail] = template("plain", machine)[0]
+        pages[tail]["_refcount"] = 0
+    if scenario.compound:
+        pages["flags"][HEAD] |= int(PG.HEAD)
+        pages[FIRST_TAIL]["flags"] |= scenario.block_order
+        pages[FIRST_TAIL]["lru_prev"] = pages[FIRST_TAIL]["mapping"] = UNMAPPED
+        pages[OTHER_TAIL]["mapping"] = TAIL_MAPPING
+        if scenario.memcg != "off":
+            pages[FIRST_TAIL]["memcg_data"] = 1 << scenario.block_order  # _nr_pages lies there
+    assert STRUCT_PAGE.fields["memcg_data"][1] == NR_PAGES  # type: ignore[index]
+    return pages
+
+
+class StartState(Start):
+    """Pages of v6.18 in play (`model.kernels.start`).
+
+    Depth `pcp` never drains, `full` drains 2016 pages on every 2016th free, as a stream of frees does.
 
     Parameters
     ----------
     machine
-        Its page array must have room for `pages`.
-    scenario
-        What each page is, and in which order they are freed.
-    pages
-        How many pages are freed before they are given back.
-    rng
-        Draws the random order.
+        Its page array must have room for `pages` and for the residents of depth `full`.
+    scenario, pages, rng
+        As `model.kernels.start.StartState` has them.
     filled
-        Make every page at once one of the scenario's kind; else a loop's `restore` will.
+        Make every page at once what it starts as; else a loop's `restore` will.
     """
+
+    drained_every: Final = TAKEN_AT_ONCE
+    """Frees from one drain to the next, at depth `full`."""
 
     def __init__(
         self,
@@ -65,75 +143,98 @@ class StartState:
         *,
         filled: bool = False,
     ) -> None:
-        self.machine, self.scenario, self.pages = machine, scenario, pages
         memory = machine.memory
-        if filled:
-            memory.fill(template(scenario.page_kind, machine))
-        self.order_of_pages = np.arange(pages, dtype=np.uint32)
-        if scenario.order == "random":
-            rng.shuffle(self.order_of_pages)
-        self._kinds = pattern(scenario, pages, rng)
-        self._between = None if scenario.between == "nothing" else Disturbance(scenario.between)
-        self._arena = aligned(np.uint8, memory.arena.nbytes - memory.restored)
-        self._arena[:] = memory.arena.view(np.uint8)[memory.restored :]
+        super().__init__(scenario, pages, rng, memory)
+        self.machine = machine
+        by_template = not (scenario.compound and self._heads_are_asked())
+        if filled or not by_template:
+            self._fill()
+        if scenario.page_kind == "charged":
+            self._charge(pages)
+        if scenario.depth == "full":
+            self._fill_list()
+        waiting = range(pages, pages + residents_of(scenario))
+        copied = waiting if by_template else range(waiting.stop)
+        self.keep(memory.arena, memory.restored, copied, by_template=by_template)
+
+    def templates(self, variant: str) -> npt.NDArray[Any]:
+        """What a page may start as: STRUCT_PAGE[4], alike for every variant."""
+        return templates(self.scenario, self.machine)
 
     def freed(self) -> int | None:
-        """Pages freed since boot, by the kernel's own count."""
-        return int(self.machine.memory.cpu["pgfree"])
+        """Blocks freed since boot, by the kernel's own count."""
+        return int(self.machine.memory.cpu["pgfree"]) >> self.scenario.block_order
 
     def held(self, pages: npt.NDArray[np.uint32]) -> int:
-        """How many of these pages, by number, still have a reference: so many were not freed."""
-        return int((self.machine.memory.mem_map["_refcount"][pages] != 0).sum())
+        """How many of these pages, by number, still have an owner: so many were not freed."""
+        memory = self.machine.memory
+        if self.scenario.entry == "kfree":
+            return int((memory.mem_map["page_type"][pages] == LARGE_KMALLOC_TYPE).sum())
+        return int((memory.mem_map["_refcount"][pages] != 0).sum())
 
-    def loop_record(self, variant: str) -> "LoopRecord":
-        """What the timed loops are told; all variants free the same pages."""
-        return LoopRecord(self)
+    def _heads_are_asked(self) -> bool:
+        """Whether a tail page's head, or the list in the second one, is looked at."""
+        return self.scenario.checks == "on" or self.scenario.entry == "folios_put_refs"
 
-    @property
-    def between(self) -> int:
-        """Address of what is called before each free; 0: nothing is."""
-        return self._between.address if self._between else 0
+    def _fill(self) -> None:
+        """Every page in play as it starts, with what depends on its place."""
+        memory, scenario = self.machine.memory, self.scenario
+        start = templates(scenario, self.machine)
+        count, order = self.pages, scenario.block_order
+        memory.fill(start[HEAD : HEAD + 1])
+        if not order:
+            return
+        pages = memory.mem_map[:count].reshape(-1, 1 << order)
+        pages[:] = start[OTHER_TAIL]
+        pages[:, 0], pages[:, 1] = start[HEAD], start[FIRST_TAIL]
+        if scenario.compound:
+            heads = memory.page_address(0) + np.arange(len(pages)) * (PAGE_BYTES << order)
+            pages["compound_head"][:, 1:] = heads[:, None] + 1
+            if order > 1:
+                pages["lru_prev"][:, 2] = pages["mapping"][:, 2] = heads + 2 * PAGE_BYTES + DEFERRED_LIST
 
-    def kinds_address(self, rng: np.random.Generator) -> int:
-        """Where a slice's kinds begin: in a random mix at a place drawn anew, so that nobody learns it."""
-        return address_of(self._kinds) + int(rng.integers(len(self._kinds) - self.pages + 1))
+    def _charge(self, pages: int) -> None:
+        """Put the pages on the cgroup and its ancestors, as charging them one by one would have."""
+        machine, stock = self.machine, self.scenario.stock
+        memory = machine.memory
+        has = STOCKED.get(stock)
+        ahead = has or 0
+        for level in range(machine.charged + 1):
+            memory.memcg[level]["memory"]["usage"] += pages + ahead
+            if machine.v1:
+                memory.memcg[level]["memsw"]["usage"] += pages + ahead
+                memory.memcg[level]["kmem"]["usage"] += pages
+        part = memory.parts[machine.charged]
+        part["vmstats_percpu"]["state"][0] += pages
+        part["references"][1] += len(self.order_of_pages)
+        if has is not None:
+            self._stock(0, machine.charged, has)
+        if stock == "taken":
+            for slot in range(SLOTS):
+                other = machine.charged + 1 + slot
+                self._stock(slot, other, 1)
+                for level in (0, other):
+                    memory.memcg[level]["memory"]["usage"] += 1
+                    memory.memcg[level]["memsw"]["usage"] += machine.v1
 
-    def order_address(self, at: int) -> int:
-        """Where the loops find the page to free at this place of the order."""
-        return address_of(self.order_of_pages) + at * self.order_of_pages.itemsize
+    def _stock(self, slot: int, group: int, pages: int) -> None:
+        memory = self.machine.memory
+        memory.stock["cached"][slot], memory.stock["nr_pages"][slot] = memory.memcg_address(group), pages
+        memory.parts[group]["references"][0] += 1
 
-
-class LoopRecord:
-    """The LOOP record over a start state.
-
-    Attributes
-    ----------
-    address
-        What the timed loops take.
-    record
-        LOOP[1]; `n`, `passes` and `restore` may be changed between calls.
-    templates
-        The bytes that a page starts as, one page per kind.
-    others
-        Of other CPUs; there are none.
-    """
-
-    def __init__(self, start: StartState) -> None:
-        memory = start.machine.memory
-        kind = start.scenario.page_kind
-        kinds: tuple[PageKind, PageKind] = ("plain", kind) if start.scenario.mixed else (kind, kind)
-        self._templates = aligned(STRUCT_PAGE, 2)
-        for place, each in enumerate(kinds):
-            self._templates[place] = template(each, start.machine)[0]
-        self.templates = self._templates.tobytes()
-        self.others: list[LoopRecord] = []
-        self.record = np.zeros(1, LOOP)
-        self.address = address_of(self.record)
-        self.record["mem_map"] = address_of(memory.mem_map)
-        self.record["order_of_pages"] = address_of(start.order_of_pages)
-        self.record["n"] = self.record["pages"] = start.pages
-        self.record["passes"] = self.record["restore"] = 1
-        self.record["kinds"], self.record["templates"] = address_of(start._kinds), address_of(self._templates)
-        self.record["between"] = start.between
-        self.record["arena"] = address_of(memory.arena) + memory.restored
-        self.record["arena_start"], self.record["arena_bytes"] = address_of(start._arena), start._arena.nbytes
+    def _fill_list(self) -> None:
+        """The list as a long stream of such frees has left it."""
+        memory, scenario = self.machine.memory, self.scenario
+        waiting, order = residents_of(scenario), scenario.block_order
+        pcp = memory.pcp
+        pcp["free_count"] = TAKEN_AT_ONCE
+        pcp["high_min"], pcp["high_max"] = HIGH_MIN[scenario.config], HIGH_MAX
+        pcp["high"] = steady_high(scenario)
+        if 1 <= order <= COSTLY_ORDER:
+            pcp["flags"] = PREV_FREE_HIGH_ORDER
+        if waiting:
+            pages = range(self.pages, self.pages + waiting, 1 << order)
+            memory.mem_map["_refcount"][pages.start : pages.stop] = 0
+            head = memory.pcp_list(Migratetype.MOVABLE, order)
+            index = (head - memory.pcp_list(0)) // 16
+            pcp["lists"][index], pcp["count"] = memory.chain(head, pages[::-1], LRU), waiting

@@ -64,7 +64,9 @@ NR_FREE_PAGES, NR_FREE_PAGES_BLOCKS = 0, 1
 """Items of vm_stat; the second counts pages in blocks of order 9 and 10."""
 ZONESTAT: Final[dict[Config, int]] = {"default": 10, "distribution": 11}
 """Bytes of a CPU's differences in struct per_cpu_zonestat; its threshold lies behind them."""
-STRUCT_ZONESTAT: Final = np.dtype({"names": ["diff"], "formats": [("i1", 12)], "offsets": [0], "itemsize": 64})
+STRUCT_ZONESTAT: Final = np.dtype(
+    {"names": ["diff"], "formats": [("i1", 12)], "offsets": [0], "itemsize": 64}
+)
 THRESHOLD: Final = 125
 STRUCT_NODE: Final = np.dtype(
     {

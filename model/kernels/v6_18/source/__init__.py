@@ -4,6 +4,22 @@ The files are imported in this order, and it is the order of the functions in ev
 """
 
 # ruff: noqa: I001
-from model.kernels.v6_18.source import report, steps, pcp, page_alloc, swap, loops
+from model.kernels.v6_18.source import report, preempt, vmstat, pageblock, page_counter, memcontrol
+from model.kernels.v6_18.source import buddy, pcp, steps, tails, page_alloc, slub, swap, loops
 
-__all__ = ["loops", "page_alloc", "pcp", "report", "steps", "swap"]
+__all__ = [
+    "buddy",
+    "loops",
+    "memcontrol",
+    "page_alloc",
+    "page_counter",
+    "pageblock",
+    "pcp",
+    "preempt",
+    "report",
+    "slub",
+    "steps",
+    "swap",
+    "tails",
+    "vmstat",
+]

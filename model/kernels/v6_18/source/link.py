@@ -9,6 +9,7 @@ from model.compiler.slot import slot
 from model.kernels.v6_18 import source as source
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.keys import KEYS
+from model.kernels.v6_18.memory import arena_of
 from model.kernels.v6_18.page import (
     LAST_CPUPID,
     MUST_BE_CLEAR,
@@ -23,7 +24,8 @@ from model.kernels.v6_18.source.loops import APART, FREES, LOOPS, OF_ENTRY
 from model.kernels.v6_18.source.records import this_cpu_inc
 from model.kernels.v6_18.source.steps import memcg_kmem_if_online, reset_page_type_if_any
 from model.kernels.v6_18.variants import variant_called
-from model.kernels.v6_18.zone import BLOCK_BITS, EVENTS, STRUCT_ZONE
+from model.kernels.v6_18.zone import BLOCK_BITS, EVENTS, FREE_AREA_BYTES, LISTS, STRUCT_ZONE, ZONESTAT
+from model.kernels.vetting import offsets as offsets_of
 
 
 def link(image: Image) -> Entries:
@@ -49,7 +51,8 @@ def _configure(image: Image, module: Any) -> None:
     config, zone = image.config, STRUCT_ZONE[image.config]
     distribution = config == "distribution"
     kernel.CONFIG_MEMCG = image.memcg
-    kernel.CONFIG_MEMORY_FAILURE = kernel.CONFIG_ISOLATION = distribution
+    kernel.CONFIG_MEMORY_FAILURE = kernel.CONFIG_ISOLATION = kernel.CONFIG_THP = distribution
+    kernel.DIRECT_TO_BUDDY = image.direct
     guard = getattr(module, "GUARD", "trylock")
     kernel.CONFIG_TRYLOCK, kernel.CONFIG_IRQ_OFF = guard == "trylock", guard == "irq-off"
     left_out = getattr(module, "LEFT_OUT", ())
@@ -59,8 +62,14 @@ def _configure(image: Image, module: Any) -> None:
     kernel.NODE_SHIFT, kernel.NODE_MASK = NODE_SHIFT[config], NODE_MASK[config]
     kernel.ZONE_SHIFT, kernel.ZONE_MASK = ZONE_SHIFT[config], ZONE_MASK[config]
     kernel.BLOCK_BITS, kernel.ZONE_BYTES = BLOCK_BITS[config], int(zone.itemsize)
-    offsets = {name: int(zone.fields[name][1]) for name in zone.names or ()}  # type: ignore[index]
+    offsets = offsets_of(zone)
     kernel.PAGESET, kernel.ZONE_FLAGS = offsets["per_cpu_pageset"], offsets["flags"]
+    kernel.ZONE_LOCK, kernel.ZONESTATS = offsets["lock"], offsets["per_cpu_zonestats"]
+    kernel.ZONE_THRESHOLD, kernel.VM_STAT = ZONESTAT[config], offsets["vm_stat"]
+    kernel.TRYLOCK_FREE_PAGES, kernel.FREE_AREA = offsets["trylock_free_pages"], offsets["free_area"]
+    kernel.FREE_AREA_BYTES, kernel.LISTS = FREE_AREA_BYTES[config], LISTS[config]
+    arena = offsets_of(arena_of(config))
+    kernel.STOCK, kernel.NODE = arena["stock"], arena["node"] - arena["zones"]
 
 
 def _step(module: Any, name: str, usual: Any) -> Any:

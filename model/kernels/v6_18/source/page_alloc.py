@@ -1,10 +1,9 @@
-"""The page free path (mm/page_alloc.c, v6.18): what every freed page of order 0 goes through."""
+"""The page free path (mm/page_alloc.c, v6.18): what every freed page, and every block, goes through."""
 
 from typing import Any
 
 from model.compiler.intrinsics import (
     address_of,
-    as_long,
     dec_and_test,
     likely,
     load_64,
@@ -16,46 +15,29 @@ from model.compiler.intrinsics import (
     unlikely,
     write_once,
 )
-from model.kernels.v6_18.page import ANON, MAPPING, NO_TYPE, PG, POOL_MASK, POOL_SIGNATURE, Bad
+from model.kernels.v6_18.page import ANON, MAPPING, PG
+from model.kernels.v6_18.source.buddy import free_one_page
 from model.kernels.v6_18.source.linkage import kernel, kernel_function, static_inline
+from model.kernels.v6_18.source.pageblock import ISOLATE, get_pfnblock_migratetype
 from model.kernels.v6_18.source.pcp import (
+    MOVABLE,
     free_frozen_page_commit,
-    get_pfnblock_migratetype,
     pcp_spin_trylock,
     pcp_spin_unlock,
-    preempt_enable,
 )
-from model.kernels.v6_18.source.records import global_read, pcp_at, preempt_inc, this_cpu_add, this_cpu_read
+from model.kernels.v6_18.source.preempt import preempt_disable, preempt_enable
+from model.kernels.v6_18.source.records import global_read, pcp_at, this_cpu_add, this_cpu_read
 from model.kernels.v6_18.source.report import bad_page, beyond
 from model.kernels.v6_18.source.steps import page_folio
-from model.kernels.v6_18.zone import PCPTYPES, Migratetype
+from model.kernels.v6_18.source.tails import page_is_bad, prepare_tails
+from model.kernels.v6_18.zone import COSTLY_ORDER, PAGEBLOCK_ORDER, PCPTYPES
 
 HEAD, MLOCKED, HWPOISON = int(PG.HEAD), int(PG.MLOCKED), int(PG.HWPOISON)
-MOVABLE = int(Migratetype.MOVABLE)
-BAD_TYPE, BAD_OTHER = int(Bad.TYPE), int(Bad.OTHER)
-
-
-@static_inline
-def page_is_bad(page: Any) -> int:
-    """free_page_is_bad(): the type, then all that must be zero at once, then a page_pool's signature."""
-    if unlikely(read_once(page, "page_type") != NO_TYPE):
-        rare()
-        return BAD_TYPE
-    other = read_once(page, "mapping") | as_long(read_once(page, "_refcount"))
-    other |= read_once(page, "memcg_data") if kernel.CONFIG_MEMCG else 0
-    other |= read_once(page, "flags") & kernel.MUST_BE_CLEAR
-    if unlikely(other != 0):
-        rare()
-        return BAD_OTHER
-    if kernel.CONFIG_MEMCG and unlikely(read_once(page, "compound_head") & POOL_MASK == POOL_SIGNATURE):
-        rare()
-        return BAD_OTHER
-    return 0
 
 
 @static_inline
 def free_pages_prepare(page: Any, order: int) -> int:
-    """Make a page fit to be freed; its new flags, or 0 when it is bad and must not be.
+    """Make a page, or a block, fit to be freed; its new flags, or 0 when it is bad and must not be.
 
     Every step loads `flags` and `compound_head` for itself, as the kernel's accessors do.
     """
@@ -74,10 +56,10 @@ def free_pages_prepare(page: Any, order: int) -> int:
     if kernel.CONFIG_MEMORY_FAILURE and unlikely(read_once(page, "flags") & HWPOISON != 0) and order == 0:
         rare()
         return 0
+    bad = 0
     if unlikely(order != 0):
         rare()
-        beyond(page)
-        return as_long(compound & 0)
+        bad = prepare_tails(page, order, compound)
     if load_once_u8(address_of(page) + MAPPING) & ANON != 0:
         rare()
         page.mapping = 0
@@ -88,6 +70,8 @@ def free_pages_prepare(page: Any, order: int) -> int:
         if unlikely(reason != 0):
             bad_page(page, reason)
             return 0
+        if unlikely(bad != 0):
+            return 0
     flags = (read_once(page, "flags") & ~kernel.WIPED) | kernel.LAST_CPUPID
     if kernel.WIPED != 0 or kernel.LAST_CPUPID != 0:
         write_once(page, "flags", flags)
@@ -95,34 +79,80 @@ def free_pages_prepare(page: Any, order: int) -> int:
 
 
 @static_inline
+def zone_of(flags: int) -> int:
+    """The zone that the top of `flags` names: the node's table, then a multiplication."""
+    node = global_read("node_data", (flags >> kernel.NODE_SHIFT) & kernel.NODE_MASK)
+    return node + ((flags >> kernel.ZONE_SHIFT) & kernel.ZONE_MASK) * kernel.ZONE_BYTES
+
+
+@static_inline
+def pcp_of(zone: int) -> Any:
+    """The lists that this CPU keeps of the zone."""
+    return pcp_at(load_64(zone + kernel.PAGESET) + this_cpu_read("this_cpu_off"))
+
+
+@static_inline
+def pcp_allowed_order(order: int) -> bool:
+    """Whether the per-CPU lists hold such blocks: up to order 3, and with THP of order 9."""
+    return order <= COSTLY_ORDER or (kernel.CONFIG_THP and order == PAGEBLOCK_ORDER)
+
+
+@static_inline
+def page_to_pfn(page: Any) -> int:
+    """The page's frame number; the memory map's base is a variable."""
+    return (address_of(page) - this_cpu_read("vmemmap_base")) >> 6
+
+
+@kernel_function
+def __free_pages_ok(page: Any, order: int) -> None:
+    """Free a block that no list holds, straight to the buddy."""
+    pfn = page_to_pfn(page)
+    flags = free_pages_prepare(page, order)
+    if likely(flags != 0):
+        free_one_page(zone_of(flags), page, pfn, order)
+
+
+@static_inline
+def free_large(page: Any, order: int) -> None:
+    """The way to the buddy, in the images whose blocks take it."""
+    if kernel.DIRECT_TO_BUDDY:
+        __free_pages_ok(page, order)
+    else:
+        beyond(page)
+
+
+@static_inline
 def __free_frozen_pages(page: Any, order: int) -> None:
     """Free a page without references: prepare it, find its list, and put it there under the list's guard."""
-    pfn = (address_of(page) - this_cpu_read("vmemmap_base")) >> 6
+    if unlikely(not pcp_allowed_order(order)):
+        rare()
+        free_large(page, order)
+        return
+    pfn = page_to_pfn(page)
     flags = free_pages_prepare(page, order)
     if unlikely(flags == 0):
         return
-    node = global_read("node_data", (flags >> kernel.NODE_SHIFT) & kernel.NODE_MASK)
-    zone = node + ((flags >> kernel.ZONE_SHIFT) & kernel.ZONE_MASK) * kernel.ZONE_BYTES
+    zone = zone_of(flags)
     migratetype = get_pfnblock_migratetype(pfn)
     if unlikely(migratetype >= PCPTYPES):
         rare()
-        if kernel.CONFIG_ISOLATION and migratetype > PCPTYPES:
-            beyond(page)
+        if migratetype == ISOLATE:
+            free_one_page(zone, page, pfn, order)
             return
         migratetype = MOVABLE
     interrupts = 0
     if kernel.CONFIG_IRQ_OFF:
         interrupts = local_irq_save()
     else:
-        preempt_inc("preempt_count")
-    pcp = pcp_at(load_64(zone + kernel.PAGESET) + this_cpu_read("this_cpu_off"))
+        preempt_disable()
+    pcp = pcp_of(zone)
     if not kernel.CONFIG_TRYLOCK:
         free_frozen_page_commit(zone, pcp, page, migratetype, order)
     elif likely(pcp_spin_trylock(pcp) != 0):
         free_frozen_page_commit(zone, pcp, page, migratetype, order)
         pcp_spin_unlock(pcp)
     else:
-        beyond(page)
+        free_one_page(zone, page, pfn, order)
     if kernel.CONFIG_IRQ_OFF:
         local_irq_restore(interrupts)
     else:
@@ -130,8 +160,14 @@ def __free_frozen_pages(page: Any, order: int) -> None:
 
 
 @kernel_function
+def free_frozen_pages(page: Any, order: int) -> None:
+    """Free a block that has no reference, or whose last one went before."""
+    __free_frozen_pages(page, order)
+
+
+@kernel_function
 def __free_pages(page: Any, order: int) -> None:
-    """Drop a reference and free the page when it was the last.
+    """Drop a reference and free the block when it was the last.
 
     The head bit is read before: after the drop the page may be another's.
     """

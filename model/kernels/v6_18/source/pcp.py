@@ -1,4 +1,4 @@
-"""The per-CPU lists: where a page's block says it belongs, the lock, the commit (mm/page_alloc.c)."""
+"""The per-CPU lists: the lock, the commit with its tuning, the drain (mm/page_alloc.c, v6.18)."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ from model.compiler.intrinsics import (
     address_of,
     as_long,
     likely,
-    load_64,
     load_once_64,
     load_once_u8,
+    local_irq_restore,
+    local_irq_save,
     rare,
     read_once,
     spin_trylock,
@@ -16,59 +17,36 @@ from model.compiler.intrinsics import (
     unlikely,
     write_once,
 )
-from model.kernels.v6_18.page import LRU
+from model.kernels.v6_18.source.buddy import __free_one_page, lock_zone, unlock_zone
 from model.kernels.v6_18.source.linkage import kernel, kernel_function, static_inline
-from model.kernels.v6_18.source.records import (
-    list_at,
-    preempt_dec_and_test,
-    preempt_inc,
-    this_cpu_add,
-    this_cpu_read,
-)
-from model.kernels.v6_18.source.report import beyond, preempt_schedule
+from model.kernels.v6_18.source.lists import list_add, list_del, page_of
+from model.kernels.v6_18.source.pageblock import get_pfnblock_migratetype
+from model.kernels.v6_18.source.preempt import preempt_disable, preempt_enable
+from model.kernels.v6_18.source.records import list_at, this_cpu_add, this_cpu_read
+from model.kernels.v6_18.source.report import beyond
 from model.kernels.v6_18.zone import (
     ALLOC_FACTOR,
     BATCH_SCALE,
     BELOW_HIGH,
+    COSTLY_ORDER,
     FLAGS_BYTE,
-    ISOLATED,
+    FREE_HIGH_BATCH,
+    PAGEBLOCK_ORDER,
     PCP_LISTS,
+    PCPTYPES,
     PREV_FREE_HIGH_ORDER,
     RECLAIM_ACTIVE,
-    SECTION_BYTES,
-    SECTION_ROOTS,
-    SECTION_SHIFT,
-    SECTIONS_PER_ROOT_SHIFT,
-    USAGE_BITMAP,
+    Migratetype,
 )
 
-ISOLATE = 5
-"""MIGRATE_ISOLATE."""
-ROOT_MASK = (1 << SECTIONS_PER_ROOT_SHIFT) - 1
-
-
-@kernel_function
-def get_pfnblock_migratetype(pfn: int) -> int:
-    """The pageblock's type: four dependent loads, none of them in the page's line."""
-    roots = this_cpu_read("mem_section")
-    number = pfn >> SECTION_SHIFT
-    usage = 0
-    if likely(number >> SECTIONS_PER_ROOT_SHIFT < SECTION_ROOTS and roots != 0):
-        root = load_64(roots + (number >> SECTIONS_PER_ROOT_SHIFT) * 8)
-        if likely(root != 0):
-            usage = load_64(root + (number & ROOT_MASK) * SECTION_BYTES + 8)
-    bit = ((pfn >> 9) & 63) * kernel.BLOCK_BITS
-    word = load_64(usage + USAGE_BITMAP + (bit >> 6) * 8) >> (bit & 63)
-    if kernel.CONFIG_ISOLATION and unlikely(word & ISOLATED != 0):
-        rare()
-        return ISOLATE
-    return word & 7
+MOVABLE = int(Migratetype.MOVABLE)
+LOW_ORDER_LISTS = PCPTYPES * (COSTLY_ORDER + 1)
 
 
 @kernel_function
 def pcp_spin_trylock(pcp: Any) -> int:
     """spin_trylock(&pcp->lock): preemption off, look, one locked compare-and-exchange."""
-    preempt_inc("preempt_count")
+    preempt_disable()
     if likely(read_once(pcp, "lock") == 0 and spin_trylock(pcp)):
         return 1
     preempt_enable()
@@ -83,26 +61,76 @@ def pcp_spin_unlock(pcp: Any) -> None:
 
 
 @static_inline
-def preempt_enable() -> None:
-    """Decrement, and call the scheduler when it became zero."""
-    if unlikely(preempt_dec_and_test("preempt_count")):
-        preempt_schedule()
+def order_to_pindex(migratetype: int, order: int) -> int:
+    """Number of the list for blocks of this order and type; with THP those of order 9 lie behind."""
+    if kernel.CONFIG_THP and unlikely(order > COSTLY_ORDER):
+        rare()
+        return LOW_ORDER_LISTS + (1 if migratetype == MOVABLE else 0)
+    return PCPTYPES * order + migratetype
 
 
 @static_inline
-def list_add(page: Any, head: int) -> None:
-    """Link a page behind the head: the hot end. Writes the line of the page that was first."""
-    link = address_of(page) + LRU
-    first = list_at(head).next
-    list_at(first).prev = link
-    page.compound_head = first
-    page.lru_prev = head
-    list_at(head).next = link
+def pindex_to_order(pindex: int) -> int:
+    """The other way round."""
+    if kernel.CONFIG_THP and pindex >= LOW_ORDER_LISTS:
+        rare()
+        return PAGEBLOCK_ORDER
+    return (pindex * 11) >> 5  # a third, as far as there are lists
 
 
 @static_inline
-def nr_pcp_high(zone: int, pcp: Any, count: int, batch: int, free_count: int) -> int:
-    """nr_pcp_high() of an order-0 free: how many pages may stay; tunes `high` on its way."""
+def larger(one: int, other: int) -> int:
+    """max()."""
+    return one if one > other else other
+
+
+@kernel_function
+def free_pcppages_bulk(zone: int, count: int, pcp: Any, pindex: int) -> None:
+    """Drain pages from this CPU's lists to the buddy, the coldest first, beginning with one list."""
+    if count > as_long(pcp.count):
+        count = as_long(pcp.count)
+    pindex -= 1
+    flags = local_irq_save()
+    lock_zone(zone)
+    while count > 0:
+        head = 0
+        while True:
+            pindex += 1
+            if pindex >= kernel.LISTS:
+                pindex = 0
+            head = address_of(pcp) + PCP_LISTS + 16 * pindex
+            if list_at(head).next != head:
+                break
+        order = pindex_to_order(pindex)
+        while True:
+            page = page_of(list_at(head).prev)
+            pfn = (address_of(page) - this_cpu_read("vmemmap_base")) >> 6
+            migratetype = get_pfnblock_migratetype(pfn)
+            list_del(page)
+            count -= 1 << order
+            pcp.count = as_long(pcp.count) - (1 << order)
+            __free_one_page(page, pfn, zone, order, migratetype)
+            if count <= 0 or list_at(head).next == head:
+                break
+    unlock_zone(zone)
+    local_irq_restore(flags)
+
+
+@static_inline
+def nr_pcp_free(pcp: Any, batch: int, high: int, free_high: bool) -> int:
+    """How many pages to drain: more in a row of frees, and all of them after large ones."""
+    if unlikely(free_high):
+        whole, count = batch << BATCH_SCALE, as_long(pcp.count)
+        return count if count < whole else whole
+    if unlikely(high < batch):
+        return 1
+    wanted = larger(as_long(read_once(pcp, "free_count")), batch)
+    return wanted if wanted < high - batch else high - batch
+
+
+@static_inline
+def nr_pcp_high(zone: int, pcp: Any, count: int, batch: int, free_high: bool) -> int:
+    """How many pages may stay; tunes `high` on its way."""
     high_min = as_long(read_once(pcp, "high_min"))
     high_max = as_long(read_once(pcp, "high_max"))
     high = as_long(read_once(pcp, "high"))
@@ -113,40 +141,65 @@ def nr_pcp_high(zone: int, pcp: Any, count: int, batch: int, free_count: int) ->
     write_once(pcp, "high", high)
     if unlikely(high == 0):
         return 0
+    if unlikely(free_high):
+        write_once(pcp, "high", larger(high - (batch << BATCH_SCALE), high_min))
+        return 0
     if unlikely(load_once_64(zone + kernel.ZONE_FLAGS) & RECLAIM_ACTIVE != 0):
         rare()
-        beyond(pcp)
-        return high
+        lower = larger(high - larger(as_long(read_once(pcp, "free_count")), batch), high_min)
+        write_once(pcp, "high", lower)
+        return batch << 2 if batch << 2 < lower else lower
     if high_min == high_max:
         return high
     if unlikely(load_once_64(zone + kernel.ZONE_FLAGS) & BELOW_HIGH != 0):
         rare()
-        beyond(pcp)
-        return high
-    if count >= high and high < free_count + batch:
+        write_once(pcp, "high", larger(high - larger(as_long(read_once(pcp, "free_count")), batch), high_min))
+        return larger(count, high_min)
+    if count >= high:
+        rare()
+        needed = as_long(read_once(pcp, "free_count")) + batch
+        if high < needed:
+            write_once(pcp, "high", needed if needed < high_max else high_max)
+    return high
+
+
+@static_inline
+def after_a_drain(zone: int, pcp: Any) -> None:
+    """Where the zone was below its high watermark that is looked at again; here no zone is."""
+    if unlikely(load_once_64(zone + kernel.ZONE_FLAGS) & BELOW_HIGH != 0):
         rare()
         beyond(pcp)
-    return high
 
 
 @kernel_function
 def free_frozen_page_commit(zone: int, pcp: Any, page: Any, migratetype: int, order: int) -> None:
-    """Put the page at the head of its list, count, and tune; a list that is full would be drained."""
+    """Put the block at the head of its list, count, and tune; a list that is full is drained."""
     factor = address_of(pcp) + ALLOC_FACTOR
     store_once_u8(factor, load_once_u8(factor) >> 1)
     this_cpu_add("pgfree", 1 << order)
-    list_add(page, address_of(pcp) + PCP_LISTS + 16 * (3 * order + migratetype))
+    pindex = order_to_pindex(migratetype, order)
+    list_add(page, address_of(pcp) + PCP_LISTS + 16 * pindex)
     count = as_long(pcp.count) + (1 << order)
     pcp.count = count
     batch = as_long(read_once(pcp, "batch"))
     flags = address_of(pcp) + FLAGS_BYTE
-    if unlikely(load_once_u8(flags) & PREV_FREE_HIGH_ORDER != 0):
+    free_high = False
+    if unlikely(order != 0 and order <= COSTLY_ORDER):
+        rare()
+        before = load_once_u8(flags)
+        many = as_long(read_once(pcp, "free_count")) >= batch + (as_long(read_once(pcp, "high_min")) >> 1)
+        if many and before & PREV_FREE_HIGH_ORDER != 0:
+            free_high = before & FREE_HIGH_BATCH == 0 or count >= batch
+        store_once_u8(flags, before | PREV_FREE_HIGH_ORDER)
+    elif unlikely(load_once_u8(flags) & PREV_FREE_HIGH_ORDER != 0):
         rare()
         store_once_u8(flags, load_once_u8(flags) & ~PREV_FREE_HIGH_ORDER)
     free_count = as_long(read_once(pcp, "free_count"))
     if free_count < batch << BATCH_SCALE:
         rare()
         write_once(pcp, "free_count", free_count + (1 << order))
-    if unlikely(count >= nr_pcp_high(zone, pcp, count, batch, free_count)):
+    high = nr_pcp_high(zone, pcp, count, batch, free_high)
+    if unlikely(count >= high):
         rare()
-        beyond(page)
+        free_pcppages_bulk(zone, nr_pcp_free(pcp, batch, high, free_high), pcp, pindex)
+        after_a_drain(zone, pcp)

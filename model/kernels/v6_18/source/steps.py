@@ -5,8 +5,8 @@ from typing import Any
 from model.compiler.intrinsics import address_of, load_once_u8, rare, read_once, unlikely, write_once
 from model.kernels.v6_18.page import FIRST_UNTYPED, MEMCG_DATA, MEMCG_DATA_KMEM, NO_TYPE, PAGE_BYTES, PG
 from model.kernels.v6_18.source.linkage import kernel, kernel_function, static_inline
+from model.kernels.v6_18.source.memcontrol import __memcg_kmem_uncharge_page
 from model.kernels.v6_18.source.records import page_at
-from model.kernels.v6_18.source.report import beyond
 
 HEAD = int(PG.HEAD)
 
@@ -40,10 +40,10 @@ def memcg_data_says_kmem(folio: Any) -> bool:
 
 
 @static_inline
-def uncharge(page: Any) -> None:
-    """__memcg_kmem_uncharge_page; no page here is charged."""
+def uncharge(page: Any, order: int) -> None:
+    """What a charged page meets: __memcg_kmem_uncharge_page, which is called."""
     rare()
-    beyond(page)
+    __memcg_kmem_uncharge_page(page, order)
 
 
 @static_inline
@@ -64,7 +64,7 @@ def memcg_kmem_if_online(page: Any, order: int) -> None:
     if not kernel.CONFIG_MEMCG or kernel.memcg_kmem_offline():
         return
     if unlikely(memcg_data_says_kmem(page_folio(page))):
-        uncharge(page)
+        uncharge(page, order)
 
 
 @static_inline

@@ -1,30 +1,66 @@
-"""The other way in: one reference to a page dropped (include/linux/mm.h, mm/swap.c, v6.18)."""
+"""The other ways in: one reference dropped, or one of each of a batch (mm/swap.c, v6.18)."""
 
 from typing import Any
 
 from model.compiler.intrinsics import (
     address_of,
-    as_long,
     dec_and_test,
+    likely,
+    load_64,
+    load_once_64,
     load_once_u8,
     rare,
     read_once,
+    store_64,
     unlikely,
+    write_once,
 )
-from model.kernels.v6_18.page import HUGETLB, LARGE_KMALLOC, PG, SLAB, TYPE_BYTE
+from model.kernels.v6_18.page import HUGETLB, LARGE_KMALLOC, PAGE_BYTES, PG, SLAB, TYPE_BYTE
+from model.kernels.v6_18.source.buddy import free_one_page
 from model.kernels.v6_18.source.linkage import kernel, kernel_function, static_inline
-from model.kernels.v6_18.source.page_alloc import __free_frozen_pages
+from model.kernels.v6_18.source.page_alloc import (
+    free_frozen_pages,
+    free_pages_prepare,
+    page_to_pfn,
+    pcp_allowed_order,
+    pcp_of,
+    zone_of,
+)
+from model.kernels.v6_18.source.pageblock import ISOLATE, get_pfnblock_migratetype
+from model.kernels.v6_18.source.pcp import (
+    MOVABLE,
+    free_frozen_page_commit,
+    pcp_spin_trylock,
+    pcp_spin_unlock,
+)
+from model.kernels.v6_18.source.preempt import preempt_disable, preempt_enable
+from model.kernels.v6_18.source.records import page_at, pcp_at, this_cpu_read
 from model.kernels.v6_18.source.report import beyond
 from model.kernels.v6_18.source.steps import page_folio
-from model.kernels.v6_18.zone import ZONE_DEVICE
+from model.kernels.v6_18.source.tails import compound_order, folio_order
+from model.kernels.v6_18.zone import PCPTYPES, ZONE_DEVICE
 
 HEAD, LRU_FLAG = int(PG.HEAD), int(PG.LRU)
+DEFERRED = 2 * PAGE_BYTES + 16
+"""Of a folio's list of those to be split, from its head on."""
 
 
-@kernel_function
-def free_frozen_pages(page: Any, order: int) -> None:
-    """Free a page whose last reference went before."""
-    __free_frozen_pages(page, order)
+@static_inline
+def is_device_memory(folio: Any) -> bool:
+    """Whether the folio's zone is ZONE_DEVICE, where that is compiled in."""
+    flags = read_once(folio, "flags")
+    return kernel.CONFIG_MEMORY_FAILURE and ((flags >> kernel.ZONE_SHIFT) & kernel.ZONE_MASK) == ZONE_DEVICE
+
+
+@static_inline
+def leave_deferred_split(folio: Any) -> None:
+    """With THP a folio of several pages may be on the list of those that are to be split."""
+    if kernel.CONFIG_THP and unlikely(read_once(folio, "flags") & HEAD != 0):
+        rare()
+        if compound_order(folio) > 1:
+            list_head = address_of(folio) + DEFERRED
+            if load_once_64(list_head) != list_head:
+                beyond(folio)
 
 
 @static_inline
@@ -33,16 +69,14 @@ def mem_cgroup_uncharge(folio: Any) -> None:
     if not kernel.CONFIG_MEMCG or kernel.memory_cgrp_disabled():
         return
     if unlikely(read_once(folio, "memcg_data") != 0):
-        kernel.uncharge(folio)
+        rare()
+        beyond(folio)
 
 
 @kernel_function
 def __folio_put(folio: Any) -> None:
     """Ask what else the folio was, and free it: device memory, hugetlb, on an LRU list, to be split."""
-    flags = read_once(folio, "flags")
-    if kernel.CONFIG_MEMORY_FAILURE and unlikely(
-        ((flags >> kernel.ZONE_SHIFT) & kernel.ZONE_MASK) == ZONE_DEVICE
-    ):
+    if unlikely(is_device_memory(folio)):
         rare()
         beyond(folio)
         return
@@ -53,15 +87,9 @@ def __folio_put(folio: Any) -> None:
     if unlikely(read_once(folio, "flags") & LRU_FLAG != 0):
         rare()
         beyond(folio)
-    if kernel.CONFIG_ISOLATION and unlikely(read_once(folio, "flags") & HEAD != 0):
-        rare()
-        beyond(folio)
+    leave_deferred_split(folio)
     mem_cgroup_uncharge(folio)
-    order = as_long(read_once(folio, "flags") & HEAD)
-    if unlikely(order != 0):
-        rare()
-        beyond(folio)
-    free_frozen_pages(folio, order)
+    free_frozen_pages(folio, folio_order(folio))
 
 
 @kernel_function
@@ -77,3 +105,113 @@ def put_page(page: Any, order: int) -> None:
         return
     if dec_and_test(folio, "_refcount"):
         __folio_put(folio)
+
+
+@kernel_function
+def mem_cgroup_uncharge_folios(folios: int, n: int) -> None:
+    """Walk the batch once and gather what its folios are charged to; none is charged here."""
+    if kernel.memory_cgrp_disabled():
+        return
+    end = folios + 8 * n
+    while folios < end:
+        folio = page_at(load_64(folios))
+        if unlikely(read_once(folio, "memcg_data") != 0):
+            rare()
+            beyond(folio)
+        folios += 8
+
+
+@static_inline
+def prepare_folios(folios: int, n: int) -> int:
+    """Prepare every folio of the batch, and keep those that go to a list; returns how many."""
+    kept, end = folios, folios + 8 * n
+    while folios < end:
+        folio = page_at(load_64(folios))
+        order = folio_order(folio)
+        pfn = page_to_pfn(folio)
+        flags = free_pages_prepare(folio, order)
+        if likely(flags != 0):
+            if unlikely(not pcp_allowed_order(order)):
+                rare()
+                free_one_page(zone_of(flags), folio, pfn, order)
+            else:
+                write_once(folio, "private", order)
+                if kept != folios:
+                    store_64(kept, address_of(folio))
+                kept += 8
+        folios += 8
+    return kept
+
+
+@kernel_function
+def free_unref_folios(folios: int, n: int) -> None:
+    """Free a batch: prepare all, then put each on its list, under one lock for folios of one zone."""
+    end = prepare_folios(folios, n)
+    locked, pcp = 0, pcp_at(this_cpu_read("this_cpu_off"))
+    while folios < end:
+        folio = page_at(load_64(folios))
+        folios += 8
+        zone = zone_of(read_once(folio, "flags"))
+        pfn = page_to_pfn(folio)
+        order = read_once(folio, "private")
+        write_once(folio, "private", 0)
+        migratetype = get_pfnblock_migratetype(pfn)
+        if zone != locked or migratetype == ISOLATE:
+            if locked != 0:
+                rare()
+                pcp_spin_unlock(pcp)
+                preempt_enable()
+                locked = 0
+            if migratetype == ISOLATE:
+                rare()
+                free_one_page(zone, folio, pfn, order)
+                continue
+            preempt_disable()
+            pcp = pcp_of(zone)
+            if unlikely(pcp_spin_trylock(pcp) == 0):
+                preempt_enable()
+                free_one_page(zone, folio, pfn, order)
+                continue
+            locked = zone
+        if unlikely(migratetype >= PCPTYPES):
+            rare()
+            migratetype = MOVABLE
+        free_frozen_page_commit(zone, pcp, folio, migratetype, order)
+    if likely(locked != 0):
+        pcp_spin_unlock(pcp)
+        preempt_enable()
+
+
+@kernel_function
+def folios_put_refs(folios: int, n: int) -> None:
+    """Drop a reference to each folio of an array; uncharge and free what came free as one batch."""
+    batch, end, kept = folios, folios + 8 * n, folios
+    while folios < end:
+        folio = page_at(load_64(folios))
+        folios += 8
+        if unlikely(address_of(folio) == this_cpu_read("huge_zero_folio")):
+            rare()
+            continue
+        if unlikely(is_device_memory(folio)):
+            rare()
+            beyond(folio)
+            continue
+        if not dec_and_test(folio, "_refcount"):
+            continue
+        if unlikely(load_once_u8(address_of(folio) + TYPE_BYTE) == HUGETLB):
+            rare()
+            beyond(folio)
+            continue
+        leave_deferred_split(folio)
+        if unlikely(read_once(folio, "flags") & LRU_FLAG != 0):
+            rare()
+            beyond(folio)
+        if kept != folios - 8:
+            store_64(kept, address_of(folio))
+        kept += 8
+    n = (kept - batch) >> 3
+    if n == 0:
+        return
+    if kernel.CONFIG_MEMCG:
+        mem_cgroup_uncharge_folios(batch, n)
+    free_unref_folios(batch, n)

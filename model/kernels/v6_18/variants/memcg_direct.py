@@ -17,6 +17,6 @@ def memcg_step(kernel: Any) -> Callable[[Any, int], None]:
         if not kernel.CONFIG_MEMCG or kernel.memcg_kmem_offline():
             return
         if kernel.unlikely(kernel.memcg_data_says_kmem(page)):
-            kernel.uncharge(page)
+            kernel.uncharge(page, order)
 
     return memcg_of_page

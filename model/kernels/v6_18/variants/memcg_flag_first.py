@@ -17,6 +17,6 @@ def memcg_step(kernel: Any) -> Callable[[Any, int], None]:
         if not kernel.CONFIG_MEMCG or kernel.likely(not kernel.memcg_data_says_kmem(kernel.page_folio(page))):
             return
         if not kernel.memcg_kmem_offline():
-            kernel.uncharge(page)
+            kernel.uncharge(page, order)
 
     return memcg_then_key
