@@ -5,6 +5,8 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 # Node.js, Chromium and the checkers of the browser test, where this machine can be given them.
 BROWSER := $(VENV)/.browser
+# Apache Otava, LNT and a reader of JUnit, which the tests of exports call.
+TOOLS := $(VENV)/.tools
 # Options for every measurement, for instance FLAGS='--store-bypass off'.
 FLAGS ?=
 RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git describe --always --abbrev=12 --dirty --exclude='*' 2>/dev/null || echo unknown)
@@ -12,7 +14,7 @@ RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git
 # The latest run that was stopped before its end.
 STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))
 
-.PHONY: help setup run resume finish calibrate test reliability lint web clean
+.PHONY: help setup run resume finish publish calibrate test reliability lint web clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,6 +44,9 @@ finish: $(READY)  ## show and draw what was measured: RUN=results/runs/...
 	@echo 'next:    ./freepath results show $(RUN)/run.json'
 	@echo "         make run FLAGS='--store-bypass off'    where loads wait for older stores"
 
+publish: $(READY)  ## put the newest run, or RUN=FILE, where its machine has its place in results/machines
+	@$(PY) -m results publish $(if $(filter file,$(origin RUN)),$(lastword $(sort $(wildcard results/runs/*/run.json))),$(RUN)) $(FLAGS)
+
 calibrate: $(READY)  ## measure the instrument, and two seeds against each other; fails when a target is missed
 	@mkdir -p $(RUN)
 	@$(PY) -m benchmarks --calibrate $(FLAGS) -o $(RUN)/calibration.json >/dev/null || test $$? -eq 1
@@ -52,7 +57,7 @@ calibrate: $(READY)  ## measure the instrument, and two seeds against each other
 	@echo "two quick runs with two seeds: $$(tail -n 1 $(RUN)/seeds.txt)"
 	@$(PY) -m results calibration $(RUN)/calibration.json
 
-test: $(READY) lint $(BROWSER)  ## every test
+test: $(READY) lint $(BROWSER) $(TOOLS)  ## every test
 	@$(PY) -m pytest -n 2
 
 reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files: half an hour or more
@@ -74,6 +79,9 @@ $(READY): pyproject.toml
 
 $(BROWSER): tests/set_up_browser.sh
 	@if sh tests/set_up_browser.sh $(VENV)/web; then touch $@; fi
+
+$(TOOLS): tests/set_up_tools.sh
+	@if PYTHON=$(PY) sh tests/set_up_tools.sh $(VENV)/tools; then touch $@; fi
 
 web: $(READY) $(BROWSER)  ## what the browser test of the report needs, where this machine can be given it
 

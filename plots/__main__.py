@@ -5,6 +5,7 @@ For example:
   python -m plots run.json -o figures --format pdf
   python -m plots results/reference/census-x86-64-v3.json -o figures
   python -m plots results/runs -o figures        the history of a folder of runs
+  python -m plots results/machines -o figures    every machine that was published
 """
 
 import argparse
@@ -27,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m plots", description=__doc__)
-    parser.add_argument("file", metavar="FILE", help="a run, a census, or a folder of runs")
+    parser.add_argument("file", metavar="FILE", help="a run, a census, a folder of runs or of machines")
     parser.add_argument("-o", "--output", metavar="DIR", help="folder for the figures; FILE's by default")
     parser.add_argument("--format", action="append", choices=FORMATS, help="may be repeated; svg and png")
     parser.add_argument(
@@ -89,6 +90,10 @@ def _has_history(path: Path) -> bool:
 
 def _read(args: argparse.Namespace) -> tuple[Any, ...]:
     """What kind of file it is, and what a figure of it takes."""
+    if any(Path(args.file).glob("*/machine.json")):
+        from results.machines import entries
+
+        return "machines", entries(Path(args.file))
     if _has_history(Path(args.file)):
         from results.history import history
 

@@ -2,11 +2,12 @@
 
 A figure is a file beside this one with
 
-`READS`   what it is drawn from: "run", "census" or "history"
+`READS`   what it is drawn from: "run", "census", "history", "machines" or "pair"
 `ALT`     what it shows, in words
 `NEEDS`   the command that measures what it shows
-`draw`    of a run `draw(run, groups)`, of a census `draw(document)`, of a history `draw(history)`; None where
-          there is nothing to show
+`draw`    of a run `draw(run, groups)`, of a census `draw(document)`, of a history `draw(history)`, of
+          machines `draw(entries)`, of a pair of runs `draw(old, new, changes, run)`; None where there is
+          nothing to show
 """
 
 import io
@@ -24,7 +25,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, Final, Literal
 
-Source = Literal["run", "census", "history"]
+Source = Literal["run", "census", "history", "machines", "pair"]
 SHAPES: Final = ("", "-narrow")
 FIRST: Final = (
     "headline",

@@ -1,25 +1,32 @@
-"""`python -m results report`: one self-contained page, verdicts first. No network, no script.
+"""`python -m results report`: one page, verdicts first, with its data inside. No network, no script."""
 
-Every string of the run is a stranger's: Jinja escapes it, and figures are embedded as images, in which
-scripts do not run. A figure that could not be drawn is named in the page.
-"""
-
-import base64
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import gzip
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from model.vocabulary.margin import Margin
-from plots.drawing import Drawing, drawings
+from plots.card import card
+from plots.drawing import drawings
+from plots.page import ENDINGS, Page, data_url, render
 from results import answer, claims
-from results.analysis.groups import Group, analyse
+from results.analysis.groups import Cell, Group, analyse
+from results.output.as_csv import as_csv
 from results.output.as_markdown import as_markdown
-from results.output.words import HEADINGS, escape, noise_line, row_of, run_facts, run_warnings, title_of
+from results.output.words import (
+    HEADINGS,
+    escape,
+    noise_line,
+    row_of,
+    run_facts,
+    run_warnings,
+    text_of,
+    title_of,
+)
 from results.reading.cpus import processor_line
 from results.reading.load import CPU, Run, read_json
 
-TEMPLATES: Final = Path(__file__).parent / "templates"
 SHOWN: Final = (
     "cpu_model_name",
     *CPU,
@@ -44,46 +51,17 @@ CONDITIONS: Final = (
     "mitigations",
     "load_before",
 )
-ENDINGS: Final = (".svg", "-narrow.svg")
-
-
-@dataclass(frozen=True)
-class Page:
-    """A report, and a line on each figure that failed; one without data is no failure."""
-
-    text: str
-    failed: tuple[str, ...] = ()
-
-
-def embedded(drawn: Iterable[Drawing]) -> Iterator[dict[str, str]]:
-    """The figures that have data, as data URLs."""
-    for drawing in drawn:
-        if drawing.images:
-            wide, narrow = (_data_url(drawing.images[ending]) for ending in ENDINGS)
-            yield {"name": drawing.name, "source": wide, "narrow": narrow, "alt": drawing.alt}
-
-
-def _data_url(image: bytes) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
 
 
 def as_html(run: Run, census: Path | None, margin_text: str) -> Page:
     """The page."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.ChainableUndefined
-    )
     margin = Margin.parse(margin_text)
     groups = analyse(run, margin)
     drawn = [
         *drawings("run", ENDINGS, run, groups),
         *drawings("census", ENDINGS, read_json(census or claims.REFERENCE)),
     ]
-    failed = tuple(f"cannot draw {drawing.name}: {drawing.fault}" for drawing in drawn if drawing.fault)
-    content = _content(run, groups, census, margin)
-    template = environment.get_template("report.html")
-    return Page(template.render(**content, figures=list(embedded(drawn)), failed=failed), failed)
+    return render("report.html", drawn, **_content(run, groups, census, margin))
 
 
 def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Margin) -> dict[str, Any]:
@@ -109,12 +87,31 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
         "groups": [
             {
                 "title": title_of(group),
-                "rows": [row_of(cell) for cell in group.cells],
+                "rows": [_row(cell) for cell in group.cells],
                 "noise": noise_line(group),
             }
             for group in groups
         ],
+        "data": data_url(gzip.compress(as_csv(run, margin).encode(), mtime=0), "application/gzip"),
+        "card": data_url(card(run, margin), "image/png") if rows else None,
     }
+
+
+def _row(cell: Cell) -> dict[str, Any]:
+    """A row with a name to link to, and every figure in words for whoever points at it."""
+    overhead, judged = cell.overhead, cell.judgement
+    builds = len(overhead.spread.differences)
+    return {
+        "id": anchor(cell),
+        "texts": row_of(cell),
+        "title": f"{cell.scenario.name}: {text_of(overhead, judged)}; base {overhead.base_ns:.3f} ns, "
+        f"{overhead.processes} processes, {builds} builds, margin {judged.margin_ns:.3f} ns",
+    }
+
+
+def anchor(cell: Cell) -> str:
+    """What a link to an arm says behind its #: letters, digits and hyphens of scenario and arm."""
+    return re.sub(r"\W+", "-", f"arm-{cell.scenario.name}-{cell.overhead.arm.name}").strip("-")
 
 
 def _date(run: Run) -> str:

@@ -73,6 +73,22 @@ def _add_commands(commands: "argparse._SubParsersAction[Parser]") -> None:
     history = "each cell over the runs of a folder, change points marked"
     parser = _add(commands, _history, history, _format("text", "json"), out)
     parser.add_argument("folder", metavar="DIR", help="results/runs, or any folder of runs")
+    machines = "the same arms on every CPU that was published, side by side"
+    parser = _add(commands, _machines, machines, _format("table", "json", "csv", "markdown"), out)
+    about = "results/machines by default, or any folder of machines"
+    parser.add_argument("folder", metavar="DIR", nargs="?", help=about)
+    about = "a scenario by name, or all; each kernel's usual one by default"
+    parser.add_argument("--scenario", metavar="NAME", default="", help=about)
+    publish = "put a run where its machine has its place in results/machines"
+    parser = _add(commands, _publish, publish, file)
+    parser.add_argument("--to", metavar="DIR", help="another folder of machines")
+    parser.add_argument("--force", action="store_true", help="take the place of the run that is there")
+    parser.set_defaults(output=None)
+    export = "for github-action-benchmark, Apache Otava, LNT, or anything that reads JUnit"
+    parser = _add(commands, _export, export, margin, out)
+    parser.add_argument("file", metavar="FILE", help="a run; for otava also a folder of runs")
+    names = ("github-action-benchmark", "otava", "lnt", "junit")
+    parser.add_argument("--format", choices=names, required=True)
     report = "one self-contained page: report.html, or report.md"
     _add(commands, _report, report, file, census, margin, out)
     calibration = "what the instrument can tell, from --calibrate; exit 1 when a target is missed"
@@ -128,6 +144,8 @@ def _add_pair(compare: Parser) -> None:
     compare.add_argument("--across-machines", action="store_true", help=about)
     about = "list what is unsure or the same too, not only its count"
     compare.add_argument("--all", action="store_true", help=about)
+    about = "old against new as one self-contained page; with -o OUT.html"
+    compare.add_argument("--html", action="store_true", help=about)
     about = "exit 3 when something is missing or unsure, and nothing worse"
     compare.add_argument("--strict", action="store_true", help=about)
 
@@ -219,6 +237,62 @@ def _history(args: argparse.Namespace) -> int:
     return 0
 
 
+def _machines(args: argparse.Namespace) -> int:
+    """The same arms on every machine that was published, side by side.
+
+    Mean over builds with its interval, cycles with what dispatch slots predict, share of builds that pay.
+
+    For example:
+      python -m results machines
+      python -m results machines --scenario all --format csv -o machines.csv
+      python -m results machines results/machines --format markdown
+    """
+    from results import machines
+
+    found = machines.entries(Path(args.folder) if args.folder else machines.FOLDER)
+    names = machines.scenarios_of(found, args.scenario)
+    if args.format in ("json", "csv"):
+        emit({"json": machines.as_json, "csv": machines.as_csv}[args.format](found, names), args)
+    else:
+        made = machines.markdown if args.format == "markdown" else machines.table
+        emit_lines(made(found, names), args)
+    return 0
+
+
+def _publish(args: argparse.Namespace) -> int:
+    """Put a run where its machine has its place, with its figures and conditions.
+
+    A machine is its processor (vendor, family, model, stepping, microcode, core type), SMT, governor,
+    hypervisor, kernel and huge pages; it has one run.
+
+    For example:
+      python -m results publish run.json
+      make publish RUN=results/runs/2026-11-26-.../run.json
+    """
+    from model.common.command import say
+    from results import machines
+    from results.reading.load import load
+
+    folder = Path(args.to) if args.to else machines.FOLDER
+    say(f"{machines.publish(load(args.file), folder, replace=args.force)}\n")
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    """What was measured, for the tools that people have (docs/ci.md): overhead of each cell, ns per page.
+
+    For example:
+      python -m results export run.json --format github-action-benchmark -o benchmark.json
+      python -m results export results/runs --format otava -o otava.csv
+      python -m results export run.json --format lnt -o lnt.json
+      python -m results export run.json --format junit -o junit.xml
+    """
+    from results.export import FORMATS, runs
+
+    emit(FORMATS[args.format](runs(args.file), margin_of(args.margin, "--margin")), args)
+    return 0
+
+
 def _report(args: argparse.Namespace) -> int:
     """One self-contained page: the answer, how far to trust it, the claims, figures, tables.
 
@@ -249,6 +323,8 @@ def _compare(args: argparse.Namespace) -> int:
     For example:
       python -m results compare old.json new.json
       python -m results compare old.json new.json --threshold 0.1ns --strict
+      python -m results compare old.json new.json --html -o compare.html
+      python -m results compare here.json there.json --across-machines --all
       python -m results compare old-census.json new-census.json --format markdown
     """
     from results import compare
@@ -266,11 +342,22 @@ def _compare(args: argparse.Namespace) -> int:
         if isinstance(side, Run):
             for doubt in side.doubts:
                 note(f"{side.path}: {doubt}")
+    status = compare.exit_status(changes, strict=args.strict)
+    if args.html:
+        from plots import comparison
+
+        if isinstance(old, Run) and isinstance(new, Run):
+            page = comparison.of_runs(old, new, changes, strict=args.strict)
+        else:
+            page = comparison.of_census(changes, (args.old, args.new), strict=args.strict)
+        emit(page.text, args)
+        return max((complain(NAME, line) for line in page.failed), default=status)
     if args.format == "json":
         emit(compare.as_json(changes, strict=args.strict), args)
     else:
-        emit_lines(compare.lines(changes, markdown=args.format == "markdown", everything=args.all), args)
-    return compare.exit_status(changes, strict=args.strict)
+        markdown, units = args.format == "markdown", args.across_machines
+        emit_lines(compare.lines(changes, markdown=markdown, everything=args.all, units=units), args)
+    return status
 
 
 def _calibration(args: argparse.Namespace) -> int:

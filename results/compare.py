@@ -14,21 +14,25 @@ missing    only one of the files has it, so nothing can be said
 changed    a count of the census, or an arm that only one census has
 """
 
-import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
-from model.common.command import CANNOT_TELL
-from model.vocabulary.formats import CENSUS, COMPARE
+from model.vocabulary.formats import CENSUS
 from model.vocabulary.margin import Margin
+from results.analysis.change import Change as Change
+from results.analysis.change import Side
 from results.analysis.estimate import quantile
 from results.analysis.groups import Cell, Group, analyse
 from results.analysis.verdict import holm
-from results.output.words import escape, number, pair
+from results.output.as_changes import as_json as as_json
+from results.output.as_changes import exit_status as exit_status
+from results.output.as_changes import lines as lines
+from results.reading import machine
+from results.reading.cpus import core_of
 from results.reading.formats import arm_named
 from results.reading.load import CPU, BadRunError, Run, clean, is_partial, load, read_json, run_of
 
@@ -44,25 +48,6 @@ MUST_MATCH: Final = (
 COUNTS: Final = ("instructions", "loads", "stores", "branches", "taken", "locked", "lines", "code_bytes")
 ORDER: Final = ("regressed", "changed", "missing", "improved", "unsure", "same")
 """Of the rows: what somebody must look at comes first."""
-FINDINGS: Final = frozenset({"regressed", "changed"})
-COUNTED: Final = frozenset({"unsure", "same"})
-"""What a terminal gets a count of."""
-OPEN: Final = frozenset({"missing", "unsure"})
-
-
-@dataclass(frozen=True)
-class Change:
-    """One cell, ns per page (or counts, with `interval` None); None stands for what a file does not have."""
-
-    cell: str
-    old: float | None
-    new: float | None
-    difference: float | None
-    interval: tuple[float, float] | None
-    verdict: str
-    detail: str = ""
-    agrees: bool | None = None
-    """Whether the difference lies within the joint 95 % interval, not corrected: so 95 % of all should."""
 
 
 def run_or_census(path: str) -> Run | dict[str, Any]:
@@ -96,6 +81,7 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
         for name in MUST_MATCH
         if old.facts.get(name) != new.facts.get(name)
     ]
+    unlike += [line for line in machine.unlike(old, new) if line.partition(":")[0] not in MUST_MATCH]
     if unlike and not across:
         hint = "--across-machines compares all the same"
         if [line.partition(":")[0] for line in unlike] == ["store_bypass"]:
@@ -116,7 +102,11 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
         arms = [key for key in shared if after[key][0].scenario.name == scenario]
         pairs = [Pair(key, *before[key], *after[key]) for key in arms]
         errors = holm([pair.chance for pair in pairs])
-        changes += [_change(*each, threshold) for each in zip(pairs, errors, strict=True)]
+        sides = [(_side(old, before[key][1]), _side(new, after[key][1])) for key in arms]
+        changes += [
+            replace(_change(pair, error, threshold), sides=both)
+            for pair, error, both in zip(pairs, errors, sides, strict=True)
+        ]
     changes += [
         Change(key, ns, None, None, None, "missing", f"{what} only in the old file")
         for key, ns, what in _lacking(after, before)
@@ -126,6 +116,13 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
         for key, ns, what in _lacking(before, after)
     ]
     return sorted(changes, key=lambda change: ORDER.index(change.verdict))
+
+
+def _side(run: Run, cell: Cell) -> Side:
+    """A cell in units of its own processor."""
+    core, cycles = core_of(run.facts), cell.overhead.cycles
+    slots = None if core is None or cycles is None else cycles * core.width
+    return Side(cycles, slots, cell.overhead.slots)
 
 
 def _lacking(lacking: Cells, having: Cells) -> Iterator[tuple[str, float, str]]:
@@ -268,74 +265,3 @@ def _census_change(key: str, old: dict[str, Any], new: dict[str, Any]) -> Change
 def is_census(document: Any) -> bool:
     """Whether this JSON document says that it is a census."""
     return isinstance(document, dict) and document.get("schema") == CENSUS
-
-
-def exit_status(changes: Sequence[Change], *, strict: bool = False) -> int:
-    """1 on a finding; else 3 when `strict` and something could not be told; else 0."""
-    verdicts = {change.verdict for change in changes}
-    if verdicts & FINDINGS:
-        return 1
-    return CANNOT_TELL if strict and verdicts & OPEN else 0
-
-
-def as_json(changes: Sequence[Change], *, strict: bool = False) -> str:
-    """The document `freepath.compare/1`: docs/format.md."""
-    rows = [
-        {
-            "cell": change.cell,
-            "old": number(change.old),
-            "new": number(change.new),
-            "difference_ns": number(change.difference),
-            "ci95_ns": pair(change.interval),
-            "verdict": change.verdict,
-            "detail": change.detail,
-        }
-        for change in changes
-    ]
-    document = {"schema": COMPARE, "changes": rows, "exit": exit_status(changes, strict=strict)}
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
-
-
-def lines(changes: Sequence[Change], *, markdown: bool, everything: bool = False) -> Iterator[str]:
-    """What somebody must look at, then a count; in Markdown short enough for a pull request.
-
-    Parameters
-    ----------
-    everything
-        Rows that are unsure or the same, too.
-    """
-    counts = {
-        word: sum(change.verdict == word for change in changes)
-        for word in dict.fromkeys(c.verdict for c in changes)
-    }
-    summary = ", ".join(f"{count} {word}" for word, count in counts.items()) or "no change at all"
-    agreeing = [change.agrees for change in changes if change.agrees is not None]
-    if agreeing:
-        summary += f"; {sum(agreeing)} of {len(agreeing)} differences lie within their joint 95 % interval"
-    counted = frozenset() if everything else {"same"} if markdown else COUNTED
-    shown = [change for change in changes if change.verdict not in counted]
-    if markdown:
-        yield f"**freepath: {summary}**"
-        if shown:
-            yield from ("", "| cell | old | new | difference | verdict |", "|---|---:|---:|---:|---|")
-            yield from (f"| {' | '.join(map(escape, _columns(change)))} |" for change in shown)
-        return
-    for change in shown:
-        cell, old, new, difference, verdict = _columns(change)
-        yield f"{verdict:10} {cell}: {old} to {new}, {difference}"
-    if any(change.interval is not None for change in shown):
-        yield "ns per page over base, at the old run's level; in brackets the corrected 95 % interval"
-    yield summary + ("" if len(shown) == len(changes) else "; --all lists every row")
-
-
-def _columns(change: Change) -> tuple[str, ...]:
-    a_count = change.verdict == "changed"
-    old, new = (
-        "none" if value is None else f"{value:g}" if a_count else f"{value:+z.3f}"
-        for value in (change.old, change.new)
-    )
-    if a_count or change.difference is None:
-        return change.cell, old, new, change.detail, change.verdict
-    interval = "" if change.interval is None else f" [{change.interval[0]:+z.3f}, {change.interval[1]:+z.3f}]"
-    difference = f"{change.difference:+z.3f}{interval} ns" + (f" ({change.detail})" if change.detail else "")
-    return change.cell, old, new, difference, change.verdict

@@ -19,8 +19,9 @@ from model.vocabulary.formats import HISTORY
 from model.vocabulary.margin import Margin
 from results.analysis.groups import analyse
 from results.output.words import number, pair
-from results.reading.folder import SAME_MACHINE, runs_in
-from results.reading.load import Array, BadRunError, Run, clean
+from results.reading.folder import SAME_MACHINE, date_of, runs_in
+from results.reading.load import Array, BadRunError, Run
+from results.reading.machine import machine_of
 from results.reading.times import MOST_NS
 
 LEAST: Final = 8
@@ -71,7 +72,7 @@ class Series:
     Attributes
     ----------
     machine
-        The facts of `SAME_MACHINE` that the runs have.
+        The facts of `SAME_MACHINE` and of `results.reading.machine` that the runs have.
     changes
         Indices of the points that begin a new level.
     """
@@ -119,14 +120,8 @@ def history(folder: Path) -> list[Series]:
 
 
 def _machine(run: Run) -> Machine:
-    return {name: run.facts[name] for name in SAME_MACHINE if name in run.facts}
-
-
-def date_of(run: Run) -> str:
-    """When the first process was measured."""
-    return min(
-        clean(process.facts.get("date", "")) for scenario in run.scenarios for process in scenario.processes
-    )
+    """What compiled, and every fact of the machine: another kernel or microcode begins another series."""
+    return {**machine_of(run), **{name: run.facts[name] for name in SAME_MACHINE if name in run.facts}}
 
 
 def _commit(run: Run) -> str:

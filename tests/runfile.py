@@ -288,6 +288,14 @@ def headline(seed: int = 1) -> dict[str, Any]:
     return document(*sessions, charged)
 
 
+def of_machine(data: dict[str, Any], day: int = 1, **facts: str) -> dict[str, Any]:
+    """The same run, measured on a day of November on a machine that these facts say more of."""
+    for bench in data["benchmarks"]:
+        for made in bench["runs"]:
+            made["metadata"] |= {**ZEN5, **facts, "date": f"2026-11-{day:02} 12:00:00"}
+    return data
+
+
 def write(path: Path, data: Any) -> Path:
     """Write a document; returns its path."""
     path.write_text(json.dumps(data))

@@ -13,7 +13,7 @@ import pytest
 
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import AXES
-from results import answer, calibration, claims, compare, history
+from results import answer, calibration, claims, compare, history, machines
 from results.output import as_json
 from results.reading import formats
 from results.reading.load import load
@@ -24,6 +24,7 @@ PERCENT = Margin(1.0, percent=True)
 REFERENCE = ROOT / "results" / "reference" / "census-x86-64-v3.json"
 OPTIONAL = {"run.metadata", "run.benchmarks[].metadata", "run.benchmarks[].runs[].metadata", "run.version"}
 OPTIONAL |= {"run.benchmarks[].runs[].values", "show.run", "answer.run", "history.series[].machine"}
+OPTIONAL |= {"machine.machine", "machine.figures.run", "machines.machines[].machine"}
 OPTIONAL |= {f"census.arms[].{name}" for name in formats.ARM_LATER}
 """What may be left out, or holds facts by name that may be."""
 
@@ -40,6 +41,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     file = runfile.write(folder / "run.json", runfile.headline())
     measured = load(file)
     calibrated = load(runfile.write(folder / "calibration.json", runfile.calibration()))
+    machine = load(runfile.write(folder / "published.json", runfile.of_machine(runfile.headline())))
+    place = machines.publish(machine, folder / "machines")
     spoiled = census()
     spoiled["arms"][7]["instructions"] += 1
     del spoiled["arms"][3]
@@ -56,11 +59,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "compare": json.loads(compare.as_json(changes)),
         "history": json.loads(history.as_json(history.history(folder))),
         "calibration": calibration.document(calibrated, None),
+        "machine": json.loads((place / machines.ENTRY).read_text()),
+        "machines": json.loads(machines.as_json(machines.entries(folder / "machines"), [SCENARIO])),
         "list": json.loads(run("benchmarks", "--list", "--json").stdout),
         "doctor": json.loads(run("benchmarks", "--doctor", "--json").stdout),
     }
 
 
+SCENARIO = "on-idle/plain/warm/sequential/pcp"
 PLAN = "plan"
 """Of FILE.partial: only the code that wrote it reads it again."""
 

@@ -14,16 +14,26 @@ MODULES = ROOT / ".venv" / "web" / "node_modules"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-def test_report_in_the_browser(tmp_path: Path) -> None:
+PAGES = {"report": ("report", "$RUN"), "compare": ("compare", "$RUN", "$WORSE", "--html")}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_in_the_browser(page: str, tmp_path: Path) -> None:
     """axe-core and html-validate have nothing to say, and nothing is cut off in print.
 
     tests/set_up_browser.sh, which `make test` runs, installs what it can, and says aloud what it cannot.
     """
     if not MODULES.is_dir() or not shutil.which("node") or not any(map(shutil.which, BROWSERS)):
         pytest.skip("no browser: needs Node.js, Chromium and what tests/set_up_browser.sh installs")
-    file = runfile.write(tmp_path / "run.json", runfile.headline())
-    target = tmp_path / "report.html"
-    assert run("results", "report", str(file), "-o", str(target)).returncode == 0
+    worse = runfile.FakeRun(arms=runfile.HEADLINE | {("v1", "jump-label"): 0.9}, seed=3)
+    made = {
+        "$RUN": runfile.write(tmp_path / "run.json", runfile.headline()),
+        "$WORSE": runfile.write(tmp_path / "worse.json", runfile.document(worse)),
+    }
+    target = tmp_path / "page.html"
+    words = [str(made.get(word, word)) for word in PAGES[page]]
+    assert run("results", *words, "-o", str(target)).returncode in (0, 1)
+    assert target.stat().st_size < 2_000_000
     command = ["node", str(ROOT / "tests" / "web_check.js"), str(MODULES), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

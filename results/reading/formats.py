@@ -28,6 +28,8 @@ MADE_BY: Final = {
     "compare": "python -m results compare --format json",
     "history": "python -m results history --format json",
     "calibration": "python -m results calibration --format json",
+    "machine": "python -m results publish FILE",
+    "machines": "python -m results machines --format json",
     "list": "python -m benchmarks --list --json",
     "doctor": "python -m benchmarks --doctor --json",
 }

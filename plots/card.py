@@ -1,0 +1,56 @@
+"""The answer as one picture to be forwarded: 1200 x 630 pixels, as previews of links have it."""
+
+import io
+import textwrap
+from typing import Any, Final
+
+from model.vocabulary.margin import Margin
+from plots.drawing import import_matplotlib
+from results import answer
+from results.reading.load import Run
+
+DOTS: Final = 100
+SIZE: Final = (12.0, 6.3)
+"""Inches, of 100 pixels each."""
+ROWS: Final = 6
+LOOK: Final[dict[str, Any]] = {"fmt": "o", "color": "#0072B2", "capsize": 4, "linewidth": 2, "markersize": 8}
+COLUMNS: Final = 74
+
+
+def card(run: Run, margin: Margin) -> bytes:
+    """A PNG with the answer in words, and below it the same for the other states, with their intervals.
+
+    Raises
+    ------
+    ValueError
+        When the run has no answer.
+    """
+    import_matplotlib()
+    from matplotlib.figure import Figure
+
+    rows = answer.cells(run, margin)
+    if not rows:
+        raise ValueError("no answer in this run")
+    figure = Figure(figsize=SIZE, dpi=DOTS)
+    said = textwrap.fill(answer.sentence(run, rows[0]).replace(" %", "\N{NO-BREAK SPACE}%"), COLUMNS)
+    title: dict[str, Any] = {"fontsize": 22, "fontweight": "bold", "va": "top", "parse_math": False}
+    figure.text(0.04, 0.95, answer.QUESTION, **title)
+    figure.text(0.04, 0.85, said, fontsize=18, va="top", linespacing=1.35, parse_math=False)
+    panel = figure.add_axes((0.24, 0.13, 0.72, 0.36))
+    panel.axvline(0, color="black", linewidth=1)
+    for place, line in enumerate(rows[:ROWS]):
+        low, high = line.cell.judgement.ci95 or (line.cell.overhead.ns,) * 2
+        centre = line.cell.overhead.ns
+        error = [[centre - low], [high - centre]]
+        panel.errorbar(
+            centre, place, xerr=error, fmt="o", color="#0072B2", capsize=4, linewidth=2, markersize=8
+        )
+    limit = rows[0].cell.judgement.margin_ns
+    panel.axvspan(-limit, limit, color="#BBBBBB", alpha=0.5, linewidth=0)
+    panel.set_yticks(range(len(rows[:ROWS])), [line.about for line in rows[:ROWS]], fontsize=13)
+    panel.set_ylim(len(rows[:ROWS]) - 0.5, -0.5)
+    panel.tick_params(axis="x", labelsize=12)
+    panel.set_xlabel("ns per page over base, 95 % intervals; grey: what does not matter", fontsize=13)
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=DOTS)
+    return image.getvalue()

@@ -1,0 +1,66 @@
+"""A forest plot over machines: what each arm costs on every CPU that was published."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from matplotlib.figure import Figure
+
+from plots.style import foot, legend, new_figure
+from results.machines import Entry, Row, rows, scenarios_of
+
+READS: Final = "machines"
+ALT: Final = "Overhead of each arm on every machine, in ns per page with 95 % intervals."
+NEEDS: Final = "make publish, on another machine"
+ROW: Final = 0.17
+"""Inches per machine and arm."""
+COLOURS: Final = ("#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+MARKERS: Final = "osDv^<>"
+MANY: Final = 7
+"""Machines with a colour and a marker of their own; of more, the colours come again with other markers."""
+
+
+def draw(found: Sequence[Entry]) -> Figure | None:
+    """A panel per kernel's usual scenario, a row per arm, in it a mark per machine."""
+    chosen = {name: rows(found, name) for name in scenarios_of(found)}
+    if not chosen:
+        return None
+    count = max(len(arms) for arms in chosen.values())
+    height = 1.8 + count * (0.15 + ROW * len(found))
+    figure, axes = new_figure(1, len(chosen), height)
+    for panel, (name, arms) in zip(axes.flat, chosen.items(), strict=True):
+        _panel(panel, name, arms, len(found))
+    handles = [_handle(at, entry.title) for at, entry in enumerate(found)]
+    legend(figure, handles, [handle.get_label() for handle in handles])
+    about = "; ".join(f"{entry.title}: {entry.processor}, commit {entry.commit}" for entry in found[:MANY])
+    foot(figure, f"Mean over builds, 95 % intervals; right of zero: dearer than base. {about}")
+    return figure
+
+
+def _look(at: int) -> dict[str, Any]:
+    fill = "full" if at % 2 == 0 else "none"
+    marker = MARKERS[(at + at // MANY) % MANY]
+    return {"color": COLOURS[at % MANY], "marker": marker, "fillstyle": fill, "markersize": 4.5}
+
+
+def _handle(at: int, label: str) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], linestyle="none", label=label, **_look(at))
+
+
+def _panel(panel: Any, name: str, arms: Sequence[Row], machines: int) -> None:
+    panel.axvline(0, color="black", linewidth=0.8)
+    for place, row in enumerate(arms):
+        for at, cell in enumerate(row.cells):
+            if cell is None:
+                continue
+            low, high = cell["ci95_ns"] or (cell["overhead_ns"],) * 2
+            y = place + (at - (machines - 1) / 2) * 0.8 / machines
+            error = [[cell["overhead_ns"] - low], [high - cell["overhead_ns"]]]
+            panel.errorbar(cell["overhead_ns"], y, xerr=error, linestyle="none", linewidth=1.2, **_look(at))
+    panel.set_yticks(range(len(arms)), [row.arm for row in arms])
+    panel.set_ylim(len(arms) - 0.5, -0.5)
+    panel.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    panel.set_axisbelow(True)
+    panel.set_title(name)
+    panel.set_xlabel("overhead, ns per page")

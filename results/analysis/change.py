@@ -1,0 +1,29 @@
+"""What differs between two files, cell by cell."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell, ns per page (or counts, with `interval` None); None stands for what a file does not have."""
+
+    cell: str
+    old: float | None
+    new: float | None
+    difference: float | None
+    interval: tuple[float, float] | None
+    verdict: str
+    detail: str = ""
+    agrees: bool | None = None
+    """Whether the difference lies within the joint 95 % interval, not corrected: so 95 % of all should."""
+    sides: "tuple[Side, Side] | None" = None
+    """The same in cycles and dispatch slots, which processors of other clocks and widths have in common."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One cell of one run: cycles, dispatch slots, and the slots of an exact arm; None where unknown."""
+
+    cycles: float | None
+    slots: float | None
+    inserted: float | None

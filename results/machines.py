@@ -1,0 +1,343 @@
+"""`python -m results machines [DIR]`: the same arms on every CPU that was seen, side by side.
+
+A folder of machines has a folder for each, called by what the machine is (`results.reading.machine`): the run
+that was published, and `machine.json` with its facts, date, commit and every figure. So a table over many
+machines reads no run.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from model.common.command import printable
+from model.common.errors import FileError, UsageError
+from model.common.files import read_bounded, write_new
+from model.vocabulary.formats import MACHINE, MACHINES
+from model.vocabulary.margin import Margin
+from model.vocabulary.scenario import usual_of
+from results.output import as_json as shown
+from results.output.words import escape
+from results.reading import formats
+from results.reading.cpus import processor_line
+from results.reading.document import MAX_BYTES, BadRunError, read_json
+from results.reading.folder import date_of
+from results.reading.load import Run
+from results.reading.machine import key_of, machine_of
+
+FOLDER: Final = Path(__file__).parent / "machines"
+ENTRY: Final = "machine.json"
+RUN: Final = "run.json.gz"
+MARGIN: Final = Margin(1.0, percent=True)
+USUAL_MEMCG: Final = {"v4.3": "on-idle", "v6.18": "on-active"}
+"""The state that almost every machine of the kernel's time is in."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of one machine, as its `machine.json` says.
+
+    Attributes
+    ----------
+    cells
+        As `results show --format json` has them.
+    """
+
+    key: str
+    machine: dict[str, str]
+    processor: str
+    date: str
+    commit: str
+    cells: list[dict[str, Any]]
+
+    @property
+    def short(self) -> str:
+        """`Zen 3`, or the numbers of a processor that is not known by name."""
+        inside = self.processor.rpartition("(")[2].rstrip(")")
+        return inside.partition(":")[0] if ":" in inside else inside
+
+    @property
+    def title(self) -> str:
+        """What heads a column."""
+        return f"{self.short}, {self.date[:10]}"
+
+
+# What is there
+
+
+def entries(folder: Path = FOLDER) -> list[Entry]:
+    """Every machine of a folder, by key; one that is damaged is left out, with a line on standard error.
+
+    Raises
+    ------
+    BadRunError
+        When there is no folder or no machine in it.
+    """
+    if not folder.is_dir():
+        raise BadRunError(f"{folder} is no folder of machines; make publish RUN=FILE makes one")
+    found = []
+    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+        try:
+            found.append(_entry(place))
+        except FileError as error:
+            print(f"left out: {printable(str(error))}", file=sys.stderr)
+    if not found:
+        raise BadRunError(f"{folder} holds no machine; make publish RUN=FILE adds one")
+    return found
+
+
+def _entry(place: Path) -> Entry:
+    path = place / ENTRY
+    document = read_json(path)
+    wrong = formats.fault(document, "machine")
+    if wrong:
+        raise BadRunError(f"{path}: {wrong}")
+    key = key_of(document["machine"])
+    if key != place.name:
+        raise BadRunError(f"{path} is of the machine {key}: a folder has the key of its machine")
+    others = sorted(p.name for p in place.glob("*.json*") if p.name not in (ENTRY, RUN))
+    if others:
+        raise BadRunError(f"{place} has two results for one key, {RUN} and {others[0]}: keep one of them")
+    return Entry(
+        key,
+        document["machine"],
+        document["processor"],
+        document["date"],
+        document["commit"],
+        document["figures"]["cells"],
+    )
+
+
+# Publishing
+
+
+def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
+    """Put a run where the machine that it is of has its place.
+
+    Parameters
+    ----------
+    replace
+        Take the place of the run that is there.
+
+    Returns
+    -------
+    The machine's folder.
+
+    Raises
+    ------
+    UsageError
+        For a run that cannot stand for a machine and a commit, or where one is there already.
+    FileError
+        When it cannot be written.
+    """
+    _check_publishable(run)
+    machine = machine_of(run)
+    place = folder / key_of(machine)
+    if (place / ENTRY).exists() and not replace:
+        there = json.loads((place / ENTRY).read_text())
+        raise UsageError(
+            f"{place} has a run of {there['date'][:10]}, commit {there['commit']}: which one stands for this "
+            "machine? --force puts this one in its place"
+        )
+    source = read_bounded(run.path, MAX_BYTES)
+    figures = shown.document(run, MARGIN)
+    document = {
+        "schema": MACHINE,
+        "machine": machine,
+        "processor": processor_line(run.facts),
+        "date": date_of(run),
+        "commit": run.facts["commit"],
+        "command": run.facts.get("freepath_command", "unknown"),
+        "run": {"file": RUN, "sha256": hashlib.sha256(source).hexdigest()},
+        "figures": {**figures, "run": {"warnings": figures["run"]["warnings"]}},
+    }
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot write {place}: {error.strerror}") from None
+    write_new(place / RUN, source, replace=replace)
+    write_new(place / ENTRY, json.dumps(document, separators=(",", ":")) + "\n", replace=replace)
+    return place
+
+
+def _check_publishable(run: Run) -> None:
+    mixed = [name for name, value in run.facts.items() if isinstance(value, tuple) and name != "seed"]
+    commit = str(run.facts.get("commit", "unknown"))
+    unknown = [name for name in ("cpu_vendor", "cpu_family", "cpu_model") if name not in run.facts]
+    if mixed:
+        raise UsageError(f"{run.path} mixes {', '.join(mixed)}: publish a run of one machine and one commit")
+    if commit == "unknown" or commit.endswith("-dirty"):
+        raise UsageError(f"{run.path} is of commit {commit}: publish what a commit measures")
+    if unknown:
+        raise UsageError(f"{run.path} does not say which processor it is of: measure with this version")
+    if not date_of(run):
+        raise UsageError(f"{run.path} does not say when it was measured")
+    if run.facts.get("store_bypass", "on") != "on":
+        raise UsageError(
+            f"{run.path} was measured with store bypass off: publish a run of the CPU as it runs"
+        )
+    if Path(run.path).is_dir():
+        raise UsageError(f"{run.path} was interrupted: finish it, python -m benchmarks --resume {run.path}")
+
+
+# The table
+
+
+def scenarios_of(found: Sequence[Entry], wanted: str = "") -> list[str]:
+    """Scenarios to show: each kernel's usual one, one by name, or `all`.
+
+    Raises
+    ------
+    UsageError
+        When no machine has it.
+    """
+    known: dict[str, dict[str, Any]] = {c["scenario"]: c for entry in found for c in entry.cells}
+    if wanted == "all":
+        return list(known)
+    chosen = [name for name, cell in known.items() if name == wanted or (not wanted and _is_usual(cell))]
+    if not chosen:
+        raise UsageError(f"no machine was measured in {wanted}; there are {', '.join(known)}, and all")
+    return chosen
+
+
+def _is_usual(cell: dict[str, Any]) -> bool:
+    usual = usual_of(cell["kernel"]) | {"memcg": USUAL_MEMCG.get(cell["kernel"], "")}
+    return all(cell[axis] == value for axis, value in usual.items())
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm, and its cell on every machine; None where it was not measured."""
+
+    scenario: str
+    arm: str
+    cells: list[dict[str, Any] | None]
+
+
+def rows(found: Sequence[Entry], scenario: str) -> list[Row]:
+    """The arms of a scenario that any machine has, in the order of the first that has them."""
+    by_arm: dict[str, list[dict[str, Any] | None]] = {}
+    for at, entry in enumerate(found):
+        for cell in entry.cells:
+            if cell["scenario"] == scenario:
+                row = by_arm.setdefault(f"{cell['variant']}/{cell['gate']}", [None] * len(found))
+                row[at] = cell
+    return [Row(scenario, arm, cells) for arm, cells in by_arm.items()]
+
+
+def text_of(cell: dict[str, Any] | None) -> tuple[str, str]:
+    """Number, interval and verdict; cycles, in brackets what is predicted, and which share of builds pays."""
+    if cell is None:
+        return "", ""
+    low_high = cell["ci95_ns"]
+    interval = f" [{low_high[0]:+z.3f}, {low_high[1]:+z.3f}]" if low_high else ""
+    more = []
+    if cell["overhead_cycles"] is not None:
+        predicted = cell["predicted_cycles"]
+        more.append(
+            f"{cell['overhead_cycles']:+z.2f} cycles"
+            + (f" ({predicted:.2f})" if predicted is not None else "")
+        )
+    if cell["builds_paying"] is not None:
+        more.append(f"{cell['builds_paying']:.0%} pay")
+    return f"{cell['overhead_ns']:+z.3f}{interval} {cell['verdict']}", ", ".join(more)
+
+
+def markdown(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
+    """A table per scenario, a column per machine."""
+    for name in names:
+        what = "ns per page over base, 95 % interval; cycles (predicted); share of builds that pay"
+        yield f"{escape(name)}: {what}"
+        yield ""
+        bases = [_base_ns(entry, name) for entry in found]
+        yield f"| arm | {' | '.join(escape(entry.title) for entry in found)} |"
+        yield f"|---|{'---:|' * len(found)}"
+        yield f"| base, ns per page | {' | '.join(bases)} |"
+        for row in rows(found, name):
+            yield f"| `{row.arm}` | {' | '.join('<br>'.join(filter(None, text_of(c))) for c in row.cells)} |"
+        yield ""
+    yield from (f"- {escape(line)}" for line in about(found))
+
+
+def table(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
+    """For a terminal: below each arm a line per machine, so that fifty machines fit any width."""
+    width = max(len(entry.title) for entry in found)
+    for name in names:
+        yield f"{name}, ns per page over base"
+        yield f"  {'base':{width}}"
+        yield from (f"    {entry.title:{width}} {_base_ns(entry, name)}" for entry in found)
+        for row in rows(found, name):
+            yield f"  {row.arm}"
+            for entry, cell in zip(found, row.cells, strict=True):
+                if cell is not None:
+                    yield f"    {entry.title:{width}} {'; '.join(filter(None, text_of(cell)))}"
+        yield ""
+    yield from about(found)
+
+
+def about(found: Sequence[Entry]) -> Iterator[str]:
+    """A line on each machine."""
+    for entry in found:
+        machine = entry.machine
+        where = ", ".join(
+            f"{word} {machine[name]}"
+            for word, name in (
+                ("microcode", "cpu_microcode"),
+                ("hypervisor", "virtual"),
+                ("kernel", "platform"),
+            )
+            if name in machine
+        )
+        yield f"{entry.key}: {entry.processor}, {where}; {entry.date[:10]}, commit {entry.commit}"
+
+
+def _base_ns(entry: Entry, scenario: str) -> str:
+    cell = next((cell for cell in entry.cells if cell["scenario"] == scenario), None)
+    return "" if cell is None else f"{cell['bare_ns']:.1f}"
+
+
+COLUMNS: Final = (
+    "overhead_ns",
+    "overhead_cycles",
+    "predicted_cycles",
+    "builds_paying",
+    "builds_saving",
+    "verdict",
+    "bare_ns",
+    "cycle_ns",
+)
+
+
+def as_csv(found: Sequence[Entry], names: Sequence[str]) -> str:
+    """One line per machine and cell."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    head = ("machine", "processor", "date", "commit", "scenario", "variant", "gate", "ci95_low", "ci95_high")
+    writer.writerow((*head, *COLUMNS))
+    for entry in found:
+        for cell in (cell for cell in entry.cells if cell["scenario"] in names):
+            of_cell = (cell["scenario"], cell["variant"], cell["gate"], *(cell["ci95_ns"] or ("", "")))
+            of_entry = (entry.key, entry.processor, entry.date, entry.commit)
+            writer.writerow((*of_entry, *of_cell, *(cell[name] for name in COLUMNS)))
+    return stream.getvalue()
+
+
+def as_json(found: Sequence[Entry], names: Sequence[str]) -> str:
+    """The document `freepath.machines/1`."""
+    machines = [
+        {
+            "key": entry.key,
+            "machine": entry.machine,
+            "processor": entry.processor,
+            "date": entry.date,
+            "commit": entry.commit,
+            "cells": [cell for cell in entry.cells if cell["scenario"] in names],
+        }
+        for entry in found
+    ]
+    return json.dumps({"schema": MACHINES, "machines": machines}, indent=2, allow_nan=False) + "\n"

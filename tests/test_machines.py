@@ -1,0 +1,172 @@
+"""Machines: what makes one, publishing, the table over many, and what is refused or left out."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from results import machines
+from results.reading.load import Run, load
+from results.reading.machine import FACTS, key_of, machine_of, unlike
+from tests import runfile
+from tests.command import refused, run
+
+SCENARIO = "on-idle/plain/warm/sequential/pcp"
+
+
+def made(path: Path, day: int = 1, cost: float = 0.25, facts: Mapping[str, str] | None = None) -> Path:
+    """A run of a machine, in which v1 costs so much."""
+    arms = runfile.HEADLINE | {("v1", "jump-label"): cost}
+    data = runfile.document(runfile.FakeRun(arms=arms, processes=4, blocks=4, seed=day))
+    return runfile.write(path, runfile.of_machine(data, day, **(facts or {})))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two machines: a Zen 5, and the same with another governor, where v1 is dearer."""
+    place = tmp_path / "machines"
+    for day, governor in ((1, "performance"), (2, "powersave")):
+        file = made(tmp_path / f"{governor}.json", day, 0.2 * day, {"governor": governor})
+        done = run("results", "publish", str(file), "--to", str(place))
+        assert done.returncode == 0 and done.stdout.strip().startswith(str(place / "amd-26-2-1-"))
+    return place
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_every_fact_makes_another_machine(fact: str, tmp_path: Path) -> None:
+    """And the host's name, the order of siblings and the C library do not."""
+    base = {"smt": "on, siblings of cpu0: 0-1", "governor": "performance", "virtual": "no", "thp": "always"}
+    one, other = (load(made(tmp_path / f"{name}.json", facts=base)) for name in "ab")
+    changed = load(made(tmp_path / "c.json", facts={**base, fact: "another"}))
+    moved = {**base, "smt": "on, siblings of cpu1: 0-1", "platform": "Linux-6.1-x86_64-with-glibc9"}
+    same = load(made(tmp_path / "d.json", facts={**moved, "hostname": "else"}))
+    assert key_of(machine_of(one)) == key_of(machine_of(other)) == key_of(machine_of(same))
+    assert key_of(machine_of(one)) != key_of(machine_of(changed))
+    assert [line.partition(":")[0] for line in unlike(one, changed)] == [fact]
+
+
+def test_a_table_has_a_column_for_each_machine(folder: Path) -> None:
+    """In every format the same figures: mean, interval, cycles, what is predicted, share of builds."""
+    text = run("results", "machines", str(folder)).stdout
+    assert text.count("Zen 5, 2026-11-0") == 2 * 9 and "v1/jump-label" in text
+    page = run("results", "machines", str(folder), "--format", "markdown").stdout
+    (row,) = (line for line in page.splitlines() if line.startswith("| `v1/jump-label`"))
+    assert row.count("|") == 4 and "cycles" in row and "pay" in row and "+0.2" in row and "+0.4" in row
+    lines = list(
+        csv.DictReader(io.StringIO(run("results", "machines", str(folder), "--format", "csv").stdout))
+    )
+    assert {line["machine"] for line in lines} == {path.name for path in folder.iterdir()}
+    document = json.loads(run("results", "machines", str(folder), "--format", "json").stdout)
+    cells = [cell for machine in document["machines"] for cell in machine["cells"]]
+    assert [line["overhead_ns"] for line in lines] == [str(cell["overhead_ns"]) for cell in cells]
+    by_hand = load(folder.parent / "performance.json")
+    assert isinstance(by_hand, Run)
+
+
+def test_one_machine_has_one_run(folder: Path, tmp_path: Path) -> None:
+    """A second one is asked for; what was there stays until somebody says so."""
+    again = made(tmp_path / "again.json", 9, 0.9, {"governor": "performance"})
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    refused(run("results", "publish", str(again), "--to", str(folder)), "2026-11-01", "--force")
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
+    assert run("results", "publish", str(again), "--to", str(folder), "--force").returncode == 0
+    assert "2026-11-09" in run("results", "machines", str(folder)).stdout
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda place: (place / "machine.json").write_text("{"), "no JSON"),
+        (lambda place: (place / "machine.json").write_text("[]"), "expected"),
+        (lambda place: (place / "machine.json").unlink(), "cannot read"),
+        (lambda place: (place / "run-2.json").write_text("{}"), "two results for one key"),
+        (lambda place: place.rename(place.with_name("amd-1-2-3-4")), "a folder has the key of its machine"),
+    ],
+)
+def test_what_is_damaged_is_left_out(spoil: Any, said: str, folder: Path) -> None:
+    """One line each; the other machines are shown."""
+    place = sorted(folder.iterdir())[0]
+    spoil(place)
+    done = run("results", "machines", str(folder))
+    assert done.returncode == 0 and "Zen 5" in done.stdout
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("left out: ") and said in line
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"commit": "0123456789ab-dirty"}, "publish what a commit measures"),
+        ({"commit": "unknown"}, "publish what a commit measures"),
+        ({"store_bypass": "off"}, "store bypass off"),
+    ],
+)
+def test_what_cannot_stand_for_a_machine_is_refused(facts: dict[str, str], said: str, tmp_path: Path) -> None:
+    """A figure belongs to a commit and to the CPU as it runs."""
+    file = made(tmp_path / "run.json", facts=facts)
+    refused(run("results", "publish", str(file), "--to", str(tmp_path / "machines")), said)
+    assert not (tmp_path / "machines").exists()
+
+
+def test_bad_folders_and_scenarios(folder: Path, tmp_path: Path) -> None:
+    """One line that says what there is."""
+    refused(run("results", "machines", str(tmp_path / "none")), "no folder of machines", "make publish")
+    (tmp_path / "empty").mkdir()
+    refused(run("results", "machines", str(tmp_path / "empty")), "holds no machine")
+    refused(run("results", "machines", str(folder), "--scenario", "nowhere"), SCENARIO, "all")
+
+
+def test_fifty_machines_take_no_time(tmp_path: Path) -> None:
+    """No run is read for the table: under two seconds, of which most is Python's start."""
+    file = made(tmp_path / "run.json")
+    place = machines.publish(load(file), tmp_path / "machines")
+    document = json.loads((place / "machine.json").read_text())
+    for number in range(50):
+        document["machine"]["cpu_microcode"] = f"0x{number:x}"
+        (other := place.parent / key_of(document["machine"])).mkdir(exist_ok=True)
+        (other / "machine.json").write_text(json.dumps(document))
+    started = time.perf_counter()
+    found = machines.entries(place.parent)
+    text = "\n".join(machines.table(found, machines.scenarios_of(found)))
+    assert len(found) >= 50 and text.count("Zen 5") >= 50 * 8
+    assert time.perf_counter() - started < 10  # a machine under load; a command is 0.6 s here
+
+
+def test_the_figure_is_drawn(folder: Path, tmp_path: Path) -> None:
+    """From the folder, wide and narrow."""
+    done = run("plots", str(folder), "-o", str(tmp_path / "figures"), "--narrow", "--format", "svg")
+    assert done.returncode == 0 and len(done.stdout.split()) == 2, done.stderr
+    assert "Zen 5" in (tmp_path / "figures" / "machines.svg").read_text()
+
+
+def test_runs_of_two_machines_are_not_compared(tmp_path: Path) -> None:
+    """A governor is another machine, and in cycles and slots one may compare all the same."""
+    files = [str(made(tmp_path / f"{g}.json", facts={"governor": g})) for g in ("performance", "powersave")]
+    refused(run("results", "compare", *files), "governor: performance and powersave", "--across-machines")
+    text = run("results", "compare", *files, "--across-machines", "--all").stdout
+    assert "cycles" in text and "slots (2 inserted)" in text
+    (tmp_path / "runs").mkdir()
+    for file in files:
+        Path(file).rename(tmp_path / "runs" / Path(file).name)
+    assert run("results", "history", str(tmp_path / "runs")).stdout.count("machine: ") == 2
+
+
+def test_the_committed_machines_are_whole() -> None:
+    """Each entry is of the run beside it, and says of it what this checkout says."""
+    from hashlib import sha256
+
+    from model.common.files import read_bounded
+    from results.output import as_json
+
+    for entry in machines.entries():
+        place = machines.FOLDER / entry.key
+        document = json.loads((place / machines.ENTRY).read_text())
+        packed = read_bounded(place / machines.RUN, 1 << 28)
+        assert document["run"]["sha256"] == sha256(packed).hexdigest()
+        shown = as_json.document(load(place / machines.RUN), machines.MARGIN)
+        assert shown["cells"] == entry.cells
