@@ -14,6 +14,8 @@ For example:
   python -m benchmarks --memory dram -o cold.json   beyond every cache
   python -m benchmarks --quick --until-decided --budget 5min -o sure.json
   python -m benchmarks --resume run.json            go on with what was stopped
+  python -m benchmarks --quick --on tcp://scheduler:8786 -o fleet
+                                                    on every host of a fleet
   python -m benchmarks --list                       what there is
   python -m benchmarks --doctor                     what disturbs measuring here
   python -m benchmarks --calibrate -o inst.json     what the instrument can tell
@@ -68,6 +70,7 @@ from benchmarks.timing.options import (
 )
 from benchmarks.timing.partial import WORDS, Partial
 from benchmarks.timing.scheme import GROUPS, Scheme
+from benchmarks.units import check_margin
 from model.common.files import check_target
 from model.common.process import end_with_parent
 from model.kernels.arrays import check_available
@@ -81,7 +84,10 @@ DEFAULT = {"processes": 16, "values": 8}
 
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
-    if any(word.partition("=")[0] == "--resume" for word in argv):
+    resumes = any(word.partition("=")[0] == "--resume" for word in argv)
+    if any(word.partition("=")[0] == "--on" for word in argv):
+        return _fleet(argv, resumes=resumes)
+    if resumes:
         return _resume(argv)
     early = early_options(argv)
     if early.new_variant:
@@ -98,6 +104,24 @@ def main(argv: list[str]) -> int:
     if not early.worker:
         check(early)
     return _measure(argv, early, scheme)
+
+
+def _fleet(argv: list[str], *, resumes: bool) -> int:
+    """Measure on the hosts of a scheduler, once the same command could be run here."""
+    from benchmarks.fleet import driver
+    from results.reading.load import load
+    from results.reading.machine import key_of, machine_of
+
+    early = early_options([] if resumes else argv)
+    if not resumes:
+        Scheme(early.builds, early.scheme).loops(early.loops)
+        check_margin(early.margin)
+    cases = calibration_cases() if early.calibrate else own.select(early, early.memory)
+    parser = Parser(add_help=False)
+    parser.add_argument("-p", "--processes", type=int)
+    wanted = parser.parse_known_args(argv)[0].processes or (QUICK if early.quick else DEFAULT)["processes"]
+    total = sum(case.processes or wanted for case in cases)
+    return driver.run(argv, total, lambda path: key_of(machine_of(load(path))))
 
 
 def _resume(argv: list[str]) -> int:

@@ -14,6 +14,8 @@ MEASURING: Final = ("model", "benchmarks")
 """Folders whose sources shape a figure."""
 UNKNOWN: Final = "unknown"
 DIRTY: Final = "-dirty"
+MARK: Final = ".freepath-commit"
+"""Beside sources that were unpacked from an archive (`benchmarks.fleet.remote`): their commit and digest."""
 # include/uapi/linux/prctl.h
 PR_SET_SPECULATION_CTRL: Final = 53
 PR_SPEC_STORE_BYPASS: Final = 0
@@ -34,8 +36,12 @@ TICK_FIELDS: Final = 8
 def commit(root: Path = ROOT) -> str:
     """Commit of the checkout, `-dirty` with changes that are not committed, `unknown` outside of git.
 
-    A source that git does not know yet, a new variant say, is a change as well.
+    A source that git does not know yet, a new variant say, is a change as well. What a fleet unpacked says
+    which commit it is, and with which sources.
     """
+    if (root / MARK).is_file():
+        known, _, digest = (root / MARK).read_text().strip().partition(" ")
+        return known if digest == sources(root) else f"{known}{DIRTY}"
     try:
         # A tarball that was unpacked inside of some other checkout has no commit.
         if not Path(_git(root, "rev-parse", "--show-toplevel")).samefile(root):

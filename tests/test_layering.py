@@ -21,7 +21,7 @@ ROOMS = (
         "model.kernels.v6_18",
     ),
     *("benchmarks.__main__", "results.__main__", "plots.__main__"),
-    *("benchmarks.disasm", "benchmarks.timing", "benchmarks.census"),
+    *("benchmarks.disasm", "benchmarks.timing", "benchmarks.census", "benchmarks.fleet"),
     *("results.reading", "results.analysis", "results.output"),
     *("model.kernels", "model", "benchmarks", "results", "plots"),
 )
@@ -54,6 +54,7 @@ KNOWS: dict[str, set[str]] = {
     "benchmarks.timing": {
         *("benchmarks", "model.kernels", "model.code", "model.common", "model.vocabulary"),
     },
+    "benchmarks.fleet": {"benchmarks", "model.common"},
     "benchmarks.census": {
         *("benchmarks", "model.kernels", "model.code", "model.common", "model.vocabulary"),
     },
@@ -73,6 +74,7 @@ KNOWS: dict[str, set[str]] = {
             "benchmarks",
             "benchmarks.timing",
             "benchmarks.census",
+            "benchmarks.fleet",
             "results.analysis",
             "results.output",
             "results.reading",

@@ -121,6 +121,12 @@ def _add_how(group: argparse._ArgumentGroup) -> None:
         default="on",
         help="off: loads wait for older stores, as under PR_SPEC_STORE_BYPASS; for CPUs that guess wrongly",
     )
+    add(
+        "--on",
+        metavar="SCHEDULER",
+        help="measure on every host of a Dask scheduler (address, file, ssh:host1,host2), not here; "
+        "-o DIR gets a file per machine (docs/fleet.md)",
+    )
     add("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for: x86-64 (default)")
 
 
