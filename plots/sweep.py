@@ -14,6 +14,7 @@ READS: Final = "run"
 ALT: Final = "What the test and the ladder cost at each value of an axis, in ns per page with 95 % intervals."
 NEEDS: Final = "python -m benchmarks --sweep between -o FILE"
 CHARGED: Final = {"memcg": "on-charged", "page_kind": "charged"}
+TODAY: Final = {"kernel": "v6.18", "memcg": "on-active"}
 FAR: Final = {"memory": "dram", "order": "random"}
 PANELS: Final[Sequence[tuple[str, str, int, dict[str, str]]]] = (
     ("between", "", 3, {}),
@@ -26,6 +27,12 @@ PANELS: Final[Sequence[tuple[str, str, int, dict[str, str]]]] = (
     ("levels", "charged pages", 3, CHARGED),
     ("levels", "memsw on", 3, {**CHARGED, "memsw": "on"}),
     ("backing", "dram, random", 2, FAR),
+    ("entry", "v6.18", 3, TODAY),
+    ("depth", "v6.18", 2, TODAY),
+    ("block", "v6.18", 3, TODAY),
+    ("stock", "v6.18, charged pages", 3, {**TODAY, **CHARGED}),
+    ("levels", "v6.18, charged pages", 3, {**TODAY, **CHARGED}),
+    ("cgroup", "v6.18, charged pages", 2, {**TODAY, **CHARGED}),
 )
 """Axes with no figure of their own: axis, what else is said of it, values that make a sweep of it, and where
 other axes stand."""
@@ -39,7 +46,11 @@ SHOWN: Final = {
     ("load", "none"): ("#56B4E9", "^"),
     ("load-compare", "none"): ("#009E73", "D"),
     ("load-compare-store", "none"): ("#CC79A7", "X"),
+    ("no-type-test", "jump-label"): ("#0072B2", "o"),
+    ("memcg-off", "jump-label"): ("#D55E00", "s"),
+    ("memcg-flag-first", "jump-label"): ("#E69F00", "P"),
 }
+"""Each kernel has the forms of its own, and the ladder."""
 
 
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
@@ -58,7 +69,8 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     axes[0][0].set_ylabel("overhead, ns per free")
     legend(figure, *axes[0][0].get_legend_handles_labels())
     text = (
-        "memcg on-idle, plain pages, if nothing else is said; 95 % intervals. Below each value: base. Grey: "
+        "memcg on-idle (v6.18: on-active), plain pages, if nothing else is said; 95 % intervals. Below each "
+        "value: base. Grey: "
     )
     caption(figure, run, [group for _, chosen in along.values() for group in chosen], f"{text}noise floor.")
     return figure
@@ -69,8 +81,10 @@ def _panel(panel: Any, axis: str, chosen: Sequence[Group]) -> None:
     for place, group in enumerate(chosen):
         floor = group.floor_ns or 0.0
         panel.fill_between([place - 0.45, place + 0.45], -floor, floor, color="#DDDDDD", zorder=0)
-    for number, ((variant, gate), (colour, marker)) in enumerate(SHOWN.items()):
-        shift = (number - (len(SHOWN) - 1) / 2) * 0.13
+    there = {cell.overhead.arm for group in chosen for cell in group.cells}
+    looks = {name: look for name, look in SHOWN.items() if Arm(*name) in there}
+    for number, ((variant, gate), (colour, marker)) in enumerate(looks.items()):
+        shift = (number - (len(looks) - 1) / 2) * 0.13
         for place, group in enumerate(chosen):
             for cell in (cell for cell in group.cells if cell.overhead.arm == Arm(variant, gate)):
                 panel.errorbar(
