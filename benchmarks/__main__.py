@@ -85,7 +85,8 @@ DEFAULT = {"processes": 16, "values": 8}
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit status."""
     resumes = any(word.partition("=")[0] == "--resume" for word in argv)
-    if any(word.partition("=")[0] == "--on" for word in argv):
+    elsewhere = any(word.partition("=")[0] == "--on" for word in argv)
+    if elsewhere and not {"--list", "--doctor", "-h", "--help"} & {*argv}:
         return _fleet(argv, resumes=resumes)
     if resumes:
         return _resume(argv)

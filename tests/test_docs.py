@@ -17,6 +17,7 @@ COMMAND = re.compile(r"`(python -m [^`\n]+)`|^ *(python -m [^`\n]+)$", re.MULTIL
 AFTER = re.compile(r"\s+(#|>|\|).*$")
 """A comment, or where a shell line sends its output."""
 NAMES = {"FILE": "run.json", "OLD": "old.json", "NEW": "new.json", "DIR": "runs"}
+NAMES |= {"NAME": "junit", "SCHEDULER": "tcp://127.0.0.1:9"}
 NAMES |= {"OUT": "out", "[CENSUS]": "census.json", "results/runs": "runs", "FILE.partial": "run.json"}
 BARE = {
     "show": ["run.json"],
@@ -45,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("docs")
     (place / "runs").mkdir()
     for name in ("run.json", "old.json", "new.json", "runs/run.json"):
-        runfile.write(place / name, runfile.headline())
+        runfile.write(place / name, runfile.of_machine(runfile.headline()))
     runfile.write(place / "calibration.json", runfile.calibration())
     assert run("benchmarks", "--new-variant", "my-check", "-o", str(place / "my_check.py")).returncode == 0
     (place / "census.json").symlink_to(ROOT / "results/reference/census-x86-64-v3.json")
@@ -69,6 +70,8 @@ def test_a_command_runs_as_written(command: str, folder: Path) -> None:
         words.append("--force")
     if (words and words[-1].removeprefix("--") in BARE) or (words[1:2] == ["--format"] and len(words) == 3):
         words += BARE.get(words[0], [])
+    if words and words[0] == "publish":
+        words += ["--to", "machines", "--force"]
     if not words or words == ["report"]:
         words = ["--help"]
     if module in MEASURES and not {"--help", "--doctor", "--list"} & {*words}:

@@ -184,3 +184,25 @@ def test_what_does_not_go_together_is_refused(axes: dict[str, str], said: str) -
     """In one line, before anything is measured."""
     with pytest.raises(FreepathError, match=said):
         FreePath().start(USUAL.but(**axes), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("variant", ["no-trylock", "irq-off"])
+def test_another_guard_is_one_for_a_batch(variant: str) -> None:
+    """No locked compare-and-exchange is left, and interrupts are saved once for all of them."""
+    batch = USUAL.but(entry="folios_put_refs")
+    path = path_of(batch)
+    counted = []
+    for arm in (BASE, Arm(variant, "jump-label")):
+        start: StartState = path.start(batch, np.random.default_rng(0), counting=arm)
+        (placement,) = start.machine.place(Store().load(path.image(batch, arm)))
+        start.machine.activate()
+        addresses = start.machine.memory.mem_map[-2:].view("i8")
+        addresses[:15] = start._addresses[:15]
+        emulator = Emulator(start.machine, [placement])
+        counted.append(emulator.call(placement.address("folios_put_refs"), address_of(addresses), 15))
+        assert start.machine.report() is None
+    base, other = counted
+    assert base.locked - other.locked == 1
+    spared = [off_stack(base, op) - off_stack(other, op) for op in ("load", "store")]
+    # The lock itself and both changes of the preemption count; with interrupts off that count is not kept.
+    assert spared == ([4, 4] if variant == "no-trylock" else [6, 6])

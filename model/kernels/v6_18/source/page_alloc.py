@@ -92,6 +92,24 @@ def pcp_of(zone: int) -> Any:
 
 
 @static_inline
+def enter_lists() -> int:
+    """Keep this CPU: preemption off, or as v4.3 did it interrupts; what `leave_lists` restores."""
+    if kernel.CONFIG_IRQ_OFF:
+        return local_irq_save()
+    preempt_disable()
+    return 0
+
+
+@static_inline
+def leave_lists(interrupts: int) -> None:
+    """The other way round."""
+    if kernel.CONFIG_IRQ_OFF:
+        local_irq_restore(interrupts)
+    else:
+        preempt_enable()
+
+
+@static_inline
 def pcp_allowed_order(order: int) -> bool:
     """Whether the per-CPU lists hold such blocks: up to order 3, and with THP of order 9."""
     return order <= COSTLY_ORDER or (kernel.CONFIG_THP and order == PAGEBLOCK_ORDER)
@@ -140,11 +158,7 @@ def __free_frozen_pages(page: Any, order: int) -> None:
             free_one_page(zone, page, pfn, order)
             return
         migratetype = MOVABLE
-    interrupts = 0
-    if kernel.CONFIG_IRQ_OFF:
-        interrupts = local_irq_save()
-    else:
-        preempt_disable()
+    interrupts = enter_lists()
     pcp = pcp_of(zone)
     if not kernel.CONFIG_TRYLOCK:
         free_frozen_page_commit(zone, pcp, page, migratetype, order)
@@ -153,10 +167,7 @@ def __free_frozen_pages(page: Any, order: int) -> None:
         pcp_spin_unlock(pcp)
     else:
         free_one_page(zone, page, pfn, order)
-    if kernel.CONFIG_IRQ_OFF:
-        local_irq_restore(interrupts)
-    else:
-        preempt_enable()
+    leave_lists(interrupts)
 
 
 @kernel_function

@@ -19,8 +19,10 @@ from model.kernels.v6_18.page import HUGETLB, LARGE_KMALLOC, PAGE_BYTES, PG, SLA
 from model.kernels.v6_18.source.buddy import free_one_page
 from model.kernels.v6_18.source.linkage import kernel, kernel_function, static_inline
 from model.kernels.v6_18.source.page_alloc import (
+    enter_lists,
     free_frozen_pages,
     free_pages_prepare,
+    leave_lists,
     page_to_pfn,
     pcp_allowed_order,
     pcp_of,
@@ -33,7 +35,6 @@ from model.kernels.v6_18.source.pcp import (
     pcp_spin_trylock,
     pcp_spin_unlock,
 )
-from model.kernels.v6_18.source.preempt import preempt_disable, preempt_enable
 from model.kernels.v6_18.source.records import page_at, pcp_at, this_cpu_read
 from model.kernels.v6_18.source.report import beyond
 from model.kernels.v6_18.source.steps import page_folio
@@ -143,11 +144,19 @@ def prepare_folios(folios: int, n: int) -> int:
     return kept
 
 
+@static_inline
+def unlock_lists(pcp: Any, interrupts: int) -> None:
+    """Behind the last folio of one zone."""
+    if kernel.CONFIG_TRYLOCK:
+        pcp_spin_unlock(pcp)
+    leave_lists(interrupts)
+
+
 @kernel_function
 def free_unref_folios(folios: int, n: int) -> None:
     """Free a batch: prepare all, then put each on its list, under one lock for folios of one zone."""
     end = prepare_folios(folios, n)
-    locked, pcp = 0, pcp_at(this_cpu_read("this_cpu_off"))
+    locked, interrupts, pcp = 0, 0, pcp_at(this_cpu_read("this_cpu_off"))
     while folios < end:
         folio = page_at(load_64(folios))
         folios += 8
@@ -159,17 +168,16 @@ def free_unref_folios(folios: int, n: int) -> None:
         if zone != locked or migratetype == ISOLATE:
             if locked != 0:
                 rare()
-                pcp_spin_unlock(pcp)
-                preempt_enable()
+                unlock_lists(pcp, interrupts)
                 locked = 0
             if migratetype == ISOLATE:
                 rare()
                 free_one_page(zone, folio, pfn, order)
                 continue
-            preempt_disable()
+            interrupts = enter_lists()
             pcp = pcp_of(zone)
-            if unlikely(pcp_spin_trylock(pcp) == 0):
-                preempt_enable()
+            if kernel.CONFIG_TRYLOCK and unlikely(pcp_spin_trylock(pcp) == 0):
+                leave_lists(interrupts)
                 free_one_page(zone, folio, pfn, order)
                 continue
             locked = zone
@@ -178,8 +186,7 @@ def free_unref_folios(folios: int, n: int) -> None:
             migratetype = MOVABLE
         free_frozen_page_commit(zone, pcp, folio, migratetype, order)
     if likely(locked != 0):
-        pcp_spin_unlock(pcp)
-        preempt_enable()
+        unlock_lists(pcp, interrupts)
 
 
 @kernel_function
