@@ -17,7 +17,7 @@ SCENARIO: Final = "on-idle/plain/warm/sequential/pcp"
 ROW: Final = 0.42
 MOST_CYCLES: Final = 60
 """Grey lines either side; more could not be told apart."""
-MOST_DOTS: Final = 800
+MOST_DOTS: Final = 600
 """Of an arm; of more builds every second or third is drawn: it looks the same in half the bytes."""
 SHOWN: Final = 0.98
 """Share of the builds within the axis; the others are counted at its ends."""

@@ -17,13 +17,18 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import chdir
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, Final, Literal
+
+from model.common.limits import usable_cpus
+from model.common.signals import ignore_signals
 
 Source = Literal["run", "census", "history", "machines", "pair"]
 SHAPES: Final = ("", "-narrow")
@@ -40,6 +45,9 @@ FIRST: Final = (
     "census",
 )
 """The order of a report; whatever else there is comes behind them, by name."""
+DPI: Final = {"svg": 100, "pdf": 150, "png": 150}
+"""In an SVG only dots and hatches are pixels, and a page is made of SVGs."""
+MOST_WORKERS: Final = 4
 DATES: Final = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
 """Without a date the same run gives the same bytes."""
 
@@ -100,8 +108,23 @@ def drawings(source: Source, endings: Sequence[str], *data: Any) -> Iterator[Dra
     data
         What `draw` takes.
     """
-    for name, module in figures(source).items():
-        yield _drawing(name, module, endings, data)
+    jobs = [(name, module, endings, data) for name, module in figures(source).items()]
+    workers = min(usable_cpus(), MOST_WORKERS, len(jobs))
+    if workers < 2:
+        yield from (_drawing(*job) for job in jobs)
+        return
+    # Forked: the data is there already, and what comes back is bytes. A signal is the parent's to meet.
+    _jobs[:] = jobs
+    with ProcessPoolExecutor(workers, get_context("fork"), initializer=ignore_signals) as pool:
+        yield from pool.map(_drawn, range(len(jobs)))
+
+
+_jobs: list[Any] = []
+"""What forked processes draw."""
+
+
+def _drawn(number: int) -> Drawing:
+    return _drawing(*_jobs[number])
 
 
 def _drawing(name: str, module: Any, endings: Sequence[str], data: Sequence[Any]) -> Drawing:
@@ -126,7 +149,7 @@ def _images(draw: Callable[[], Any], endings: Sequence[str]) -> Iterator[tuple[s
 
 def _image(figure: Any, kind: str) -> bytes:
     image = io.BytesIO()
-    figure.savefig(image, format=kind, metadata=DATES[kind])
+    figure.savefig(image, format=kind, metadata=DATES[kind], dpi=DPI[kind])
     return image.getvalue()
 
 

@@ -15,6 +15,8 @@ ROW: Final = 0.17
 """Inches per machine and arm."""
 COLOURS: Final = ("#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS: Final = "osDv^<>"
+FAR, LEAST = 20, 0.1
+"""An arm this many times as large as the usual one, and than so many ns, bends the axis."""
 MANY: Final = 7
 """Machines with a colour and a marker of their own; of more, the colours come again with other markers."""
 
@@ -64,3 +66,6 @@ def _panel(panel: Any, name: str, arms: Sequence[Row], machines: int) -> None:
     panel.set_axisbelow(True)
     panel.set_title(name)
     panel.set_xlabel("overhead, ns per page")
+    values = sorted(abs(cell["overhead_ns"]) for row in arms for cell in row.cells if cell is not None)
+    if values[-1] > FAR * max(values[len(values) // 2], LEAST):
+        panel.set_xscale("symlog", linthresh=max(values[len(values) // 2], LEAST))

@@ -14,7 +14,7 @@ from results import machines
 from results.reading.load import Run, load
 from results.reading.machine import FACTS, key_of, machine_of, unlike
 from tests import runfile
-from tests.command import refused, run
+from tests.command import ROOT, refused, run
 
 SCENARIO = "on-idle/plain/warm/sequential/pcp"
 
@@ -170,3 +170,10 @@ def test_the_committed_machines_are_whole() -> None:
         assert document["run"]["sha256"] == sha256(packed).hexdigest()
         shown = as_json.document(load(place / machines.RUN), machines.MARGIN)
         assert shown["cells"] == entry.cells
+
+
+def test_the_readme_has_the_table() -> None:
+    """Word for word what the command prints of what is committed."""
+    made = run("results", "machines", "--format", "markdown").stdout
+    text = (ROOT / "README.md").read_text()
+    assert text.partition("<!-- machines -->\n")[2].partition("<!-- /machines -->")[0] == made
