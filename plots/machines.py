@@ -64,8 +64,11 @@ def _panel(panel: Any, name: str, arms: Sequence[Row], machines: int) -> None:
     panel.set_ylim(len(arms) - 0.5, -0.5)
     panel.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     panel.set_axisbelow(True)
-    panel.set_title(name)
+    panel.set_title(name, fontsize=7.5)
     panel.set_xlabel("overhead, ns per page")
     values = sorted(abs(cell["overhead_ns"]) for row in arms for cell in row.cells if cell is not None)
     if values[-1] > FAR * max(values[len(values) // 2], LEAST):
         panel.set_xscale("symlog", linthresh=max(values[len(values) // 2], LEAST))
+        panel.set_xlim(-1.6 * values[-1], 1.6 * values[-1])
+        panel.xaxis.set_major_formatter("{x:g}")
+        panel.set_xlabel("ns per page, logarithmic beyond the middle")
