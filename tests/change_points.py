@@ -28,7 +28,7 @@ for folder in asked["folders"]:
     changes = []
     for series in folder:
         points, _ = compute_change_points(series, max_pvalue=asked["level"], min_magnitude=0.0)
-        changes.append([point.index for point in points])
+        changes.append([int(point.index) for point in points])
     found.append(changes)
 json.dump(found, sys.stdout)
 """

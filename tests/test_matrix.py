@@ -22,6 +22,9 @@ COMMANDS = {
     "history": ("results history $RUNS", 0),
     "report.md": ("results report $RUN -o $OUT/report.md", 0),
     "report.html": ("results report $RUN -o $OUT/report.html", 0),
+    "compare.html": ("results compare $RUN $WORSE --html -o $OUT/compare.html", 1),
+    "machines": ("results machines", 0),
+    "export": ("results export $RUN --format github-action-benchmark", 0),
     "calibration": ("results calibration $CALIBRATION", 1),
     "plots": ("plots $CENSUS -o $OUT --format png", 0),
     "census": (f"benchmarks.census --only {ONLY}", 0),
@@ -40,7 +43,7 @@ COMMANDS = {
 C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 ASCII = {"PYTHONIOENCODING": "ascii"}
 DUMB = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "40"}
-RESULTS = ("answer", "show", "compare", "claims", "history", "calibration")
+RESULTS = ("answer", "show", "compare", "claims", "history", "machines", "export", "calibration")
 TEXTS = (*RESULTS, "census", "disasm", "list", "doctor", "help")
 """Those of which the text differs."""
 PRINTING = ("show", "plots", "census", "disasm", "list", "doctor", "help", "compare --help", "census --help")
