@@ -57,8 +57,9 @@ calibrate: $(READY)  ## measure the instrument, and two seeds against each other
 	@echo "two quick runs with two seeds: $$(tail -n 1 $(RUN)/seeds.txt)"
 	@$(PY) -m results calibration $(RUN)/calibration.json
 
-test: $(READY) lint $(BROWSER) $(TOOLS)  ## every test
-	@$(PY) -m pytest -n 2
+test: $(READY)  ## every test
+	@$(MAKE) --no-print-directory -j 3 lint $(BROWSER) $(TOOLS)
+	@$(PY) -m pytest -n 2 --dist worksteal
 
 reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files: half an hour or more
 	@$(PY) -m tests.kills 200

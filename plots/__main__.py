@@ -5,7 +5,7 @@ For example:
   python -m plots run.json -o figures --format pdf
   python -m plots results/reference/census-x86-64-v3.json -o figures
   python -m plots results/runs -o figures        the history of a folder of runs
-  python -m plots results/machines -o figures    every machine that was published
+  python -m plots results/machines -o figures    every published machine
 """
 
 import argparse

@@ -17,7 +17,7 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import chdir
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -99,7 +99,7 @@ def figures(source: Source) -> dict[str, Any]:
 
 
 def drawings(source: Source, endings: Sequence[str], *data: Any) -> Iterator[Drawing]:
-    """Every figure that is drawn from such a file, with data or without.
+    """Every figure that is drawn from such a file, with data or without; drawing begins at once.
 
     Parameters
     ----------
@@ -111,12 +111,16 @@ def drawings(source: Source, endings: Sequence[str], *data: Any) -> Iterator[Dra
     jobs = [(name, module, endings, data) for name, module in figures(source).items()]
     workers = min(usable_cpus(), MOST_WORKERS, len(jobs))
     if workers < 2:
-        yield from (_drawing(*job) for job in jobs)
-        return
+        return (_drawing(*job) for job in jobs)
     # Forked: the data is there already, and what comes back is bytes. A signal is the parent's to meet.
     _jobs[:] = jobs
-    with ProcessPoolExecutor(workers, get_context("fork"), initializer=ignore_signals) as pool:
-        yield from pool.map(_drawn, range(len(jobs)))
+    pool = ProcessPoolExecutor(workers, get_context("fork"), initializer=ignore_signals)
+    return _collected(pool, [pool.submit(_drawn, number) for number in range(len(jobs))])
+
+
+def _collected(pool: ProcessPoolExecutor, drawn: "list[Future[Drawing]]") -> Iterator[Drawing]:
+    with pool:
+        yield from (each.result() for each in drawn)
 
 
 _jobs: list[Any] = []

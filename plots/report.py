@@ -57,11 +57,10 @@ def as_html(run: Run, census: Path | None, margin_text: str) -> Page:
     """The page."""
     margin = Margin.parse(margin_text)
     groups = analyse(run, margin)
-    drawn = [
-        *drawings("run", ENDINGS, run, groups),
-        *drawings("census", ENDINGS, read_json(census or claims.REFERENCE)),
-    ]
-    return render("report.html", drawn, **_content(run, groups, census, margin))
+    drawn = drawings("run", ENDINGS, run, groups)  # goes on while the rest is made
+    content = _content(run, groups, census, margin)
+    of_census = drawings("census", ENDINGS, read_json(census or claims.REFERENCE))
+    return render("report.html", [*drawn, *of_census], **content)
 
 
 def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Margin) -> dict[str, Any]:

@@ -17,6 +17,7 @@ COMMAND = re.compile(r"`(python -m [^`\n]+)`|^ *(python -m [^`\n]+)$", re.MULTIL
 AFTER = re.compile(r"\s+(#|>|\|).*$")
 """A comment, or where a shell line sends its output."""
 NAMES = {"FILE": "run.json", "OLD": "old.json", "NEW": "new.json", "DIR": "runs"}
+NAMES |= {"fleet/host-2.json.partial": "run.json"}
 NAMES |= {"NAME": "junit", "SCHEDULER": "tcp://127.0.0.1:9"}
 NAMES |= {"OUT": "out", "[CENSUS]": "census.json", "results/runs": "runs", "FILE.partial": "run.json"}
 BARE = {

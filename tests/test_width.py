@@ -38,6 +38,7 @@ def test_results(runs: list[str], command: str) -> None:
         ("benchmarks.disasm", "v1"),
         ("results", "--help"),
         ("results", "show", CENSUS),
+        ("results", "machines"),
         ("plots", "--help"),
     ],
     ids=" ".join,
