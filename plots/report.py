@@ -68,7 +68,8 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
     facts = run_facts(run)
     conditions = run.scenarios[0].processes[0].facts
     machine = {name: facts[name] for name in SHOWN if name in facts}
-    rows = answer.cells(run, margin)
+    rows, now = answer.cells(run, margin), answer.today(run, margin)
+    said = answer.sentence(run, rows[0]) if rows else answer.today_sentence(run, now) if now else None
     return {
         "facts": facts,
         "processor": processor_line(facts),
@@ -76,9 +77,9 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
         "date": _date(run),
         "margin": f"{min(g.cells[0].judgement.margin_ns for g in groups):.2f} ns" if groups else "unknown",
         "floor": f"{max(floors):.3f} ns" if floors else "not measured",
-        "answer": answer.sentence(run, rows[0]) if rows else None,
-        "others": [(line.about, *row_of(line.cell)[1:3], line.cell.judgement.verdict) for line in rows],
-        "doubt": answer.doubt(rows),
+        "answer": said,
+        "others": [*map(_short, rows), *(_short(line, "v6.18 ") for line in now)],
+        "doubt": answer.doubt([*rows, *now]),
         "answers": claims.answers(run, census, margin),
         "doubts": [*run_warnings(run), *_doubts(groups)],
         "stories": {v: story for scenario in run.scenarios for v, story in scenario.stories.items()},
@@ -94,6 +95,11 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
         "data": data_url(gzip.compress(as_csv(run, margin).encode(), mtime=0), "application/gzip"),
         "card": data_url(card(run, margin), "image/png") if rows else None,
     }
+
+
+def _short(line: answer.Line, kernel: str = "") -> tuple[str, ...]:
+    """A row of the table below the answer."""
+    return f"{kernel}{line.about}", *row_of(line.cell)[1:3], line.cell.judgement.verdict
 
 
 def _row(cell: Cell) -> dict[str, Any]:

@@ -38,6 +38,8 @@ TODAY: Final = {
     "load-compare": "with one test more",
 }
 """Variants of v6.18, and what the path is then."""
+TESTS: Final = 2
+"""Of `TODAY`: the tests that a reviewer asks about."""
 WORDS: Final = {
     "costs": "it costs",
     "saves": "it saves",
@@ -108,6 +110,16 @@ def sentence(run: Run, line: Line) -> str:
     where += " with store bypass off" if run.facts.get("store_bypass") == "off" else ""
     number = f"{overhead.ns:+z.3f} ns{interval} on {overhead.bare_ns:.1f} ns{builds}"
     return f"On {where} {WORDS[judged.verdict]}{_why(line)}: {number}."
+
+
+def today_sentence(run: Run, rows: Sequence[Line]) -> str:
+    """Today's path in one sentence: how long it takes, and what its two tests are in that."""
+    told = [
+        f"{line.about} {line.cell.overhead.ns:+z.3f} ns ({line.cell.judgement.verdict})"
+        for line in rows[:TESTS]
+    ]
+    level = rows[0].cell.overhead.bare_ns
+    return f"On {processor_line(run.facts)} a page of v6.18 takes {level:.1f} ns: {', '.join(told)}."
 
 
 def _by_noise(line: Line) -> str:

@@ -75,6 +75,16 @@ def test_the_answer_has_both_kernels_words(tmp_path: Path) -> None:
     assert "no v1" in said.stdout and "The mail's claims" not in said.stdout
 
 
+def test_a_report_of_today_leads_with_today(tmp_path: Path) -> None:
+    """The answer is today's where nothing else was measured, and its rows say of which kernel they are."""
+    target = tmp_path / "r.html"
+    assert run("results", "report", str(measured(tmp_path, DEAR)), "-o", str(target)).returncode == 0
+    text = target.read_text()
+    lead = text.partition('<p class="answer">')[2].partition("</p>")[0]
+    assert "a page of v6.18 takes" in lead and "without the type test of 2025 -0.5" in lead
+    assert "<td>v6.18 without the memcg test</td>" in text and "freepath.png" not in text
+
+
 def test_the_figure_says_which_way_is_dear(tmp_path: Path) -> None:
     """One panel per configuration; the large ones below."""
     file, out = measured(tmp_path, DEAR), tmp_path / "out"
