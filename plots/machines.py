@@ -17,8 +17,10 @@ COLOURS: Final = ("#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#56B4E
 MARKERS: Final = "osDv^<>"
 FAR, LEAST = 20, 0.1
 """An arm this many times as large as the usual one, and than so many ns, bends the axis."""
+MOST_INCHES: Final = 1.4
+"""Of an arm: with more than eight machines they stand closer."""
 MANY: Final = 7
-"""Machines with a colour and a marker of their own; of more, the colours come again with other markers."""
+"""Machines with a colour and a marker of their own; of more, each processor has one."""
 
 
 def draw(found: Sequence[Entry]) -> Figure | None:
@@ -27,15 +29,23 @@ def draw(found: Sequence[Entry]) -> Figure | None:
     if not chosen:
         return None
     count = max(len(arms) for arms in chosen.values())
-    height = 1.8 + count * (0.15 + ROW * len(found))
+    height = 1.8 + count * (0.15 + min(ROW * len(found), MOST_INCHES))
+    names = _names(found)
+    places = {name: at for at, name in enumerate(dict.fromkeys(names))}
+    looks = [_look(places[name]) for name in names]
     figure, axes = new_figure(1, len(chosen), height)
     for panel, (name, arms) in zip(axes.flat, chosen.items(), strict=True):
-        _panel(panel, name, arms, len(found))
-    handles = [_handle(at, entry.title) for at, entry in enumerate(found)]
+        _panel(panel, name, arms, looks)
+    handles = [_handle(at, name) for name, at in places.items()]
     legend(figure, handles, [handle.get_label() for handle in handles])
     about = "; ".join(f"{entry.title}: {entry.processor}, commit {entry.commit}" for entry in found[:MANY])
     foot(figure, f"Mean over builds, 95 % intervals; right of zero: dearer than base. {about}")
     return figure
+
+
+def _names(found: Sequence[Entry]) -> list[str]:
+    """What the legend tells apart: machines, or where these are many their processors."""
+    return [entry.title if len(found) <= MANY else entry.short for entry in found]
 
 
 def _look(at: int) -> dict[str, Any]:
@@ -50,16 +60,16 @@ def _handle(at: int, label: str) -> Any:
     return Line2D([], [], linestyle="none", label=label, **_look(at))
 
 
-def _panel(panel: Any, name: str, arms: Sequence[Row], machines: int) -> None:
+def _panel(panel: Any, name: str, arms: Sequence[Row], looks: Sequence[dict[str, Any]]) -> None:
     panel.axvline(0, color="black", linewidth=0.8)
     for place, row in enumerate(arms):
         for at, cell in enumerate(row.cells):
             if cell is None:
                 continue
             low, high = cell["ci95_ns"] or (cell["overhead_ns"],) * 2
-            y = place + (at - (machines - 1) / 2) * 0.8 / machines
+            y = place + (at - (len(looks) - 1) / 2) * 0.8 / len(looks)
             error = [[cell["overhead_ns"] - low], [high - cell["overhead_ns"]]]
-            panel.errorbar(cell["overhead_ns"], y, xerr=error, linestyle="none", linewidth=1.2, **_look(at))
+            panel.errorbar(cell["overhead_ns"], y, xerr=error, linestyle="none", linewidth=1.2, **looks[at])
     panel.set_yticks(range(len(arms)), [row.arm for row in arms])
     panel.set_ylim(len(arms) - 0.5, -0.5)
     panel.grid(axis="y", color="#DDDDDD", linewidth=0.6)

@@ -28,6 +28,8 @@ CAPTION_COLUMNS: Final = 15
 FRAME: Final = 1.2
 """Inches that legend and caption take of a figure's height."""
 SHORT_LABEL: Final = 20
+MOST_COLUMNS: Final = 7
+"""Of a legend."""
 NARROW: Final = ContextVar("narrow", default=False)
 
 SERIES: Final[dict[str, tuple[str, str, Any]]] = {
@@ -100,7 +102,7 @@ def gate_legend(figure: Figure, gates: Sequence[str]) -> None:
 
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
     """A legend above the panels, where nothing runs through it."""
-    columns = max(len(labels), 1)
+    columns = min(max(len(labels), 1), MOST_COLUMNS)
     if NARROW.get():
         columns = 2 if max(map(len, labels)) <= SHORT_LABEL else 1
     figure.legend(handles, labels, loc="outside upper right", ncols=columns, frameon=False)
