@@ -42,7 +42,8 @@ finish: $(READY)  ## show and draw what was measured: RUN=results/runs/...
 	@echo 'report:  $(RUN)/report.html'
 	@echo 'tables:  $(RUN)/table.md, claims.txt, figures beside them'
 	@echo 'next:    ./freepath results show $(RUN)/run.json'
-	@echo "         make run FLAGS='--store-bypass off'    where loads wait for older stores"
+	@$(PY) -c 'from benchmarks.conditions import can_hold_loads as can; raise SystemExit(not can())' || exit 0; \
+	echo "         make run FLAGS='--store-bypass off'    where loads wait for older stores"
 
 publish: $(READY)  ## put the newest run, or RUN=FILE, where its machine has its place in results/machines
 	@$(PY) -m results publish $(if $(filter file,$(origin RUN)),$(lastword $(sort $(wildcard results/runs/*/run.json))),$(RUN)) $(FLAGS)

@@ -17,8 +17,10 @@ DIRTY: Final = "-dirty"
 MARK: Final = ".freepath-commit"
 """Beside sources that were unpacked from an archive (`benchmarks.fleet.remote`): their commit and digest."""
 # include/uapi/linux/prctl.h
+PR_GET_SPECULATION_CTRL: Final = 52
 PR_SET_SPECULATION_CTRL: Final = 53
 PR_SPEC_STORE_BYPASS: Final = 0
+PR_SPEC_PRCTL: Final = 1
 PR_SPEC_DISABLE: Final = 4
 SYSTEM: Final = Path("/sys/devices")
 IDENTITY: Final = {
@@ -111,6 +113,12 @@ def core_type(cpu: int, system: Path = SYSTEM) -> str:
         if any(int(low) <= cpu <= int(high or low) for low, _, high in ranges):
             return kind
     return "only"
+
+
+def can_hold_loads() -> bool:
+    """Whether `--store-bypass off` can be had here: a hypervisor may hide the switch of the CPU."""
+    state = int(ctypes.CDLL(None).prctl(PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, 0, 0, 0))
+    return state > 0 and bool(state & PR_SPEC_PRCTL)
 
 
 def set_store_bypass(wanted: str) -> None:

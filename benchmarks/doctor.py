@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from benchmarks.conditions import SYSTEM, UNKNOWN, Watch, core_type
+from benchmarks.conditions import SYSTEM, UNKNOWN, Watch, can_hold_loads, core_type
 from model.code.region import Region
 from model.common.command import console, say
 from model.common.errors import FreepathError
@@ -156,6 +156,8 @@ def findings() -> Iterator[Finding]:
     advice = "speed moves by tens of percent for seconds; pairs cancel it, levels do not compare between runs"
     yield Finding("virtual machine", known["virtual"], virtual, advice)
     yield Finding("mitigations", known["mitigations"], False, "")
+    held = "can be switched off" if can_hold_loads() else "cannot be switched off here"
+    yield Finding("store bypass", held, False, "")
     aslr = read(Path("/proc/sys/kernel/randomize_va_space"))
     advice = "leave it on (2): placements should differ between processes"
     yield Finding("address randomisation", aslr, aslr == "0", advice)

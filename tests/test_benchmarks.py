@@ -13,6 +13,7 @@ import pyperf
 import pytest
 
 from benchmarks.cases import SelectionError, select
+from benchmarks.conditions import can_hold_loads
 from benchmarks.timing.scheme import Scheme
 from model.kernels import VERSIONS
 from model.kernels.v4_3.image import Image
@@ -245,6 +246,15 @@ def test_doctor() -> None:
     assert "virtual machine" in run("benchmarks", "--doctor").stdout
     names = {finding["name"] for finding in json.loads(run("benchmarks", "--doctor", "--json").stdout)}
     assert {"load", "steal", "smt", "turbo", "clock source", "mitigations", "frequency governor"} <= names
+
+
+def test_store_bypass_is_offered_where_it_can_be_had(tmp_path: Path) -> None:
+    """`make run` ends with a command that works as printed: it names the switch only where the CPU has it."""
+    asked = run("benchmarks", *TINY, "--store-bypass", "off", "-o", str(tmp_path / "held.json"))
+    if can_hold_loads():
+        assert asked.returncode == 0
+    else:
+        refused(asked, "--store-bypass off", "measure with it on")
 
 
 def test_bad_input(measured: Path, tmp_path: Path) -> None:
