@@ -1,23 +1,45 @@
 """Compile once, before the workers start; hypothesis the same in every run."""
 
+from functools import partial
+
 import pytest
 from hypothesis import settings
 
 from model.code.image import Spec
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image, allocator_of
+from model.kernels.v6_18.image import Image as Today
+from model.kernels.v6_18.variants import VARIANTS
 
 settings.register_profile("freepath", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("freepath")
 
 
 def images() -> list[Spec]:
-    """Every image of the headline's scenarios, deferred checks, and the debug build."""
+    """What the tests will ask for.
+
+    An image that is missing here is compiled when a test wants it, by processes that first load
+    the compiler: ten times as long.
+    """
     from benchmarks.cases import select
 
     cases = [*select("checks=*,memory=warm"), *select("kernel=v6.18")]
     wanted = [image for case in cases for image in case.images()]
-    return [*wanted, Image("v1", "jump-label", memcg=True, debug=True)]
+    arms = (("base", "none"), ("base", "jump-label"), ("v1", "jump-label"))
+    wanted += [Image(*arm, memcg=True, **how) for arm in arms for how in ({"apart": True}, {"together": True})]
+    return [*wanted, *images_of_today(), Image("v1", "jump-label", memcg=True, debug=True)]
+
+
+def images_of_today() -> list[Today]:
+    """Of v6.18: every variant, and base by every entry, in each configuration; blocks as they are timed."""
+    made = []
+    for config, memcg in (("default", False), ("default", True), ("distribution", True)):
+        built = partial(Today, gate="jump-label" if memcg else "none", memcg=memcg, config=config)
+        made += [built(name) for name, variant in VARIANTS.items() if not variant.exact]
+        made += [built("base", entry=entry) for entry in ("kfree", "folios_put_refs")]
+        made += [built("base", direct=True), built("base", direct=True, entry="kfree")]
+        made += [built("base-twin", direct=True), built("nop", gate="none", direct=True)]
+    return made
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
