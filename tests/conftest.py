@@ -26,7 +26,8 @@ def images() -> list[Spec]:
     cases = [*select("checks=*,memory=warm"), *select("kernel=v6.18")]
     wanted = [image for case in cases for image in case.images()]
     arms = (("base", "none"), ("base", "jump-label"), ("v1", "jump-label"))
-    wanted += [Image(*arm, memcg=True, **how) for arm in arms for how in ({"apart": True}, {"together": True})]
+    wanted += [Image(*arm, memcg=True, apart=True) for arm in arms]
+    wanted += [Image(*arm, memcg=True, together=True) for arm in arms]
     return [*wanted, *images_of_today(), Image("v1", "jump-label", memcg=True, debug=True)]
 
 
