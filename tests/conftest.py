@@ -10,6 +10,7 @@ from model.kernels.store import Store
 from model.kernels.v4_3.image import Image, allocator_of
 from model.kernels.v6_18.image import Image as Today
 from model.kernels.v6_18.variants import VARIANTS
+from model.vocabulary.scenario import Config
 
 settings.register_profile("freepath", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("freepath")
@@ -34,7 +35,8 @@ def images() -> list[Spec]:
 def images_of_today() -> list[Today]:
     """Of v6.18: every variant, and base by every entry, in each configuration; blocks as they are timed."""
     made = []
-    for config, memcg in (("default", False), ("default", True), ("distribution", True)):
+    configurations: list[tuple[Config, bool]] = [("default", False), ("default", True), ("distribution", True)]
+    for config, memcg in configurations:
         built = partial(Today, gate="jump-label" if memcg else "none", memcg=memcg, config=config)
         made += [built(name) for name, variant in VARIANTS.items() if not variant.exact]
         made += [built("base", entry=entry) for entry in ("kfree", "folios_put_refs")]
