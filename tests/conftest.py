@@ -35,8 +35,8 @@ def images() -> list[Spec]:
 def images_of_today() -> list[Today]:
     """Of v6.18: every variant, and base by every entry, in each configuration; blocks as they are timed."""
     made = []
-    configurations: list[tuple[Config, bool]] = [("default", False), ("default", True), ("distribution", True)]
-    for config, memcg in configurations:
+    built_as: list[tuple[Config, bool]] = [("default", False), ("default", True), ("distribution", True)]
+    for config, memcg in built_as:
         built = partial(Today, gate="jump-label" if memcg else "none", memcg=memcg, config=config)
         made += [built(name) for name, variant in VARIANTS.items() if not variant.exact]
         made += [built("base", entry=entry) for entry in ("kfree", "folios_put_refs")]
