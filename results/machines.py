@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ FOLDER: Final = Path(__file__).parent / "machines"
 ENTRY: Final = "machine.json"
 RUN: Final = "run.json.gz"
 MARGIN: Final = Margin(1.0, percent=True)
+PLACES: Final = ("hostname", "python_executable", "python_config_args", "boot_time")
+"""Metadata of pyperf that say whose machine it was, and nothing of a figure."""
 USUAL_MEMCG: Final = {"v4.3": "on-idle", "v6.18": "on-active"}
 """The state that almost every machine of the kernel's time is in."""
 
@@ -144,7 +147,7 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
             f"{place} has a run of {there['date'][:10]}, commit {there['commit']}: which one stands for this "
             "machine? --force puts this one in its place"
         )
-    source = read_bounded(run.path, MAX_BYTES)
+    source = without_places(read_bounded(run.path, MAX_BYTES))
     figures = shown.document(run, MARGIN)
     document = {
         "schema": MACHINE,
@@ -152,7 +155,7 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
         "processor": processor_line(run.facts),
         "date": date_of(run),
         "commit": run.facts["commit"],
-        "command": run.facts.get("freepath_command", "unknown"),
+        "command": command_without_places(str(run.facts.get("freepath_command", "unknown"))),
         "run": {"file": RUN, "sha256": hashlib.sha256(source).hexdigest()},
         "figures": {**figures, "run": {"warnings": figures["run"]["warnings"]}},
     }
@@ -163,6 +166,26 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
     write_new(place / RUN, source, replace=replace)
     write_new(place / ENTRY, json.dumps(document, separators=(",", ":")) + "\n", replace=replace)
     return place
+
+
+def without_places(source: bytes) -> bytes:
+    """A run's file (JSON) without what says where it was measured, not on what: host name, folders."""
+    data = json.loads(source)
+    for facts in (data["metadata"], *(part["metadata"] for part in data["benchmarks"])):
+        for name in PLACES:
+            facts.pop(name, None)
+        if "freepath_command" in facts:
+            facts["freepath_command"] = command_without_places(facts["freepath_command"])
+    return json.dumps(data, separators=(",", ":")).encode()
+
+
+def command_without_places(command: str) -> str:
+    """`python -m benchmarks -o run.json`, wherever run.json was; what no shell reads stays as it is."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    return shlex.join(Path(word).name if word.startswith("/") else word for word in words)
 
 
 def _check_publishable(run: Run) -> None:

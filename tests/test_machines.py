@@ -5,12 +5,15 @@ import io
 import json
 import time
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from model.common.files import read_bounded
 from results import machines
+from results.output import as_json
 from results.reading.load import Run, load
 from results.reading.machine import FACTS, key_of, machine_of, unlike
 from tests import runfile
@@ -158,11 +161,6 @@ def test_runs_of_two_machines_are_not_compared(tmp_path: Path) -> None:
 
 def test_the_committed_machines_are_whole() -> None:
     """Each entry is of the run beside it, and says of it what this checkout says."""
-    from hashlib import sha256
-
-    from model.common.files import read_bounded
-    from results.output import as_json
-
     for entry in machines.entries():
         place = machines.FOLDER / entry.key
         document = json.loads((place / machines.ENTRY).read_text())
@@ -170,6 +168,30 @@ def test_the_committed_machines_are_whole() -> None:
         assert document["run"]["sha256"] == sha256(packed).hexdigest()
         shown = as_json.document(load(place / machines.RUN), machines.MARGIN)
         assert shown["cells"] == entry.cells
+
+
+def test_what_is_published_says_what_it_is_of_and_not_whose(tmp_path: Path) -> None:
+    """No host, no folder; the figures are the run's own."""
+    facts = {"hostname": "atlas-7", "python_executable": "/home/me/python", "freepath_command": COMMAND}
+    file = made(tmp_path / "run.json", facts=facts)
+    place = machines.publish(load(file), tmp_path / "machines")
+    text = read_bounded(place / machines.RUN, 1 << 20).decode() + (place / machines.ENTRY).read_text()
+    assert "atlas-7" not in text and "/home" not in text and "/tmp" not in text
+    assert "python -m benchmarks --quick -o run.json" in text
+    shown = as_json.document(load(file), machines.MARGIN)
+    assert as_json.document(load(place / machines.RUN), machines.MARGIN)["cells"] == shown["cells"]
+
+
+COMMAND = "python -m benchmarks --quick -o /home/me/run.json"
+
+
+def test_data_that_is_kept_names_no_place() -> None:
+    """Of nobody's machine."""
+    kept = [*machines.FOLDER.rglob(machines.RUN), *(machines.FOLDER.parent / "reference").glob("*.json.gz")]
+    assert len(kept) > 3
+    for file in kept:
+        data = read_bounded(file, 1 << 28)
+        assert not [name for name in machines.PLACES if f'"{name}":'.encode() in data], file
 
 
 def test_the_readme_has_the_table() -> None:
