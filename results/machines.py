@@ -171,7 +171,8 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
 def without_places(source: bytes) -> bytes:
     """A run's file (JSON) without what says where it was measured, not on what: host name, folders."""
     data = json.loads(source)
-    for facts in (data["metadata"], *(part["metadata"] for part in data["benchmarks"])):
+    processes = [process for part in data["benchmarks"] for process in part["runs"]]
+    for facts in (part.get("metadata", {}) for part in (data, *data["benchmarks"], *processes)):
         for name in PLACES:
             facts.pop(name, None)
         if "freepath_command" in facts:
