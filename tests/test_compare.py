@@ -218,6 +218,9 @@ def test_census_is_exact(tmp_path: Path) -> None:
     done = run("results", "compare", str(REFERENCE), str(runfile.write(tmp_path / "new.json", document)))
     assert done.returncode == 1
     assert "instructions" in done.stdout and "1 changed" in done.stdout
+    done = run("results", "compare", str(REFERENCE), str(tmp_path / "new.json"), "--format", "json")
+    (change,) = json.loads(done.stdout)["changes"]
+    assert (change["new"] - change["old"], change["difference_ns"]) == (1, 1)
     del document["arms"][3]
     done = run("results", "compare", str(REFERENCE), str(runfile.write(tmp_path / "less.json", document)))
     assert "only in the old file" in done.stdout
