@@ -65,7 +65,7 @@ def test_cells_are_visited_at_random_and_kept_in_place(monkeypatch: pytest.Monke
     assert block.tolist() == [[100 * arm + cell for cell in range(24)] for arm in range(ARMS)]
     visited = list(dict.fromkeys(cell for _, cell in subject.seen))
     assert sorted(visited) == list(range(24)) and visited != list(range(24))
-    assert len(subject.seen) == 48 * ARMS + 24  # 48 // 24 slices of each arm in each cell, and base as compiled
+    assert len(subject.seen) == 48 * ARMS + 24  # two slices per arm and cell, and the bare one
     assert seconds == pytest.approx(block[0].mean() * 1e-9 * 48)
 
 
