@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,8 @@ RUN: Final = "run.json.gz"
 MARGIN: Final = Margin(1.0, percent=True)
 PLACES: Final = ("hostname", "python_executable", "python_config_args", "boot_time")
 """Metadata of pyperf that say whose machine it was, and nothing of a figure."""
+FOLDERS: Final = re.compile(r"^(|-o|--[a-z-]+=)/(?:[^/]*/)*")
+"""Of an absolute path as a shell's word, alone or behind its option."""
 USUAL_MEMCG: Final = {"v4.3": "on-idle", "v6.18": "on-active"}
 """The state that almost every machine of the kernel's time is in."""
 
@@ -186,7 +189,7 @@ def command_without_places(command: str) -> str:
         words = shlex.split(command)
     except ValueError:
         return command
-    return shlex.join(Path(word).name if word.startswith("/") else word for word in words)
+    return shlex.join(FOLDERS.sub(r"\1", word) for word in words)
 
 
 def _check_publishable(run: Run) -> None:

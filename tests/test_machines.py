@@ -185,6 +185,14 @@ def test_what_is_published_says_what_it_is_of_and_not_whose(tmp_path: Path) -> N
 COMMAND = "python -m benchmarks --quick -o /home/me/run.json"
 
 
+@pytest.mark.parametrize("option", ["-o ", "-o", "--output="])
+def test_a_command_names_no_folder(option: str) -> None:
+    """However its file was given; a check of one's own, which has slashes and signs too, stays as it was."""
+    check = "--insert 'half=movl 48($0), %edx /* a/b */'"
+    command = f"python -m benchmarks {check} {option}/home/me/run.json"
+    assert machines.command_without_places(command) == f"python -m benchmarks {check} {option}run.json"
+
+
 def test_data_that_is_kept_names_no_place() -> None:
     """Of nobody's machine."""
     kept = [*machines.FOLDER.rglob(machines.RUN), *(machines.FOLDER.parent / "reference").glob("*.json.gz")]

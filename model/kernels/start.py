@@ -1,5 +1,6 @@
 """Start states for measuring: which pages are freed, in which order, and how they are given back."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from model.kernels.mix import block_pattern, pattern
 from model.vocabulary.scenario import Scenario
 
 
-class StartState:
+class StartState(ABC):
     """Pages in play, the order in which they are freed, and the memory that restores them.
 
     The start state is copied into place by `restore`, compiled, and never inside the timed part. Memory
@@ -79,9 +80,9 @@ class StartState:
         self._copied, self._by_template = copied, by_template
         self._copy = self._memory.mem_map[copied.start : copied.stop].copy()
 
+    @abstractmethod
     def templates(self, variant: str) -> npt.NDArray[Any]:
         """What a page may start as, by the numbers in the patterns."""
-        raise NotImplementedError
 
     def loop_record(self, variant: str) -> "LoopRecord":
         """What the timed loops of one variant are told."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from model.vocabulary.margin import Margin
@@ -69,7 +70,15 @@ def usual(groups: Sequence[Group], *free: str, **fixed: str) -> list[Group]:
 
 
 def analyse(run: Run, margin: Margin) -> list[Group]:
-    """Estimate and judge every arm but base, scenario by scenario."""
+    """Estimate and judge every arm but base, scenario by scenario.
+
+    A page of tables, claims and figures asks for the same six times, so the last ones are kept.
+    """
+    return list(_analysed(run, margin))
+
+
+@lru_cache(maxsize=2)
+def _analysed(run: Run, margin: Margin) -> list[Group]:
     core = core_of(run.facts)
     groups = [_group(scenario, margin, core) for scenario in run.scenarios]
     return [group for group in groups if group.cells]

@@ -105,9 +105,9 @@ class Scenario:
         return any(arm in p.ns and base in p.ns for p in self.processes for arm, base in pairs)
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
-    """A whole file, or the folder of an interrupted run.
+    """A whole file, or the folder of an interrupted run; read once and not changed, so one is only itself.
 
     Attributes
     ----------
