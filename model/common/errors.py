@@ -43,3 +43,7 @@ class KernelReportError(FreepathError):
 
 class KeysBusyError(FreepathError):
     """A static key cannot change, because another thread runs the code that it would patch."""
+
+
+class KernelFileError(FreepathError):
+    """A kernel file cannot be read, or lacks what is needed to run its free path."""
