@@ -120,6 +120,10 @@ class Pieces:
             self._at(sites[:, 1]),
             sites[:, 2],
         )
+        outside = np.array(code.references, np.int64).reshape(-1, 3)
+        outside = outside[self._holds(outside[:, 0])]
+        self.fields, self.field_ends = self._at(outside[:, 0]), self._at(outside[:, 1] - 1) + 1
+        self.addresses = outside[:, 2]
 
     @staticmethod
     def _reached(code: Code, entry: str, size: int) -> list[tuple[int, int]]:
@@ -279,6 +283,22 @@ class Layout:
             target[field[far] + byte] = (distances[far] >> (8 * byte)) & 0xFF
 
 
+    def write_references(self, target: npt.NDArray[np.uint8], begins: Ints, start: int) -> None:
+        """Write the distances to what lies outside of the image.
+
+        Parameters
+        ----------
+        start
+            Address of `target`.
+        """
+        pieces = self.pieces
+        at = self.instructions(pieces.fields) + begins[:, None]
+        ends = at + (pieces.field_ends - pieces.fields)
+        distances = pieces.addresses - start - ends
+        for byte in range(4):
+            target[at + byte] = (distances >> (8 * byte)) & 0xFF
+
+
 class Builds:
     """Every build of one arm in memory, behind one another, following the static keys.
 
@@ -305,10 +325,11 @@ class Builds:
         lines = -(-(layout.size() + LINE) // LINE)
         begins = np.cumsum(lines + rng.integers(0, 4, len(plan.phases))) * LINE
         begins = begins - begins[0] + plan.offsets
-        self._region = Region(int(begins[-1]) + layout.size())
+        self._region = Region(int(begins[-1]) + layout.size(), low=bool(code.references))
         bytes_ = self._region.bytes()
         bytes_[:] = NOPS[1][0]
         layout.write(bytes_, begins)
+        layout.write_references(bytes_, begins, self._region.start)
         self._keys = pieces.site_keys
         self._sites = layout.instructions(pieces.sites) + begins[:, None]
         self._jumps = layout.labels(pieces.site_targets) + begins[:, None] - self._sites - SITE_BYTES

@@ -148,6 +148,7 @@ class Cache:
                 sites=tuple(Site(*entry) for entry in data["jump_table"]),
                 points=tuple((at, key) for at, key in data["points"]),
                 branches=tuple((at, target) for at, target in data["branches"]),
+                references=tuple((at, end, to) for at, end, to in data.get("references", ())),
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UnusableImageError(self.path(spec), f"is damaged ({error})") from None

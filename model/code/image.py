@@ -67,3 +67,6 @@ class Code:
     """Offset and key of each place that a build may open (model.compiler.seams)."""
     branches: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     """Offset and target of each jump and call."""
+    references: tuple[tuple[int, int, int], ...] = field(default=(), repr=False)
+    """Of each 32-bit distance to a fixed address outside of the image: its offset, the end of its instruction,
+    and the address. Such an image lies in the first 2 GiB."""

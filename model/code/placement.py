@@ -1,6 +1,7 @@
 """One copy of an image in memory, placed where asked; and a call with the stack moved."""
 
 import ctypes
+import struct
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -32,9 +33,12 @@ class Placement:
 
     def __init__(self, code: Code, offset: int) -> None:
         self.code = code
-        self._region = Region(offset + len(code.code))
+        self._region = Region(offset + len(code.code), low=bool(code.references))
         self.base = self._region.start + offset
-        self._region.bytes()[offset : offset + len(code.code)] = np.frombuffer(code.code, np.uint8)
+        memory = self._region.bytes()[offset : offset + len(code.code)]
+        memory[:] = np.frombuffer(code.code, np.uint8)
+        for at, end, target in code.references:
+            memory[at : at + 4] = np.frombuffer(struct.pack("<i", target - self.base - end), np.uint8)
         self.sites = tuple(Site(s.code + self.base, s.target + self.base, s.key) for s in code.sites)
         self._region.seal()
 

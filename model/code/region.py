@@ -6,7 +6,7 @@ import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import ClassVar, Final
 from weakref import WeakSet
 
 import numpy as np
@@ -21,8 +21,19 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
+MAP_32BIT: Final = 0x40
+"""Of mmap(2) on x86-64: in the first 2 GiB, where code reaches a kernel file's data by a 32-bit distance."""
+
+
 class Region:
     """Whole pages that are either writable or executable.
+
+    Parameters
+    ----------
+    size
+        Bytes, rounded up to whole pages.
+    low
+        Put them into the first 2 GiB of the address space.
 
     Attributes
     ----------
@@ -39,10 +50,10 @@ class Region:
 
     torn: ClassVar["WeakSet[Region]"] = WeakSet()
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, low: bool = False) -> None:
         self.size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         try:
-            self._memory = mmap.mmap(-1, self.size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, PROT_RW)
+            self._memory = mmap.mmap(-1, self.size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | (MAP_32BIT if low else 0), PROT_RW)
         except OSError as error:
             raise OutOfMemoryError(
                 f"no memory for {self.size >> 10} KiB of code ({error.strerror}): "

@@ -1,0 +1,31 @@
+"""The timed loops for a kernel file. `free` stands for the kernel's function, which is joined in later."""
+
+from typing import Any, Final
+
+from model.compiler.function import Entries, Linkage
+from model.compiler.intrinsics import I64_TYPE, store_64
+from model.compiler.namespace import Namespace
+from model.kernels.loops import restore_function, timed_loops
+
+LINKAGE: Final = Linkage(Namespace())
+
+
+@LINKAGE.kernel_function
+def free(page: int, order: int) -> None:
+    """Never runs: a call of it becomes a call of the kernel's function, which takes the same arguments."""
+    store_64(page, order)
+
+
+@LINKAGE.static_inline
+def as_it_is(page: int) -> int:
+    """The kernel's functions take a page's address."""
+    return page
+
+
+RESTORE: Final = restore_function(LINKAGE)
+LOOPS: Final[Entries] = timed_loops(LINKAGE, RESTORE, as_it_is, {"time_free": free}, {})
+
+
+def link(spec: Any) -> Entries:
+    """The entries of the one image that there is."""
+    return {**LOOPS, "free": (I64_TYPE, I64_TYPE)}
