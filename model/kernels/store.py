@@ -27,8 +27,8 @@ from model.kernels.own import as_plain
 MODEL: Final = Path(__file__).parent.parent
 DEFAULT_CPU: Final = "x86-64"
 """Distribution kernels are compiled for the oldest x86-64, so this is what the path runs as."""
-SHAPELESS: Final = frozenset({"common", "vocabulary"})
-"""Rooms of model/ in which nothing shapes an instruction: files, streams, processes, words."""
+SHAPELESS: Final = frozenset({"common", "vocabulary", "vmlinux"})
+"""Rooms of model/ in which nothing shapes an instruction: files, streams, processes, words, kernel files."""
 SETTINGS: Final = ("NUMBA_", "LLVMLITE_")
 """Beginnings of the environment variables that change what is compiled, and which of them do is not ours to
 know: NUMBA_OPT=0 does."""

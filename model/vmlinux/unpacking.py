@@ -25,6 +25,8 @@ LZMA_MEMORY: Final = 256 << 20
 LZ4_BLOCK: Final = 8 << 20
 """Bytes of an unpacked block of the legacy format, by its definition."""
 LZ4_MAGIC: Final = 0x184C2102
+ZSTD_HAS_CHECKSUM: Final = 4
+"""Bit of the frame's first byte behind the magic."""
 SECTOR: Final = 512
 CHECKSUM_UNTIL: Final = (6, 15)
 """The first version whose build appends no checksum (v6.15 has no arch/x86/boot/tools/build.c)."""
@@ -167,7 +169,7 @@ def _compression(data: bytes) -> tuple[str, str]:
     """Name of a payload's compression, and of the checksum that it has of its own."""
     for magic, (name, checksum) in MAGIC.items():
         if data.startswith(magic):
-            return name, checksum
+            return name, "none" if name == "zstd" and not data[4] & ZSTD_HAS_CHECKSUM else checksum
     raise KernelFileError(f"has a payload of unknown compression (it begins with {data[:6].hex()})")
 
 
