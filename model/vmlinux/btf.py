@@ -18,6 +18,7 @@ from model.vmlinux.btf_types import (
     DEEPEST,
     ENUM,
     KINDS,
+    OTHER_VERSION,
     STRUCT,
     UNION,
     Type,
