@@ -90,9 +90,7 @@ class Btf(TypeTable):
                 inner = self._member(number, part)
                 if inner is None:
                     spoken = name if isinstance(name, str) else self.type(number).name
-                    raise KernelFileError(
-                        f"has no field {path} of {spoken} in its BTF: {OTHER_VERSION}"
-                    )
+                    raise KernelFileError(f"has no field {path} of {spoken} in its BTF: {OTHER_VERSION}")
                 found = inner
             offset += found.offset
             number = self.strip(found.type)

@@ -17,6 +17,7 @@ from model.vmlinux.symbols import Symbols
 from model.vmlinux.tables import Span, read_jump_labels, wrong_labels
 from model.vmlinux.unpacking import read_file, unpack
 
+BANNER_BYTES: Final = 1024
 NO_BTF: Final = "has no BTF (CONFIG_DEBUG_INFO_BTF is off): where the fields of struct page lie is not known"
 
 
@@ -59,8 +60,12 @@ class KernelFile:
         KernelFileError
             When the file has none.
         """
-        memory, at = self.elf, self._file_place(self.symbols.one("linux_banner"))
-        text = bytes(memory[at : at + 1024]).split(b"\0", 1)[0].decode("latin-1").strip()
+        text = (
+            self.read(self.symbols.one("linux_banner"), BANNER_BYTES)
+            .split(b"\0", 1)[0]
+            .decode("latin-1")
+            .strip()
+        )
         if not text.startswith("Linux version "):
             raise KernelFileError("is damaged: where its banner should be is none")
         return text
@@ -85,7 +90,7 @@ class KernelFile:
 
     def span(self, section: str, begin: str = "", end: str = "") -> Span | None:
         """Linked addresses of a table: of a section, else between two symbols; None where it has neither."""
-        found = self.layout.sections.get(section)
+        found = self.layout.sections.get(section) if section else None
         if found is not None:
             return found.address, found.address + found.size
         if begin and self.symbols.has(begin):
@@ -100,10 +105,24 @@ class KernelFile:
         """Its bytes where they lie when it is loaded, not relocated; a new copy at each call."""
         return lay_out(self.elf, self.layout.segments)
 
-    def _file_place(self, address: int) -> int:
+    def key_in_file(self, name: str) -> bool:
+        """Whether a static key is on before anything booted."""
+        return int.from_bytes(self.read(self.symbols.one(name), 4), "little", signed=True) > 0
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes at an address as linked, fewer at a segment's end; what is no part of the file is zero.
+
+        Raises
+        ------
+        KernelFileError
+            When the address is in no segment.
+        """
         for each in self.layout.segments:
-            if each.address <= address < each.address + each.size:
-                return each.offset + address - each.address
+            if each.address <= address < each.address + each.room:
+                at = address - each.address
+                size = min(size, each.room - at)
+                stored = bytes(self.elf[each.offset + at : each.offset + min(at + size, each.size)])
+                return stored.ljust(size, b"\0")
         raise KernelFileError(f"is damaged: it refers to address {address:#x}, which is not in it")
 
 
@@ -135,7 +154,9 @@ def read_bytes(raw: bytes) -> KernelFile:
     if ".BTF" not in layout.sections:
         raise KernelFileError(NO_BTF)
     text = layout.sections[".text"].address
-    symbols, kallsyms_layout = read_kallsyms(_section(elf, layout, ".rodata"), _address(layout, ".rodata"), text)
+    symbols, kallsyms_layout = read_kallsyms(
+        _section(elf, layout, ".rodata"), _address(layout, ".rodata"), text
+    )
     kernel = KernelFile(
         hashlib.sha256(raw).hexdigest(),
         len(raw),
@@ -174,7 +195,9 @@ def check(kernel: KernelFile) -> None:
 
 def _address(layout: Layout, section: str) -> int:
     if section not in layout.sections:
-        raise KernelFileError(f"has no section {section}: another version or configuration than is known here")
+        raise KernelFileError(
+            f"has no section {section}: another version or configuration than is known here"
+        )
     return layout.sections[section].address
 
 

@@ -1,4 +1,4 @@
-"""A kernel's bytes where they lie when it is loaded: by physical address, from the first segment to the last."""
+"""A kernel's bytes where they lie when it is loaded: by physical address, from first to last segment."""
 
 import struct
 from collections.abc import Sequence

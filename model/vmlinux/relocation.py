@@ -25,9 +25,9 @@ Places = npt.NDArray[np.int64]
 def read_relocations(tail: bytes) -> dict[str, Places]:
     """Linked places of the words to relocate, by kind; an int64 of each, as the kernel sign-extends it.
 
-    The lists are read from the end as a booting kernel does: each is words of four bytes before a word that is
-    zero. First places of 32-bit words, then (up to v6.14) those of 32-bit words that count the other way, as
-    per-CPU offsets from the code do, then places of 64-bit words.
+    The lists are read from the end as a booting kernel does: each is words of four bytes before a word that
+    is zero. First places of 32-bit words, then (up to v6.14) those of 32-bit words that count the
+    other way, as per-CPU offsets from the code do, then places of 64-bit words.
 
     Raises
     ------

@@ -116,7 +116,7 @@ def wrong_labels(memory: Memory, labels: JumpLabels) -> Int64s:
 def read_sites(memory: Memory, span: Span) -> Int64s:
     """Places that a table of plain distances leads to; those outside of the memory are left out."""
     at = _entries(memory, span, 4)
-    sites = at + memory.records(*span, "<i4")
+    sites: Int64s = at + memory.records(*span, "<i4")
     return sites[(sites >= 0) & (sites + 8 <= len(memory.data))]
 
 
@@ -176,6 +176,9 @@ def read_paravirt(memory: Memory, span: Span) -> npt.NDArray[Any]:
 
 
 def read_fentry(memory: Memory, span: Span) -> Int64s:
-    """Places of the calls of __fentry__; words that the build zeroed (functions that lost to another) left out."""
+    """Places of the calls of __fentry__.
+
+    Words that the build zeroed, for functions that lost to another one, lead nowhere and are left out.
+    """
     sites = memory.records(*span, "<u8").astype(np.int64) - memory.start
     return sites[(sites >= 0) & (sites + 8 <= len(memory.data))]
