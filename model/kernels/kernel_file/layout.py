@@ -4,8 +4,9 @@ Every offset and size is the file's own, out of its BTF; nothing is known of a v
 One node and one zone, both number 0, so that the bits of `page->flags` that name them are 0; one CPU.
 """
 
-from collections.abc import Iterator
+import bisect
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -175,7 +176,9 @@ class FileMemory(PageArray):
         """Per-CPU variables: the initial ones, this CPU's offset, the task and its preempt count."""
         per_cpu, copy = self.loaded.per_cpu, self.parts["percpu"].start
         at = copy - address_of(self.arena)
-        self.arena[at : at + per_cpu.size] = np.frombuffer(bytes(per_cpu.template), np.uint8)
+        self.arena[at : at + per_cpu.size] = np.frombuffer(
+            self.loaded.memory.read(per_cpu.template, per_cpu.size), np.uint8
+        )
         self.gs_base = per_cpu.gs_base(copy)
         self.write(self.variable("this_cpu_off"), self.gs_base)
         self._global("__per_cpu_offset", self.gs_base)
@@ -326,11 +329,20 @@ class FileMemory(PageArray):
         return part.name, self.btf.name_at(part.type, inside, size), inside
 
     def _percpu_name(self, offset: int) -> str:
-        name, start = max(
-            ((name, at) for name, at in self._percpu_symbols() if at <= offset), key=lambda each: each[1]
-        )
-        return name + (f"+{offset - start}" if offset > start else "")
+        """The per-CPU variable that lies there."""
+        starts, names = self._percpu_symbols
+        at = bisect.bisect_right(starts, offset) - 1
+        if at < 0:
+            return ""
+        return names[at] + (f"+{offset - starts[at]}" if offset > starts[at] else "")
 
-    def _percpu_symbols(self) -> Iterator[tuple[str, int]]:
-        yield "", 0
-        yield from self.loaded.per_cpu.symbols()
+    @cached_property
+    def _percpu_symbols(self) -> tuple[list[int], list[str]]:
+        """Offsets of the per-CPU variables in their area, in order, and their names."""
+        symbols, area = self.loaded.kernel.symbols, self.loaded.per_cpu
+        inside = [
+            (int(address) - area.linked, name)
+            for address, name in zip(symbols.addresses.tolist(), symbols.names, strict=True)
+            if area.linked <= address < area.linked + area.size and not name.startswith("__per_cpu")
+        ]
+        return [at for at, _ in inside], [name for _, name in inside]
