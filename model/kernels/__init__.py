@@ -1,7 +1,7 @@
 """Kernel versions, one folder each, and what they share: how images are made, how loops are timed."""
 
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from model.kernels.kernel import Kernel, Path
 from model.vocabulary.scenario import AXES, Scenario
@@ -11,15 +11,25 @@ VERSIONS: Final = AXES["kernel"]
 
 
 def kernel_called(version: str) -> Kernel:
-    """The kernel of a version, `KERNEL` of its folder.
+    """The kernel of a version, `KERNEL` of its folder, or a kernel file by its release.
 
     Raises
     ------
     ModuleNotFoundError
         For a version that is not modelled.
     """
+    if version not in VERSIONS:
+        from model.kernels.kernel_file.known import file_called
+
+        if known := file_called(version):
+            return known.as_kernel
     kernel: Kernel = import_module(f"model.kernels.{_folder_of(version)}.kernel").KERNEL
     return kernel
+
+
+def compiled_called(name: str) -> Any:
+    """What the compiling process needs of a version, or of kernel files: `spec_of` and `linkage`."""
+    return import_module(f"model.kernels.{_folder_of(name)}.kernel").KERNEL
 
 
 def _folder_of(version: str) -> str:

@@ -23,7 +23,7 @@ def main(folder: str, cpu: str, digest: str, request: str) -> int:
     """
     # What takes long to import waits until this process is known to be wanted.
     from model.code.image import to_json
-    from model.kernels import kernel_called
+    from model.kernels import compiled_called
     from model.kernels.own import add_again
     from model.kernels.store import Store, check_can_compile, digest_of
 
@@ -36,8 +36,8 @@ def main(folder: str, cpu: str, digest: str, request: str) -> int:
     asked = json.loads(request)
     add_again(asked["own"])
     brought = {own["name"]: own["where"] for own in asked["own"]}
-    specs = [kernel_called(data["kernel"]).spec_of(data) for data in asked["specs"]]
-    linkages = {spec.kernel: kernel_called(spec.kernel).linkage() for spec in specs}
+    specs = [compiled_called(data["kernel"]).spec_of(data) for data in asked["specs"]]
+    linkages = {spec.kernel: compiled_called(spec.kernel).linkage() for spec in specs}
     # All sources have been read by now: what is edited later does not reach this process.
     if digest_of(cpu) != digest:
         raise CompileError("the sources of model/ were edited meanwhile: run again")

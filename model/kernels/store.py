@@ -22,6 +22,7 @@ from model.common.command import BAD_INPUT, note
 from model.common.errors import CompileError, UnsupportedCPUError
 from model.common.limits import address_space_limit, check_address_space, memory_limit, usable_cpus
 from model.common.process import Child, follow, how_it_ended
+from model.kernels.kernel_file.image import FileImage
 from model.kernels.own import as_plain
 
 MODEL: Final = Path(__file__).parent.parent
@@ -136,9 +137,21 @@ class Store(Cache):
         self.prune()
         for fault in faults.values():
             _give_up(fault)
-        self._compile(list(faults), progress)
+        from_files = [spec for spec in faults if isinstance(spec, FileImage)]
+        if compiled := [spec for spec in faults if spec not in from_files]:
+            self._compile(compiled, progress)
+        if from_files:
+            self._cut(from_files)
         for fault in self.faults(faults).values():
             raise CompileError(f"{fault.path} {fault.why}, just after it was written: look at the disk")
+
+    def _cut(self, specs: Sequence[Spec]) -> None:
+        """Take images out of kernel files: nothing is compiled but the loops around them."""
+        from model.kernels.kernel_file.known import LOOPS, make
+
+        loops = self.load(LOOPS)
+        for spec in specs:
+            self.save(spec, {"spec": to_json(spec), "cpu": self.cpu, **make(spec, loops)})
 
     def _compile(self, specs: Sequence[Spec], progress: Progress | None) -> None:
         room = memory_limit().free // COMPILER_MEMORY

@@ -7,7 +7,7 @@ from model.compiler.intrinsics import I64_TYPE, store_64
 from model.compiler.namespace import Namespace
 from model.kernels.loops import restore_function, timed_loops
 
-LINKAGE: Final = Linkage(Namespace())
+LINKAGE: Final = Linkage(Namespace("kernel"))
 
 
 @LINKAGE.kernel_function

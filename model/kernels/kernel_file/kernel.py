@@ -1,0 +1,22 @@
+"""What the compiling process needs for kernel files: the timed loops. A file's own kernel is in `known`."""
+
+from typing import Any, Final
+
+from model.kernels.kernel import Link
+from model.kernels.kernel_file.image import spec_of as spec_of
+
+
+class Compiled:
+    """What is compiled for every kernel file."""
+
+    spec_of = staticmethod(spec_of)
+
+    @staticmethod
+    def linkage() -> tuple[Any, Link]:
+        """Its functions and how an image is linked; imports the compiler."""
+        from model.kernels.kernel_file.source.loops import LINKAGE, link
+
+        return LINKAGE, link
+
+
+KERNEL: Final = Compiled()

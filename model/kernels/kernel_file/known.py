@@ -1,0 +1,204 @@
+"""Kernel files that a command was given, each as a kernel beside the modelled versions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from model.code.image import Spec
+from model.common.errors import KernelFileError
+from model.kernels.kernel import Kernel
+from model.kernels.kernel_file.arms import FileArm, arms_of, place_of_memcg
+from model.kernels.kernel_file.cutting import Cut, Function
+from model.kernels.kernel_file.image import FileImage, Loops, boot_digest, joined, spec_of
+from model.kernels.kernel_file.path import FilePath
+from model.kernels.kernel_file.survey import Survey
+from model.kernels.variants import Variant
+from model.kernels.vetting import Offer
+from model.vmlinux.boot import Boot, as_booted
+from model.vmlinux.kernel_file import KernelFile, read
+from model.vmlinux.loading import LoadedKernel, load
+from model.vocabulary.scenario import Entry, Scenario
+
+ENTRIES: Final[Mapping[Entry, tuple[str, ...]]] = {
+    "__free_pages": ("__free_pages",),
+    "put_page": ("__folio_put", "__put_page"),
+}
+"""Entry -> functions of the kernel, of which the first one that it has is called."""
+SPACING: Final = 0x0800_0000
+FIRST_BASE: Final = 0x4000_0000
+"""Where the first file lies, and bytes from one to the next: several are measured side by side."""
+
+
+@dataclass
+class KnownFile:
+    """A kernel file as this process has it.
+
+    Attributes
+    ----------
+    kernel_file, boot
+        What was read, and how it is taken to be booted.
+    number
+        Which of the command's files it is, from 0.
+    surveys
+        Entry -> what one free executes, once the emulator has found it.
+    """
+
+    kernel_file: KernelFile
+    boot: Boot
+    number: int
+    surveys: dict[str, Survey] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The kernel's release: `6.12.117+deb12-cloud-amd64`."""
+        return self.kernel_file.release
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Entries that it has."""
+        return [entry for entry, names in ENTRIES.items() if any(map(self.kernel_file.symbols.has, names))]
+
+    def entry_name(self, entry: str) -> str:
+        """The function that an entry calls."""
+        names = ENTRIES[entry]  # type: ignore[index]
+        return next(name for name in names if self.kernel_file.symbols.has(name))
+
+    def loaded(self) -> LoadedKernel:
+        """The kernel in memory, as booted; its variables are the caller's to set."""
+        return self._loaded
+
+    @cached_property
+    def _loaded(self) -> LoadedKernel:
+        return load(self.kernel_file, self.boot, FIRST_BASE + SPACING * self.number)
+
+    def functions(self, entry: str) -> list[Function]:
+        """The functions that run."""
+        if entry not in self._functions:
+            self._functions[entry] = self.surveys[entry].functions(self._loaded)
+        return self._functions[entry]
+
+    @cached_property
+    def _functions(self) -> dict[str, list[Function]]:
+        return {}
+
+    def arms(self, entry: str) -> dict[str, FileArm]:
+        """What is measured, by name."""
+        if entry not in self._arms:
+            self._arms[entry] = arms_of(self._loaded, self.surveys[entry], self.functions(entry))
+        return self._arms[entry]
+
+    @cached_property
+    def _arms(self) -> dict[str, dict[str, FileArm]]:
+        return {}
+
+    @property
+    def variants(self) -> dict[str, Variant]:
+        """Every arm of every entry as a variant."""
+        return {name: arm.variant for entry in self.surveys for name, arm in self.arms(entry).items()}
+
+    def image(self, entry: str, variant: str) -> FileImage:
+        """What an arm runs."""
+        digest = boot_digest(f"{self.boot}\0{self.number}")
+        return FileImage(self.kernel_file.sha256, digest, entry, variant, self._patched(entry))
+
+    def _patched(self, entry: str) -> str:
+        """The function in which the memcg key is tested, or the first one."""
+        functions = self.functions(entry)
+        place = place_of_memcg(self._loaded, self.surveys[entry], functions)
+        held = (f.name for f in functions if any(each.address == place for each in f.instructions))
+        return next(held, functions[0].name)
+
+    def make(self, image: FileImage, loops: Any) -> dict[str, Any]:
+        """An arm's image from the file, as the cache keeps it."""
+        cut = Cut(self.functions(image.entry), self.arms(image.entry)[image.variant].change)
+        return joined(loops, cut, self.entry_name(image.entry))
+
+    @cached_property
+    def usual(self) -> Scenario:
+        """Where a price list is measured."""
+        checks = "on" if self.boot.value("check_pages") == "on" else "off"
+        memcg = "on-active" if self.boot.value("memcg") == "on" else "on-idle"
+        hvo = "on" if self.boot.value("hvo") == "on" else "off"
+        axes = {"checks": checks, "config": "distribution", "hvo": hvo, "cgroup": "v2", "kernel": self.name}
+        return Scenario(memcg).but(**axes)
+
+    @property
+    def as_kernel(self) -> Kernel:
+        """The file as a kernel beside the modelled ones."""
+        scenarios = [self.usual.but(entry=entry) for entry in self.entries if entry in self.surveys]
+        cold = self.usual.but(memory="l3", order="random")
+        return Kernel(
+            name=self.name,
+            paths={"free": FilePath(self)},
+            scenarios=[*scenarios, cold],
+            quick=[self.usual],
+            usual=self.usual,
+            not_quick=frozenset(),
+            sweeps={"memory": [self.usual, cold], "entry": scenarios},
+            sweep_arms=frozenset((name, "none") for name in self.variants),
+            variants=self.variants,
+            calibration={},
+            keys={},
+            offer=Offer({}, {}, (), {}, {}),
+            template=Path(),
+            spec_of=spec_of,  # type: ignore[arg-type]
+            linkage=_never,
+        )
+
+
+def _never() -> Any:
+    raise AssertionError("a kernel file is not compiled")
+
+
+_files: dict[str, KnownFile] = {}
+
+
+def add(path: str, changes: str = "") -> KnownFile:
+    """Read a kernel file and know it from now on.
+
+    Parameters
+    ----------
+    changes
+        Of what is assumed of its boot, as `model.vmlinux.boot.as_booted` takes them.
+
+    Raises
+    ------
+    KernelFileError, UsageError
+    """
+    kernel_file = read(path)
+    if any(kernel_file.sha256 == known.kernel_file.sha256 for known in _files.values()):
+        raise KernelFileError("is given twice: the two files have one SHA-256, so nothing differs")
+    known = KnownFile(kernel_file, as_booted(kernel_file, changes), len(_files))
+    if known.name in _files:
+        raise KernelFileError(f"is a second file of release {known.name}: their names could not be told apart")
+    _files[known.name] = known
+    return known
+
+
+def known_files() -> list[KnownFile]:
+    """In the order of the command line."""
+    return list(_files.values())
+
+
+def file_called(name: str) -> KnownFile | None:
+    """A kernel file by its release."""
+    return _files.get(name)
+
+
+def make(image: Spec, loops: Any) -> dict[str, Any]:
+    """An image of one of the files.
+
+    Raises
+    ------
+    KernelFileError
+        When none of them is the image's.
+    """
+    for known in _files.values():
+        if isinstance(image, FileImage) and known.kernel_file.sha256 == image.file:
+            return known.make(image, loops)
+    raise KernelFileError(f"{image.name} is of a kernel file that this command was not given")
+
+
+LOOPS: Final = Loops()
