@@ -58,7 +58,7 @@ def read_kallsyms(rodata: bytes, address: int, text: int) -> tuple[Symbols, str]
         raise KernelFileError("is damaged: its kallsyms has no symbol _text") from None
     for layout, addresses in _layouts(rodata, address, names_at, index_at + 2 * TOKENS, count):
         if int(addresses[number]) == text:
-            return Symbols(addresses, letters, names), layout
+            return Symbols.of(addresses, letters, names), layout
     raise KernelFileError(
         "has kallsyms of a layout that is not known here: under none of them does _text have its address"
     )
