@@ -1,6 +1,7 @@
 """Reading a kernel file: from its bytes to tables, checked; the second time from the cache."""
 
 import hashlib
+import struct
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +17,10 @@ from model.vmlinux.kernel_file import KernelFile, Origin
 from model.vmlinux.memory import Memory, lay_out
 from model.vmlinux.relocation import read_relocations
 from model.vmlinux.tables import read_alternatives, read_jump_labels, wrong_labels
-from model.vmlinux.unpacking import read_file, unpack
+from model.vmlinux.unpacking import Unpacked, read_file, unpack
 
+DAMAGE: Final = (struct.error, IndexError, ValueError, OverflowError, MemoryError)
+"""What a table raises that leads outside of the file, where nothing looked before."""
 NEEDED: Final = {
     ".rodata": "it is no x86-64 kernel, or of a version that is not known here",
     ".BTF": "CONFIG_DEBUG_INFO_BTF is off, so where the fields of struct page lie is not known",
@@ -45,14 +48,14 @@ def read(path: Path | str, cache: KernelCache | None = None) -> KernelFile:
         sha256 = hashlib.sha256(raw).hexdigest()
         kernel = cache.load(sha256)
         if kernel is None:
-            kernel = read_bytes(raw)
+            kernel = read_bytes(raw, sha256)
             cache.save(kernel)
     except KernelFileError as error:
         raise KernelFileError(f"{path} {error}") from None
     return kernel
 
 
-def read_bytes(raw: bytes) -> KernelFile:
+def read_bytes(raw: bytes, sha256: str) -> KernelFile:
     """Read the content of a kernel file, and check that it was read right.
 
     Raises
@@ -60,6 +63,13 @@ def read_bytes(raw: bytes) -> KernelFile:
     KernelFileError
     """
     unpacked = unpack(raw)
+    try:
+        return _read(unpacked, len(raw), sha256)
+    except DAMAGE as error:
+        raise KernelFileError(f"is damaged: a table in it leads nowhere ({error})") from None
+
+
+def _read(unpacked: Unpacked, size: int, sha256: str) -> KernelFile:
     layout = read_layout(unpacked.elf)
     for section, meaning in NEEDED.items():
         if section not in layout.sections:
@@ -74,8 +84,8 @@ def read_bytes(raw: bytes) -> KernelFile:
     table = read_alternatives(image, (alternatives.address, alternatives.address + alternatives.size), btf)
     kernel = KernelFile(
         Origin(
-            hashlib.sha256(raw).hexdigest(),
-            len(raw),
+            sha256,
+            size,
             unpacked.compression,
             unpacked.checksum,
             kallsyms_layout,
