@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import stat
+import zipfile
 import zlib
 from dataclasses import asdict
 from functools import cache
@@ -31,6 +32,8 @@ from model.vmlinux.symbols import Symbols
 KEPT: Final = 6
 """Kernels that are kept, the last used ones: each takes about 70 MB."""
 IMAGE, TABLES, DESCRIPTION = "image", "tables.npz", "kernel.json"
+UNBELIEVED: Final = (OSError, EOFError, ValueError, LookupError, TypeError, zlib.error, zipfile.BadZipFile)
+"""What a file of the cache raises that was damaged, cut off or removed."""
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -56,7 +59,7 @@ class KernelCache:
             _check_owner(folder)
             kernel = _load(folder, sha256)
             os.utime(folder)
-        except (OSError, ValueError, KeyError, TypeError, zlib.error, EOFError, KernelFileError):
+        except (*UNBELIEVED, KernelFileError):
             return None  # read the file again
         return kernel
 
@@ -108,22 +111,19 @@ def _check_owner(folder: Path) -> None:
 
 
 def _save(folder: Path, kernel: KernelFile) -> None:
-    sums = {}
-    for name, content in ((IMAGE, bytes(kernel.image.data)),):
-        _write(folder / name, content)
-        sums[name] = zlib.crc32(content)
+    _write(folder / IMAGE, kernel.image.data)
     with (folder / TABLES).open("wb") as stream:
         np.savez(stream, allow_pickle=False, **_arrays(kernel))
     description = {
         "origin": asdict(kernel.origin),
         "layout": asdict(kernel.layout),
         "start": kernel.image.start,
-        "sums": sums,
+        "image_crc32": zlib.crc32(kernel.image.data),
     }
     _write(folder / DESCRIPTION, json.dumps(description).encode())
 
 
-def _write(place: Path, content: bytes) -> None:
+def _write(place: Path, content: bytes | bytearray) -> None:
     with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(content)
 
@@ -134,9 +134,10 @@ def _load(folder: Path, sha256: str) -> KernelFile:
     if origin.sha256 != sha256:
         raise ValueError
     data = _read(folder / IMAGE)
-    if zlib.crc32(data) != description["sums"][IMAGE]:
+    if zlib.crc32(data) != description["image_crc32"]:
         raise ValueError
-    with np.load(folder / TABLES, allow_pickle=False) as stored:
+    # Opened here: NumPy leaves a file open that it refuses.
+    with (folder / TABLES).open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     layout = Layout(
         {name: Section(**each) for name, each in description["layout"]["sections"].items()},

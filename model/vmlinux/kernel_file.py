@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+import numpy as np
+
 from model.common.errors import KernelFileError
 from model.vmlinux.btf import Btf
 from model.vmlinux.elf import Layout
 from model.vmlinux.memory import Memory
 from model.vmlinux.relocation import Places
 from model.vmlinux.symbols import Symbols
-from model.vmlinux.tables import Span
+from model.vmlinux.tables import JumpLabels, Span, read_jump_labels
 
 BANNER_BYTES: Final = 1024
 
@@ -115,6 +117,25 @@ class KernelFile:
             When the kernel has none.
         """
         return self.symbols.one("__start___jump_table"), self.symbols.one("__stop___jump_table")
+
+    @cached_property
+    def labels(self) -> JumpLabels:
+        """All sites of static keys, as places in the image's bytes.
+
+        Raises
+        ------
+        KernelFileError
+            When one leads outside.
+        """
+        return read_jump_labels(self.image, self.jump_table())
+
+    @cached_property
+    def _keys(self) -> frozenset[int]:
+        return frozenset(self.image.start + place for place in np.unique(self.labels.key).tolist())
+
+    def has_key(self, name: str) -> bool:
+        """Whether there is a static key of this name, and code that tests it."""
+        return any(address in self._keys for address in self.symbols.all(name))
 
     def key_in_file(self, name: str) -> bool:
         """Whether a static key is on before anything booted."""

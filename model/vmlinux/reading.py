@@ -16,7 +16,7 @@ from model.vmlinux.kernel_cache import KernelCache
 from model.vmlinux.kernel_file import KernelFile, Origin
 from model.vmlinux.memory import Memory, lay_out
 from model.vmlinux.relocation import read_relocations
-from model.vmlinux.tables import read_alternatives, read_jump_labels, wrong_labels
+from model.vmlinux.tables import read_alternatives, wrong_labels
 from model.vmlinux.unpacking import Unpacked, read_file, unpack
 
 DAMAGE: Final = (struct.error, IndexError, ValueError, OverflowError, MemoryError)
@@ -108,7 +108,7 @@ def _section(image: Memory, layout: Layout, name: str) -> bytes:
 
 def _check(kernel: KernelFile) -> None:
     """Whether the kernel was read right: what can be said twice is said the same."""
-    labels = read_jump_labels(kernel.image, kernel.jump_table())
+    labels = kernel.labels
     wrong = np.sort(wrong_labels(kernel.image, labels))
     if len(wrong) or not len(labels):
         where = kernel.symbols.at(kernel.image.start + int(wrong[0])) if len(wrong) else None
