@@ -33,6 +33,8 @@ SITES: Final = {
     "short_label": TEXT + 0x124,
     "padding": TEXT + 0x128,
     "return": TEXT + 0x13B,
+    "init_label": TEXT + 0x140,
+    "check_label": TEXT + 0x145,
     "endbr": TEXT + 0x200,
     "tail": TEXT + 0x220,
 }
@@ -152,6 +154,8 @@ def _text() -> _Area:
     text.put(at["short_label"], b"\xeb\x04")
     text.put(at["padding"], b"\x90" * 19)
     text.put(at["return"], _branch(0xE9, at["return"], to["__x86_return_thunk"]))
+    text.put(at["init_label"], _branch(0xE9, at["init_label"], to["target"]))
+    text.put(at["check_label"], NOP_5)
     text.put(at["endbr"], bytes.fromhex("f30f1efac3"))
     text.put(at["tail"], _branch(0xE9, at["tail"], to["__SCT__hook"]))
     return text
@@ -172,18 +176,19 @@ def _tables(
     empty = data.add(bytes(16))
     words.append(hook)
 
-    table = data.add(bytes(32))
-    for number, (code, target, key, branch) in enumerate(
-        (
-            (at["label"], to["target"], keys["memcg_kmem_online_key"], 0),
-            (at["short_label"], at["short_label"] + 6, keys["deferred_pages"], 1),
-        )
-    ):
+    labels = (
+        (at["label"], to["target"], keys["memcg_kmem_online_key"], 0),
+        (at["short_label"], at["short_label"] + 6, keys["deferred_pages"], 1),
+        (at["init_label"], to["target"], keys["init_on_alloc"], 0),
+        (at["check_label"], to["target"], keys["check_pages_enabled"], 0),
+    )
+    table = data.add(bytes(16 * len(labels)))
+    for number, (code, target, key, branch) in enumerate(labels):
         entry = table + 16 * number
         data.put(
             entry, _rel(entry, code) + _rel(entry + 4, target) + struct.pack("<q", key + branch - entry - 8)
         )
-    symbols += [(table, "D", "__start___jump_table"), (table + 32, "D", "__stop___jump_table")]
+    symbols += [(table, "D", "__start___jump_table"), (table + 16 * len(labels), "D", "__stop___jump_table")]
 
     calls = data.add(bytes(16))
     data.put(calls, _rel(calls, at["static_call"]) + _rel(calls + 4, hook))

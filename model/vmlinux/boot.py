@@ -192,7 +192,7 @@ def _changed(kernel: KernelFile, name: str, value: str, found: Mapping[str, Assu
         if not any(kernel.has_key(symbol) for symbol in names):
             raise UsageError(
                 f"--boot {name}={value}: {kernel.release} has no static key {' or '.join(names)}; there "
-                f" are {', '.join(sorted(found))}, and every static key by its symbol"
+                f"are {', '.join(sorted(found))}, and every static key by its symbol"
             )
     return Assumption(name, value, ASKED, found[name].why if name in found else "a static key of this kernel")
 
