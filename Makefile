@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
 # Apache Otava, LNT and a reader of JUnit, which the tests of exports call.
 TOOLS := $(VENV)/.tools
+# Kernel files of distributions, which the tests of real kernels read.
+KERNELS := $(VENV)/.kernels
 # Options for every measurement, for instance FLAGS='--store-bypass off'.
 FLAGS ?=
 RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git describe --always --abbrev=12 --dirty --exclude='*' 2>/dev/null || echo unknown)
@@ -59,7 +61,7 @@ calibrate: $(READY)  ## measure the instrument, and two seeds against each other
 	@$(PY) -m results calibration $(RUN)/calibration.json
 
 test: $(READY)  ## every test
-	@$(MAKE) --no-print-directory -j 3 lint $(BROWSER) $(TOOLS)
+	@$(MAKE) --no-print-directory -j 3 lint $(BROWSER) $(TOOLS) $(KERNELS)
 	@$(PY) -m pytest -n 2 --dist worksteal
 
 reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files: half an hour or more
@@ -85,6 +87,9 @@ $(BROWSER): tests/set_up_browser.sh
 
 $(TOOLS): tests/set_up_tools.sh
 	@if PYTHON=$(PY) sh tests/set_up_tools.sh $(VENV)/tools; then touch $@; fi
+
+$(KERNELS): tests/set_up_kernels.sh
+	@if sh tests/set_up_kernels.sh $(VENV)/kernels; then touch $@; fi
 
 web: $(READY) $(BROWSER)  ## what the browser test of the report needs, where this machine can be given it
 

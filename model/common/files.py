@@ -111,6 +111,15 @@ def read_bounded(path: Path | str, most: int) -> bytes:
         raise FileError("cannot read a file whose name has a zero byte") from None
 
 
+def user_cache() -> Path | None:
+    """Where freepath keeps what it can make again; None for a user without a home."""
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # neither $HOME nor an entry in the password file
+        return None
+    return Path(base) / "freepath"
+
+
 def sync_folder(folder: Path) -> None:
     """Bring the names in a folder to the disk, where the file system can."""
     with contextlib.suppress(OSError):

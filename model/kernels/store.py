@@ -20,6 +20,7 @@ from model.code.image import Code, Spec, to_json
 from model.code.region import Region
 from model.common.command import BAD_INPUT, note
 from model.common.errors import CompileError, UnsupportedCPUError
+from model.common.files import user_cache
 from model.common.limits import address_space_limit, check_address_space, memory_limit, usable_cpus
 from model.common.process import Child, follow, how_it_ended
 from model.kernels.kernel_file.image import FileImage
@@ -78,11 +79,10 @@ def digest_of(cpu: str) -> str:
 
 def default_folder() -> Path:
     """Where compiled images are kept for this user."""
-    try:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError:  # neither $HOME nor an entry in the password file
-        raise CompileError("this user has no home to keep compiled code in: set XDG_CACHE_HOME") from None
-    return Path(base) / "freepath"
+    folder = user_cache()
+    if folder is None:
+        raise CompileError("this user has no home to keep compiled code in: set XDG_CACHE_HOME")
+    return folder
 
 
 class Store(Cache):

@@ -3,7 +3,7 @@
 Nothing here measures or executes. Whoever needs a kernel file takes it from here::
 
     from model.vmlinux.boot import as_booted
-    from model.vmlinux.kernel_file import read
+    from model.vmlinux.reading import read
     from model.vmlinux.loading import load
 
     kernel = read("/boot/vmlinuz-6.12.1")             # KernelFile, kept in the cache by the file's SHA-256

@@ -189,16 +189,16 @@ def _changed(kernel: KernelFile, name: str, value: str, found: Mapping[str, Assu
         raise UsageError(f"--boot thunk={value}: this kernel ({kernel.release}) has no {THUNKS[value]}")
     if name not in found:
         names = KEYS.get(name, (name,))
-        if not any(kernel.symbols.has(symbol) for symbol in names):
+        if not any(kernel.has_key(symbol) for symbol in names):
             raise UsageError(
                 f"--boot {name}={value}: {kernel.release} has no static key {' or '.join(names)}; there "
-                f" are {', '.join(sorted(found))}, and every static key by its symbol"
+                f"are {', '.join(sorted(found))}, and every static key by its symbol"
             )
     return Assumption(name, value, ASKED, found[name].why if name in found else "a static key of this kernel")
 
 
 def _symbol(kernel: KernelFile, names: tuple[str, ...]) -> str:
-    return next(name for name in names if kernel.symbols.has(name))
+    return next(name for name in names if kernel.has_key(name))
 
 
 def _assumed(kernel: KernelFile, cpu: Cpu, guest_asked: str | None) -> list[Assumption]:
@@ -225,7 +225,7 @@ def _assumed(kernel: KernelFile, cpu: Cpu, guest_asked: str | None) -> list[Assu
         ),
     }
     for name, rule in rules.items():
-        if any(kernel.symbols.has(symbol) for symbol in KEYS[name]):
+        if any(kernel.has_key(symbol) for symbol in KEYS[name]):
             out.append(Assumption(name, *rule()))
     return out
 
@@ -233,7 +233,7 @@ def _assumed(kernel: KernelFile, cpu: Cpu, guest_asked: str | None) -> list[Assu
 def _check_pages(kernel: KernelFile) -> tuple[str, str, str]:
     """On where anything initialises pages by default, or a debugging option is built in."""
     names = ("check_pages_enabled", "init_on_alloc", "init_on_free")
-    on = [name for name in names if kernel.symbols.has(name) and kernel.key_in_file(name)]
+    on = [name for name in names if kernel.has_key(name) and kernel.key_in_file(name)]
     why = f"{' and '.join(on) or 'none of ' + ', '.join(names)} on in the file"
     return ON if on else OFF, READ, f"{why}; mem_debugging_and_hardening_init(), mm/mm_init.c v6.12"
 

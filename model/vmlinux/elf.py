@@ -83,7 +83,7 @@ def read_layout(data: bytes) -> Layout:
     except KernelFileError:
         raise
     except (ELFError, ConstructError, *STRAY_ERRORS) as error:
-        raise KernelFileError(f"is damaged: its ELF header cannot be read ({error})") from None
+        raise KernelFileError(f"is cut off or damaged: its ELF headers cannot be read ({error})") from None
     if end > len(data) or any(part.offset + part.size > len(data) for part in segments):
         raise KernelFileError(f"is cut off: its ELF file ends behind byte {len(data):,}; copy it again")
     if ".text" not in sections or sections[".text"].address < LINK_BASE or not segments:

@@ -23,7 +23,6 @@ DIGITS: Final = b"".join(b"%d\0" % digit for digit in range(10))
 LONGEST_TOKEN: Final = 1024
 LONGEST_NAME: Final = 140
 """Bytes of an average packed name, taken generously: 256 names have fewer than 256 times as many."""
-LEAST_MARKERS: Final = 2
 WORDS_BEFORE_TOKENS: Final = 1 << 21
 """Words before the tokens in which the markers are looked for: a kernel has 200,000 names or fewer."""
 NAMES_CHECKED: Final = 1024
@@ -49,8 +48,7 @@ def read_kallsyms(rodata: bytes, address: int, text: int) -> tuple[Symbols, str]
         When a table is not there, or no layout gives `_text` this address.
     """
     tokens_at, index_at, tokens = _tokens(rodata)
-    markers_at, markers = _markers(rodata, tokens_at)
-    names_at, count = _names(rodata, markers_at, markers)
+    names_at, count = _names(rodata, tokens_at)
     letters, names = _decode(rodata, names_at, count, tokens)
     try:
         number = names.index("_text")
@@ -58,7 +56,7 @@ def read_kallsyms(rodata: bytes, address: int, text: int) -> tuple[Symbols, str]
         raise KernelFileError("is damaged: its kallsyms has no symbol _text") from None
     for layout, addresses in _layouts(rodata, address, names_at, index_at + 2 * TOKENS, count):
         if int(addresses[number]) == text:
-            return Symbols(addresses, letters, names), layout
+            return Symbols.of(addresses, letters, names), layout
     raise KernelFileError(
         "has kallsyms of a layout that is not known here: under none of them does _text have its address"
     )
@@ -100,8 +98,22 @@ def _index(data: bytes, start: int) -> tuple[int, int, list[bytes]] | None:
     return (start, index, tokens) if b"\0".join(tokens[0x30:0x3A]) + b"\0" == DIGITS else None
 
 
-def _markers(data: bytes, tokens_at: int) -> tuple[int, list[int]]:
-    """Where the markers begin, and the markers.
+def _names(data: bytes, tokens_at: int) -> tuple[int, int]:
+    """Where the names begin, and how many there are."""
+    for markers_at, markers in _markers(data, tokens_at):
+        highest = (markers_at - markers[-1]) & ~3
+        for at in range(highest, max(highest - PER_MARKER * LONGEST_NAME - 16, -4), -4):
+            (count,) = struct.unpack_from("<I", data, at)
+            if (count + PER_MARKER - 1) // PER_MARKER != len(markers):
+                continue
+            for names_at in (at + 4, at + 8):
+                if _names_fit(data, names_at, count, markers):
+                    return names_at, count
+    raise KernelFileError("is damaged: its kallsyms has tokens, but no names that they spell")
+
+
+def _markers(data: bytes, tokens_at: int) -> Iterator[tuple[int, list[int]]]:
+    """What may be the markers: where they begin, and the markers.
 
     They grow from 0 by what 256 names take. In some versions (6.2 to 6.3, and stable 6.1) another table
     stands between them and the tokens, so they are looked for backwards.
@@ -113,22 +125,7 @@ def _markers(data: bytes, tokens_at: int) -> tuple[int, list[int]]:
     for first in np.flatnonzero((words[:-1] == 0) & grows)[::-1].tolist():
         stops = np.flatnonzero(~grows[first:])
         last = first + (int(stops[0]) if len(stops) else len(grows) - first)
-        if last - first + 1 >= LEAST_MARKERS:
-            return least + 4 * first, words[first : last + 1].tolist()
-    raise KernelFileError("is damaged: its kallsyms has tokens, but no markers")
-
-
-def _names(data: bytes, markers_at: int, markers: list[int]) -> tuple[int, int]:
-    """Where the names begin, and how many there are."""
-    highest = (markers_at - markers[-1]) & ~3
-    for at in range(highest, max(highest - PER_MARKER * LONGEST_NAME - 16, -4), -4):
-        (count,) = struct.unpack_from("<I", data, at)
-        if (count + PER_MARKER - 1) // PER_MARKER != len(markers):
-            continue
-        for names_at in (at + 4, at + 8):
-            if _names_fit(data, names_at, count, markers):
-                return names_at, count
-    raise KernelFileError("is damaged: its kallsyms has markers, but no names that fit them")
+        yield least + 4 * first, words[first : last + 1].tolist()
 
 
 def _names_fit(data: bytes, names_at: int, count: int, markers: list[int]) -> bool:

@@ -1,6 +1,6 @@
 """A kernel in memory as it lies there after booting: relocated, patched, its static keys set."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -14,7 +14,7 @@ from model.vmlinux.features import FIRST_REGISTER, Features, read_features
 from model.vmlinux.kernel_file import KernelFile
 from model.vmlinux.memory import Int64s, Memory
 from model.vmlinux.patches import Nops, Patches
-from model.vmlinux.patching import Patching, as_list
+from model.vmlinux.patching import BUG, NOTHING, Patching
 from model.vmlinux.relocation import relocate
 from model.vmlinux.symbols import Symbol
 from model.vmlinux.tables import (
@@ -86,15 +86,17 @@ class LoadedKernel:
         Its bytes, and the address of the first one.
     delta
         Distance from an address as linked to the same in this memory.
-    patches
-        What differs from the file beside relocation and static keys.
     """
 
     kernel: KernelFile
     boot: Boot
     memory: Memory
     delta: int
-    patches: Patches = field(default_factory=Patches)
+
+    @cached_property
+    def patches(self) -> Patches:
+        """What was patched, beside relocation and static keys."""
+        return Patches(lambda address: found.name if (found := self.name(address)) else "?")
 
     def symbol(self, *names: str) -> int:
         """Address of the first of these names that there is; not for per-CPU variables.
@@ -195,7 +197,7 @@ class LoadedKernel:
     @cached_property
     def alternatives(self) -> Alternatives:
         """All alternatives, as places in the memory's bytes."""
-        return read_alternatives(self.memory, self.needed_span(".altinstructions"), self.kernel.btf)
+        return read_alternatives(self.memory, self.span(".altinstructions"), self.kernel.btf)
 
     @cached_property
     def features(self) -> Features:
@@ -209,20 +211,6 @@ class LoadedKernel:
         """Addresses of a table; an empty span where the kernel has none."""
         found = self.kernel.span(section, begin, end)
         return (found[0] + self.delta, found[1] + self.delta) if found else (self.memory.start,) * 2
-
-    def needed_span(self, section: str) -> Span:
-        """Addresses of a table that every kernel has.
-
-        Raises
-        ------
-        KernelFileError
-            When this one does not have it.
-        """
-        if self.kernel.span(section) is None:
-            raise KernelFileError(
-                f"has no section {section}: another version or configuration than is known here"
-            )
-        return self.span(section)
 
 
 def load(kernel: KernelFile, boot: Boot, base: int = DEFAULT_BASE) -> LoadedKernel:
@@ -253,30 +241,25 @@ def load(kernel: KernelFile, boot: Boot, base: int = DEFAULT_BASE) -> LoadedKern
 
 def _patch(loaded: LoadedKernel) -> None:
     boot, memory = loaded.boot, loaded.memory
-    work = Patching(memory, _nops(loaded), lambda address: _name(loaded, address), loaded.patches)
+    nothing = frozenset(loaded.symbol(name) for name in NOTHING if loaded.has(name))
+    work = Patching(memory, _nops(loaded), nothing, loaded.patches)
     thunk = loaded.symbol(boot.thunk_function) if boot.thunk_function else None
-    if loaded.has("pv_ops"):
-        paravirt = read_paravirt(memory, loaded.span(".parainstructions"))
-        rows = as_list(paravirt["site"], paravirt["kind"], paravirt["length"])
-        patching.paravirt_calls(work, rows, loaded.symbol("pv_ops"))
+    if loaded.kernel.span(".parainstructions"):
+        table = read_paravirt(memory, loaded.span(".parainstructions"))
+        rows = list(zip(*(table[name].tolist() for name in ("site", "kind", "length")), strict=True))
+        bug = loaded.symbol(BUG) if loaded.has(BUG) else 0
+        patching.paravirt_calls(work, rows, loaded.symbol("pv_ops"), bug)
     if loaded.has(FIRST_REGISTER) and not boot.retpoline:
         sites = read_sites(memory, loaded.span(".retpoline_sites"))
         patching.indirect_calls(work, sites, loaded.symbol(FIRST_REGISTER))
     patching.returns(work, read_sites(memory, loaded.span(".return_sites")), thunk)
     numbers = loaded.features.of(boot.flags, retpoline=boot.retpoline)
-    alternatives.apply(work, loaded.alternatives, numbers, loaded.features)
+    alternatives.apply(work, loaded.alternatives, loaded.kernel.operands, numbers, loaded.features)
     patching.endbr_seals(work, read_sites(memory, loaded.span(".ibt_endbr_seal")))
     calls = loaded.span("", "__start_static_call_sites", "__stop_static_call_sites")
-    sites, keys, tails = read_static_calls(memory, calls)
-    rows = as_list(sites + memory.start, keys + memory.start, tails)
-    patching.static_calls(work, rows, _inline_calls(loaded), thunk)
+    patching.static_calls(work, read_static_calls(memory, calls), _inline_calls(loaded), thunk)
     fentry = read_fentry(memory, loaded.span("", "__start_mcount_loc", "__stop_mcount_loc"))
     patching.fentry_calls(work, fentry)
-
-
-def _name(loaded: LoadedKernel, address: int) -> str:
-    found = loaded.name(address)
-    return found.name if found else "?"
 
 
 def _nops(loaded: LoadedKernel) -> Nops:

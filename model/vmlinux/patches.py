@@ -1,13 +1,13 @@
 """What was patched in a loaded kernel, and the bytes that patches are made of."""
 
 import struct
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from model.vmlinux.memory import Memory
+import numpy as np
+
+from model.vmlinux.memory import Int64s, Memory
 
 NOPS: Final = (
     *(b"\x90", b"\x66\x90", b"\x0f\x1f\0", b"\x0f\x1f\x40\0", b"\x0f\x1f\x44\0\0"),
@@ -31,31 +31,57 @@ class Patch:
 
 
 class Patches:
-    """All places that were patched, the last patch of each."""
+    """All places that were patched, by kind; of two patches of one place the later one counts."""
 
-    def __init__(self) -> None:
-        self._found: dict[int, Patch] = {}
-        self._order: list[int] | None = None
+    def __init__(self, name: Callable[[int], str]) -> None:
+        self._name = name
+        self._parts: list[tuple[str, Int64s, str | Int64s | Sequence[str]]] = []
 
-    def add(self, kind: str, addresses: Iterable[int], what: str) -> None:
-        """Note patches of one kind."""
-        self._order = None
-        self._found.update({address: Patch(address, kind, what) for address in addresses})
+    def add(self, kind: str, addresses: Int64s, what: str | Int64s | Sequence[str]) -> None:
+        """Note patches of one kind.
+
+        Parameters
+        ----------
+        addresses
+            int64, shape (patches,), in any order.
+        what
+            Of all of them; or of each, a text or the address of the function that it calls.
+        """
+        order = np.argsort(addresses, kind="stable")
+        if isinstance(what, np.ndarray):
+            what = what[order]
+        elif not isinstance(what, str):
+            what = [what[number] for number in order.tolist()]
+        self._parts.append((kind, addresses[order], what))
 
     def at(self, address: int) -> Patch | None:
         """What was patched at an address."""
-        return self._found.get(address)
+        return next(iter(self.within(address, address + 1)), None)
 
     def within(self, begin: int, end: int) -> Sequence[Patch]:
         """What was patched between two addresses, in order."""
-        if self._order is None:
-            self._order = sorted(self._found)
-        order = self._order
-        return [self._found[each] for each in order[bisect_left(order, begin) : bisect_left(order, end)]]
+        found: dict[int, Patch] = {}
+        for kind, addresses, what in self._parts:
+            first, last = np.searchsorted(addresses, [begin, end]).tolist()
+            for number in range(first, last):
+                address = int(addresses[number])
+                found[address] = Patch(address, kind, self._text(what, number))
+        return [found[address] for address in sorted(found)]
+
+    def _text(self, what: str | Int64s | Sequence[str], number: int) -> str:
+        if isinstance(what, str):
+            return what
+        if isinstance(what, np.ndarray):
+            target = int(what[number])
+            return self._name(target) if target else "nothing"
+        return what[number]
 
     def counts(self) -> dict[str, int]:
         """How many there are of each kind."""
-        return dict(Counter(patch.kind for patch in self._found.values()))
+        counts: dict[str, int] = {}
+        for kind, addresses, _ in self._parts:
+            counts[kind] = counts.get(kind, 0) + len(np.unique(addresses))
+        return counts
 
 
 class Nops:

@@ -5,7 +5,7 @@ tables say where, the booted state which.
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,20 +13,21 @@ import numpy as np
 
 from model.vmlinux.memory import Int64s, Memory
 from model.vmlinux.patches import INT3, RET, Nops, Patches, call
-from model.vmlinux.tables import JMP_32, NOP_5
+from model.vmlinux.tables import JMP_32, NOP_2, NOP_5, StaticCalls
 
 CALL_32: Final = 0xE8
 CS_PREFIX: Final = 0x2E
+TWO_BYTES: Final = 0x0F
+"""First byte of a conditional jump with a 32-bit distance."""
 ENDBR: Final = bytes.fromhex("f30f1efa")
 SEALED: Final = bytes.fromhex("0f1f40d6")
 """A NOP of four bytes that no compiler makes; kernels before v6.8 have another one there."""
 THUNK_BYTES: Final = 32
 REGISTERS: Final = 16
-NOTHING: Final = frozenset({"nop_func", "_paravirt_nop", "paravirt_nop", "x86_nop"})
-"""Functions that do nothing: a call of one through pv_ops is left out."""
+NOTHING: Final = ("nop_func", "_paravirt_nop", "paravirt_nop", "x86_nop")
+"""Functions that do nothing, by the names that they have had."""
+BUG: Final = "paravirt_BUG"
 RETURN_SITE: Final = RET + INT3 * 4
-Name = Callable[[int], str]
-"""Name of the function at an address."""
 
 
 @dataclass
@@ -39,24 +40,24 @@ class Patching:
         Relocated; written in place.
     nops
         Its filling.
-    name
-        Name of what lies at an address of this memory.
+    nothing
+        Addresses of functions that do nothing: a call of one through pv_ops is left out.
     done
         What was patched.
     """
 
     memory: Memory
     nops: Nops
-    name: Name
+    nothing: frozenset[int]
     done: Patches
 
     def put(self, address: int, code: bytes, size: int) -> None:
         """Write code and fill up to its size."""
         self.memory.write(address, code + self.nops.fill(size - len(code)))
 
-    def note(self, kind: str, places: Int64s, what: str) -> None:
+    def note(self, kind: str, places: Int64s, what: str | Int64s) -> None:
         """Note patches by their places."""
-        self.done.add(kind, (places + self.memory.start).tolist(), what)
+        self.done.add(kind, places + self.memory.start, what)
 
 
 def returns(patching: Patching, sites: Int64s, thunk: int | None) -> None:
@@ -73,9 +74,8 @@ def returns(patching: Patching, sites: Int64s, thunk: int | None) -> None:
         memory.fill(sites, RETURN_SITE)
         patching.note("return", sites, "ret")
         return
-    distances = (thunk - memory.start - sites - 5).astype("<i4")
-    memory.set_words(sites + 1, distances)
-    patching.note("return", sites, f"jmp {patching.name(thunk)}")
+    memory.set_words(sites + 1, (thunk - memory.start - sites - 5).astype("<i4"))
+    patching.note("return", sites, np.full(len(sites), thunk))
 
 
 def indirect_calls(patching: Patching, sites: Int64s, registers: int) -> None:
@@ -87,28 +87,31 @@ def indirect_calls(patching: Patching, sites: Int64s, registers: int) -> None:
         Address of the first of sixteen thunks, one for each register.
     """
     memory = patching.memory
-    for site in (sites + memory.start).tolist():
-        size, condition, opcode = _form(memory.read(site, 2))
-        target = site + size + memory.s32(site + size - 4)
-        register, rest = divmod(target - registers, THUNK_BYTES)
-        if rest or not 0 <= register < REGISTERS:
-            continue
-        code = b"\x41" if register >= 8 else b""
-        code += bytes([0xFF, (0xD0 if opcode == CALL_32 else 0xE0) | register & 7])
-        if condition is not None:  # jump over it on the opposite condition
-            code = bytes([0x70 | condition ^ 1, size - 2]) + code
-        patching.put(site, code, size)
-        patching.done.add("indirect call", [site], "no retpoline")
+    head = memory.bytes_view()[sites[:, None] + np.arange(2)].astype(np.int64)
+    size = np.where((head[:, 0] == CS_PREFIX) | (head[:, 0] == TWO_BYTES), 6, 5)
+    target = sites + size + memory.words_at(sites + size - 4, "<i4")
+    register, rest = np.divmod(target + memory.start - registers, THUNK_BYTES)
+    known = (rest == 0) & (register >= 0) & (register < REGISTERS)
+    forms = np.column_stack([head[:, 0], np.where(size == 6, head[:, 1], 0), register])[known]
+    sites = sites[known]
+    kinds, which = np.unique(forms, axis=0, return_inverse=True)
+    for number, (first, second, into) in enumerate(kinds.tolist()):
+        memory.fill(sites[which.ravel() == number], _indirect(first, second, into, patching.nops))
+    patching.note("indirect call", sites, "no retpoline")
 
 
-def _form(code: bytes) -> tuple[int, int | None, int]:
-    """Size, condition and opcode of a call, a jump or a conditional jump with a 32-bit distance."""
-    if code[0] == 0x0F:
-        return 6, code[1] & 15, JMP_32
-    return (6, None, code[1]) if code[0] == CS_PREFIX else (5, None, code[0])
+def _indirect(first: int, second: int, register: int, nops: Nops) -> bytes:
+    """Code in place of a call, jump or conditional jump that begins with these bytes."""
+    size = 6 if first in (CS_PREFIX, TWO_BYTES) else 5
+    opcode = JMP_32 if first == TWO_BYTES else second if first == CS_PREFIX else first
+    code = b"\x41" if register >= 8 else b""
+    code += bytes([0xFF, (0xD0 if opcode == CALL_32 else 0xE0) | register & 7])
+    if first == TWO_BYTES:  # jump over it on the opposite condition
+        code = bytes([0x70 | second & 15 ^ 1, size - 2]) + code
+    return code + nops.fill(size - len(code))
 
 
-def paravirt_calls(patching: Patching, table: Sequence[tuple[int, ...]], operations: int) -> None:
+def paravirt_calls(patching: Patching, table: Sequence[tuple[int, ...]], operations: int, bug: int) -> None:
     """Calls through pv_ops become direct ones, or nothing (up to v6.7).
 
     Parameters
@@ -117,17 +120,18 @@ def paravirt_calls(patching: Patching, table: Sequence[tuple[int, ...]], operati
         Of each site its address, the number of the operation, and its bytes.
     operations
         Address of pv_ops.
+    bug
+        Address of what stands for an operation that must not be used.
     """
-    memory = patching.memory
+    memory, called = patching.memory, []
     for site, kind, size in table:
         target = memory.u64(operations + 8 * kind)
-        name = patching.name(target) if target else "paravirt_BUG"
-        if name == "paravirt_BUG":
-            continue
-        code = b"" if name in NOTHING else call(site, target)
-        if len(code) <= size:
+        code = b"" if target in patching.nothing else call(site, target)
+        if target not in (0, bug) and len(code) <= size:
             patching.put(site, code, size)
-            patching.done.add("paravirt call", [site], name)
+            called.append((site, target))
+    done = np.array(called, np.int64).reshape(-1, 2)
+    patching.done.add("paravirt call", done[:, 0], done[:, 1])
 
 
 def endbr_seals(patching: Patching, sites: Int64s) -> None:
@@ -148,7 +152,7 @@ def fentry_calls(patching: Patching, sites: Int64s) -> None:
 
 def static_calls(
     patching: Patching,
-    table: Sequence[tuple[int, ...]],
+    calls: StaticCalls,
     known: dict[int, bytes],
     thunk: int | None,
 ) -> None:
@@ -156,45 +160,35 @@ def static_calls(
 
     Parameters
     ----------
-    table
-        Of each site its address, its key's address, and whether it is a tail call.
     known
         Functions by address, and the five bytes that stand for a call of each.
     thunk
         As for `returns`: a tail call of nothing is a return.
     """
     memory = patching.memory
-    for site, key, tail in table:
-        opcode = memory.read(site, 1)[0]
-        if opcode not in (CALL_32, JMP_32):
-            continue  # a conditional tail call, which stays as it is
-        function = memory.u64(key)
-        if function == 0:
-            code = _nothing(site, tail, thunk)
-        elif not memory.holds(function):
-            continue
-        elif function in known and not tail:
-            code = known[function]
-        else:
-            code = call(site, function, opcode)
-        memory.write(site, code)
-        patching.done.add("static call", [site], patching.name(function) if function else "nothing")
-
-
-def _nothing(site: int, tail: int, thunk: int | None) -> bytes:
-    if not tail:
-        return NOP_5
-    return RETURN_SITE if thunk is None else call(site, thunk, JMP_32)
+    function = memory.words_at(calls.key, "<u8").astype(np.int64)
+    opcode = memory.bytes_view()[calls.site]
+    # A conditional tail call stays as it is, and so does a call of what is not in the kernel.
+    inside = (function == 0) | (function >= memory.start) & (function < memory.end)
+    chosen = np.isin(opcode, (CALL_32, JMP_32)) & inside
+    site, function, tail = calls.site[chosen], function[chosen], calls.tail[chosen]
+    memory.set_words(site + 1, (function - memory.start - site - 5).astype("<i4"))
+    for address, code in known.items():
+        memory.fill(site[(function == address) & ~tail], code)
+    nothing = function == 0
+    memory.fill(site[nothing & ~tail], NOP_5)
+    ends = site[nothing & tail]
+    if thunk is None:
+        memory.fill(ends, RETURN_SITE)
+    else:
+        memory.fill(ends, bytes([JMP_32]))
+        memory.set_words(ends + 1, (thunk - memory.start - ends - 5).astype("<i4"))
+    patching.note("static call", site, function)
 
 
 def jump_label_code(code: int, target: int, size: int, jump: bool) -> bytes:
     """Bytes of a static key's site at an address, in one of its two states."""
     if not jump:
-        return bytes.fromhex("6690") if size == 2 else NOP_5
+        return NOP_2 if size == 2 else NOP_5
     distance = target - code - size
     return struct.pack("<Bb", 0xEB, distance) if size == 2 else struct.pack("<Bi", JMP_32, distance)
-
-
-def as_list(*columns: np.ndarray) -> list[tuple[int, ...]]:
-    """Rows of columns, as Python integers."""
-    return list(zip(*(column.tolist() for column in columns), strict=True))

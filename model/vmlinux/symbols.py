@@ -1,10 +1,9 @@
 """Symbols of a kernel: by address, and by name where one name is one symbol."""
 
-import bisect
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,54 +26,91 @@ class Symbol:
 
 
 class Symbols:
-    """All symbols of a kernel.
+    """All symbols of a kernel, in the order of their addresses.
 
     Names are not unique: hundreds of static functions share theirs, so what lies at a place is asked by its
-    address. Addresses are those that the kernel was linked to; up to v6.14 those of per-CPU
-    variables count from 0.
+    address. Addresses are those that the kernel was linked to; up to v6.14 those of per-CPU variables count
+    from 0.
 
-    Parameters
+    Attributes
     ----------
     addresses
         Of every symbol; uint64, shape (symbols,).
-    letters
-        Type of every symbol, one letter each.
-    names
-        In the same order.
     """
 
-    def __init__(self, addresses: npt.NDArray[np.uint64], letters: str, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        addresses: npt.NDArray[np.uint64],
+        letters: bytes,
+        names: bytes,
+        starts: npt.NDArray[np.int64],
+        hashes: npt.NDArray[np.uint32],
+    ) -> None:
+        self.addresses = addresses
+        self._letters, self._names, self._starts, self._hashes = letters, names, starts, hashes
+        self._by_hash = np.argsort(hashes, kind="stable")
+        self._sorted = hashes[self._by_hash]
+        self._first = int(np.searchsorted(addresses, np.uint64(LINK_BASE)))
+
+    @classmethod
+    def of(cls, addresses: npt.NDArray[np.uint64], letters: str, names: Sequence[str]) -> "Symbols":
+        """Symbols from three columns in any order.
+
+        Parameters
+        ----------
+        addresses
+            uint64, shape (symbols,).
+        letters
+            Type of every symbol, one letter each.
+        names
+            As many; without zero bytes.
+        """
         order = np.argsort(addresses, kind="stable")
-        self.addresses = addresses[order]
-        self.letters = "".join([letters[number] for number in order.tolist()])
-        self.names = [names[number] for number in order.tolist()]
+        texts = [names[number].encode("latin-1") for number in order.tolist()]
+        starts = np.cumsum([0, *(len(text) + 1 for text in texts)], dtype=np.int64)
+        hashes = np.array([zlib.crc32(text) for text in texts], np.uint32)
+        sorted_letters = "".join([letters[number] for number in order.tolist()])
+        joined = b"".join([text + b"\0" for text in texts])
+        return cls(addresses[order], sorted_letters.encode("latin-1"), joined, starts, hashes)
+
+    def as_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything, to be kept; `from_arrays` takes it back."""
+        return {
+            "addresses": self.addresses,
+            "letters": np.frombuffer(self._letters, np.uint8),
+            "names": np.frombuffer(self._names, np.uint8),
+            "starts": self._starts,
+            "hashes": self._hashes,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> "Symbols":
+        """What `as_arrays` gave."""
+        letters, names = arrays["letters"].tobytes(), arrays["names"].tobytes()
+        return cls(arrays["addresses"], letters, names, arrays["starts"], arrays["hashes"])
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.addresses)
 
-    @cached_property
-    def _numbers(self) -> dict[str, list[int]]:
-        numbers: dict[str, list[int]] = {}
-        for number, name in enumerate(self.names):
-            numbers.setdefault(name, []).append(number)
-        return numbers
+    def _name(self, number: int) -> str:
+        return self._names[int(self._starts[number]) : int(self._starts[number + 1]) - 1].decode("latin-1")
 
-    @cached_property
-    def _linked(self) -> list[int]:
-        """Addresses in the kernel, in order; the per-CPU variables before them are left out."""
-        return [int(address) for address in self.addresses[self._first :]]
+    def _global(self, number: int) -> bool:
+        return chr(self._letters[number]).isupper()
 
-    @cached_property
-    def _first(self) -> int:
-        return int(np.searchsorted(self.addresses, np.uint64(LINK_BASE)))
+    def _numbers(self, name: str) -> list[int]:
+        wanted = np.uint32(zlib.crc32(name.encode("latin-1", "replace")))
+        begin, end = (int(np.searchsorted(self._sorted, wanted, side)) for side in ("left", "right"))
+        numbers = self._by_hash[begin:end].tolist()
+        return [number for number in sorted(numbers) if self._name(number) == name]
 
     def has(self, name: str) -> bool:
         """Whether there is such a symbol."""
-        return name in self._numbers
+        return bool(self._numbers(name))
 
     def all(self, name: str) -> tuple[int, ...]:
         """Addresses of every symbol of this name, in order."""
-        return tuple(int(self.addresses[number]) for number in self._numbers.get(name, ()))
+        return tuple(int(self.addresses[number]) for number in self._numbers(name))
 
     def one(self, *names: str) -> int:
         """Address of the first of these names that there is.
@@ -85,9 +121,9 @@ class Symbols:
             When there is none, or when several symbols have it and not exactly one of them is global.
         """
         for name in names:
-            numbers = self._numbers.get(name, [])
+            numbers = self._numbers(name)
             if len(numbers) > 1:
-                numbers = [number for number in numbers if self.letters[number].isupper()]
+                numbers = [number for number in numbers if self._global(number)]
                 if len(numbers) != 1:
                     raise KernelFileError(f"has several symbols {name}: which one is meant is not known")
             if numbers:
@@ -102,16 +138,15 @@ class Symbols:
 
         Where several begin at the same place, a global one is taken; the padding before a function is not.
         """
-        starts = self._linked
-        last = bisect.bisect_right(starts, address) - 1
-        if last < 0:
+        if not LINK_BASE <= address < 1 << 64:
             return None
-        first = bisect.bisect_left(starts, starts[last])
-        here = [
-            number
-            for number in range(self._first + first, self._first + last + 1)
-            if not self.names[number].startswith(PADDING)
-        ] or [self._first + last]
-        number = next((each for each in here if self.letters[each].isupper()), here[0])
-        end = starts[last + 1] if last + 1 < len(starts) else starts[last]
-        return Symbol(self.names[number], starts[last], end, self.letters[number])
+        behind = int(np.searchsorted(self.addresses, np.uint64(address), "right"))
+        if behind <= self._first:
+            return None
+        start = self.addresses[behind - 1]
+        first = int(np.searchsorted(self.addresses, start))
+        here = [number for number in range(first, behind) if not self._name(number).startswith(PADDING)]
+        here = here or [behind - 1]
+        number = next((each for each in here if self._global(each)), here[0])
+        end = self.addresses[behind] if behind < len(self) else start
+        return Symbol(self._name(number), int(start), int(end), chr(self._letters[number]))

@@ -75,6 +75,15 @@ class Alternatives:
         return len(self.site)
 
 
+@dataclass(frozen=True)
+class StaticCalls:
+    """All sites of static calls: places of each and of its key, int64; whether it is a tail call, bool."""
+
+    site: Int64s
+    key: Int64s
+    tail: Bools
+
+
 def _entries(memory: Memory, span: Span, size: int) -> Int64s:
     return span[0] - memory.start + np.arange(max(span[1] - span[0], 0) // size) * size
 
@@ -160,14 +169,15 @@ def read_alternatives(memory: Memory, span: Span, btf: Btf) -> Alternatives:
     return found
 
 
-def read_static_calls(memory: Memory, span: Span) -> tuple[Int64s, Int64s, Bools]:
-    """Sites of static calls, their keys, and whether each is a tail call."""
+def read_static_calls(memory: Memory, span: Span) -> StaticCalls:
+    """Sites of static calls."""
     table = memory.records(*span, STATIC_CALL_ENTRY)
     at = _entries(memory, span, STATIC_CALL_ENTRY.itemsize)
-    sites, keys = at + table["site"], at + 4 + table["key"]
-    memory.check(sites, 8)
-    memory.check(keys & ~3, 8)
-    return sites, keys & ~3, (keys & 1).astype(bool)
+    keys = at + 4 + table["key"]
+    calls = StaticCalls(at + table["site"], keys & ~3, (keys & 1).astype(bool))
+    memory.check(calls.site, 8)
+    memory.check(calls.key, 8)
+    return calls
 
 
 def read_paravirt(memory: Memory, span: Span) -> npt.NDArray[Any]:
