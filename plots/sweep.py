@@ -14,7 +14,7 @@ READS: Final = "run"
 ALT: Final = "What the test and the ladder cost at each value of an axis, in ns per page with 95 % intervals."
 NEEDS: Final = "python -m benchmarks --sweep between -o FILE"
 CHARGED: Final = {"memcg": "on-charged", "page_kind": "charged"}
-TODAY: Final = {"kernel": "v6.18", "memcg": "on-active"}
+TODAY: Final = {"kernel": "v6.18"}
 FAR: Final = {"memory": "dram", "order": "random"}
 PANELS: Final[Sequence[tuple[str, str, int, dict[str, str]]]] = (
     ("between", "", 3, {}),
@@ -57,7 +57,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     """None unless some axis has enough values where all else is as `PANELS` says."""
     along = {}
     for axis, what, least, fixed in PANELS:
-        chosen = usual(groups, axis, **{"memcg": "on-idle", **fixed})
+        chosen = usual(groups, axis, **fixed)
         if len(chosen) >= least:
             along[f"{axis}: {what}" if what else axis] = (axis, chosen)
     if not along:
