@@ -13,7 +13,7 @@ from benchmarks.cases import Case
 from benchmarks.timing.crew import Crew
 from benchmarks.timing.scheme import Scheme
 from model.code.builds import Builds
-from model.common.errors import KernelReportError
+from model.common.errors import FreepathError, KernelReportError
 from model.kernels.loop_record import CHAIN
 from model.kernels.store import Store
 from model.vocabulary.scenario import Arm, Scenario
@@ -102,7 +102,7 @@ class Sampler:
         self.stacks = [int(offset) for offset in self.cells.stack]
         self.arms = [self._place(arm, scenario, store) for arm in case.arms]
         self._place_base(case, store)
-        self.walk = Walk(case, self.start)
+        self.walk = Walk(case, self.start, self.arms)
         self.pages_per_slice = case.pages_per_slice
         self.freed = 0
         self.ticks_per_ns = self._clock_rate()
@@ -259,11 +259,10 @@ class Walk:
     """Which pages a slice frees: all of the warm set, pass after pass, or the next part of a larger array.
 
     Cold pages are restored in bulk when the array is used up, so that restoring does not warm what
-    is freed next. So all arms must find the same pages there: a kernel version refuses kinds that its arms
-    mark differently.
+    is freed next. So all arms must find the same pages there.
     """
 
-    def __init__(self, case: Case, start: Any) -> None:
+    def __init__(self, case: Case, start: Any, arms: list[PlacedArm]) -> None:
         scenario, path = case.scenario, case.path
         self.start = start
         self.pages = path.pages(scenario)
@@ -271,6 +270,11 @@ class Walk:
         self.chunk, self.passes = path.pages_per_pass(scenario), path.passes(scenario)
         # Nothing was restored yet: the page array holds plain pages, whatever kind was asked for.
         self.at = self.pages
+        if not self.restores_each_pass and len({arm.run.templates for arm in arms}) > 1:
+            raise FreepathError(
+                f"{scenario.name}: arms mark such pages differently, and beyond the warm set all arms walk "
+                "through one array: choose memory=warm, or page_kind=plain or anon"
+            )
 
     @property
     def exhausted(self) -> bool:

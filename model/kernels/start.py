@@ -111,6 +111,8 @@ class LoopRecord:
         What the timed loops take.
     record
         LOOP[1]; `n`, `passes` and `restore` may be changed between calls.
+    templates
+        The bytes that a page starts as, one page per kind.
     others
         That of each other CPU.
     arrived
@@ -121,6 +123,7 @@ class LoopRecord:
         memory = start._memory
         self.others = [LoopRecord(other, variant) for other in start.others]
         self._templates = start.templates(variant)
+        self.templates = self._templates.tobytes()
         self.arrived = start.arrived
         self.record = record = np.zeros(1, LOOP)
         self.address = address_of(record)

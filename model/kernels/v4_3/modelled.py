@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from model.kernels.modelled import ALONE, check_modelled, values
-from model.kernels.v4_3.image import KERNEL_NAME
 from model.vocabulary.scenario import Scenario
 
 VALUES: Final = values(
-    kernel=(KERNEL_NAME,),
     entry=("__free_pages", "put_page", "release_pages"),
     config=("default",),
     hvo=("off",),
@@ -42,10 +40,7 @@ def _faults(scenario: Scenario) -> Iterator[str]:
     if kmem and other:
         yield f"page_kind={scenario.page_kind} {ALONE}, not {scenario.entry}"
     if kmem and scenario.memory != "warm":
-        yield (
-            "arms mark such pages differently, and beyond the warm set all arms walk through one array: "
-            "choose memory=warm, or page_kind=plain or anon"
-        )
+        yield f"page_kind={scenario.page_kind} goes with memory=warm: arms mark such pages differently"
     if scenario.depth == "prepare" and (other or scenario.between != "nothing" or scenario.threads != "1"):
         yield f"depth=prepare {ALONE}, between=nothing and threads=1"
     if scenario.block_order and (scenario.depth == "prepare" or scenario.entry == "release_pages"):

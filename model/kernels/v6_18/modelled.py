@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from model.kernels.modelled import ALONE, check_modelled, values
-from model.kernels.v6_18.image import KERNEL_NAME
 from model.vocabulary.scenario import Scenario
 
 VALUES: Final = values(
-    kernel=(KERNEL_NAME,),
     memcg=("off", "on-idle", "on-active", "on-charged"),
     depth=("pcp", "full"),
     checks=("on", "off"),
@@ -42,8 +40,6 @@ def _faults(scenario: Scenario) -> Iterator[str]:
         yield f"stock={scenario.stock} goes with memory=warm"
     if not charged and (scenario.stock, scenario.levels) != ("cycle", "2"):
         yield "axes stock and levels go with page_kind=charged"
-    if scenario.page_kind == "flagged" and scenario.checks == "on":
-        yield "page_kind=flagged goes with checks=off: a page type that was left behind is a bad page"
     if scenario.entry == "kfree" and not scenario.compound:
         yield "entry=kfree goes with compound blocks: large kmallocs are compound pages"
     if scenario.entry in ("put_page", "folios_put_refs") and scenario.block_order:

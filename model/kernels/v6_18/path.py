@@ -52,8 +52,11 @@ class FreePath:
             left_out |= {name for name, known in VARIANTS.items() if hasattr(known.module, "memcg_step")}
         if scenario.config == "default":
             left_out.add("no-cpupid")
-        if scenario.checks == "on":
-            left_out.add("check-pages")
+        if scenario.checks == "on" or scenario.compound:
+            # The same as base, or bad pages: a template does not say where a tail page's head is.
+            left_out |= {name for name, known in VARIANTS.items() if hasattr(known.module, "CHECKS")}
+        if scenario.checks == "on" and scenario.page_kind == "flagged":
+            left_out.add("no-type-test")  # a type that stays is a bad page
         if scenario.page_kind == "charged":
             left_out.add("memcg-off")  # the pages would stay charged
         return [Arm(name, self._gate(scenario, name)) for name in VARIANTS if name not in left_out]
