@@ -1,4 +1,4 @@
-"""--append and --resume ask before measuring whether it is the same machine; a host's name decides nothing."""
+"""--append and --resume ask before measuring whether this is the same machine; no host's name decides."""
 
 import json
 import signal
