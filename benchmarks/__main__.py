@@ -43,6 +43,7 @@ if __name__ == "__main__":
 import argparse
 import json
 import os
+import platform
 import secrets
 import shlex
 from contextlib import redirect_stdout
@@ -56,7 +57,9 @@ from benchmarks import doctor, listing, own
 from benchmarks.cases import Case, along
 from benchmarks.census.proof import prove
 from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, sources
-from benchmarks.timing.append import MUST_MATCH, check_append
+from benchmarks.core_types import numbers_of
+from benchmarks.timing.affinity import one_kind, usable
+from benchmarks.timing.append import MUST_MATCH, check_append, metadata_of
 from benchmarks.timing.calibrate import calibration_cases
 from benchmarks.timing.options import (
     NAME,
@@ -69,6 +72,7 @@ from benchmarks.timing.options import (
     without_targets,
 )
 from benchmarks.timing.partial import WORDS, Partial
+from benchmarks.timing.same_machine import check_machine, note_differences
 from benchmarks.timing.scheme import GROUPS, Scheme
 from benchmarks.units import check_margin
 from model.common.files import check_target
@@ -171,7 +175,8 @@ def _measure(
     if not partial:
         own.vet_checkout()
         prove(cases, {brought.name: brought.where for brought in added()}, Store(store.root, DEFAULT_CPU))
-    context = _context(argv, early, scheme)
+    runner.args.affinity = one_kind(early.affinity)
+    context = _context(argv, early, scheme, runner.args.affinity)
     partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
     runner.args.seed = partial.plan["seed"]
     return Session(runner, cases, store, context, partial, Judges(_undecided, _calibration, _brought)).run()
@@ -235,8 +240,10 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
     return runner
 
 
-def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme) -> dict[str, Any]:
-    """Metadata of every run."""
+def _context(
+    argv: list[str], early: argparse.Namespace, scheme: Scheme, affinity: str | None
+) -> dict[str, Any]:
+    """Metadata of every run, of workers on these CPUs."""
     known = commit()
     if known == UNKNOWN:
         note("the commit is unknown (no git, or no checkout of this user): the figures will not name theirs")
@@ -252,7 +259,8 @@ def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme) -> dict
         "store_bypass": early.store_bypass,
         **({"own_variants": " ".join(f"{o.name}:{o.digest}" for o in added())} if added() else {}),
         **({"compiler_settings": " ".join(f"{k}={v}" for k, v in settings.items())} if settings else {}),
-        **processor(),
+        **processor(numbers_of(affinity)[0] if affinity else usable()[0]),
+        "platform": platform.platform(True, False),  # as pyperf has it
         **doctor.facts(),
         "freepath_command": shlex.join(["python", "-m", "benchmarks", *argv]),
     }
@@ -262,6 +270,7 @@ def _begun(argv: list[str], early: argparse.Namespace, context: dict[str, Any], 
     """A folder for a new run, once nothing speaks against it."""
     if early.append:
         check_append(Path(early.append), context, early.seed)
+        note_differences(f"--append {early.append}", metadata_of(Path(early.append)), context)
     target = early.output or early.append
     plan = {
         "schema": PLAN,
@@ -283,10 +292,13 @@ def _continued(partial: Partial, context: dict[str, Any]) -> Partial:
     UsageError
     """
     began = partial.plan["context"]
+    asked = f"--resume {partial.folder}"
+    check_machine(asked, [began], context, "what is complete can be shown, and the rest measured anew")
+    note_differences(asked, [began], context)
     for name in MUST_MATCH:
         if context.get(name) != began.get(name):
             raise UsageError(
-                f"--resume {partial.folder}: it began with {name} {began.get(name)}, this is "
+                f"{asked}: it began with {name} {began.get(name)}, this is "
                 f"{context.get(name)}: such processes are not averaged"
             )
     # The same sources are the same commit: what was committed meanwhile measures nothing.

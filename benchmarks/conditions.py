@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from benchmarks.core_types import SYSTEM, core_type
 from model.common.errors import FreepathError
 
 ROOT: Final = Path(__file__).parent.parent
@@ -22,8 +23,8 @@ PR_SET_SPECULATION_CTRL: Final = 53
 PR_SPEC_STORE_BYPASS: Final = 0
 PR_SPEC_PRCTL: Final = 1
 PR_SPEC_DISABLE: Final = 4
-SYSTEM: Final = Path("/sys/devices")
 IDENTITY: Final = {
+    "cpu_model_name": "model name",
     "cpu_vendor": "vendor_id",
     "cpu_family": "cpu family",
     "cpu_model": "model",
@@ -78,7 +79,7 @@ def sources(root: Path = ROOT) -> str:
 def processor(
     cpu: int | None = None, cpuinfo: Path = Path("/proc/cpuinfo"), system: Path = SYSTEM
 ) -> dict[str, str]:
-    """Which processor this is: vendor, family, model, stepping, microcode, core type.
+    """Which processor this is: name, vendor, family, model, stepping, microcode, core type.
 
     The name alone does not tell: "AMD EPYC" is three generations. `cpu` is the one asked about, by default
     the one that this process runs on; a hybrid processor has two core types, and they are two machines.
@@ -100,19 +101,6 @@ def processor(
 def current_cpu() -> int:
     """Number of the CPU that this thread runs on at this moment."""
     return int(ctypes.CDLL(None).sched_getcpu())
-
-
-def core_type(cpu: int, system: Path = SYSTEM) -> str:
-    """`core` or `atom` of a hybrid Intel processor, else `only`."""
-    for kind in ("core", "atom"):
-        try:
-            listed = (system / f"cpu_{kind}" / "cpus").read_text()
-        except OSError:
-            continue
-        ranges = [part.partition("-") for part in listed.strip().split(",") if part]
-        if any(int(low) <= cpu <= int(high or low) for low, _, high in ranges):
-            return kind
-    return "only"
 
 
 def can_hold_loads() -> bool:

@@ -6,18 +6,19 @@ Everything is read from /proc and /sys; a fact that is not there is "unknown", n
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from benchmarks.conditions import SYSTEM, UNKNOWN, Watch, can_hold_loads, core_type
+from benchmarks.conditions import UNKNOWN, Watch, can_hold_loads
+from benchmarks.core_types import SYSTEM, by_kind, numbers_of, ranges, text_of
 from model.code.region import Region
 from model.common.command import console, say
 from model.common.errors import FreepathError
 from model.common.limits import address_space_limit, cpu_quota, group_memory, usable_cpus
 from model.kernels.store import COMPILER_SPACE
+from model.vocabulary.machine import ONLY
 
 SYS: Final = SYSTEM / "system" / "cpu"
 STEAL_S: Final = 1.0
@@ -57,12 +58,6 @@ def online() -> list[int]:
     return sorted(number for number in numbers if read(SYS / f"cpu{number}" / "online") != "0")
 
 
-def numbers_of(text: str) -> list[int]:
-    """CPUs of a list as the kernel writes it: `0-3,8`."""
-    ranges = [part.partition("-") for part in text.split(",") if part[:1].isdecimal()]
-    return [number for low, _, high in ranges for number in range(int(low), int(high or low) + 1)]
-
-
 def alike(values: Mapping[int, str]) -> str:
     """The value that all CPUs have, or each value with the CPUs that have it: `core: CPUs 0-7; atom: ...`."""
     having: dict[str, list[int]] = {}
@@ -71,15 +66,6 @@ def alike(values: Mapping[int, str]) -> str:
     if len(having) <= 1:
         return next(iter(having), UNKNOWN)
     return "; ".join(f"{value}: CPUs {ranges(cpus)}" for value, cpus in having.items())
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Inverse of `numbers_of`."""
-    parts = []
-    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
-        block = [number for _, number in run]
-        parts.append(str(block[0]) if len(block) == 1 else f"{block[0]}-{block[-1]}")
-    return ",".join(parts)
 
 
 def governors() -> str:
@@ -178,10 +164,10 @@ def _cores(known: dict[str, str]) -> Iterator[Finding]:
         "a busy sibling doubles the cost of one more load: keep it idle, or --affinity with its twin offline"
     )
     yield Finding("smt", known["smt"], shared, advice)
-    kinds = alike({cpu: core_type(cpu, SYS.parent.parent) for cpu in online()})
-    hybrid = kinds not in ("only", "core", "atom", UNKNOWN)
-    advice = "these are two machines in one: measure on CPUs of one kind, with --affinity"
-    yield Finding("core types", kinds if hybrid else "one", hybrid, advice)
+    kinds = by_kind(online(), SYS.parent.parent)
+    advice = f"these are {len(kinds)} machines in one: choose one kind's CPUs with --affinity"
+    text = "one" if [*kinds] == [ONLY] else text_of(kinds) if len(kinds) > 1 else next(iter(kinds), UNKNOWN)
+    yield Finding("core types", text, len(kinds) > 1, advice)
 
 
 def _limits() -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.analysis.groups import Cell, Group
-from results.output.words import run_facts
+from results.output.words import fact_texts
 from results.reading.cpus import processor_line
 from results.reading.load import Run
 
@@ -120,10 +120,10 @@ def narrow(wanted: bool) -> Iterator[None]:
 
 def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> None:
     """Machine, commit, command, noise floor, and what was doubtful, below the panels."""
-    facts = run_facts(run)
+    facts = fact_texts(run)
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
     counts = [len(group.scenario.processes) for group in groups]
-    machine = ", ".join([processor_line(facts), *(str(facts[n]) for n in ("hostname",) if n in facts)])
+    machine = ", ".join([processor_line(run.facts), *(facts[n] for n in ("hostname",) if n in facts)])
     machine += ", store bypass off" if facts.get("store_bypass") == "off" else ""
     lines = [
         text,

@@ -262,7 +262,7 @@ def _machines(args: argparse.Namespace) -> int:
 def _publish(args: argparse.Namespace) -> int:
     """Put a run where its machine has its place, with its figures and conditions.
 
-    A machine is its processor (vendor, family, model, stepping, microcode, core type), SMT, governor,
+    A machine is its processor (name, vendor, family, model, stepping, microcode, core type), SMT, governor,
     hypervisor, kernel and huge pages; it has one run.
 
     For example:

@@ -22,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from model.vocabulary.formats import CENSUS
+from model.vocabulary.machine import said
 from model.vocabulary.margin import Margin
 from results.analysis.change import Change as Change
 from results.analysis.change import Side
@@ -34,17 +35,10 @@ from results.output.as_changes import lines as lines
 from results.reading import machine
 from results.reading.cpus import core_of
 from results.reading.formats import arm_named
-from results.reading.load import CPU, BadRunError, Run, clean, is_partial, load, read_json, run_of
+from results.reading.load import BadRunError, Run, clean, is_partial, load, read_json, run_of
 
-MUST_MATCH: Final = (
-    "cpu_model_name",
-    *CPU,
-    "platform",
-    "numba",
-    "freepath_cpu",
-    "build_scheme",
-    "store_bypass",
-)
+MUST_MATCH: Final = ("numba", "freepath_cpu", "build_scheme", "store_bypass")
+"""Beside the machine (`results.reading.machine.unlike`)."""
 COUNTS: Final = ("instructions", "loads", "stores", "branches", "taken", "locked", "lines", "code_bytes")
 ORDER: Final = ("regressed", "changed", "missing", "improved", "unsure", "same")
 """Of the rows: what somebody must look at comes first."""
@@ -76,12 +70,11 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
     BadRunError
         When the runs are from unlike machines or compilers and `across` is not set, or share no cell.
     """
-    unlike = [
-        f"{name}: {old.facts.get(name)} and {new.facts.get(name)}"
+    unlike = machine.unlike(old, new) + [
+        f"{name}: {said(old.facts.get(name))} and {said(new.facts.get(name))}"
         for name in MUST_MATCH
         if old.facts.get(name) != new.facts.get(name)
     ]
-    unlike += [line for line in machine.unlike(old, new) if line.partition(":")[0] not in MUST_MATCH]
     if unlike and not across:
         hint = "--across-machines compares all the same"
         if [line.partition(":")[0] for line in unlike] == ["store_bypass"]:

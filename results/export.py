@@ -13,11 +13,12 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from model.common.errors import UsageError
+from model.vocabulary.machine import identity, said_of
 from model.vocabulary.margin import Margin
 from results import claims
 from results.analysis.groups import Cell, Group, analyse
 from results.output.words import number, text_of
-from results.reading.folder import SAME_MACHINE, date_of, runs_in
+from results.reading.folder import SETTINGS, date_of, runs_in
 from results.reading.load import BadRunError, Run, is_partial, load
 from results.reading.machine import key_of, machine_of
 
@@ -31,16 +32,19 @@ def runs(path: str) -> list[Run]:
     Raises
     ------
     BadRunError
-        When there is none, or they are of several machines: no tool here tells machines apart.
+        When there is none, or there are several machines: no tool here tells machines apart.
     """
     folder = Path(path)
     if not folder.is_dir() or is_partial(path):
-        return [load(path)]
+        run = load(path)
+        if run.mixed:
+            raise BadRunError(f"{path} mixes machines ({said_of(run.mixed)}): export a run of one machine")
+        return [run]
     found = sorted(runs_in(folder), key=date_of)
     if not found:
         raise BadRunError(f"{path} holds no run")
     machines = {
-        json.dumps([machine_of(run), *(run.facts.get(name) for name in SAME_MACHINE)]) for run in found
+        json.dumps([identity(machine_of(run)), *(run.facts.get(name) for name in SETTINGS)]) for run in found
     }
     if len(machines) > 1:
         raise BadRunError(

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from model.vocabulary.formats import HISTORY
+from model.vocabulary.machine import identity
 from model.vocabulary.margin import Margin
 from results.analysis.groups import analyse
 from results.output.words import number, pair
-from results.reading.folder import SAME_MACHINE, date_of, runs_in
+from results.reading.folder import SETTINGS, date_of, runs_in
 from results.reading.load import Array, BadRunError, Run
 from results.reading.machine import machine_of
 from results.reading.times import MOST_NS
@@ -72,7 +73,7 @@ class Series:
     Attributes
     ----------
     machine
-        The facts of `SAME_MACHINE` and of `results.reading.machine` that the runs have.
+        The facts of `model.vocabulary.machine` and of `SETTINGS` that the first of the runs has.
     changes
         Indices of the points that begin a new level.
     """
@@ -101,13 +102,13 @@ def history(folder: Path) -> list[Series]:
         raise BadRunError(f"{folder} holds no run: python -m benchmarks -o {folder}/run.json makes one")
     cells: dict[tuple[str, str], tuple[Machine, list[Point], list[float]]] = {}
     for run in sorted(runs, key=date_of):
-        machine = _machine(run)
+        machine, key = _machine(run), _series_of(run)
         for group in analyse(run, Margin(1.0, percent=True)):
             for cell in group.cells:
                 point = Point(date_of(run), _commit(run), cell.overhead.ns, cell.judgement.ci95)
                 error = cell.overhead.error_ns
                 name = f"{group.scenario.name}: {cell.overhead.arm.name}"
-                _, points, errors = cells.setdefault((json.dumps(machine), name), (machine, [], []))
+                _, points, errors = cells.setdefault((key, name), (machine, [], []))
                 points.append(point)
                 errors.append(math.inf if error is None else error)
     changes = _changes([points for _, points, _ in cells.values()], [errors for *_, errors in cells.values()])
@@ -116,12 +117,22 @@ def history(folder: Path) -> list[Series]:
         for ((_, cell), (machine, points, _)), places in zip(cells.items(), changes, strict=True)
     ]
     machines = list(dict.fromkeys(key for key, _ in cells))
-    return sorted(series, key=lambda row: machines.index(json.dumps(row.machine)))
+    keyed = zip((machines.index(key) for key, _ in cells), series, strict=True)
+    return [row for _, row in sorted(keyed, key=lambda pair: pair[0])]
 
 
 def _machine(run: Run) -> Machine:
     """What compiled, and every fact of the machine: another kernel or microcode begins another series."""
-    return {**machine_of(run), **{name: run.facts[name] for name in SAME_MACHINE if name in run.facts}}
+    return {**machine_of(run), **_settings(run)}
+
+
+def _settings(run: Run) -> Machine:
+    return {name: run.facts[name] for name in SETTINGS if name in run.facts}
+
+
+def _series_of(run: Run) -> str:
+    """What two runs of one series have in common."""
+    return json.dumps([identity(machine_of(run)), _settings(run)])
 
 
 def _commit(run: Run) -> str:

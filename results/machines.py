@@ -21,8 +21,10 @@ from model.common.command import printable
 from model.common.errors import FileError, UsageError
 from model.common.files import read_bounded, write_new
 from model.vocabulary.formats import MACHINE, MACHINES
+from model.vocabulary.machine import NAMES
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import usual_of
+from model.vocabulary.sittings import OWN_NAMES
 from results.output import as_json as shown
 from results.output.words import escape
 from results.reading import formats
@@ -36,7 +38,10 @@ FOLDER: Final = Path(__file__).parent / "machines"
 ENTRY: Final = "machine.json"
 RUN: Final = "run.json.gz"
 MARGIN: Final = Margin(1.0, percent=True)
-PLACES: Final = ("hostname", "python_executable", "python_config_args", "boot_time")
+PLACES: Final = (
+    *("hostname", "python_executable", "python_config_args", "boot_time"),
+    *(own for own, name in OWN_NAMES.items() if name in ("hostname", "python_executable")),
+)
 """Metadata of pyperf that say whose machine it was, and nothing of a figure."""
 FOLDERS: Final = re.compile(r"^(|-o|--[a-z-]+=)/(?:[^/]*/)*")
 """Of an absolute path as a shell's word, alone or behind its option."""
@@ -191,7 +196,10 @@ def command_without_places(command: str) -> str:
 
 
 def _check_publishable(run: Run) -> None:
-    mixed = [name for name, value in run.facts.items() if isinstance(value, tuple) and name != "seed"]
+    # Which host it was decides nothing, and seeds differ in all that was appended.
+    may_differ = ("hostname", "seed", *NAMES)
+    mixed = [*run.mixed]
+    mixed += [name for name, fact in run.facts.items() if isinstance(fact, tuple) and name not in may_differ]
     commit = str(run.facts.get("commit", "unknown"))
     unknown = [name for name in ("cpu_vendor", "cpu_family", "cpu_model") if name not in run.facts]
     if mixed:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.conditions import IDENTITY, commit, core_type, processor, sources
+from benchmarks.conditions import IDENTITY, commit, processor, sources
+from benchmarks.core_types import core_type
 
 AMD = """\
 processor\t: 0
@@ -28,7 +29,7 @@ microcode\t: 0xb002147
 INTEL = "\n\n".join(
     f"processor\t: {number}\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 151\n"
     "model name\t: 12th Gen Intel(R) Core(TM) i7-12700K\nstepping\t: 2\nmicrocode\t: 0x35"
-    for number in range(20)
+    for number in range(22)
 )
 ARM = """\
 processor\t: 0
@@ -40,8 +41,10 @@ CPU architecture: 8
 
 
 @pytest.fixture
-def system(tmp_path: Path) -> Path:
-    """/sys/devices of a processor that is not hybrid."""
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """/sys/devices of a processor that is not hybrid, and whose CPUs say nothing themselves."""
+    monkeypatch.setattr("benchmarks.core_types.kind_of", lambda ask: "unknown")
+    monkeypatch.setattr("os.sched_setaffinity", lambda process, cpus: None)
     (tmp_path / "devices").mkdir()
     return tmp_path / "devices"
 
@@ -54,8 +57,8 @@ def written(folder: Path, text: str) -> Path:
 
 
 def hybrid(system: Path) -> None:
-    """What an Alder Lake's kernel adds: eight P-cores with two threads each, four E-cores."""
-    for kind, cpus in (("core", "0-13,14-15\n"), ("atom", "16-18,19\n")):
+    """What the kernel adds: eight P-cores with two threads each, four E-cores, two low-power ones."""
+    for kind, cpus in (("core", "0-13,14-15\n"), ("atom", "16-18,19\n"), ("lowpower", "20-21\n")):
         (system / f"cpu_{kind}").mkdir()
         (system / f"cpu_{kind}" / "cpus").write_text(cpus)
 
@@ -64,18 +67,19 @@ def test_amd(tmp_path: Path, system: Path) -> None:
     """Family and model tell generations apart that have one name; the microcode is that CPU's own."""
     facts = processor(1, written(tmp_path, AMD), system)
     assert facts == {
+        "cpu_model_name": "AMD EPYC",
         "cpu_vendor": "AuthenticAMD",
         "cpu_family": "26",
         "cpu_model": "2",
         "cpu_stepping": "1",
         "cpu_microcode": "0xb002147",
-        "cpu_core_type": "only",
+        "cpu_core_type": "unknown",
     }
     assert processor(0, written(tmp_path, AMD), system)["cpu_microcode"] == "0xb002116"
 
 
 @pytest.mark.parametrize(
-    ("cpu", "kind"), [(0, "core"), (13, "core"), (15, "core"), (16, "atom"), (19, "atom")]
+    ("cpu", "kind"), [(0, "core"), (13, "core"), (15, "core"), (16, "atom"), (19, "atom"), (21, "lowpower")]
 )
 def test_a_hybrid_processor_is_two(tmp_path: Path, system: Path, cpu: int, kind: str) -> None:
     """Family and model are the same, the cores are not."""
@@ -86,16 +90,16 @@ def test_a_hybrid_processor_is_two(tmp_path: Path, system: Path, cpu: int, kind:
 
 
 def test_a_cpu_that_is_in_no_list(system: Path) -> None:
-    """It is neither; a list may be empty while all cores of a kind are offline."""
+    """Nobody says what it is; a list may be empty while all cores of a kind are offline."""
     hybrid(system)
     (system / "cpu_atom" / "cpus").write_text("\n")
-    assert core_type(16, system) == "only"
+    assert core_type(16, system) == "unknown"
 
 
 def test_another_architecture_has_other_fields(tmp_path: Path, system: Path) -> None:
     """Said, instead of left out: all runs have the same names."""
     facts = processor(0, written(tmp_path, ARM), system)
-    assert facts == dict.fromkeys(IDENTITY, "unknown") | {"cpu_core_type": "only"}
+    assert facts == dict.fromkeys((*IDENTITY, "cpu_core_type"), "unknown")
 
 
 def test_without_the_file_nothing_is_claimed(tmp_path: Path, system: Path) -> None:

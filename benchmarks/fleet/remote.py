@@ -34,23 +34,29 @@ leave(start(sys.argv[2:]))
 """
 
 
-def describe() -> dict[str, Any]:
-    """What this host is, for whoever chooses among hosts: plain data."""
+def describe(identity: dict[str, str]) -> dict[str, Any]:
+    """What this host is, for whoever chooses among hosts: plain data.
+
+    Parameters
+    ----------
+    identity
+        What tells processors apart: names of facts, and what /proc/cpuinfo calls them.
+    """
+    cpus = sorted(os.sched_getaffinity(0))
     fields: dict[str, str] = {}
-    for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines():
-        name, _, value = line.partition(":")
-        fields[name.strip()] = value.strip()
+    for block in Path("/proc/cpuinfo").read_text().split("\n\n"):
+        pairs = (line.partition(":") for line in block.splitlines())
+        found = {name.strip(): value.strip() for name, _, value in pairs}
+        if not fields or found.get("processor") == str(cpus[0]):
+            fields = found
     return {
         "name": socket.gethostname(),
         "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-        "cpus": sorted(os.sched_getaffinity(0)),
+        "cpus": cpus,
         "architecture": platform.machine(),
         "python": ".".join(platform.python_version_tuple()[:2]),
         "packages": {name: _version(name) for name in PACKAGES},
-        "cpu_model_name": fields.get("model name", "unknown"),
-        "cpu_vendor": fields.get("vendor_id", "unknown"),
-        "cpu_family": fields.get("cpu family", "unknown"),
-        "cpu_model": fields.get("model", "unknown"),
+        **{name: fields.get(field, "unknown") for name, field in identity.items()},
     }
 
 

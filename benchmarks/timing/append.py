@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.timing.same_machine import check_machine
 from model.common.errors import FreepathError
+from model.vocabulary.sittings import by_pyperfs_names
 
 SCHEME: Final = ("build_scheme", "store_bypass", "freepath_cpu", "numba")
-MUST_MATCH: Final = (*SCHEME, "own_variants", "cpu_vendor", "cpu_family", "cpu_model", "cpu_core_type")
-"""Processes that differ in one of these measured something else."""
+MUST_MATCH: Final = (*SCHEME, "own_variants")
+"""Processes that differ in one of these measured something else; of the machine `check_machine` asks."""
 DEFAULTS: Final = {"build_scheme": "one, of an older freepath", "store_bypass": "on"}
 """What files from before these facts were stored hold."""
 
@@ -34,7 +36,8 @@ def check_append(path: Path, facts: Mapping[str, Any], seed: int | None) -> None
     """
     if not path.exists():
         return
-    seen = list(_metadata(path))
+    seen = metadata_of(path)
+    check_machine(f"--append {path}", seen, facts, "choose another file with -o")
     for name in MUST_MATCH:
         old = {str(run.get(name, DEFAULTS.get(name, "unknown"))) for run in seen} - {"unknown"}
         new = str(facts.get(name, "unknown"))
@@ -50,8 +53,18 @@ def check_append(path: Path, facts: Mapping[str, Any], seed: int | None) -> None
         )
 
 
+def metadata_of(path: Path) -> list[dict[str, Any]]:
+    """Metadata of every run of a pyperf file, the common ones filled in; nothing where there is no file.
+
+    Raises
+    ------
+    FreepathError
+        When it is no run.
+    """
+    return [by_pyperfs_names(facts) for facts in _metadata(path)] if path.exists() else []
+
+
 def _metadata(path: Path) -> Iterator[dict[str, Any]]:
-    """Metadata of every run of a pyperf file, the common ones filled in."""
     try:
         data = path.read_bytes()
         suite = json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)

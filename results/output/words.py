@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from model.vocabulary.machine import said
 from results.analysis.estimate import Overhead
 from results.analysis.groups import Cell, Group
 from results.analysis.verdict import Judgement
@@ -53,16 +54,19 @@ def run_facts(run: Run) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in run.facts.items()}
 
 
+def fact_texts(run: Run) -> dict[str, str]:
+    """The same in words, for people: `1 and 2` where the file mixes several."""
+    return {name: said(value) for name, value in run.facts.items()}
+
+
 def run_warnings(run: Run) -> Iterator[str]:
     """What is doubtful about the file as a whole."""
     yield from run.doubts
     mixable = {
-        "hostname": "machines",
         "commit": "commits",
         "seed": "seeds",
         "numba": "versions of Numba",
         "freepath_cpu": "CPU targets",
-        "cpu_model": "processors",
         "build_scheme": "ways of drawing builds",
         "store_bypass": "settings of store bypass",
         "builds": "numbers of builds",
@@ -169,8 +173,8 @@ def noise_line(group: Group) -> str:
 
 def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
     """What every table must say beneath it."""
-    facts = run_facts(run)
-    about = [processor_line(facts), *(str(facts[name]) for name in ("hostname", "commit") if name in facts)]
+    facts = fact_texts(run)
+    about = [processor_line(run.facts), *(facts[name] for name in ("hostname", "commit") if name in facts)]
     if facts.get("store_bypass") == "off":
         about.append("store bypass off")
     yield " · ".join(about)

@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model.common.command import printable
+from model.vocabulary import machine
 from model.vocabulary.scenario import Arm as Arm
 from model.vocabulary.scenario import axes_of, base_of, name_of
+from model.vocabulary.sittings import by_pyperfs_names
 from results.reading import formats
 from results.reading.document import MAX_BYTES as MAX_BYTES
 from results.reading.document import BadRunError as BadRunError
@@ -28,11 +30,9 @@ MAX_TEXT: Final = 500
 MAX_STORY: Final = 2000
 QUIET_PERCENTILE: Final = 10
 """Of the blocks: low, so that a busy machine does not set the quiet level; not the lowest, a chance."""
-CPU: Final = ("cpu_vendor", "cpu_family", "cpu_model", "cpu_stepping", "cpu_microcode", "cpu_core_type")
-"""Which processor: vendors give one name to several generations ("AMD EPYC")."""
 SCHEME: Final = ("build_scheme", "builds", "store_bypass", "code_digest")
 """What is measured, beside the commit: which builds, whether loads may pass stores, which machine code."""
-MACHINE: Final = ("hostname", "cpu_model_name", *CPU, "platform", "python_version", "numba", "freepath_cpu")
+MACHINE: Final = ("hostname", *machine.NAMES, "python_version", "numba", "freepath_cpu")
 PLAN: Final = "plan.json"
 """The file that makes a folder an interrupted run."""
 PROCESS: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})\.json")
@@ -114,13 +114,16 @@ class Run:
     facts
         Machine, commit and command; a tuple of values where processes differ.
     doubts
-        What a reader of its figures must know: processes that were set aside.
+        What a reader of its figures must know: processes that were set aside, machines that are mixed.
+    mixed
+        Facts of the machine that its processes differ in, with their values; empty for a run of one machine.
     """
 
     path: str
     facts: dict[str, Any]
     scenarios: list[Scenario]
     doubts: list[str] = field(default_factory=list)
+    mixed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def load(path: str | Path) -> Run:
@@ -189,7 +192,8 @@ def runs_of(document: Any) -> Iterator[tuple[Array, dict[str, Any]]]:
         shared = {**common, **bench.get("metadata", {})}
         for run in bench["runs"]:
             if run.get("values"):
-                yield np.array(run["values"], np.float64) * 1e9, {**shared, **run.get("metadata", {})}
+                facts = by_pyperfs_names({**shared, **run.get("metadata", {})})
+                yield np.array(run["values"], np.float64) * 1e9, facts
 
 
 class NotARunError(BadRunError):
@@ -273,6 +277,10 @@ class _Assembly:
         _set_quiet_level(scenarios)
         total = len(self.processes) + len(self.aside)
         run = Run(str(path), _common(self.processes.values()), scenarios)
+        run.mixed = machine.mixed(process.facts for process in self.processes.values())
+        if run.mixed:
+            mixes = machine.said_of(run.mixed)
+            run.doubts.append(clean(f"the file mixes machines ({mixes}): its figures are of no single one"))
         if self.aside:
             run.doubts.append(clean(f"{len(self.aside)} of {total} processes set aside: {self.aside[0]}"))
         return run
