@@ -10,8 +10,7 @@ import pyperf
 from benchmarks.conditions import DIRTY, UNKNOWN
 from model.common.errors import FileError
 from model.common.files import read_bounded
-
-MOST_BYTES = 256 << 20
+from model.vocabulary.formats import MOST_BYTES
 
 
 def collect(files: Iterable[Path], into: pyperf.BenchmarkSuite | None = None) -> pyperf.BenchmarkSuite:
