@@ -48,11 +48,11 @@ MUST_MATCH: Final = (
 )
 COUNTS: Final = ("instructions", "loads", "stores", "branches", "taken", "locked", "lines", "code_bytes")
 LEVEL: Final = {
-    "same": "the machine's speed, for its machine code is the same",
-    "other": "its machine code is another",
-    "unknown": "the machine's speed; compare census files for its code",
+    "same": "level of base: the machine's speed, for its machine code is the same",
+    "other": "level of base",
+    "unknown": "level of base: the machine's speed; compare census files for its code",
 }
-"""What the level of base is about, by what is known of its code."""
+"""Detail of a level of base, by what is known of its code."""
 ORDER: Final = ("regressed", "changed", "missing", "improved", "unsure", "same")
 """Of the rows: what somebody must look at comes first."""
 
@@ -149,8 +149,8 @@ def _level(old: Group, new: Group, threshold: Margin) -> Change:
     difference = new.base_ns - old.base_ns
     verdict = "same" if abs(difference) < threshold.ns(old.base_ns) else "unsure"
     code = compared(old.scenario, new.scenario, new.scenario.base_of(Arm("", "")))
-    detail = f"level of base: {LEVEL[code]}"
-    return Change(_base_key(new), old.base_ns, new.base_ns, difference, None, verdict, detail, code=code)
+    key = _base_key(new)
+    return Change(key, old.base_ns, new.base_ns, difference, None, verdict, LEVEL[code], code=code)
 
 
 def _base_key(group: Group) -> str:
