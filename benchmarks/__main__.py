@@ -65,6 +65,7 @@ from benchmarks.timing.options import (
     NAME,
     add_options,
     check,
+    check_pyperfs,
     early_options,
     help_text,
     hide,
@@ -80,7 +81,7 @@ from model.common.process import end_with_parent
 from model.kernels.arrays import check_available
 from model.kernels.own import add_again, added, as_plain
 from model.kernels.store import DEFAULT_CPU, Store, default_folder
-from model.vocabulary.formats import PLAN
+from model.vocabulary.formats import NO_SETTINGS, PLAN
 
 QUICK = {"processes": 6, "values": 8}
 DEFAULT = {"processes": 16, "values": 8}
@@ -166,7 +167,8 @@ def _measure(
     runner = _runner(argv, early, store, scheme)
     if runner.args.worker:
         return _work(runner, cases, store, scheme, code)
-    from benchmarks.timing.session import Judges, Session
+    from benchmarks.timing.judges import Judges
+    from benchmarks.timing.session import Session
 
     if (shown := views(runner.args)) and not (partial or early.output or early.append):
         raise UsageError(f"--{shown[0]} shows the file that was written: give -o FILE")
@@ -179,7 +181,8 @@ def _measure(
     context = _context(argv, early, scheme, runner.args.affinity)
     partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
     runner.args.seed = partial.plan["seed"]
-    return Session(runner, cases, store, context, partial, Judges(_undecided, _calibration, _brought)).run()
+    judges = Judges(_undecided, _calibration, _brought, _read)
+    return Session(runner, cases, store, context, partial, judges).run()
 
 
 def _undecided(folder: Path, margin: str) -> set[str]:
@@ -205,6 +208,13 @@ def _brought(folder: Path, margin: str) -> list[str]:
     groups = analyse(load(folder), Margin.parse(margin))
     cells = [cell for group in groups for cell in group.cells if cell.overhead.arm.variant in names]
     return [f"{c.scenario.name}: {text_of(c.overhead, c.judgement)}" for c in cells]
+
+
+def _read(content: str, path: Path) -> None:
+    """Read what is to be written there, as `python -m results` will."""
+    from results.reading.load import document_in, run_of
+
+    run_of(document_in(content.encode(errors="replace"), path), path)
 
 
 def _calibration(file: Path) -> int:
@@ -258,7 +268,7 @@ def _context(
         "builds": scheme.builds,
         "store_bypass": early.store_bypass,
         **({"own_variants": " ".join(f"{o.name}:{o.digest}" for o in added())} if added() else {}),
-        **({"compiler_settings": " ".join(f"{k}={v}" for k, v in settings.items())} if settings else {}),
+        "compiler_settings": " ".join(f"{k}={v}" for k, v in settings.items()) or NO_SETTINGS,
         **processor(numbers_of(affinity)[0] if affinity else usable()[0]),
         "platform": platform.platform(True, False),  # as pyperf has it
         **doctor.facts(),
@@ -317,8 +327,7 @@ def _parse(runner: Any, argv: list[str]) -> None:
             raise UsageError(said.getvalue().strip().removeprefix("ERROR: ")) from None
         sys.stdout.write(said.getvalue())
         raise
-    if args.compare_to:
-        raise UsageError("--compare-to is not for pairs: measure twice and use python -m results compare")
+    check_pyperfs(args)
 
 
 def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: dict[str, Any]) -> int:

@@ -20,7 +20,7 @@ from typing import Any, Final
 from model.common.command import printable
 from model.common.errors import FileError, UsageError
 from model.common.files import read_bounded, write_new
-from model.vocabulary.formats import MACHINE, MACHINES
+from model.vocabulary.formats import MACHINE, MACHINES, MOST_BYTES
 from model.vocabulary.machine import NAMES
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import usual_of
@@ -29,7 +29,7 @@ from results.output import as_json as shown
 from results.output.words import escape
 from results.reading import formats
 from results.reading.cpus import processor_line
-from results.reading.document import MAX_BYTES, BadRunError, read_json
+from results.reading.document import BadRunError, read_json
 from results.reading.folder import date_of
 from results.reading.load import Run
 from results.reading.machine import key_of, machine_of
@@ -153,7 +153,7 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
             f"{place} has a run of {there['date'][:10]}, commit {there['commit']}: which one stands for this "
             "machine? --force puts this one in its place"
         )
-    source = without_places(read_bounded(run.path, MAX_BYTES))
+    source = without_places(read_bounded(run.path, MOST_BYTES))
     figures = shown.document(run, MARGIN)
     document = {
         "schema": MACHINE,

@@ -62,7 +62,7 @@ def test_the_command_and_its_figure(folder: Path, tmp_path: Path) -> None:
     data = json.loads(run("results", "history", str(folder), "--format", "json").stdout)
     assert data["schema"] == "freepath.history/1"
     for row in data["series"]:
-        assert row.keys() == {"machine", "cell", "points", "changes"} and len(row["points"]) == 10
+        assert row.keys() == {"machine", "cell", "code", "points", "changes"} and len(row["points"]) == 10
         assert row["points"][0].keys() == {"date", "commit", "overhead_ns", "ci95_ns"}
     changed = next(row for row in data["series"] if row["changes"])
     assert changed["cell"].endswith("v1/jump-label") and changed["changes"] == [6]

@@ -2,12 +2,15 @@
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.cases import Case
 from benchmarks.timing.same_machine import check_machine
 from model.common.errors import FreepathError
+from model.kernels.store import Store
+from model.vocabulary.formats import NO_SETTINGS
 from model.vocabulary.sittings import by_pyperfs_names
 
 SCHEME: Final = ("build_scheme", "store_bypass", "freepath_cpu", "numba")
@@ -62,6 +65,51 @@ def metadata_of(path: Path) -> list[dict[str, Any]]:
         When it is no run.
     """
     return [by_pyperfs_names(facts) for facts in _metadata(path)] if path.exists() else []
+
+
+Codes = Mapping[tuple[str, str, str], str]
+"""Scenario, variant, gate -> digest of the image that the arm runs."""
+
+
+def codes_of(cases: Iterable[Case], store: Store) -> Codes:
+    """What the arms of these cases run; the images must have been compiled."""
+    return {
+        (case.scenario.name, arm.variant, arm.gate): store.load(case.path.image(case.scenario, arm)).digest
+        for case in cases
+        for arm in case.arms
+    }
+
+
+def check_codes(path: Path, codes: Codes, settings: str) -> None:
+    """Refuse a file in which an arm of the same name ran other machine code.
+
+    Parameters
+    ----------
+    path
+        The file; one that does not exist is begun.
+    codes
+        Of the processes to come.
+    settings
+        Their compiler settings: what tells the code of a run from before its digests were stored.
+
+    Raises
+    ------
+    FreepathError
+    """
+    for run in _metadata(path) if path.exists() else ():
+        arm = tuple(str(run.get(name)) for name in ("scenario", "variant", "gate"))
+        new = codes.get((arm[0], arm[1], arm[2]))
+        what = f"{arm[0]}: {arm[1]}/{arm[2]} ran machine code {run.get('image_digest')}, this would be {new}"
+        if new is None or run.get("image_digest") == new:
+            continue
+        if "image_digest" not in run:
+            before = run.get("compiler_settings", NO_SETTINGS)
+            if before == settings:
+                continue
+            what = f"measured with compiler_settings {before}, this would be {settings}"
+        raise FreepathError(
+            f"--append {path}: {what}; two codes under one name are not averaged: choose another file with -o"
+        )
 
 
 def _metadata(path: Path) -> Iterator[dict[str, Any]]:

@@ -10,9 +10,8 @@ import pyperf
 from benchmarks.conditions import DIRTY, UNKNOWN
 from model.common.errors import FileError
 from model.common.files import read_bounded
+from model.vocabulary.formats import MOST_BYTES
 from model.vocabulary.sittings import OWN_NAMES, by_pyperfs_names
-
-MOST_BYTES = 256 << 20
 
 
 def collect(files: Iterable[Path]) -> pyperf.BenchmarkSuite:

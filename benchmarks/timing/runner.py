@@ -152,6 +152,7 @@ class _Worker:
             "name": benchmark_name(self.case, number),
             "variant": arm.variant,
             "gate": arm.gate,
+            "image_digest": sampler.arms[number].digest,
             "story": self.case.variant(arm).told,
             "build_ns": " ".join(f"{time:.3f}" for time in times),
             "layout_ns": means(times, sampler.cells.placement[cells], POSITIONS),

@@ -1,5 +1,7 @@
 """One compiled image: position-independent bytes, and the tables that belong to them."""
 
+import hashlib
+import json
 import struct
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Final, Protocol
@@ -67,3 +69,10 @@ class Code:
     """Offset and key of each place that a build may open (model.compiler.seams)."""
     branches: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     """Offset and target of each jump and call."""
+
+    @property
+    def digest(self) -> str:
+        """Of the machine code and its tables, 16 hexadecimal digits; the same for equal code of two arms."""
+        sites = [(site.code, site.target, site.key) for site in self.sites]
+        tables = json.dumps([self.functions, sites, self.points, self.branches], sort_keys=True)
+        return hashlib.sha256(self.code + tables.encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ from typing import Final
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import DEFAULTS, usual_of
 from results.analysis.estimate import Levels, Overhead, overhead
+from results.analysis.same_code import mixed
 from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, chance, floor_of, holm, judge
 from results.reading.cpus import Core, core_of
 from results.reading.load import Run, Scenario
@@ -160,6 +161,7 @@ def _warnings(
             low, high = estimate.levels
             levels_text = f"{low:+z.3f} and {high:+z.3f} ns"
             yield f"{estimate.arm.name}: processes lie on two levels, {levels_text}; measure more of them"
+    yield from mixed(scenario)
     looks = looks_of(scenario)
     if looks:
         yield f"measured until decided, in {looks} looks: each look's error is a share of the whole"

@@ -19,8 +19,9 @@ from model.vocabulary.scenario import Arm as Arm
 from model.vocabulary.scenario import axes_of, base_of, name_of
 from model.vocabulary.sittings import by_pyperfs_names
 from results.reading import formats
-from results.reading.document import MAX_BYTES as MAX_BYTES
+from results.reading.arm_code import ArmCode, code_in
 from results.reading.document import BadRunError as BadRunError
+from results.reading.document import document_in as document_in
 from results.reading.document import read_json as read_json
 from results.reading.document import regular as regular
 from results.reading.times import Array as Array
@@ -50,6 +51,8 @@ class Process:
         file from before builds has one cell per block.
     placements, stacks
         Arm -> float64[places], ns per page at each code placement, and at each place of the stack.
+    codes
+        Arm -> the code that it ran.
     facts
         Metadata of the process.
     per_block
@@ -66,6 +69,7 @@ class Process:
     ns: dict[Arm, Array] = field(default_factory=dict)
     placements: dict[Arm, Array] = field(default_factory=dict)
     stacks: dict[Arm, Array] = field(default_factory=dict)
+    codes: dict[Arm, ArmCode] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     per_block: int = 1
     builds: int = 1
@@ -97,6 +101,10 @@ class Scenario:
     def base_of(self, arm: Arm) -> Arm:
         """The base an arm is compared with: of its own gate if there is one, else the first."""
         return base_of(arm, self.arms)
+
+    def codes_of(self, arm: Arm) -> tuple[ArmCode, ...]:
+        """Every code that went by an arm's name, in the order of measuring."""
+        return tuple(dict.fromkeys(p.codes[arm] for p in self.processes if arm in p.codes))
 
     @property
     def compares(self) -> bool:
@@ -332,6 +340,7 @@ def _process(pair_id: str, rows: Sequence[Row]) -> Process:
             raise BadRunError(f"{arm.name} occurs twice")
         process.ns[arm] = cells(means, own, size)
         process.placements[arm] = times(own, "layout_ns")
+        process.codes[arm] = code_in(own)
         process.stacks[arm] = times(own, "stack_ns") if "stack_ns" in own else np.zeros(0)
     if len(set(map(len, process.ns.values()))) != 1:
         raise BadRunError("its arms differ in blocks")
