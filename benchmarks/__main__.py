@@ -225,7 +225,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
 
     runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=0, loops=scheme.loops())
     parser = runner.argparser
-    parser.prog, parser.allow_abbrev = NAME, False
+    parser.prog, parser.allow_abbrev, parser.color = NAME, False, False
     parser.error = Parser.error.__get__(parser)
     hide(parser)
     helped = help_text(__doc__, parser.format_help())

@@ -12,6 +12,7 @@ import argparse
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -184,7 +185,8 @@ def _show(args: argparse.Namespace) -> int:
     from results.output.as_table import as_table
     from results.reading.load import load
 
-    made = {"table": as_table, "json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format]
+    table = partial(as_table, terminal=to_terminal(args))
+    made = {"table": table, "json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format]
     emit(made(load(args.file), margin_of(args.margin, "--margin")), args)
     return 0
 
@@ -385,7 +387,12 @@ def _calibration(args: argparse.Namespace) -> int:
 def emit_lines(lines: Iterable[str], args: argparse.Namespace) -> None:
     """Emit lines of text; on a terminal, long ones are broken between words, but not those of Markdown."""
     text = "".join(f"{line}\n" for line in lines)
-    emit(text if args.output or args.format == "markdown" else prose(text), args)
+    emit(prose(text) if to_terminal(args) and args.format != "markdown" else text, args)
+
+
+def to_terminal(args: argparse.Namespace) -> bool:
+    """Whether what is emitted is read on a terminal: not in a file, and not behind a pipe."""
+    return args.output in (None, STANDARD) and sys.stdout.isatty()
 
 
 def emit(text: str, args: argparse.Namespace) -> None:
