@@ -12,7 +12,6 @@ import argparse
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -185,9 +184,11 @@ def _show(args: argparse.Namespace) -> int:
     from results.output.as_table import as_table
     from results.reading.load import load
 
-    table = partial(as_table, terminal=to_terminal(args))
-    made = {"table": table, "json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format]
-    emit(made(load(args.file), margin_of(args.margin, "--margin")), args)
+    run, margin = load(args.file), margin_of(args.margin, "--margin")
+    if args.format == "table":
+        emit(as_table(run, margin, terminal=to_terminal(args)), args)
+    else:
+        emit({"json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format](run, margin), args)
     return 0
 
 

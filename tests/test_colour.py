@@ -41,26 +41,36 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", PRINTING, ids=" ".join)
-def test_a_pipe_gets_the_same_whatever_is_forced(command: tuple[str, ...], file: Path) -> None:
+def test_a_pipe_gets_the_same_whatever_is_forced(
+    command: tuple[str, ...], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every figure, no line broken, no escape sequence."""
     words = [{"RUN": str(file), "RUNS": str(file.parent)}.get(word, word) for word in command]
     plain = run(*words)
     assert plain.stdout and "\x1b" not in plain.stdout
     for asked in ASKED:
-        assert run(*words, **asked).stdout == plain.stdout, asked
+        with monkeypatch.context() as environment:
+            for name, value in asked.items():
+                environment.setenv(name, value)
+            assert run(*words).stdout == plain.stdout, asked
 
 
-def test_the_doctor_writes_no_escapes(file: Path) -> None:
+def test_the_doctor_writes_no_escapes() -> None:
     """Its figures differ from second to second."""
-    assert "\x1b" not in run("benchmarks", "--doctor", **ASKED[0]).stdout
+    assert "\x1b" not in run("benchmarks", "--doctor", FORCE_COLOR="1").stdout
 
 
-def test_a_file_is_no_terminal_where_the_command_runs_on_one(file: Path, tmp_path: Path) -> None:
+def test_a_file_is_no_terminal_where_the_command_runs_on_one(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`show -o FILE` typed on a terminal of 60 columns, coloured or not."""
     plain = run("results", "show", str(file)).stdout
     for number, asked in enumerate(({}, *ASKED)):
         target = tmp_path / f"{number}.txt"
-        shown("results", "show", str(file), "-o", str(target), columns=60, **asked)
+        with monkeypatch.context() as environment:
+            for name, value in asked.items():
+                environment.setenv(name, value)
+            shown("results", "show", str(file), "-o", str(target), columns=60)
         assert target.read_text() == plain
     assert "corrected" in plain and "95 % interval" in plain
 
