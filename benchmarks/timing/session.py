@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.cases import Case
-from benchmarks.conditions import commit
+from benchmarks.conditions import sources
 from benchmarks.progress import progress
 from benchmarks.timing.append import check_append
 from benchmarks.timing.collect import collect, dumps, load_suite, mark_dirty, pair_ids
@@ -291,8 +291,9 @@ class Session:
         if any(partial.count(index) < self._wanted(case) for index, case in enumerate(self.cases)):
             raise FreepathError("not every process left a result")
         suite = collect(partial.complete())
-        if mark_dirty(suite, self.context["commit"], commit()):
-            note("the checkout was changed while this was measured: the file says so (-dirty)")
+        if sources() != partial.plan["sources"]:
+            mark_dirty(suite, self.context["commit"])
+            note("model/ or benchmarks/ was changed while this was measured: the file says so (-dirty)")
         self.levels = [
             f"{base.get_name()}: {base.mean() * 1e9:.2f} ns/page, {len(case.arms)} arms\n"
             for case in self.cases
