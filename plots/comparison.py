@@ -11,7 +11,7 @@ from results.analysis.groups import analyse
 from results.output import as_changes
 from results.output.words import run_facts
 from results.reading.cpus import processor_line
-from results.reading.folder import date_of
+from results.reading.dates import date_of, days_of, told
 from results.reading.load import Run
 from results.reading.machine import machine_of
 
@@ -69,14 +69,14 @@ def of_census(changes: Sequence[Change], names: tuple[str, str], *, strict: bool
 
 def _said(run: Run) -> str:
     commit = run_facts(run).get("commit", "unknown")
-    return f"{date_of(run)[:10] or 'unknown date'}, commit {commit}, on {processor_line(run.facts)}"
+    return f"{days_of(run)}, commit {commit}, on {processor_line(run.facts)}"
 
 
 def _facts(run: Run) -> dict[str, str]:
     """Machine, compiler and command, as texts."""
     facts = run_facts(run)
     known = {name: str(facts[name]) for name in FACTS if name in facts}
-    return {"date": date_of(run)[:19], "processor": processor_line(facts), **machine_of(run), **known}
+    return {"date": told(date_of(run)), "processor": processor_line(facts), **machine_of(run), **known}
 
 
 def _content(changes: Sequence[Change], status: dict[int, str], *, strict: bool) -> dict[str, Any]:

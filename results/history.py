@@ -19,7 +19,8 @@ from model.vocabulary.formats import HISTORY
 from model.vocabulary.margin import Margin
 from results.analysis.groups import analyse
 from results.output.words import number, pair
-from results.reading.folder import SAME_MACHINE, date_of, runs_in
+from results.reading.dates import date_of, oldest_first, told
+from results.reading.folder import SAME_MACHINE, runs_in
 from results.reading.load import Array, BadRunError, Run
 from results.reading.machine import machine_of
 from results.reading.times import MOST_NS
@@ -57,7 +58,7 @@ Machine = dict[str, str | float]
 
 @dataclass(frozen=True)
 class Point:
-    """One run's overhead in one cell."""
+    """One run's overhead in one cell; its date as `date_of` has it."""
 
     date: str
     commit: str
@@ -100,7 +101,7 @@ def history(folder: Path) -> list[Series]:
     if not runs:
         raise BadRunError(f"{folder} holds no run: python -m benchmarks -o {folder}/run.json makes one")
     cells: dict[tuple[str, str], tuple[Machine, list[Point], list[float]]] = {}
-    for run in sorted(runs, key=date_of):
+    for run in oldest_first(runs):
         machine = _machine(run)
         for group in analyse(run, Margin(1.0, percent=True)):
             for cell in group.cells:
@@ -357,4 +358,4 @@ def _lines_of(row: Series) -> Iterator[str]:
     yield f"{row.cell}: {runs}, " + " -> ".join(f"{level:+z.3f}" for level in levels) + " ns"
     for index in row.changes:
         point = row.points[index]
-        yield f"  changed at {point.date[:19]}, commit {point.commit}"
+        yield f"  changed at {told(point.date)}, commit {point.commit}"

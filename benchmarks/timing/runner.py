@@ -11,12 +11,14 @@ import argparse
 import os
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pyperf
 
 from benchmarks.cases import Case
@@ -101,6 +103,7 @@ class _Worker:
         if self.sampler is None:
             args = self.runner.args
             self.process = claim_number(args.pair_dir, self.index)
+            self.began = datetime.now(UTC)
             self.watch = Watch()
             self.sampler = self.make_sampler(self.case, [args.seed or 0, self.index, self.process])
         return float(self.sampler(loops))
@@ -113,7 +116,7 @@ class _Worker:
         self.sampler.check()
         name = f"{self.index}-{self.process:04}"
         if self.case.pyperf_alone:
-            bench.update_metadata({"name": benchmark_name(self.case, 0)})
+            bench.update_metadata({"name": benchmark_name(self.case, 0), **self._moments()})
             write_new(folder / f"{name}.plain.json", dumps(pyperf.BenchmarkSuite([bench])))
         else:
             write_new(folder / f"{name}.json", dumps(pyperf.BenchmarkSuite(self._arms(run))))
@@ -125,6 +128,7 @@ class _Worker:
         common = run.get_metadata() | self.case.scenario.metadata() | self.watch.metadata()
         common |= {
             "schema": RUN,
+            **self._moments(),
             "pair_id": uuid.uuid4().hex[:12],
             "seed": self.runner.args.seed or 0,
             "process": self.process,
@@ -140,6 +144,11 @@ class _Worker:
             **processor(),  # the worker's own, which need not be the parent's on a hybrid CPU
         }
         return [self._arm(number, run, common) for number in range(len(self.case.arms))]
+
+    def _moments(self) -> dict[str, str]:
+        """When this process began, and the machine; pyperf has both in local time, without its zone."""
+        moments = {"date": self.began, "boot_time": datetime.fromtimestamp(psutil.boot_time(), UTC)}
+        return {name: moment.isoformat(" ") for name, moment in moments.items()}
 
     def _arm(self, number: int, run: pyperf.Run, common: dict[str, Any]) -> pyperf.Benchmark:
         arm = self.case.arms[number]
