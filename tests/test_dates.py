@@ -9,7 +9,8 @@ from pathlib import Path
 import pyperf
 import pytest
 
-from benchmarks.timing.collect import dumps, join
+from benchmarks.timing.collect import dumps
+from benchmarks.timing.dates import dated_like
 from results.reading.dates import date_of, days_of
 from results.reading.load import load
 from tests import runfile
@@ -109,7 +110,8 @@ def test_pyperf_reads_a_file_that_was_joined(dates: tuple[str, ...], tmp_path: P
     """By --append, whether its dates have a zone or not."""
     older = pyperf.BenchmarkSuite.load(str(dated(tmp_path / "old.json", *dates)))
     newer = pyperf.BenchmarkSuite.load(str(dated(tmp_path / "new.json", "2026-11-24 12:00:00+00:00", seed=2)))
-    join(older, newer)
+    for bench in dated_like(older, newer):
+        older.add_runs(bench)
     file = tmp_path / "joined.json"
     file.write_text(dumps(older))
     assert len(load(file).scenarios[0].processes) == 16

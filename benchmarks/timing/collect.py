@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,30 +57,6 @@ def dumps(suite: pyperf.BenchmarkSuite) -> str:
 def pair_ids(suite: pyperf.BenchmarkSuite | None) -> set[Any]:
     """Processes that a suite holds."""
     return {run.get_metadata().get("pair_id") for bench in suite or () for run in bench.get_runs()} - {None}
-
-
-def join(suite: pyperf.BenchmarkSuite, more: pyperf.BenchmarkSuite) -> None:
-    """Add the processes of one suite to another, which may be an older file's.
-
-    pyperf cannot compare a date that has a zone with one that has none. Where a file has some of the older
-    kind, which are read as UTC, those that join it are UTC without saying so.
-    """
-    zoneless = any(_is_zoneless(run) for bench in suite for run in bench.get_runs())
-    for bench in more:
-        suite.add_runs(pyperf.Benchmark([*map(_without_zone, bench.get_runs())]) if zoneless else bench)
-
-
-def _is_zoneless(run: pyperf.Run) -> bool:
-    try:
-        return datetime.fromisoformat(run.get_metadata()["date"]).tzinfo is None
-    except (KeyError, ValueError):
-        return False
-
-
-def _without_zone(run: pyperf.Run) -> pyperf.Run:
-    facts = run.get_metadata()
-    facts["date"] = facts["date"].removesuffix("+00:00")
-    return pyperf.Run(run.values, warmups=run.warmups, metadata=facts, collect_metadata=False)
 
 
 def mark_dirty(suite: pyperf.BenchmarkSuite, began: str) -> None:

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 import pyperf
 
 from benchmarks.cases import Case
 from benchmarks.conditions import Watch, processor
 from benchmarks.timing.collect import dumps
+from benchmarks.timing.dates import moments
 from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.common.files import write_new
 from model.kernels.arrays import huge_share
@@ -116,7 +116,8 @@ class _Worker:
         self.sampler.check()
         name = f"{self.index}-{self.process:04}"
         if self.case.pyperf_alone:
-            bench.update_metadata({"name": benchmark_name(self.case, 0), **self._moments()})
+            facts = {"name": benchmark_name(self.case, 0), **moments(self.began, run.get_metadata())}
+            bench.update_metadata(facts)
             write_new(folder / f"{name}.plain.json", dumps(pyperf.BenchmarkSuite([bench])))
         else:
             write_new(folder / f"{name}.json", dumps(pyperf.BenchmarkSuite(self._arms(run))))
@@ -128,7 +129,7 @@ class _Worker:
         common = run.get_metadata() | self.case.scenario.metadata() | self.watch.metadata()
         common |= {
             "schema": RUN,
-            **self._moments(),
+            **moments(self.began, common),
             "pair_id": uuid.uuid4().hex[:12],
             "seed": self.runner.args.seed or 0,
             "process": self.process,
@@ -144,11 +145,6 @@ class _Worker:
             **processor(),  # the worker's own, which need not be the parent's on a hybrid CPU
         }
         return [self._arm(number, run, common) for number in range(len(self.case.arms))]
-
-    def _moments(self) -> dict[str, str]:
-        """When this process began, and the machine; pyperf has both in local time, without its zone."""
-        moments = {"date": self.began, "boot_time": datetime.fromtimestamp(psutil.boot_time(), UTC)}
-        return {name: moment.isoformat(" ") for name, moment in moments.items()}
 
     def _arm(self, number: int, run: pyperf.Run, common: dict[str, Any]) -> pyperf.Benchmark:
         arm = self.case.arms[number]

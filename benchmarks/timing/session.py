@@ -19,7 +19,8 @@ from benchmarks.cases import Case
 from benchmarks.conditions import sources
 from benchmarks.progress import progress
 from benchmarks.timing.append import check_append
-from benchmarks.timing.collect import collect, dumps, join, load_suite, mark_dirty, pair_ids
+from benchmarks.timing.collect import collect, dumps, load_suite, mark_dirty, pair_ids
+from benchmarks.timing.dates import dated_like
 from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
 from benchmarks.timing.runner import PairedRunner, benchmark_name
@@ -317,7 +318,8 @@ class Session:
         if not self.partial.plan["append"]:
             raise FreepathError(f"{target} appeared while this was measured, and is left as it is")
         check_append(target, self.context, None)
-        join(before, suite)
+        for bench in dated_like(before, suite):
+            before.add_runs(bench)
         write_new(target, dumps(before), replace=True)
 
     def _tell(self) -> None:
