@@ -55,7 +55,15 @@ from typing import Any
 from benchmarks import doctor, listing, own
 from benchmarks.cases import Case, along
 from benchmarks.census.proof import prove
-from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, sources
+from benchmarks.conditions import (
+    UNKNOWN,
+    addresses_fixed,
+    commit,
+    loads_wait,
+    processor,
+    set_store_bypass,
+    sources,
+)
 from benchmarks.timing.append import MUST_MATCH, check_append
 from benchmarks.timing.calibrate import calibration_cases
 from benchmarks.timing.options import (
@@ -243,13 +251,17 @@ def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme) -> dict
     settings = {k: v for k, v in sorted(os.environ.items()) if k.startswith(("NUMBA_", "LLVMLITE_"))}
     if settings:
         note(f"compiled with {', '.join(settings)} from the environment; the code is cached apart")
+    if loads_wait() and early.store_bypass == "on":
+        note("store bypass is off in this process, by seccomp or the kernel's command line: the file says so")
+    if addresses_fixed():
+        note("addresses are not drawn (setarch -R): processes are more alike than they are elsewhere")
     return {
         "commit": known,
         "numba": version("numba"),
         "freepath_cpu": early.cpu,
         "build_scheme": scheme.name,
         "builds": scheme.builds,
-        "store_bypass": early.store_bypass,
+        "store_bypass": "off" if loads_wait() else "on",
         **({"own_variants": " ".join(f"{o.name}:{o.digest}" for o in added())} if added() else {}),
         **({"compiler_settings": " ".join(f"{k}={v}" for k, v in settings.items())} if settings else {}),
         **processor(),

@@ -28,6 +28,12 @@ PR_SET_SPECULATION_CTRL: Final = 53
 PR_SPEC_STORE_BYPASS: Final = 0
 PR_SPEC_PRCTL: Final = 1
 PR_SPEC_DISABLE: Final = 4
+PR_SPEC_FORCE_DISABLE: Final = 8
+PR_SPEC_DISABLE_NOEXEC: Final = 16
+# include/uapi/linux/personality.h
+ADDR_NO_RANDOMIZE: Final = 0x0040000
+ASK: Final = 0xFFFFFFFF
+"""As a personality: tell, and change nothing."""
 SYSTEM: Final = Path("/sys/devices")
 IDENTITY: Final = {
     "cpu_vendor": "vendor_id",
@@ -158,6 +164,18 @@ def can_hold_loads() -> bool:
     """Whether `--store-bypass off` can be had here: a hypervisor may hide the switch of the CPU."""
     state = int(ctypes.CDLL(None).prctl(PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, 0, 0, 0))
     return state > 0 and bool(state & PR_SPEC_PRCTL)
+
+
+def loads_wait() -> bool:
+    """Whether loads wait for older stores: asked for, by seccomp, or for the whole machine."""
+    state = int(ctypes.CDLL(None).prctl(PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, 0, 0, 0))
+    return state > 0 and bool(state & (PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE | PR_SPEC_DISABLE_NOEXEC))
+
+
+def addresses_fixed() -> bool:
+    """Whether this process and what it starts get no addresses drawn: `setarch -R`, a debugger."""
+    persona = int(ctypes.CDLL(None).personality(ASK))
+    return persona > 0 and bool(persona & ADDR_NO_RANDOMIZE)
 
 
 def set_store_bypass(wanted: str) -> None:

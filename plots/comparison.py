@@ -49,7 +49,7 @@ def of_runs(old: Run, new: Run, changes: Sequence[Change], *, strict: bool) -> P
     drawn = drawings("pair", ENDINGS, before, after, changes, new)
     sides = [_facts(old), _facts(new)]
     names = list(dict.fromkeys([*sides[0], *sides[1]]))
-    facts = [(name, sides[0].get(name, ""), sides[1].get(name, "")) for name in names]
+    facts = [(name, *(side.get(name, "unknown") for side in sides)) for name in names]
     return render(
         "compare.html",
         drawn,

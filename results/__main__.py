@@ -11,13 +11,14 @@ For example:
 import argparse
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from model.common.command import Parser, complain, leave, note, prose, run
+from model.common.command import Parser, complain, leave, note, run
 from model.common.errors import UsageError
-from model.common.files import STANDARD, check_target, write_new
+from model.common.files import STANDARD, check_target
+from results.output.emit import emit, emit_lines, to_terminal
 
 if TYPE_CHECKING:
     from model.vocabulary.margin import Margin
@@ -383,22 +384,6 @@ def _calibration(args: argparse.Namespace) -> int:
     else:
         emit_lines(lines(run, plain), args)
     return exit_status(run, plain)
-
-
-def emit_lines(lines: Iterable[str], args: argparse.Namespace) -> None:
-    """Emit lines of text; on a terminal, long ones are broken between words, but not those of Markdown."""
-    text = "".join(f"{line}\n" for line in lines)
-    emit(prose(text) if to_terminal(args) and args.format != "markdown" else text, args)
-
-
-def to_terminal(args: argparse.Namespace) -> bool:
-    """Whether what is emitted is read on a terminal: not in a file, and not behind a pipe."""
-    return args.output in (None, STANDARD) and sys.stdout.isatty()
-
-
-def emit(text: str, args: argparse.Namespace) -> None:
-    """Write it to OUT, or say it."""
-    write_new(STANDARD if args.output is None else args.output, text, replace=args.force)
 
 
 if __name__ == "__main__":

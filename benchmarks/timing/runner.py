@@ -126,6 +126,7 @@ class _Worker:
         """One run per arm: the blocks of the values, not those of warm-ups or calibration."""
         first = len(self.sampler.blocks) - len(run.values)
         memory = self.sampler.start.machine.memory
+        huge = huge_share(memory.mem_map)
         common = run.get_metadata() | self.case.scenario.metadata() | self.watch.metadata()
         common |= {
             "schema": RUN,
@@ -136,11 +137,11 @@ class _Worker:
             "clock_ns": round(self.sampler.empty_pass_ns, 5),
             "data_offset": memory.data_offset,
             "struct_pages": self.case.path.pages(self.case.scenario),
-            "huge_share": round(huge_share(memory.mem_map), 3),
             "ticks_per_ns": round(self.sampler.ticks_per_ns, 6),
             "cycle_ns": round(fmean(self.sampler.cycles[first:]), 6),
             "slot_ns": " ".join(f"{slot:.5f}" for slot in self.sampler.slots[first:]),
             "bare_ns": " ".join(f"{bare:.4f}" for bare in self.sampler.bare[first:]),
+            **({} if huge is None else {"huge_share": round(huge, 3)}),
             **self.runner.context,
             **processor(),  # the worker's own, which need not be the parent's on a hybrid CPU
         }
