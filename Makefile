@@ -9,7 +9,8 @@ BROWSER := $(VENV)/.browser
 TOOLS := $(VENV)/.tools
 # Options for every measurement, for instance FLAGS='--store-bypass off'.
 FLAGS ?=
-RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git describe --always --abbrev=12 --dirty --exclude='*' 2>/dev/null || echo unknown)
+# Named once, when a recipe first asks: Python is there by then.
+RUN = $(eval RUN := results/runs/$(shell $(PY) -m benchmarks.run_name))$(RUN)
 
 # The latest run that was stopped before its end.
 STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))

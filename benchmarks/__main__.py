@@ -56,7 +56,15 @@ from typing import Any
 from benchmarks import doctor, listing, own
 from benchmarks.cases import Case, along
 from benchmarks.census.proof import prove
-from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, sources
+from benchmarks.conditions import (
+    UNKNOWN,
+    addresses_fixed,
+    commit,
+    loads_wait,
+    processor,
+    set_store_bypass,
+    sources,
+)
 from benchmarks.core_types import numbers_of
 from benchmarks.timing.affinity import one_kind, usable
 from benchmarks.timing.append import MUST_MATCH, check_append, metadata_of
@@ -240,7 +248,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
 
     runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=0, loops=scheme.loops())
     parser = runner.argparser
-    parser.prog, parser.allow_abbrev = NAME, False
+    parser.prog, parser.allow_abbrev, parser.color = NAME, False, False
     parser.error = Parser.error.__get__(parser)
     hide(parser)
     helped = help_text(__doc__, parser.format_help())
@@ -260,13 +268,17 @@ def _context(
     settings = {k: v for k, v in sorted(os.environ.items()) if k.startswith(("NUMBA_", "LLVMLITE_"))}
     if settings:
         note(f"compiled with {', '.join(settings)} from the environment; the code is cached apart")
+    if loads_wait() and early.store_bypass == "on":
+        note("store bypass is off in this process, by seccomp or the kernel's command line: the file says so")
+    if addresses_fixed():
+        note("addresses are not drawn (setarch -R): processes are more alike than they are elsewhere")
     return {
         "commit": known,
         "numba": version("numba"),
         "freepath_cpu": early.cpu,
         "build_scheme": scheme.name,
         "builds": scheme.builds,
-        "store_bypass": early.store_bypass,
+        "store_bypass": "off" if loads_wait() else "on",
         **({"own_variants": " ".join(f"{o.name}:{o.digest}" for o in added())} if added() else {}),
         "compiler_settings": " ".join(f"{k}={v}" for k, v in settings.items()) or NO_SETTINGS,
         **processor(numbers_of(affinity)[0] if affinity else usable()[0]),

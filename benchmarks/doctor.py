@@ -5,18 +5,20 @@ Everything is read from /proc and /sys; a fact that is not there is "unknown", n
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.conditions import UNKNOWN, Watch, can_hold_loads
+from benchmarks.conditions import UNKNOWN, Watch, addresses_fixed, can_hold_loads, loads_wait
 from benchmarks.core_types import SYSTEM, by_kind, numbers_of, ranges, text_of
+from model.code import caches
 from model.code.region import Region
 from model.common.command import console, say
 from model.common.errors import FreepathError
-from model.common.limits import address_space_limit, cpu_quota, group_memory, usable_cpus
+from model.common.limits import address_space_limit, cpu_quota, group_memory, groups_seen, usable_cpus
 from model.kernels.store import COMPILER_SPACE
 from model.vocabulary.machine import ONLY
 
@@ -25,6 +27,9 @@ STEAL_S: Final = 1.0
 BUSY_PCT, STEAL_PCT = 10.0, 1.0
 FAST_CLOCKS: Final = ("tsc", "kvm-clock", "hyperv_clocksource_tsc_page", UNKNOWN)
 """Read without leaving the program: the time stamp counter, or a page by which a hypervisor scales it."""
+RANDOMIZE: Final = Path("/proc/sys/kernel/randomize_va_space")
+ASLR: Final = {"0": "No randomization", "1": "Conservative randomization", "2": "Full randomization"}
+"""What it says, in pyperf's words."""
 LARGEST: Final = 1 << 30
 """Bytes of --memory dram."""
 
@@ -95,40 +100,54 @@ def facts() -> dict[str, str]:
     boost = read(SYS / "cpufreq" / "boost")
     no_turbo = read(SYS / "intel_pstate" / "no_turbo")
     turbo = {"0": "off", "1": "on"}.get(boost) or {"1": "off", "0": "on"}.get(no_turbo, UNKNOWN)
-    flags = read(Path("/proc/cpuinfo"))
     return {
         "governor": governors(),
         "turbo": turbo,
         "smt": smt(),
         "clocksource": read(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
         "thp": chosen(read(Path("/sys/kernel/mm/transparent_hugepage/enabled"))),
-        "virtual": "yes" if " hypervisor" in flags else "no",
+        "virtual": virtual(),
         "mitigations": mitigations(),
+        "aslr": aslr(),
+        "caches": cpu_caches(),
     }
+
+
+def virtual() -> str:
+    """Whether there is a hypervisor: on x86 it is among a CPU's flags, and without flags nobody says."""
+    flags = re.search(r"^flags\s*:(.*)$", read(Path("/proc/cpuinfo")), re.MULTILINE)
+    return UNKNOWN if flags is None else "yes" if "hypervisor" in flags[1].split() else "no"
+
+
+def aslr() -> str:
+    """Whether addresses are drawn, in pyperf's words; it overlooks that they may not be for this process."""
+    return f"{ASLR['0']} (setarch -R)" if addresses_fixed() else ASLR.get(read(RANDOMIZE), UNKNOWN)
+
+
+def cpu_caches() -> str:
+    """Sizes by which scenarios are laid out, KiB: `data 32, code 32, l2 512, l3 unknown (32768 assumed)`."""
+    known = caches.told()
+    words = {
+        name: f"{size >> 10}" if name in known else f"{UNKNOWN} ({size >> 10} assumed)"
+        for name, size in caches.sizes().items()
+    }
+    return ", ".join(f"{name} {size}" for name, size in words.items())
 
 
 def mitigations() -> str:
     """How many vulnerabilities the kernel works around."""
     states = [read(path) for path in sorted((SYS / "vulnerabilities").glob("*"))]
-    active = sum("Mitigation" in state for state in states)
-    return f"{active} of {len(states)} active" if states else UNKNOWN
+    active, unknown = sum("Mitigation" in state for state in states), states.count(UNKNOWN)
+    if len(states) == unknown:
+        return UNKNOWN
+    return f"{active} of {len(states)} active" + (f", {unknown} {UNKNOWN}" if unknown else "")
 
 
 def findings() -> Iterator[Finding]:
     """Every fact with its judgement; watches the machine for a second."""
     watch = Watch()
     time.sleep(STEAL_S)
-    load = watch.metadata()
-    busy, steal = load.get("busy_pct", 0.0), load.get("steal_pct", 0.0)
-    yield Finding(
-        "load",
-        f"{load['load_after']:.2f} on {os.cpu_count()} CPUs, others take {busy:.0f} %",
-        busy > BUSY_PCT,
-        "stop other work; blocks in which the machine is busy are set aside, so it only takes longer",
-    )
-    yield Finding(
-        "steal", f"{steal:.1f} %", steal > STEAL_PCT, "the hypervisor takes time: try later, or another host"
-    )
+    yield from _load(watch.metadata())
     known = facts()
     yield from _frequency(known)
     yield from _cores(known)
@@ -143,11 +162,26 @@ def findings() -> Iterator[Finding]:
     yield Finding("virtual machine", known["virtual"], virtual, advice)
     yield Finding("mitigations", known["mitigations"], False, "")
     held = "can be switched off" if can_hold_loads() else "cannot be switched off here"
-    yield Finding("store bypass", held, False, "")
-    aslr = read(Path("/proc/sys/kernel/randomize_va_space"))
-    advice = "leave it on (2): placements should differ between processes"
-    yield Finding("address randomisation", aslr, aslr == "0", advice)
+    advice = "loads wait for older stores, by seccomp or the kernel's command line: the run will say so"
+    yield Finding("store bypass", "is off" if loads_wait() else held, loads_wait(), advice)
+    drawn = read(RANDOMIZE)
+    value = f"{drawn}, but off for this process (setarch -R)" if addresses_fixed() else drawn
+    advice = "leave it on (2, and no setarch -R): placements should differ between processes"
+    yield Finding("address randomisation", value, known["aslr"].startswith(ASLR["0"]), advice)
+    advice = "--memory and --sweep between are sized by them: l2 and l3 may not be where the data lies"
+    yield Finding("CPU caches", known["caches"], UNKNOWN in known["caches"], advice)
     yield from _limits()
+
+
+def _load(watched: dict[str, float]) -> Iterator[Finding]:
+    """What others took while we watched, as far as the system says."""
+    busy, steal = watched.get("busy_pct"), watched.get("steal_pct")
+    parts = [f"{watched['load_after']:.2f} on {os.cpu_count()} CPUs"] if "load_after" in watched else []
+    parts += [] if busy is None else [f"others take {busy:.0f} %"]
+    advice = "stop other work; blocks in which the machine is busy are set aside, so it only takes longer"
+    yield Finding("load", ", ".join(parts) or UNKNOWN, busy is not None and busy > BUSY_PCT, advice)
+    value, much = (UNKNOWN, False) if steal is None else (f"{steal:.1f} %", steal > STEAL_PCT)
+    yield Finding("steal", value, much, "the hypervisor takes time: try later, or another host")
 
 
 def _frequency(known: dict[str, str]) -> Iterator[Finding]:
@@ -174,10 +208,12 @@ def _limits() -> Iterator[Finding]:
     """What a container, a batch system or ulimit leaves of the machine."""
     quota, usable = cpu_quota(), usable_cpus()
     bound = "" if quota is None else f", by a quota of {quota:g} CPUs' time"
+    bound = bound or ("" if groups_seen("cpu") else f", by a quota that is {UNKNOWN}")
     advice = "a quota stops the program for a part of every 0.1 s: lift it (cpu.max, docker --cpus)"
-    yield Finding("CPUs usable", f"{usable} of {os.cpu_count()}{bound}", quota is not None, advice)
+    yield Finding("CPUs usable", f"{usable} of {os.cpu_count() or UNKNOWN}{bound}", quota is not None, advice)
     group = group_memory()
-    value = "none" if group is None else f"{group.free >> 20} MiB are free under it"
+    value = "none" if groups_seen("memory") else UNKNOWN
+    value = value if group is None else f"{group.free >> 20} MiB are free under it"
     advice = "--memory dram will not fit: raise the limit (memory.max, docker --memory), or leave it out"
     yield Finding("memory limit", value, group is not None and group.free < LARGEST * 1.2, advice)
     space = address_space_limit()

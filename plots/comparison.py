@@ -12,7 +12,7 @@ from results.analysis.groups import analyse
 from results.output import as_changes
 from results.output.words import fact_texts
 from results.reading.cpus import processor_line
-from results.reading.folder import date_of
+from results.reading.dates import date_of, days_of, told
 from results.reading.load import Run
 from results.reading.machine import machine_of
 
@@ -50,7 +50,7 @@ def of_runs(old: Run, new: Run, changes: Sequence[Change], *, strict: bool) -> P
     drawn = drawings("pair", ENDINGS, before, after, changes, new)
     sides = [_facts(old), _facts(new)]
     names = list(dict.fromkeys([*sides[0], *sides[1]]))
-    facts = [(name, sides[0].get(name, ""), sides[1].get(name, "")) for name in names]
+    facts = [(name, *(side.get(name, "unknown") for side in sides)) for name in names]
     return render(
         "compare.html",
         drawn,
@@ -70,7 +70,7 @@ def of_census(changes: Sequence[Change], names: tuple[str, str], *, strict: bool
 
 def _said(run: Run) -> str:
     commit = fact_texts(run).get("commit", "unknown")
-    return f"{date_of(run)[:10] or 'unknown date'}, commit {commit}, on {processor_line(run.facts)}"
+    return f"{days_of(run)}, commit {commit}, on {processor_line(run.facts)}"
 
 
 def _facts(run: Run) -> dict[str, str]:
@@ -78,7 +78,7 @@ def _facts(run: Run) -> dict[str, str]:
     facts = fact_texts(run)
     known = {name: facts[name] for name in FACTS if name in facts}
     mixed = {name: said(values) for name, values in run.mixed.items()}
-    about = {"date": date_of(run)[:19], "processor": processor_line(run.facts)}
+    about = {"date": told(date_of(run)), "processor": processor_line(run.facts)}
     return {**about, **machine_of(run), **mixed, **known}
 
 

@@ -49,6 +49,7 @@ def draw(histories: Sequence[Series]) -> Figure | None:
         )
     for panel in axes.flat[len(chosen) :]:
         panel.set_axis_off()
-    text = f"Overhead, ns per page, run by run; dashed: change points. {len(chosen)} of {len(known)} cells."
+    text = "Overhead, ns per page, run by run; dashed: change points; days in UTC. "
+    text += f"{len(chosen)} of {len(known)} cells."
     foot(figure, text)
     return figure

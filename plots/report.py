@@ -26,6 +26,7 @@ from results.output.words import (
     title_of,
 )
 from results.reading.cpus import processor_line
+from results.reading.dates import days_of
 from results.reading.load import Run, read_json
 
 SHOWN: Final = (
@@ -65,7 +66,7 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
         "facts": facts,
         "processor": processor_line(run.facts),
         "machine": machine | {name: conditions[name] for name in CONDITIONS if name in conditions},
-        "date": _date(run),
+        "date": days_of(run),
         "margin": f"{min(g.cells[0].judgement.margin_ns for g in groups):.2f} ns" if groups else "unknown",
         "floor": f"{max(floors):.3f} ns" if floors else "not measured",
         "answer": said,
@@ -108,14 +109,6 @@ def _row(cell: Cell) -> dict[str, Any]:
 def anchor(cell: Cell) -> str:
     """What a link to an arm says behind its #: letters, digits and hyphens of scenario and arm."""
     return re.sub(r"\W+", "-", f"arm-{cell.scenario.name}-{cell.overhead.arm.name}").strip("-")
-
-
-def _date(run: Run) -> str:
-    """The day, or the days, on which it was measured."""
-    days = sorted(
-        {str(p.facts["date"])[:10] for s in run.scenarios for p in s.processes if "date" in p.facts}
-    )
-    return "unknown date" if not days else days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def _doubts(groups: Sequence[Group]) -> Iterator[str]:

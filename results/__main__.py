@@ -11,13 +11,14 @@ For example:
 import argparse
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from model.common.command import Parser, complain, leave, note, prose, run
+from model.common.command import Parser, complain, leave, note, run
 from model.common.errors import UsageError
-from model.common.files import STANDARD, check_target, write_new
+from model.common.files import STANDARD, check_target
+from results.output.emit import emit, emit_lines, to_terminal
 
 if TYPE_CHECKING:
     from model.vocabulary.margin import Margin
@@ -184,8 +185,11 @@ def _show(args: argparse.Namespace) -> int:
     from results.output.as_table import as_table
     from results.reading.load import load
 
-    made = {"table": as_table, "json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format]
-    emit(made(load(args.file), margin_of(args.margin, "--margin")), args)
+    run, margin = load(args.file), margin_of(args.margin, "--margin")
+    if args.format == "table":
+        emit(as_table(run, margin, terminal=to_terminal(args)), args)
+    else:
+        emit({"json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format](run, margin), args)
     return 0
 
 
@@ -380,17 +384,6 @@ def _calibration(args: argparse.Namespace) -> int:
     else:
         emit_lines(lines(run, plain), args)
     return exit_status(run, plain)
-
-
-def emit_lines(lines: Iterable[str], args: argparse.Namespace) -> None:
-    """Emit lines of text; on a terminal, long ones are broken between words, but not those of Markdown."""
-    text = "".join(f"{line}\n" for line in lines)
-    emit(text if args.output or args.format == "markdown" else prose(text), args)
-
-
-def emit(text: str, args: argparse.Namespace) -> None:
-    """Write it to OUT, or say it."""
-    write_new(STANDARD if args.output is None else args.output, text, replace=args.force)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
@@ -18,7 +17,8 @@ from model.vocabulary.margin import Margin
 from results import claims
 from results.analysis.groups import Cell, Group, analyse
 from results.output.words import number, text_of
-from results.reading.folder import SETTINGS, date_of, runs_in
+from results.reading.dates import oldest_first, say_zoneless, utc_of
+from results.reading.folder import SETTINGS, runs_in
 from results.reading.load import BadRunError, Run, is_partial, load
 from results.reading.machine import key_of, machine_of
 
@@ -40,7 +40,7 @@ def runs(path: str) -> list[Run]:
         if run.mixed:
             raise BadRunError(f"{path} mixes machines ({said_of(run.mixed)}): export a run of one machine")
         return [run]
-    found = sorted(runs_in(folder), key=date_of)
+    found = oldest_first(runs_in(folder))
     if not found:
         raise BadRunError(f"{path} holds no run")
     machines = {
@@ -115,15 +115,16 @@ def _column(cell: Cell) -> str:
 
 def _time(run: Run) -> str:
     """As Otava and LNT read a time: `2026-11-26 10:43:40 +0000`."""
-    try:
-        return f"{datetime.fromisoformat(date_of(run)):%Y-%m-%d %H:%M:%S} +0000"
-    except ValueError:
-        raise BadRunError(f"{run.path} does not say when it was measured") from None
+    moment = utc_of(run)
+    if moment is None:
+        raise BadRunError(f"{run.path} does not say when it was measured")
+    return f"{moment:%Y-%m-%d %H:%M:%S} +0000"
 
 
 def lnt(found: Sequence[Run], margin: Margin) -> str:
     """LLVM's LNT, report format 2, test suite `nts`: ns per page of base and of every arm."""
     run = _only(found, "lnt")
+    say_zoneless(found)
     time = _time(run).removesuffix(" +0000").replace(" ", "T")
     tests = [{"name": name, "execution_time": values} for name, values in _absolute(run, margin)]
     document = {

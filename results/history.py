@@ -20,7 +20,8 @@ from model.vocabulary.machine import identity
 from model.vocabulary.margin import Margin
 from results.analysis.groups import analyse
 from results.output.words import number, pair
-from results.reading.folder import SETTINGS, date_of, runs_in
+from results.reading.dates import date_of, oldest_first, told
+from results.reading.folder import SETTINGS, runs_in
 from results.reading.load import Arm, Array, BadRunError, Run, Scenario
 from results.reading.machine import machine_of
 from results.reading.times import MOST_NS
@@ -58,7 +59,7 @@ Machine = dict[str, str | float]
 
 @dataclass(frozen=True)
 class Point:
-    """One run's overhead in one cell."""
+    """One run's overhead in one cell; its date as `date_of` has it."""
 
     date: str
     commit: str
@@ -104,7 +105,7 @@ def history(folder: Path) -> list[Series]:
     if not runs:
         raise BadRunError(f"{folder} holds no run: python -m benchmarks -o {folder}/run.json makes one")
     cells: dict[tuple[str, str, str], tuple[Machine, list[Point], list[float]]] = {}
-    for run in sorted(runs, key=date_of):
+    for run in oldest_first(runs):
         machine, key = _machine(run), _series_of(run)
         for group in analyse(run, Margin(1.0, percent=True)):
             for cell in group.cells:
@@ -388,4 +389,4 @@ def _lines_of(row: Series, code: str) -> Iterator[str]:
     yield f"{row.cell}{code}: {runs}, " + " -> ".join(f"{level:+z.3f}" for level in levels) + " ns"
     for index in row.changes:
         point = row.points[index]
-        yield f"  changed at {point.date[:19]}, commit {point.commit}"
+        yield f"  changed at {told(point.date)}, commit {point.commit}"

@@ -29,8 +29,8 @@ from results.output import as_json as shown
 from results.output.words import escape
 from results.reading import formats
 from results.reading.cpus import processor_line
+from results.reading.dates import date_of
 from results.reading.document import BadRunError, read_json
-from results.reading.folder import date_of
 from results.reading.load import Run
 from results.reading.machine import key_of, machine_of
 

@@ -27,7 +27,7 @@ def write_run(path: Path, day: int, arms: runfile.Arms = runfile.HEADLINE, **fac
     data = runfile.document(runfile.FakeRun(arms=dict(arms), seed=day), commit=f"c{day:02}")
     for bench in data["benchmarks"]:
         for made in bench["runs"]:
-            made["metadata"] |= {"date": f"2026-11-{day + 1:02} 12:00:00", **facts}
+            made["metadata"] |= {"date": f"2026-11-{day + 1:02} 12:00:00+00:00", **facts}
     path.parent.mkdir(exist_ok=True)
     runfile.write(path, data)
 

@@ -295,11 +295,14 @@ def test_sources_that_are_edited_meanwhile(checkout: Path, where: str) -> None:
     assert json.loads((checkout / "run.json.partial" / "plan.json").read_bytes())["argv"][1] == str(PROCESSES)
 
 
-def test_a_checkout_that_changes_meanwhile_is_dirty(checkout: Path) -> None:
-    """What measures is the same, so the run goes on; but the commit alone would not say what lay there."""
+@pytest.mark.parametrize(("changed", "dirty"), [("model/__init__.py", True), (".gitignore", False)])
+def test_a_checkout_that_changes_meanwhile_is_dirty(checkout: Path, changed: str, dirty: bool) -> None:
+    """Once the last worker has looked at its sources; a file that measures nothing changes nothing."""
     parent = started("-o", "run.json", cwd=checkout)
-    until(lambda: list(checkout.glob("*.partial/0-0000.json")))
-    (checkout / ".gitignore").write_text("__pycache__\n*.json*\n# edited\n")
+    until(lambda: list(checkout.glob(f"*.partial/0.{PROCESSES - 1}.claim")))
+    with (checkout / changed).open("a") as file:
+        file.write("# edited\n")
     said = parent.communicate()[1]
-    assert parent.returncode == 0 and "-dirty" in said
-    assert str(load(checkout / "run.json").facts["commit"]).endswith("-dirty")
+    assert parent.returncode == 0, said
+    assert ("-dirty" in said) == dirty
+    assert str(load(checkout / "run.json").facts["commit"]).endswith("-dirty") == dirty

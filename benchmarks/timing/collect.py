@@ -96,16 +96,14 @@ def pair_ids(suite: pyperf.BenchmarkSuite | None) -> set[Any]:
     return {run.get_metadata().get("pair_id") for bench in suite or () for run in bench.get_runs()} - {None}
 
 
-def mark_dirty(suite: pyperf.BenchmarkSuite, began: str, ended: str) -> bool:
-    """If the checkout was changed while it was measured, let the runs of this session say so.
+def mark_dirty(suite: pyperf.BenchmarkSuite, began: str) -> None:
+    """Let the runs of a session whose sources were changed meanwhile say so.
 
     Parameters
     ----------
-    began, ended
-        Its commit before and after.
+    began
+        Its commit when it began.
     """
-    if ended == began or began.endswith(DIRTY) or began == UNKNOWN:
-        return False
-    for bench in suite:
-        bench.update_metadata({"commit": began + DIRTY})
-    return True
+    if began != UNKNOWN and not began.endswith(DIRTY):
+        for bench in suite:
+            bench.update_metadata({"commit": began + DIRTY})

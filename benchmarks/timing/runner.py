@@ -11,6 +11,7 @@ import argparse
 import os
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -22,6 +23,7 @@ import pyperf
 from benchmarks.cases import Case
 from benchmarks.conditions import Watch, processor
 from benchmarks.timing.collect import dumps
+from benchmarks.timing.dates import moments
 from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.common.files import write_new
 from model.kernels.arrays import huge_share
@@ -101,6 +103,7 @@ class _Worker:
         if self.sampler is None:
             args = self.runner.args
             self.process = claim_number(args.pair_dir, self.index)
+            self.began = datetime.now(UTC)
             self.watch = Watch()
             self.sampler = self.make_sampler(self.case, [args.seed or 0, self.index, self.process])
         return float(self.sampler(loops))
@@ -113,7 +116,8 @@ class _Worker:
         self.sampler.check()
         name = f"{self.index}-{self.process:04}"
         if self.case.pyperf_alone:
-            bench.update_metadata({"name": benchmark_name(self.case, 0)})
+            facts = {"name": benchmark_name(self.case, 0), **moments(self.began, run.get_metadata())}
+            bench.update_metadata(facts)
             write_new(folder / f"{name}.plain.json", dumps(pyperf.BenchmarkSuite([bench])))
         else:
             write_new(folder / f"{name}.json", dumps(pyperf.BenchmarkSuite(self._arms(run))))
@@ -122,20 +126,22 @@ class _Worker:
         """One run per arm: the blocks of the values, not those of warm-ups or calibration."""
         first = len(self.sampler.blocks) - len(run.values)
         memory = self.sampler.start.machine.memory
+        huge = huge_share(memory.mem_map)
         common = run.get_metadata() | self.case.scenario.metadata() | self.watch.metadata()
         common |= {
             "schema": RUN,
+            **moments(self.began, common),
             "pair_id": uuid.uuid4().hex[:12],
             "seed": self.runner.args.seed or 0,
             "process": self.process,
             "clock_ns": round(self.sampler.empty_pass_ns, 5),
             "data_offset": memory.data_offset,
             "struct_pages": self.case.path.pages(self.case.scenario),
-            "huge_share": round(huge_share(memory.mem_map), 3),
             "ticks_per_ns": round(self.sampler.ticks_per_ns, 6),
             "cycle_ns": round(fmean(self.sampler.cycles[first:]), 6),
             "slot_ns": " ".join(f"{slot:.5f}" for slot in self.sampler.slots[first:]),
             "bare_ns": " ".join(f"{bare:.4f}" for bare in self.sampler.bare[first:]),
+            **({} if huge is None else {"huge_share": round(huge, 3)}),
             **self.runner.context,
             **processor(),  # the worker's own, which need not be the parent's on a hybrid CPU
         }

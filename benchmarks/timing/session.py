@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.cases import Case
-from benchmarks.conditions import commit
+from benchmarks.conditions import sources
 from benchmarks.progress import progress
 from benchmarks.timing.append import Codes, check_append, check_codes, codes_of
 from benchmarks.timing.collect import collect, dumps, join, load_suite, mark_dirty, pair_ids
+from benchmarks.timing.dates import dated_like
 from benchmarks.timing.judges import Judges
 from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
@@ -292,8 +293,9 @@ class Session:
         if any(partial.count(index) < self._wanted(case) for index, case in enumerate(self.cases)):
             raise FreepathError("not every process left a result")
         suite = collect(partial.complete())
-        if mark_dirty(suite, self.context["commit"], commit()):
-            note("the checkout was changed while this was measured: the file says so (-dirty)")
+        if sources() != partial.plan["sources"]:
+            mark_dirty(suite, self.context["commit"])
+            note("model/ or benchmarks/ was changed while this was measured: the file says so (-dirty)")
         self.levels = [
             f"{base.get_name()}: {base.mean() * 1e9:.2f} ns/page, {len(case.arms)} arms\n"
             for case in self.cases
@@ -318,7 +320,8 @@ class Session:
             raise FreepathError(f"{target} appeared while this was measured, and is left as it is")
         check_append(target, self.context, None)
         self._check_codes()
-        write_new(target, self._readable(join([before, suite]), target), replace=True)
+        merged = join([before, dated_like(before, suite)])
+        write_new(target, self._readable(merged, target), replace=True)
 
     def _readable(self, suite: Any, target: Path) -> str:
         """The suite as a file, which readers take.

@@ -20,9 +20,14 @@ LEAST_DRAM: Final = 1 << 30
 UNITS: Final = {"K": 10, "M": 20, "G": 30}
 
 
-def sizes(folder: Path = CPU) -> dict[str, int]:
-    """Bytes of `data` and `code` (first level), `l2` and `l3`."""
-    known = dict(USUAL)
+def sizes(folder: Path | None = None) -> dict[str, int]:
+    """Bytes of `data` and `code` (first level), `l2` and `l3`; `USUAL` where the system does not say."""
+    return USUAL | told(folder)
+
+
+def told(folder: Path | None = None) -> dict[str, int]:
+    """Those of these sizes that the system tells."""
+    folder, known = folder or CPU, {}
     for index in sorted(folder.glob("index*")):
         try:
             level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
@@ -34,7 +39,7 @@ def sizes(folder: Path = CPU) -> dict[str, int]:
     return known
 
 
-def struct_pages(memory: str, folder: Path = CPU) -> int:
+def struct_pages(memory: str, folder: Path | None = None) -> int:
     """How many struct pages are in play where they are to be found so far away.
 
     `warm`: 32 KiB of them, the first-level cache of the smallest machine, on every machine alike. `l2`: half

@@ -135,6 +135,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+        self.color = False  # from Python 3.14 on help would be coloured, with FORCE_COLOR in a pipe as well
 
     def error(self, message: str) -> NoReturn:
         """Raise it for `run` to print."""
@@ -186,12 +187,22 @@ def console(wide: int) -> "Iterator[Console]":
     """
     from rich.console import Console
 
-    drawn = Console(highlight=False, markup=False, emoji=False)
-    if not sys.stdout.isatty():
+    terminal = sys.stdout.isatty()
+    drawn = Console(highlight=False, markup=False, emoji=False, force_terminal=forced(terminal))
+    if not terminal:
         drawn.width = wide
     with drawn.capture() as captured:
         yield drawn
     say(captured.get())
+
+
+def forced(terminal: bool) -> bool | None:
+    """`force_terminal` of a Rich console: on a terminal Rich looks for itself what that can.
+
+    Elsewhere never, whatever FORCE_COLOR and TTY_COMPATIBLE say: a file or a pipe has no width, and obeys no
+    escape sequence.
+    """
+    return None if terminal else False
 
 
 def that_fit(

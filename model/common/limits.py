@@ -89,6 +89,11 @@ def group_memory(proc: Path = PROC) -> Limit | None:
     return Limit(max(0, min(free)), under, "raise that limit")
 
 
+def groups_seen(controller: str, proc: Path = PROC) -> bool:
+    """Whether any control group of `cpu` or `memory` can be seen; else their limits are not known."""
+    return any(True for _ in _groups(controller, proc))
+
+
 def address_space(proc: Path = PROC) -> Limit | None:
     """What is left of the address space (ulimit -v); None without a limit."""
     most = address_space_limit()

@@ -29,8 +29,8 @@ def aligned(dtype: npt.DTypeLike, count: int, offset: int = 0) -> npt.NDArray[An
     return raw[start : start + size].view(dtype)
 
 
-def huge_share(array: npt.NDArray[Any], smaps: Path = SMAPS) -> float:
-    """Which part of an array really lies in huge pages; 0 where the system does not say.
+def huge_share(array: npt.NDArray[Any], smaps: Path = SMAPS) -> float | None:
+    """Which part of an array really lies in huge pages; None where the system does not say.
 
     Of every mapping that the array has a part in, all of it.
     """
@@ -39,7 +39,7 @@ def huge_share(array: npt.NDArray[Any], smaps: Path = SMAPS) -> float:
     try:
         lines = smaps.read_text().splitlines()
     except OSError:
-        return 0.0
+        return None
     for line in lines:
         if span := MAPPING.match(line):
             inside = int(span[1], 16) < last and int(span[2], 16) > first
@@ -47,7 +47,7 @@ def huge_share(array: npt.NDArray[Any], smaps: Path = SMAPS) -> float:
             size += int(line.split()[1])
         elif inside and line.startswith("AnonHugePages:"):
             huge += int(line.split()[1])
-    return huge / size if size else 0.0
+    return huge / size if size else None
 
 
 def check_available(pages: int) -> None:

@@ -132,7 +132,9 @@ def layout_floor(scenario: Scenario, levels: Levels) -> float | None:
 def _seconds(scenario: Scenario, judgement: Judgement) -> float | None:
     if judgement.more_processes is None:
         return None
-    durations = [float(p.facts.get("duration", 0.0)) for p in scenario.processes]
+    durations = [float(p.facts["duration"]) for p in scenario.processes if "duration" in p.facts]
+    if not durations:
+        return None
     return judgement.more_processes * (sum(durations) / len(durations) + STARTUP_S)
 
 

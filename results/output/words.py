@@ -77,6 +77,9 @@ def run_warnings(run: Run) -> Iterator[str]:
     commits = run.facts.get("commit", "")
     if any("-dirty" in commit for commit in (commits if isinstance(commits, tuple) else (commits,))):
         yield "measured from a checkout with changes that are not committed"
+    settings = (str(process.facts.get("aslr", "")) for s in run.scenarios for process in s.processes)
+    if any(setting.startswith("No randomization") for setting in settings):
+        yield "measured without address randomisation: intervals lack what the place of data and stack does"
 
 
 def row_of(cell: Cell) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from model.common.command import printable
 from model.vocabulary.machine import said_of
-from results.reading.load import PLAN, BadRunError, NotARunError, Run, clean, load
+from results.reading.load import PLAN, BadRunError, NotARunError, Run, load
 
 CHAIN: Final = "chain-"
 """Variants that measure a chain of known length, to see what the instrument sees: runs of the instrument."""
@@ -63,10 +63,3 @@ def _is_of_one_machine(run: Run) -> bool:
 
 def _leave_out(reason: str) -> None:
     print(f"left out: {printable(reason)}", file=sys.stderr)
-
-
-def date_of(run: Run) -> str:
-    """When the first process was measured."""
-    return min(
-        clean(process.facts.get("date", "")) for scenario in run.scenarios for process in scenario.processes
-    )
