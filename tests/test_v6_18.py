@@ -181,7 +181,7 @@ PCP = {
     ],
 )
 def test_loads_and_stores_are_the_kernels(scenario: Scenario, loads: int, stores: int) -> None:
-    """As many as the compiled kernel executes, without the stack: docs/kernel-facts/v6.18-path.md, section 3."""
+    """As many as the kernel executes, without the stack: docs/kernel-facts/v6.18-path.md, section 3."""
     found = accesses(scenario, Arm("base", "none" if scenario.memcg == "off" else "jump-label"))
     counted = {op: sum(n for (what, *_), n in found.items() if what == op) for op in ("load", "store")}
     assert counted == {"load": loads, "store": stores}
