@@ -283,7 +283,9 @@ def _publish(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    """What was measured, for the tools that people have (docs/ci.md): overhead of each cell, ns per page.
+    """What was measured, for the tools that people have (docs/ci.md): ns per page, levels or overheads.
+
+    Otava and LNT get levels, of base and of every arm; the others get overheads over base.
 
     For example:
       python -m results export run.json --format github-action-benchmark -o benchmark.json

@@ -1,4 +1,4 @@
-"""Today's kernel: the compiled path against the oracle, its accesses against the facts, what it refuses."""
+"""Today's kernel: the compiled path against the oracle, what it reads and writes, what it refuses."""
 
 import json
 from collections import Counter
@@ -182,7 +182,7 @@ PCP = {
     ],
 )
 def test_loads_and_stores_are_the_kernels(scenario: Scenario, loads: int, stores: int) -> None:
-    """As many as the compiled kernel executes (kernel-facts-6.18, sections 3 and 9), the stack left out."""
+    """As many as the kernel executes, without the stack: docs/kernel-facts/v6.18-path.md, section 3."""
     found = accesses(scenario, Arm("base", "none" if scenario.memcg == "off" else "jump-label"))
     counted = {op: sum(n for (what, *_), n in found.items() if what == op) for op in ("load", "store")}
     assert counted == {"load": loads, "store": stores}
@@ -207,7 +207,8 @@ def off_stack(trace: Trace, op: str) -> int:
 
 
 PRICES = {
-    # variant: (instructions, loads, stores) over base with the key on, by the facts' list.
+    # variant: (instructions, loads, stores) over base with the key on, as docs/kernel-facts/v6.18-costs.md,
+    # section 9, has them.
     "no-type-test": (-2, -1, 0),
     "type-store": (-1, -1, 1),
     "memcg-off": (-8, -2, 0),
