@@ -17,6 +17,8 @@ from model.code.region import Region
 from model.common.command import console, say
 from model.common.errors import FreepathError
 from model.common.limits import address_space_limit, cpu_quota, group_memory, usable_cpus
+from model.common.system_files import cpus_in
+from model.common.system_files import read as read_file
 from model.kernels.store import COMPILER_SPACE
 
 SYS: Final = SYSTEM / "system" / "cpu"
@@ -40,10 +42,7 @@ class Finding:
 
 def read(path: Path) -> str:
     """Contents of a file of /proc or /sys, or "unknown"."""
-    try:
-        return path.read_text().strip() or UNKNOWN
-    except OSError:
-        return UNKNOWN
+    return read_file(path) or UNKNOWN
 
 
 def chosen(text: str) -> str:
@@ -57,12 +56,6 @@ def online() -> list[int]:
     return sorted(number for number in numbers if read(SYS / f"cpu{number}" / "online") != "0")
 
 
-def numbers_of(text: str) -> list[int]:
-    """CPUs of a list as the kernel writes it: `0-3,8`."""
-    ranges = [part.partition("-") for part in text.split(",") if part[:1].isdecimal()]
-    return [number for low, _, high in ranges for number in range(int(low), int(high or low) + 1)]
-
-
 def alike(values: Mapping[int, str]) -> str:
     """The value that all CPUs have, or each value with the CPUs that have it: `core: CPUs 0-7; atom: ...`."""
     having: dict[str, list[int]] = {}
@@ -74,7 +67,7 @@ def alike(values: Mapping[int, str]) -> str:
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """Inverse of `numbers_of`."""
+    """Inverse of `cpus_in`."""
     parts = []
     for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
         block = [number for _, number in run]
@@ -100,7 +93,7 @@ def smt() -> str:
     if first == UNKNOWN:
         return state
     text = f"{state}, siblings of cpu0: {first}"
-    shares = alike({cpu: "shared" if len(numbers_of(core)) > 1 else "alone" for cpu, core in cores.items()})
+    shares = alike({cpu: "shared" if len(cpus_in(core)) > 1 else "alone" for cpu, core in cores.items()})
     return text if shares in ("shared", "alone") else f"{text} ({shares})"
 
 
@@ -136,7 +129,7 @@ def findings() -> Iterator[Finding]:
     busy, steal = load.get("busy_pct", 0.0), load.get("steal_pct", 0.0)
     yield Finding(
         "load",
-        f"{load['load_after']:.2f} on {os.cpu_count()} CPUs, others take {busy:.0f} %",
+        f"{load.get('load_after', UNKNOWN)} on {os.cpu_count()} CPUs, others take {busy:.0f} %",
         busy > BUSY_PCT,
         "stop other work; blocks in which the machine is busy are set aside, so it only takes longer",
     )
@@ -173,7 +166,7 @@ def _frequency(known: dict[str, str]) -> Iterator[Finding]:
 
 
 def _cores(known: dict[str, str]) -> Iterator[Finding]:
-    shared = known["smt"].startswith("on") and any(len(numbers_of(core)) > 1 for core in siblings().values())
+    shared = known["smt"].startswith("on") and any(len(cpus_in(core)) > 1 for core in siblings().values())
     advice = (
         "a busy sibling doubles the cost of one more load: keep it idle, or --affinity with its twin offline"
     )

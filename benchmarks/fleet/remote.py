@@ -37,12 +37,12 @@ leave(start(sys.argv[2:]))
 def describe() -> dict[str, Any]:
     """What this host is, for whoever chooses among hosts: plain data."""
     fields: dict[str, str] = {}
-    for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines():
+    for line in _read("/proc/cpuinfo").split("\n\n")[0].split("\n"):
         name, _, value = line.partition(":")
         fields[name.strip()] = value.strip()
     return {
         "name": socket.gethostname(),
-        "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        "boot": _read("/proc/sys/kernel/random/boot_id") or socket.gethostname(),
         "cpus": sorted(os.sched_getaffinity(0)),
         "architecture": platform.machine(),
         "python": ".".join(platform.python_version_tuple()[:2]),
@@ -52,6 +52,14 @@ def describe() -> dict[str, Any]:
         "cpu_family": fields.get("cpu family", "unknown"),
         "cpu_model": fields.get("model", "unknown"),
     }
+
+
+def _read(path: str) -> str:
+    """As `model.common.system_files.read`, which is not here yet."""
+    try:
+        return Path(path).read_bytes().decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _version(package: str) -> str:

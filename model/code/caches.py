@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from model.common.system_files import read
+
 CPU: Final = Path("/sys/devices/system/cpu/cpu0/cache")
 USUAL: Final = {"data": 32 << 10, "code": 32 << 10, "l2": 1 << 20, "l3": 32 << 20}
 """Where the system tells nothing."""
@@ -24,10 +26,7 @@ def sizes(folder: Path = CPU) -> dict[str, int]:
     """Bytes of `data` and `code` (first level), `l2` and `l3`."""
     known = dict(USUAL)
     for index in sorted(folder.glob("index*")):
-        try:
-            level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
-        except OSError:
-            continue
+        level, kind, size = (read(index / name) for name in ("level", "type", "size"))
         name = KINDS.get((level, kind))
         if name and size[:-1].isdecimal() and size[-1] in UNITS:
             known[name] = int(size[:-1]) << UNITS[size[-1]]
