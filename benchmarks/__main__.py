@@ -61,6 +61,7 @@ from benchmarks.timing.calibrate import calibration_cases
 from benchmarks.timing.options import (
     NAME,
     add_options,
+    affinity_of_workers,
     check,
     early_options,
     help_text,
@@ -232,6 +233,8 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
     parser.print_help = lambda file=None: say(helped)
     add_options(parser)
     _parse(runner, argv)
+    if not runner.args.worker:
+        runner.args.affinity = affinity_of_workers(runner.args.affinity)
     return runner
 
 

@@ -6,9 +6,8 @@ Everything is read from /proc and /sys; a fact that is not there is "unknown", n
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +16,7 @@ from model.code.region import Region
 from model.common.command import console, say
 from model.common.errors import FreepathError
 from model.common.limits import address_space_limit, cpu_quota, group_memory, usable_cpus
-from model.common.system_files import cpus_in
+from model.common.system_files import cpu_list, cpus_in
 from model.common.system_files import read as read_file
 from model.kernels.store import COMPILER_SPACE
 
@@ -63,16 +62,7 @@ def alike(values: Mapping[int, str]) -> str:
         having.setdefault(value, []).append(cpu)
     if len(having) <= 1:
         return next(iter(having), UNKNOWN)
-    return "; ".join(f"{value}: CPUs {ranges(cpus)}" for value, cpus in having.items())
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Inverse of `cpus_in`."""
-    parts = []
-    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
-        block = [number for _, number in run]
-        parts.append(str(block[0]) if len(block) == 1 else f"{block[0]}-{block[-1]}")
-    return ",".join(parts)
+    return "; ".join(f"{value}: CPUs {cpu_list(cpus)}" for value, cpus in having.items())
 
 
 def governors() -> str:

@@ -1,6 +1,7 @@
 """Places that are not as usual: files of /proc hidden or in no known encoding, CPUs that are not ours."""
 
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +11,12 @@ import pytest
 from benchmarks import conditions, doctor
 from benchmarks.conditions import Watch, core_type, processor
 from benchmarks.fleet import remote
+from benchmarks.timing.options import affinity_of_workers
 from model.code.caches import USUAL, sizes
 from model.common import limits
-from model.common.system_files import cpus_in, read
+from model.common.command import BAD_INPUT
+from model.common.command import run as run_command
+from model.common.system_files import cpu_list, cpus_in, read
 from model.kernels.arrays import aligned, huge_share
 from results.reading.load import load
 from tests.command import run
@@ -195,3 +199,67 @@ def test_numba_that_cannot_read_cpuinfo_says_what_helps(tmp_path: Path) -> None:
     assert run("benchmarks", *ONE, "-o", str(tmp_path / "usual.json")).returncode == 0
     first, second = (load(tmp_path / name).scenarios[0] for name in ("run.json", "usual.json"))
     assert first.processes[0].facts["code_digest"] == second.processes[0].facts["code_digest"]
+
+
+@pytest.mark.parametrize(
+    ("isolated", "ours", "pinned", "said"),
+    [
+        ("", {0, 1, 2}, "0-2", ""),
+        ("2-3", {0, 1, 2}, "2", ""),
+        (
+            "3,8-9",
+            {0, 2},
+            "0,2",
+            "the isolated CPUs (3,8-9) are not among those that this process may use (0,2)",
+        ),
+        (" (null)", {5}, "5", ""),
+    ],
+)
+def test_workers_run_on_isolated_cpus_that_are_ours(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    isolated: str,
+    ours: set[int],
+    pinned: str,
+    said: str,
+) -> None:
+    """A cpuset or taskset may leave out some or all of them; what the user asks for is not changed."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: ours)
+    (tmp_path / "isolated").write_text(isolated + "\n")
+    assert affinity_of_workers(None, tmp_path / "isolated") == pinned
+    assert said in capsys.readouterr().err
+    assert affinity_of_workers("1", tmp_path / "isolated") == "1"
+    assert affinity_of_workers(None, tmp_path / "none") == cpu_list(ours)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("/sys/devices/system/cpu/isolated", b"4000\n"),
+        ("/proc/cmdline", b"isolcpus=managed_irq,4000\n"),
+        ("/sys/devices/system/cpu/isolated", NOT_UTF8),
+    ],
+)
+def test_a_run_beside_isolated_cpus(tmp_path: Path, file: str, content: bytes) -> None:
+    """None of them is ours, or what is isolated cannot be read: that is no reason not to measure."""
+    compiled()
+    mounts = instead({file: content}, tmp_path)
+    done = run_where(mounts, "-m", "benchmarks", *ONE, "-o", str(tmp_path / "run.json"))
+    assert done.returncode == 0, done.stderr
+    assert ("the isolated CPUs (4000)" in done.stderr) == (content == b"4000\n")
+    assert run("results", "show", str(tmp_path / "run.json")).returncode == 0
+
+
+def test_what_the_system_refuses_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """No file is blamed for a call that has none."""
+
+    def refused() -> int:
+        os.sched_setaffinity(0, {4000})
+        return 0
+
+    assert run_command("a command", refused) == BAD_INPUT
+    assert re.fullmatch(
+        r"a command: the system refuses refused \(test_places.py:\d+\): Invalid argument\n",
+        capsys.readouterr().err,
+    )

@@ -5,6 +5,8 @@ The name of a mount or of a processor need not be UTF-8, and a container, a sand
 """
 
 import re
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +37,15 @@ def cpus_in(text: str) -> list[int]:
     ranges = [part.strip().partition("-") for part in text.split(",")]
     known = [(low, high or low) for low, _, high in ranges if (low + high).isdecimal() and low]
     return [number for low, high in known for number in range(int(low), int(high) + 1)]
+
+
+def cpu_list(numbers: Iterable[int]) -> str:
+    """Inverse of `cpus_in`."""
+    parts = []
+    for _, run in groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0]):
+        block = [number for _, number in run]
+        parts.append(str(block[0]) if len(block) == 1 else f"{block[0]}-{block[-1]}")
+    return ",".join(parts)
 
 
 def unescaped(name: bytes) -> bytes:
