@@ -65,8 +65,7 @@ from benchmarks.conditions import (
     set_store_bypass,
     sources,
 )
-from benchmarks.core_types import numbers_of
-from benchmarks.timing.affinity import one_kind, usable
+from benchmarks.timing.affinity import one_kind
 from benchmarks.timing.append import MUST_MATCH, check_append, metadata_of
 from benchmarks.timing.calibrate import calibration_cases
 from benchmarks.timing.options import (
@@ -86,6 +85,7 @@ from benchmarks.timing.scheme import GROUPS, Scheme
 from benchmarks.units import check_margin
 from model.common.files import check_target
 from model.common.process import end_with_parent
+from model.common.system_files import cpus_in
 from model.kernels.arrays import check_available
 from model.kernels.own import add_again, added, as_plain
 from model.kernels.store import DEFAULT_CPU, Store, default_folder
@@ -258,9 +258,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
     return runner
 
 
-def _context(
-    argv: list[str], early: argparse.Namespace, scheme: Scheme, affinity: str | None
-) -> dict[str, Any]:
+def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme, affinity: str) -> dict[str, Any]:
     """Metadata of every run, of workers on these CPUs."""
     known = commit()
     if known == UNKNOWN:
@@ -281,7 +279,7 @@ def _context(
         "store_bypass": "off" if loads_wait() else "on",
         **({"own_variants": " ".join(f"{o.name}:{o.digest}" for o in added())} if added() else {}),
         "compiler_settings": " ".join(f"{k}={v}" for k, v in settings.items()) or NO_SETTINGS,
-        **processor(numbers_of(affinity)[0] if affinity else usable()[0]),
+        **processor(cpus_in(affinity)[0]),
         "platform": platform.platform(True, False),  # as pyperf has it
         **doctor.facts(),
         "freepath_command": shlex.join(["python", "-m", "benchmarks", *argv]),

@@ -9,6 +9,7 @@ from typing import Final
 
 from benchmarks.core_types import SYSTEM, core_type
 from model.common.errors import FreepathError
+from model.common.system_files import lines, read
 
 ROOT: Final = Path(__file__).parent.parent
 MEASURING: Final = ("model", "benchmarks")
@@ -129,14 +130,13 @@ def processor(
     The name alone does not tell: "AMD EPYC" is three generations. `cpu` is the one asked about, by default
     the one that this process runs on; a hybrid processor has two core types, and they are two machines.
     """
-    try:
-        blocks = cpuinfo.read_text().strip().split("\n\n")
-    except OSError:
+    text = read(cpuinfo)
+    if not text:
         return {}
     number = current_cpu() if cpu is None else cpu
     facts: dict[str, str] = {}
-    for block in blocks:
-        pairs = (line.partition(":") for line in block.splitlines())
+    for block in text.split("\n\n"):
+        pairs = (line.partition(":") for line in lines(block))
         fields = {name.strip(): value.strip() for name, _, value in pairs}
         if fields.get("processor") == str(number) or not facts:
             facts = {name: fields.get(field, "unknown") for name, field in IDENTITY.items()}
@@ -190,17 +190,18 @@ def set_store_bypass(wanted: str) -> None:
 class Watch:
     """How much of the machine others took between two moments.
 
-    Reads /proc/stat; where that is missing, the figures are left out.
+    Reads /proc/stat and /proc/loadavg; where one is missing, its figures are left out.
     """
 
     def __init__(self) -> None:
         self._ticks = self._read()
         self._own = sum(os.times()[:2])
-        self._load = os.getloadavg()[0]
+        self._load = _load()
 
     def metadata(self) -> dict[str, float]:
         """`busy_pct` (of all CPUs, by others), `steal_pct`, `load_before`, `load_after`."""
-        facts = {"load_before": round(self._load, 2), "load_after": round(os.getloadavg()[0], 2)}
+        loads = {"load_before": self._load, "load_after": _load()}
+        facts = {name: round(load, 2) for name, load in loads.items() if load is not None}
         now = self._read()
         if self._ticks is None or now is None:
             return facts
@@ -215,8 +216,14 @@ class Watch:
 
     @staticmethod
     def _read() -> list[int] | None:
-        try:
-            with Path("/proc/stat").open() as lines:
-                return [int(field) for field in lines.readline().split()[1 : 1 + TICK_FIELDS]]
-        except (OSError, ValueError):
-            return None
+        fields = lines(read("/proc/stat"))[0].split()[1 : 1 + TICK_FIELDS]
+        known = len(fields) == TICK_FIELDS and all(field.isdecimal() for field in fields)
+        return [int(field) for field in fields] if known else None
+
+
+def _load() -> float | None:
+    """Processes that ran or wanted to, averaged over a minute; None where the system does not say."""
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None

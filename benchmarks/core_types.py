@@ -15,7 +15,6 @@ import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +23,7 @@ import numpy as np
 from model.code.placement import callable_at
 from model.code.region import Region
 from model.common.errors import FreepathError, UnsupportedCPUError
+from model.common.system_files import cpu_list, cpus_in, read
 from model.vocabulary.machine import ONLY, UNKNOWN
 
 SYSTEM: Final = Path("/sys/devices")
@@ -119,33 +119,14 @@ def _amd(ask: Ask) -> str:
 def listed(cpu: int, system: Path = SYSTEM) -> str:
     """The kind in whose list of event counters a CPU stands."""
     for kind in LISTED:
-        try:
-            text = (system / f"cpu_{kind}" / "cpus").read_text()
-        except OSError:
-            continue
-        if cpu in numbers_of(text.strip()):
+        if cpu in cpus_in(read(system / f"cpu_{kind}" / "cpus")):
             return kind
     return UNKNOWN
 
 
-def numbers_of(text: str) -> list[int]:
-    """CPUs of a list as the kernel writes it: `0-3,8`."""
-    ranges = [part.partition("-") for part in text.split(",") if part[:1].isdecimal()]
-    return [number for low, _, high in ranges for number in range(int(low), int(high or low) + 1)]
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Inverse of `numbers_of`."""
-    parts = []
-    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
-        block = [number for _, number in run]
-        parts.append(str(block[0]) if len(block) == 1 else f"{block[0]}-{block[-1]}")
-    return ",".join(parts)
-
-
 def text_of(kinds: Mapping[str, Sequence[int]]) -> str:
     """Several kinds with their CPUs: `core: CPUs 0-7; atom: CPUs 8-15`."""
-    return "; ".join(f"{kind}: CPUs {ranges(cpus)}" for kind, cpus in kinds.items())
+    return "; ".join(f"{kind}: CPUs {cpu_list(cpus)}" for kind, cpus in kinds.items())
 
 
 def cpuid(leaf: int, subleaf: int) -> Registers:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.conditions import UNKNOWN, Watch, addresses_fixed, can_hold_loads, loads_wait
-from benchmarks.core_types import SYSTEM, by_kind, numbers_of, ranges, text_of
+from benchmarks.core_types import SYSTEM, by_kind, text_of
 from model.code import caches
 from model.code.region import Region
 from model.common.command import console, say
 from model.common.errors import FreepathError
 from model.common.limits import address_space_limit, cpu_quota, group_memory, groups_seen, usable_cpus
+from model.common.system_files import cpu_list, cpus_in
+from model.common.system_files import read as read_file
 from model.kernels.store import COMPILER_SPACE
 from model.vocabulary.machine import ONLY
 
@@ -46,10 +48,7 @@ class Finding:
 
 def read(path: Path) -> str:
     """Contents of a file of /proc or /sys, or "unknown"."""
-    try:
-        return path.read_text().strip() or UNKNOWN
-    except OSError:
-        return UNKNOWN
+    return read_file(path) or UNKNOWN
 
 
 def chosen(text: str) -> str:
@@ -70,7 +69,7 @@ def alike(values: Mapping[int, str]) -> str:
         having.setdefault(value, []).append(cpu)
     if len(having) <= 1:
         return next(iter(having), UNKNOWN)
-    return "; ".join(f"{value}: CPUs {ranges(cpus)}" for value, cpus in having.items())
+    return "; ".join(f"{value}: CPUs {cpu_list(cpus)}" for value, cpus in having.items())
 
 
 def governors() -> str:
@@ -91,7 +90,7 @@ def smt() -> str:
     if first == UNKNOWN:
         return state
     text = f"{state}, siblings of cpu0: {first}"
-    shares = alike({cpu: "shared" if len(numbers_of(core)) > 1 else "alone" for cpu, core in cores.items()})
+    shares = alike({cpu: "shared" if len(cpus_in(core)) > 1 else "alone" for cpu, core in cores.items()})
     return text if shares in ("shared", "alone") else f"{text} ({shares})"
 
 
@@ -193,7 +192,7 @@ def _frequency(known: dict[str, str]) -> Iterator[Finding]:
 
 
 def _cores(known: dict[str, str]) -> Iterator[Finding]:
-    shared = known["smt"].startswith("on") and any(len(numbers_of(core)) > 1 for core in siblings().values())
+    shared = known["smt"].startswith("on") and any(len(cpus_in(core)) > 1 for core in siblings().values())
     advice = (
         "a busy sibling doubles the cost of one more load: keep it idle, or --affinity with its twin offline"
     )

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import core_types
-from benchmarks.core_types import Ask, by_kind, core_type, cpuid, kind_of, numbers_of, ranges
+from benchmarks.core_types import Ask, by_kind, core_type, cpuid, kind_of
 from benchmarks.doctor import _cores
 from benchmarks.timing.affinity import one_kind
 from model.common.errors import UsageError
+from model.common.system_files import cpu_list, cpus_in
 
 Leaves = Mapping[tuple[int, int], tuple[int, int, int, int]]
 HYBRID, GUEST = 1 << 15, 1 << 31
@@ -97,7 +98,7 @@ def test_workers_run_on_one_kind(
     with pytest.raises(UsageError, match=r"--affinity 3-4: core: CPUs 3; atom: CPUs 4; .* such as 3"):
         one_kind("3-4", tmp_path)
     kinds |= dict.fromkeys(kinds, "unknown")
-    assert one_kind(None, tmp_path) is None and one_kind("0,7", tmp_path) == "0,7"
+    assert one_kind(None, tmp_path) == "0-7" and one_kind("0,7", tmp_path) == "0,7"
     assert not capsys.readouterr().err
 
 
@@ -105,7 +106,7 @@ def test_isolated_cpus_are_the_ones_that_count(kinds: dict[int, str], tmp_path: 
     """Pyperf puts workers there, if there are any."""
     (tmp_path / "system" / "cpu").mkdir(parents=True)
     (tmp_path / "system" / "cpu" / "isolated").write_text("6-7\n")
-    assert one_kind(None, tmp_path) is None
+    assert one_kind(None, tmp_path) == "6-7"
     (tmp_path / "system" / "cpu" / "isolated").write_text("3,6-7\n")
     assert one_kind(None, tmp_path) == "3"
 
@@ -134,5 +135,5 @@ def test_the_doctor_tells_kinds(others: dict[int, str], text: str, kinds: dict[i
 
 def test_lists_of_cpus() -> None:
     """As the kernel writes them, read and written."""
-    assert numbers_of("0-3,8") == [0, 1, 2, 3, 8] and numbers_of("") == []
-    assert ranges([0, 1, 2, 3, 8]) == "0-3,8"
+    assert cpus_in("0-3,8") == [0, 1, 2, 3, 8] and cpus_in("") == []
+    assert cpu_list([0, 1, 2, 3, 8]) == "0-3,8"

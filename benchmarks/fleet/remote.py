@@ -44,20 +44,28 @@ def describe(identity: dict[str, str]) -> dict[str, Any]:
     """
     cpus = sorted(os.sched_getaffinity(0))
     fields: dict[str, str] = {}
-    for block in Path("/proc/cpuinfo").read_text().split("\n\n"):
-        pairs = (line.partition(":") for line in block.splitlines())
+    for block in _read("/proc/cpuinfo").split("\n\n"):
+        pairs = (line.partition(":") for line in block.split("\n"))
         found = {name.strip(): value.strip() for name, _, value in pairs}
         if not fields or found.get("processor") == str(cpus[0]):
             fields = found
     return {
         "name": socket.gethostname(),
-        "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        "boot": _read("/proc/sys/kernel/random/boot_id") or socket.gethostname(),
         "cpus": cpus,
         "architecture": platform.machine(),
         "python": ".".join(platform.python_version_tuple()[:2]),
         "packages": {name: _version(name) for name in PACKAGES},
         **{name: fields.get(field, "unknown") for name, field in identity.items()},
     }
+
+
+def _read(path: str) -> str:
+    """As `model.common.system_files.read`, which is not here yet."""
+    try:
+        return Path(path).read_bytes().decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _version(package: str) -> str:

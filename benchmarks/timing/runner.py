@@ -4,7 +4,7 @@ pyperf sees the first arm as "the benchmark": its options, worker processes, war
 The worker also writes a side file, itself a valid pyperf suite, with one run per arm, into the folder of
 `partial`; the parent merges these. Runs of one process share a `pair_id`, and value k of each comes from the
 same block of slices.
-Only pyperf's public API is used.
+Only pyperf's public API is used, but for what it says of the machine (`pyperf_facts`).
 """
 
 import argparse
@@ -24,6 +24,7 @@ from benchmarks.cases import Case
 from benchmarks.conditions import Watch, processor
 from benchmarks.timing.collect import dumps
 from benchmarks.timing.dates import moments
+from benchmarks.timing.pyperf_facts import collect_what_can_be_read
 from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.common.files import write_new
 from model.kernels.arrays import huge_share
@@ -42,6 +43,7 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
     """
 
     def __init__(self, forward: Callable[[list[str], argparse.Namespace], None], **options: Any) -> None:
+        collect_what_can_be_read()
         super().__init__(
             add_cmdline_args=self._forward_context,
             program_args=("-m", "benchmarks"),

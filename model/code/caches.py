@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from model.common.system_files import read
+
 CPU: Final = Path("/sys/devices/system/cpu/cpu0/cache")
 USUAL: Final = {"data": 32 << 10, "code": 32 << 10, "l2": 1 << 20, "l3": 32 << 20}
 """Where the system tells nothing."""
@@ -29,10 +31,7 @@ def told(folder: Path | None = None) -> dict[str, int]:
     """Those of these sizes that the system tells."""
     folder, known = folder or CPU, {}
     for index in sorted(folder.glob("index*")):
-        try:
-            level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
-        except OSError:
-            continue
+        level, kind, size = (read(index / name) for name in ("level", "type", "size"))
         name = KINDS.get((level, kind))
         if name and size[:-1].isdecimal() and size[-1] in UNITS:
             known[name] = int(size[:-1]) << UNITS[size[-1]]

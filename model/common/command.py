@@ -90,7 +90,7 @@ def _run(name: str, command: Callable[[], int]) -> int:
     status = 0
     try:
         status = _status(command)
-        sys.stdout.flush()
+        say("")
         meet_end()
         return status
     except BrokenPipeError:
@@ -113,12 +113,22 @@ def _complain_of(error: BaseException, name: str) -> int:
             return complain(name, "not enough memory")
         case OSError():
             forget(sys.stdout)
-            where = error.filename or "a file or standard output"
-            return complain(name, f"cannot use {where}: {error.strerror or error}")
+            return complain(name, f"{_what_failed(error)}: {error.strerror or error}")
     with contextlib.suppress(OSError):
         traceback.print_exception(error)
     note(f"{name}: this is a defect of freepath; please report the lines above")
     return DEFECT
+
+
+def _what_failed(error: OSError) -> str:
+    """The file that cannot be used, or the function that the system refused something."""
+    if error.filename is not None:
+        return f"cannot use {error.filename}"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = (
+        f"{frames[-1].name} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else "a call"
+    )
+    return f"the system refuses {where}"
 
 
 def _status(command: Callable[[], int]) -> int:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from model.common.errors import OutOfMemoryError
 from model.common.limits import memory_limit
+from model.common.system_files import lines, read
 from model.kernels.loop_record import PAGE_BYTES
 
 SMAPS: Final = Path("/proc/self/smaps")
@@ -36,11 +37,7 @@ def huge_share(array: npt.NDArray[Any], smaps: Path = SMAPS) -> float | None:
     """
     first, last = address_of(array), address_of(array) + array.nbytes
     inside, size, huge = False, 0, 0
-    try:
-        lines = smaps.read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
+    for line in lines(read(smaps)):
         if span := MAPPING.match(line):
             inside = int(span[1], 16) < last and int(span[2], 16) > first
         elif inside and line.startswith("Rss:"):
