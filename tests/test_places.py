@@ -114,7 +114,7 @@ def test_what_is_no_utf8_is_replaced(tmp_path: Path) -> None:
     file.write_bytes(NOT_UTF8 + b"\n")
     assert read(file) == "\ufffd\ufffd" and read(tmp_path / "no") == "" and read(tmp_path) == ""
     assert processor(0, file, tmp_path)["cpu_vendor"] == "unknown"
-    assert huge_share(aligned("u1", 4096), file) == 0.0
+    assert huge_share(aligned("u1", 4096), file) is None
     assert doctor.read(file) == "\ufffd\ufffd"
     (tmp_path / "index0").mkdir()
     for name in ("level", "type", "size"):
