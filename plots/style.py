@@ -14,6 +14,7 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from model.vocabulary.machine import said_of
 from results.analysis.groups import Cell, Group
 from results.output.words import fact_texts
 from results.reading.cpus import processor_line
@@ -131,6 +132,7 @@ def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> Non
         + (f"noise floor up to {max(floors):.3f} ns/page" if floors else "no noise floor measured"),
         f"made by: {facts.get('freepath_command', 'unknown')}",
     ]
+    lines += [f"warning: the file mixes machines ({said_of(run.mixed)})"] if run.mixed else []
     loaded = sum(any("heavy load" in warning for warning in group.warnings) for group in groups)
     lines += (
         [f"warning: {loaded} of {len(groups)} scenarios were measured under heavy load"] if loaded else []

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from model.common.command import Parser, complain, leave, note, run
+from model.common.command import Parser, complain, leave, run
 from model.common.errors import UsageError
 from model.common.files import STANDARD, check_target
 from results.output.emit import emit, emit_lines, to_terminal
@@ -213,10 +213,12 @@ def _claims(args: argparse.Namespace) -> int:
       python -m results claims run.json census.json --format markdown
     """
     from results import claims
+    from results.output.words import note_doubts
     from results.reading.load import load
 
-    census = Path(args.census) if args.census else None
-    answers = claims.answers(load(args.file), census, margin_of(args.margin, "--margin"))
+    run, census = load(args.file), Path(args.census) if args.census else None
+    answers = claims.answers(run, census, margin_of(args.margin, "--margin"))
+    note_doubts(run)
     if args.format == "json":
         emit(claims.as_json(answers), args)
     else:
@@ -334,6 +336,7 @@ def _compare(args: argparse.Namespace) -> int:
       python -m results compare old-census.json new-census.json --format markdown
     """
     from results import compare
+    from results.output.words import note_doubts
     from results.reading.load import Run
 
     threshold = margin_of(args.threshold, "--threshold")
@@ -344,10 +347,7 @@ def _compare(args: argparse.Namespace) -> int:
         raise UsageError("one file is a census and the other is not: compare like with like")
     else:
         changes = compare.compare_census(old, new)
-    for side in (old, new):
-        if isinstance(side, Run):
-            for doubt in side.doubts:
-                note(f"{side.path}: {doubt}")
+    note_doubts(*(side for side in (old, new) if isinstance(side, Run)))
     status = compare.exit_status(changes, strict=args.strict)
     if args.html:
         from plots import comparison

@@ -57,6 +57,7 @@ def test_a_mix_is_never_compared_in_silence(tmp_path: Path) -> None:
         run("results", "compare", *files), "not comparable", "b.json mixes machines: cpu_stepping 1 and 2"
     )
     refused(run("results", "export", files[1], "--format", "lnt"), "mixes machines")
+    assert "the file mixes machines (cpu_stepping 1 and 2)" in run("results", "claims", files[1]).stderr
 
 
 def test_who_insists_is_warned(tmp_path: Path) -> None:

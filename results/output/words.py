@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from model.common.command import note
 from model.vocabulary.machine import said
 from results.analysis.estimate import Overhead
 from results.analysis.groups import Cell, Group
@@ -57,6 +58,13 @@ def run_facts(run: Run) -> dict[str, Any]:
 def fact_texts(run: Run) -> dict[str, str]:
     """The same in words, for people: `1 and 2` where the file mixes several."""
     return {name: said(value) for name, value in run.facts.items()}
+
+
+def note_doubts(*runs: Run) -> None:
+    """Say on standard error what a reader of their figures must know, where the figures stand alone."""
+    for run in runs:
+        for doubt in run.doubts:
+            note(f"{run.path}: {doubt}")
 
 
 def run_warnings(run: Run) -> Iterator[str]:
