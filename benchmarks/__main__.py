@@ -30,11 +30,12 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     # for the parent tells what happened.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from model.common.command import Parser, complain, leave, note, run, say
+from model.common.command import Parser, complain, guard, leave, note, run, say
 from model.common.errors import CompileError, FreepathError, UsageError
 from model.common.limits import check_address_space
 
 if __name__ == "__main__":
+    guard("python -m benchmarks")
     try:
         check_address_space(256 << 20, "measuring")  # with less, importing numpy ends in a traceback
     except FreepathError as error:
@@ -56,12 +57,12 @@ from benchmarks import doctor, listing, own
 from benchmarks.cases import Case, along
 from benchmarks.census.proof import prove
 from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, sources
+from benchmarks.timing import workers
 from benchmarks.timing.append import MUST_MATCH, check_append
 from benchmarks.timing.calibrate import calibration_cases
 from benchmarks.timing.options import (
     NAME,
     add_options,
-    affinity_of_workers,
     check,
     early_options,
     help_text,
@@ -234,7 +235,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
     add_options(parser)
     _parse(runner, argv)
     if not runner.args.worker:
-        runner.args.affinity = affinity_of_workers(runner.args.affinity)
+        workers.prepare(runner.args)
     return runner
 
 

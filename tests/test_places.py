@@ -11,7 +11,7 @@ import pytest
 from benchmarks import conditions, doctor
 from benchmarks.conditions import Watch, core_type, processor
 from benchmarks.fleet import remote
-from benchmarks.timing.options import affinity_of_workers
+from benchmarks.timing.workers import affinity_of_workers
 from model.code.caches import USUAL, sizes
 from model.common import limits
 from model.common.command import BAD_INPUT

@@ -11,10 +11,9 @@ from benchmarks import own
 from benchmarks.cases import names
 from benchmarks.timing.scheme import INCIDENTAL, PHASES, Scheme
 from benchmarks.units import check_margin, seconds
-from model.common.command import Parser, note
+from model.common.command import Parser
 from model.common.errors import UsageError
 from model.common.files import check_target
-from model.common.system_files import cpu_list, cpus_in, read
 from model.kernels.store import DEFAULT_CPU, check_can_compile
 
 NAME: Final = "python -m benchmarks"
@@ -29,12 +28,10 @@ HIDDEN: Final = frozenset(
         "worker",
         "worker_task",
         "pipe",
-        "inherit_environ",
         "track_memory",
     }
     | {"calibrate_loops", "recalibrate_loops", "calibrate_warmups", "recalibrate_warmups", "tracemalloc"}
 )
-ISOLATED: Final = Path("/sys/devices/system/cpu/isolated")
 VIEWS: Final = ("stats", "metadata", "hist", "dump")
 """Options of pyperf that are its commands too: shown for every arm, once the file is written."""
 
@@ -189,23 +186,6 @@ def check(early: argparse.Namespace) -> None:
 def views(args: argparse.Namespace) -> list[str]:
     """Which of `VIEWS` pyperf was asked for."""
     return [view for view in VIEWS if getattr(args, view)]
-
-
-def affinity_of_workers(asked: str | None, isolated: Path = ISOLATED) -> str:
-    """CPUs for the workers, in the form of `--affinity`: those asked for, else the isolated ones among ours.
-
-    pyperf's own choice is every isolated CPU; where a cpuset or taskset leaves us none of them, its workers
-    fail with EINVAL.
-    """
-    if asked:
-        return asked
-    ours, reserved = os.sched_getaffinity(0), set(cpus_in(read(isolated)))
-    if reserved and not ours & reserved:
-        note(
-            f"the isolated CPUs ({cpu_list(reserved)}) are not among those that this process may use "
-            f"({cpu_list(ours)}): measuring on these"
-        )
-    return cpu_list(ours & reserved or ours)
 
 
 def _check_affinity(affinity: str | None) -> None:

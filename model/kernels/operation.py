@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.common.errors import FreepathError
+from model.common.process import python_path
 
 ROOT: Final = Path(__file__).parents[2]
 MINE: Final = frozenset({"rdx", "edx", "dx", "dh", "dl", "rflags", "eflags"})
@@ -79,7 +80,7 @@ def _stores(instruction: Any) -> bool:
 
 def _assembled(text: str, where: str) -> bytes:
     """Machine code, by LLVM."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": python_path(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "model.compiler.assembler"],
         input=text,
