@@ -173,6 +173,7 @@ def _measure(
     if not partial:
         own.vet_checkout()
         prove(cases, {brought.name: brought.where for brought in added()}, Store(store.root, DEFAULT_CPU))
+    workers.prepare(runner.args)
     context = _context(argv, early, scheme)
     partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
     runner.args.seed = partial.plan["seed"]
@@ -234,8 +235,6 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
     parser.print_help = lambda file=None: say(helped)
     add_options(parser)
     _parse(runner, argv)
-    if not runner.args.worker:
-        workers.prepare(runner.args)
     return runner
 
 

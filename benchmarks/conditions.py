@@ -17,6 +17,11 @@ UNKNOWN: Final = "unknown"
 DIRTY: Final = "-dirty"
 MARK: Final = ".freepath-commit"
 """Beside sources that were unpacked from an archive (`benchmarks.fleet.remote`): their commit and digest."""
+OTHER_REPOSITORY: Final = frozenset(
+    f"GIT_{name}"
+    for name in ("DIR", "WORK_TREE", "INDEX_FILE", "OBJECT_DIRECTORY", "COMMON_DIR", "NAMESPACE")
+)
+"""Variables by which git would read another repository; how it is set up (safe.directory) stays."""
 # include/uapi/linux/prctl.h
 PR_GET_SPECULATION_CTRL: Final = 52
 PR_SET_SPECULATION_CTRL: Final = 53
@@ -60,7 +65,7 @@ def commit(root: Path = ROOT) -> str:
 
 def _git(root: Path, *arguments: str) -> str:
     """What git prints about this checkout, whatever repository the user's GIT_DIR names."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment = {name: value for name, value in os.environ.items() if name not in OTHER_REPOSITORY}
     done = subprocess.run(
         ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, env=environment
     )

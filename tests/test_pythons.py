@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,13 @@ def bare() -> str:
     return str(BARE)
 
 
-def called(python: str, *arguments: str, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
+def called(
+    python: str, *arguments: str, cwd: Path = ROOT, more: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """PYTHON -m ARGUMENTS in the checkout, with these variables and nothing else that leads to packages."""
-    env = {name: value for name, value in os.environ.items() if name not in NEEDED_BY_PYTHON} | more
+    env = {name: value for name, value in os.environ.items() if name not in NEEDED_BY_PYTHON} | dict(
+        more or {}
+    )
     return subprocess.run([python, "-m", *arguments], cwd=cwd, env=env, capture_output=True, text=True)
 
 
@@ -38,9 +43,9 @@ def test_packages_by_pythonpath_reach_every_process(bare: str, tmp_path: Path, r
     """Compiler and worker find them too, wherever they run; so does the assembler."""
     packages = os.path.relpath(PACKAGES, ROOT) if relative else PACKAGES
     more = {"PYTHONPATH": packages, "XDG_CACHE_HOME": str(tmp_path)}
-    done = called(bare, "benchmarks", *ONE, "-o", str(tmp_path / "run.json"), **more)
+    done = called(bare, "benchmarks", *ONE, "-o", str(tmp_path / "run.json"), more=more)
     assert done.returncode == 0, done.stderr
-    done = called(bare, "benchmarks", "--insert", "nop", "--list", **more)
+    done = called(bare, "benchmarks", "--insert", "nop", "--list", more=more)
     assert done.returncode == 0, done.stderr
 
 
@@ -75,9 +80,8 @@ def test_workers_are_given_what_their_python_needs(tmp_path: Path, variable: str
     """As the process has it that starts them."""
     python = needing(tmp_path, variable)
     value = {"PYTHONHOME": f"{sys.base_prefix}:{sys.base_exec_prefix}"}.get(variable, str(tmp_path))
-    done = run(
-        "benchmarks", *ONE, "--python", python, **{variable: value, "PYTHONPATH": f"{ROOT}:{PACKAGES}"}
-    )
+    more = {variable: value, "PYTHONPATH": f"{ROOT}:{PACKAGES}"}
+    done = called(sys.executable, "benchmarks", *ONE, "--python", python, more=more)
     assert done.returncode == 0, done.stderr
 
 
