@@ -30,11 +30,12 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     # for the parent tells what happened.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from model.common.command import Parser, complain, leave, note, run, say
+from model.common.command import Parser, complain, guard, leave, note, run, say
 from model.common.errors import CompileError, FreepathError, UsageError
 from model.common.limits import check_address_space
 
 if __name__ == "__main__":
+    guard("python -m benchmarks")
     try:
         check_address_space(256 << 20, "measuring")  # with less, importing numpy ends in a traceback
     except FreepathError as error:
@@ -65,7 +66,7 @@ from benchmarks.conditions import (
     set_store_bypass,
     sources,
 )
-from benchmarks.timing.affinity import one_kind
+from benchmarks.timing import workers
 from benchmarks.timing.append import MUST_MATCH, check_append, metadata_of
 from benchmarks.timing.calibrate import calibration_cases
 from benchmarks.timing.options import (
@@ -185,7 +186,7 @@ def _measure(
     if not partial:
         own.vet_checkout()
         prove(cases, {brought.name: brought.where for brought in added()}, Store(store.root, DEFAULT_CPU))
-    runner.args.affinity = one_kind(early.affinity)
+    workers.prepare(runner.args)
     context = _context(argv, early, scheme, runner.args.affinity)
     partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
     runner.args.seed = partial.plan["seed"]

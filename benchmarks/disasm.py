@@ -15,7 +15,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from model.common.command import Parser, console, leave, run
+from model.common.command import Parser, console, guard, leave, run
+
+if __name__ == "__main__":
+    guard("python -m benchmarks.disasm")
+
 from model.vocabulary.scenario import AXES, GATES, Arm, Scenario, base_of
 
 if TYPE_CHECKING:

@@ -243,7 +243,12 @@ def test_how_a_worker_ended_is_said(tmp_path: Path) -> None:
     parent = started("-p", "50", "-o", str(tmp_path / "run.json"))
     until(lambda: list(tmp_path.glob("*.partial/0-0000.json")))
     workers: list[psutil.Process] = []
-    until(lambda: workers.extend(psutil.Process(parent.pid).children()) or workers)
+
+    def there_is_one() -> bool:
+        workers[:] = psutil.Process(parent.pid).children()
+        return bool(workers)
+
+    until(there_is_one)
     workers[0].kill()
     said = parent.communicate()[1]
     assert parent.returncode == 2

@@ -106,7 +106,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     if not resumes:
         shutil.rmtree(partial)
     argv = ["--resume", str(work / "run.json")] if resumes else [*job["argv"], "-o", str(work / "run.json")]
-    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    environment = {**os.environ, "PYTHONPATH": _python_path(checkout)}
     with (work / "said.txt").open("wb") as said:
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, str(os.getpid()), *argv],
@@ -129,6 +129,13 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     # Everything complete has been sent; what the worker's own end leaves here is found by the job's name.
     shutil.rmtree(work, ignore_errors=True)
     return {"status": child.returncode, "said": words[-1] if words else "", "run": whole}
+
+
+def _python_path(first: Path) -> str:
+    """As `model.common.process.python_path`: this Dask worker's packages may come by it."""
+    users = os.environ.get("PYTHONPATH")
+    more = [str(Path(entry).absolute()) for entry in users.split(os.pathsep)] if users else []
+    return os.pathsep.join([str(first), *more])
 
 
 def _send(partial: Path, sent: dict[str, bytes], queue: Any, host: int) -> None:

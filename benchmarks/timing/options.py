@@ -29,7 +29,6 @@ HIDDEN: Final = frozenset(
         "worker",
         "worker_task",
         "pipe",
-        "inherit_environ",
         "track_memory",
     }
     | {"calibrate_loops", "recalibrate_loops", "calibrate_warmups", "recalibrate_warmups", "tracemalloc"}

@@ -25,6 +25,7 @@ from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
 from benchmarks.timing.rehearsal import rehearse
 from benchmarks.timing.runner import PairedRunner, benchmark_name
+from benchmarks.timing.workers import what_stops_a_worker
 from benchmarks.units import counted, duration, seconds
 from model.common.command import BAD_INPUT, complain, note, say, spelled
 from model.common.errors import CompileError, FreepathError
@@ -384,6 +385,9 @@ class Session:
         status = int(match[1])
         if status == BAD_INPUT and said:
             return said[-1].removeprefix("python -m benchmarks: "), BAD_INPUT
+        if not said and status > 0 and (said := what_stops_a_worker(self.runner.args)):
+            more = "workers get few variables of your environment: --copy-env gives them all of it"
+            return f"a worker {how_it_ended(status, said[-1:])}; {more}", BAD_INPUT
         # Ctrl-C on a terminal reaches the worker as well, perhaps first.
         interrupted = status == -signal.SIGINT
         return f"a worker {how_it_ended(status, said)}", 128 + signal.SIGINT if interrupted else BAD_INPUT

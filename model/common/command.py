@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from model.common.errors import FreepathError, UsageError
@@ -35,6 +35,8 @@ DEFECT: Final = 70
 SEPARATOR: Final = 2
 """Blanks between two columns of a table."""
 INTERRUPTED: Final = 130
+OURS: Final = ("model", "benchmarks", "results", "plots")
+"""Packages of freepath; any other is installed by make setup."""
 MOMENT_S: Final = 0.01
 
 
@@ -62,6 +64,18 @@ def run(name: str, command: Callable[[], int], *, signals: bool = True) -> int:
             signal.setitimer(signal.ITIMER_REAL, 0)
             sys.unraisablehook = usual
             restore_signals(before)
+
+
+def guard(name: str) -> None:
+    """Give a crash before `run`, while modules are imported, the exit status that it would have inside."""
+
+    def crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            leave(_complain_of(error, name))
+
+    sys.excepthook = crashed
 
 
 def leave(status: int) -> NoReturn:
@@ -111,6 +125,10 @@ def _complain_of(error: BaseException, name: str) -> int:
             return complain(name, str(error), error.shown)
         case MemoryError():
             return complain(name, "not enough memory")
+        case ImportError() if (error.name or "").partition(".")[0] not in OURS:
+            why = f"{error.__cause__ or error}".strip().partition("\n")[0]
+            advice = "make setup, then use .venv/bin/python or ./freepath"
+            return complain(name, f"{sys.executable} lacks what freepath needs ({why}): {advice}")
         case OSError():
             forget(sys.stdout)
             return complain(name, f"{_what_failed(error)}: {error.strerror or error}")

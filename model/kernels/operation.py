@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.common.errors import FreepathError
+from model.common.process import python_path
 from model.kernels.instructions import GENERAL, JUMPS, LEAVING, WRITES, name_of, registers, vector, written
 
 ROOT: Final = Path(__file__).parents[2]
@@ -87,7 +88,7 @@ def code_of(text: str, where: str) -> bytes:
 @cache
 def _assembled(text: str, where: str) -> bytes:
     """Machine code, by LLVM."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": python_path(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "model.compiler.assembler"],
         input=text,

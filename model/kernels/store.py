@@ -21,7 +21,7 @@ from model.code.region import Region
 from model.common.command import BAD_INPUT, note
 from model.common.errors import CompileError, UnsupportedCPUError
 from model.common.limits import address_space_limit, check_address_space, memory_limit, usable_cpus
-from model.common.process import Child, follow, how_it_ended
+from model.common.process import Child, follow, how_it_ended, python_path
 from model.kernels.own import as_plain
 
 MODEL: Final = Path(__file__).parent.parent
@@ -163,7 +163,7 @@ class Store(Cache):
         command = [sys.executable, "-m", "model.kernels", str(os.getpid()), str(self.root), self.cpu]
         environment = {
             **os.environ,
-            "PYTHONPATH": str(MODEL.parent),
+            "PYTHONPATH": python_path(MODEL.parent),
             # It would reserve memory for a thread per CPU, and nobody computes with it there.
             "OPENBLAS_NUM_THREADS": "1",
         }
