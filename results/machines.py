@@ -40,8 +40,6 @@ PLACES: Final = ("hostname", "python_executable", "python_config_args", "boot_ti
 """Metadata of pyperf that say whose machine it was, and nothing of a figure."""
 FOLDERS: Final = re.compile(r"^(|-o|--[a-z-]+=)/(?:[^/]*/)*")
 """Of an absolute path as a shell's word, alone or behind its option."""
-USUAL_MEMCG: Final = {"v4.3": "on-idle", "v6.18": "on-active"}
-"""The state that almost every machine of the kernel's time is in."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +216,8 @@ def _check_publishable(run: Run) -> None:
 def scenarios_of(found: Sequence[Entry], wanted: str = "") -> list[str]:
     """Scenarios to show: each kernel's usual one, one by name, or `all`.
 
+    Of a kernel whose usual scenario no machine has, every one: no version is hidden.
+
     Raises
     ------
     UsageError
@@ -226,15 +226,16 @@ def scenarios_of(found: Sequence[Entry], wanted: str = "") -> list[str]:
     known: dict[str, dict[str, Any]] = {c["scenario"]: c for entry in found for c in entry.cells}
     if wanted == "all":
         return list(known)
-    chosen = [name for name, cell in known.items() if name == wanted or (not wanted and _is_usual(cell))]
-    if not chosen:
-        raise UsageError(f"no machine was measured in {wanted}; there are {', '.join(known)}, and all")
-    return chosen
+    if wanted:
+        if wanted not in known:
+            raise UsageError(f"no machine was measured in {wanted}; there are {', '.join(known)}, and all")
+        return [wanted]
+    measured_usual = {cell["kernel"] for cell in known.values() if _is_usual(cell)}
+    return [name for name, cell in known.items() if _is_usual(cell) or cell["kernel"] not in measured_usual]
 
 
 def _is_usual(cell: dict[str, Any]) -> bool:
-    usual = usual_of(cell["kernel"]) | {"memcg": USUAL_MEMCG.get(cell["kernel"], "")}
-    return all(cell[axis] == value for axis, value in usual.items())
+    return all(cell[axis] == value for axis, value in usual_of(cell["kernel"]).items())
 
 
 @dataclass(frozen=True)

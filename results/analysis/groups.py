@@ -59,7 +59,7 @@ def usual(groups: Sequence[Group], *free: str, **fixed: str) -> list[Group]:
     free
         Axes that may have any value.
     fixed
-        Axes with a value of their own; `memcg`, which has no default, is one or is free.
+        Axes with a value of their own.
     """
     wanted = {**usual_of(fixed.get("kernel", DEFAULTS["kernel"])), **fixed}
     return [
