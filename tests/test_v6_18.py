@@ -20,9 +20,10 @@ from model.kernels import kernel_called, path_of
 from model.kernels.store import Store
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.machine import Machine
+from model.kernels.v6_18.modelled import VALUES
 from model.kernels.v6_18.oracle import Oracle
 from model.kernels.v6_18.page import LARGE_KMALLOC, PAGE_TYPE, SLAB, STRUCT_PAGE, ZSMALLOC
-from model.kernels.v6_18.path import HERE, FreePath
+from model.kernels.v6_18.path import FreePath
 from model.kernels.v6_18.scenarios import QUICK, SCENARIOS, USUAL, scenario_of
 from model.kernels.v6_18.variants import VARIANTS
 from model.kernels.v6_18.zone import BATCH, FREE_AREA_BYTES, PREEMPT_OFFSET, STRUCT_PCP, STRUCT_ZONE
@@ -278,7 +279,7 @@ def test_it_is_timed(scenario: Scenario) -> None:
 def test_what_it_has_not_is_refused() -> None:
     """With what it has; the value exists, on another kernel."""
     path = FreePath()
-    for axis, there in HERE.items():
+    for axis, there in VALUES.items():
         other = next((value for value in AXES[axis] if value not in there), None)
         if other is None:
             continue
