@@ -92,7 +92,7 @@ def test_it_is_shown(checkout: Path, three: Path, command: str) -> None:
 
 
 def test_a_table_of_machines_has_it(checkout: Path, three: Path) -> None:
-    """In its usual scenario, and where no machine has that, in what there is: it is never hidden."""
+    """In its usual scenario or, where no machine has that, in the first that there is."""
     machines = str(checkout / "published")
     met(checkout, "results", "publish", str(three), "--to", machines)
     table = met(checkout, "results", "machines", machines)
