@@ -70,11 +70,12 @@ test: $(READY)  ## every test
 	@$(MAKE) --no-print-directory -j 3 lint $(BROWSER) $(TOOLS)
 	@$(PY) -m pytest -n 2 --dist worksteal
 
-reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files: half an hour or more
+reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files, every sweep: an hour
 	@$(PY) -m tests.kills 200
 	@$(PY) -m tests.key_flips 100000
 	@$(PY) -m tests.cache_flips 200
 	@$(PY) -m tests.hostile 10000
+	@$(PY) -m tests.full_runs
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check -q .

@@ -24,8 +24,6 @@ UNKNOWN: Final = "unknown"
 DIRTY: Final = "-dirty"
 MARK: Final = ".freepath-commit"
 """Beside sources that were unpacked from an archive (`benchmarks.fleet.remote`): their commit and digest."""
-)
-"""Variables by which git would read another repository; how it is set up (safe.directory) stays."""
 # include/uapi/linux/prctl.h
 PR_GET_SPECULATION_CTRL: Final = 52
 PR_SET_SPECULATION_CTRL: Final = 53

@@ -224,7 +224,7 @@ def _check_publishable(run: Run) -> None:
 def scenarios_of(found: Sequence[Entry], wanted: str = "") -> list[str]:
     """Scenarios to show: each kernel's usual one, one by name, or `all`.
 
-    Of a kernel whose usual scenario no machine has, every one: no version is hidden.
+    Of a kernel whose usual scenario no machine has, the first that there is: no version is hidden.
 
     Raises
     ------
@@ -238,8 +238,9 @@ def scenarios_of(found: Sequence[Entry], wanted: str = "") -> list[str]:
         if wanted not in known:
             raise UsageError(f"no machine was measured in {wanted}; there are {', '.join(known)}, and all")
         return [wanted]
-    measured_usual = {cell["kernel"] for cell in known.values() if _is_usual(cell)}
-    return [name for name, cell in known.items() if _is_usual(cell) or cell["kernel"] not in measured_usual]
+    first = {cell["kernel"]: name for name, cell in reversed(known.items())}
+    usual = {cell["kernel"]: name for name, cell in known.items() if _is_usual(cell)}
+    return [name for name in known if name in {**first, **usual}.values()]
 
 
 def _is_usual(cell: dict[str, Any]) -> bool:

@@ -243,12 +243,9 @@ def test_how_a_worker_ended_is_said(tmp_path: Path) -> None:
     parent = started("-p", "50", "-o", str(tmp_path / "run.json"))
     until(lambda: list(tmp_path.glob("*.partial/0-0000.json")))
     workers: list[psutil.Process] = []
-
-    def there_is_one() -> bool:
-        workers[:] = psutil.Process(parent.pid).children()
-        return bool(workers)
-
-    until(there_is_one)
+    while not workers:
+        assert parent.poll() is None
+        workers = psutil.Process(parent.pid).children()
     workers[0].kill()
     said = parent.communicate()[1]
     assert parent.returncode == 2

@@ -143,6 +143,7 @@ def help_text(description: str, pyperfs: str) -> str:
     axes = [
         textwrap.fill(f"  {axis:10} {', '.join(values)}", HELP_WIDTH, subsequent_indent=" " * 13)
         for axis, values in names().items()
+        if len(values) > 1  # `path` has one, and chooses nothing
     ]
     own = Parser(
         prog=NAME,
