@@ -175,11 +175,11 @@ class Emulator:
         decoded = next(self._decoder.disasm(code, at, 1), None)
         if decoded is None:
             raise EmulationError(f"at {at:#x}, the disassembler does not know {code.hex(' ')}")
-        if decoded.size != size:
-            raise EmulationError(UNKNOWN.format(decoded.mnemonic))
         if vector(decoded):
             text = f"{decoded.mnemonic} {decoded.op_str}".strip()
             raise EmulationError(f"'{text}' is vector or floating-point code, which is not counted")
+        if decoded.size != size:
+            raise EmulationError(UNKNOWN.format(decoded.mnemonic))
         self._code[at] = decoded
         return decoded
 
