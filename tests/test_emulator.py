@@ -120,3 +120,12 @@ def test_vector_code_in_an_image_is_refused_by_name(cpu: str, tmp_path: Path) ->
     refused(
         run("benchmarks.census", "--variant", str(file), "--cpu", cpu), "is vector or floating-point code"
     )
+
+
+def test_code_of_a_processor_that_nothing_here_can_read(tmp_path: Path) -> None:
+    """LLVM compiles for APX; Capstone 5 does not know its prefix, and a listing is not cut off there."""
+    told = ("--cpu", "diamondrapids")
+    refused(
+        run("benchmarks.census", "--only", "v1,memcg=on-idle", *told), "the disassembler does not know d5"
+    )
+    refused(run("benchmarks.disasm", "v1", *told), "the disassembler does not know d5")
