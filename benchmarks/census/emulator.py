@@ -19,14 +19,12 @@ from unicorn import x86_const as x86
 from model.code.placement import Placement
 from model.common.errors import FreepathError
 from model.common.signals import meet_end
-from model.kernels.instructions import JUMPS, locked, name_of, vector
+from model.kernels.instructions import JUMPS, LONGEST, locked, name_of, shown, vector
 
 STACK: Final = 0x10000000
 STACK_BYTES: Final = 0x10000
 RETURN: Final = 0x20000000
 LINE: Final = 64
-LONGEST: Final = 15
-"""Bytes of the longest instruction."""
 MODEL: Final = x86.UC_CPU_X86_ICELAKE_SERVER
 """The processor that Unicorn emulates: no other of its models knows an instruction for general registers that
 this one lacks (tests/test_emulator.py)."""
@@ -174,12 +172,12 @@ class Emulator:
         code = self._bytes(at)
         decoded = next(self._decoder.disasm(code, at, 1), None)
         if decoded is None:
-            raise EmulationError(f"at {at:#x}, the disassembler does not know {code.hex(' ')}")
-        if decoded.size != size:
-            raise EmulationError(UNKNOWN.format(decoded.mnemonic))
+            raise EmulationError(f"the disassembler does not know {shown(code)}; it cannot be counted")
         if vector(decoded):
             text = f"{decoded.mnemonic} {decoded.op_str}".strip()
             raise EmulationError(f"'{text}' is vector or floating-point code, which is not counted")
+        if decoded.size != size:
+            raise EmulationError(UNKNOWN.format(decoded.mnemonic))
         self._code[at] = decoded
         return decoded
 

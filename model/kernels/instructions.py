@@ -4,13 +4,15 @@ The table is ours: Capstone says what an instruction is, but not reliably what i
 written register and no written memory for `cmpxchg`, and a load for the stores of `movnti` and `movups`. What
 the emulator sees change is held against it (benchmarks.census.trial).
 
-Every function here takes an instruction that Capstone decoded with details.
+An `instruction` is one that Capstone decoded with details.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+LONGEST: Final = 15
+"""Bytes of the longest instruction."""
 LAST, BEFORE = -1, -2
 """Operands in AT&T order: the destination is the last one."""
 
@@ -84,6 +86,11 @@ PREFIXES: Final = bytes(
     [0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, LOCK, 0xF2, 0xF3, *range(0x40, 0x50)]
 )
 VECTOR_REGISTER: Final = re.compile(r"[xyz]?mm\d+|k[0-7]")
+
+
+def shown(code: bytes) -> str:
+    """Bytes of an instruction that cannot be decoded: as many as it can have at most."""
+    return code[:LONGEST].hex(" ")
 
 
 def name_of(instruction: Any) -> str:

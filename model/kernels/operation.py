@@ -14,7 +14,17 @@ from typing import Any, Final
 
 from model.common.errors import FreepathError
 from model.common.process import python_path
-from model.kernels.instructions import GENERAL, JUMPS, LEAVING, WRITES, name_of, registers, vector, written
+from model.kernels.instructions import (
+    GENERAL,
+    JUMPS,
+    LEAVING,
+    WRITES,
+    name_of,
+    registers,
+    shown,
+    vector,
+    written,
+)
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE_REGISTER: Final = "rdi"
@@ -116,7 +126,7 @@ def _decoded(text: str, code: bytes, where: str) -> list[Any]:
         statements = [part.strip() for part in re.split(r"[;\n]", plain) if part.strip()]
         name = statements[len(instructions)] if len(instructions) < len(statements) else "what follows"
         raise OperationError(
-            f"{where}: '{name}' ({code[end:].hex(' ')}) is unknown to the disassembler; it cannot be checked"
+            f"{where}: '{name}' ({shown(code[end:])}) is unknown to the disassembler; it cannot be checked"
         )
     return instructions
 
