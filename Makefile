@@ -11,12 +11,20 @@ TOOLS := $(VENV)/.tools
 KERNELS := $(VENV)/.kernels
 # Options for every measurement, for instance FLAGS='--store-bypass off'.
 FLAGS ?=
-RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git describe --always --abbrev=12 --dirty --exclude='*' 2>/dev/null || echo unknown)
+# Not empty where there is a .venv whose Python does not start: it was upgraded, removed, or half made.
+GONE := $(shell test ! -d $(VENV) || $(PY) -c '' 2>/dev/null || echo gone)
+# Named once, when a recipe first asks: Python is there by then.
+RUN = $(eval RUN := results/runs/$(shell $(PY) -m benchmarks.run_name))$(RUN)
+
+# One word of a shell command, whatever is in it, for a folder may come from elsewhere; and as make passes it on.
+quoted = $(if $(1),'$(subst ','\'',$(1))')
+passed = $(call quoted,$(subst $$,$$$$,$(1)))
+IN = $(call quoted,$(RUN))
 
 # The latest run that was stopped before its end.
 STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))
 
-.PHONY: help setup run resume finish publish calibrate test reliability lint web clean
+.PHONY: gone help setup run resume finish publish calibrate test reliability lint web clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,63 +32,67 @@ help:  ## what there is to make
 setup: $(READY)  ## everything that the commands need, into .venv
 
 run: $(READY)  ## measure the headline, draw it and say the answer, all under results/runs/
-	@mkdir -p $(RUN)
-	@$(PY) -m benchmarks --quick $(FLAGS) -o $(RUN)/run.json
-	@$(MAKE) --no-print-directory finish RUN=$(RUN)
+	@mkdir -p $(IN)
+	@$(PY) -m benchmarks --quick $(FLAGS) -o $(IN)/run.json
+	@$(MAKE) --no-print-directory finish RUN=$(call passed,$(RUN))
 
 resume: $(READY)  ## go on with the latest run that was stopped, or with STOPPED=results/runs/...
-	@test -n '$(STOPPED)' || { echo 'make resume: no run under results/runs/ was stopped' >&2; exit 2; }
-	@$(PY) -m benchmarks --resume $(STOPPED)/run.json
-	@$(MAKE) --no-print-directory finish RUN=$(STOPPED)
+	@test -n '$(if $(STOPPED),yes)' || { echo 'make resume: no run under results/runs/ was stopped' >&2; exit 2; }
+	@$(PY) -m benchmarks --resume $(call quoted,$(STOPPED))/run.json
+	@$(MAKE) --no-print-directory finish RUN=$(call passed,$(STOPPED))
 
 finish: $(READY)  ## show and draw what was measured: RUN=results/runs/...
-	@$(PY) -m results show $(RUN)/run.json --format markdown --force -o $(RUN)/table.md
-	@$(PY) -m plots $(RUN)/run.json --force -o $(RUN) >$(RUN)/figures.txt 2>&1 || { grep "^cannot" $(RUN)/figures.txt >&2; exit 2; }
-	@$(PY) -m results claims $(RUN)/run.json --force -o $(RUN)/claims.txt || test $$? -eq 1  # one that fails is an answer
-	@$(PY) -m results report $(RUN)/run.json --force -o $(RUN)/report.html
+	@$(PY) -m results show $(IN)/run.json --format markdown --force -o $(IN)/table.md
+	@$(PY) -m plots $(IN)/run.json --force -o $(IN) >$(IN)/figures.txt 2>&1 || { grep "^cannot" $(IN)/figures.txt >&2; exit 2; }
+	@$(PY) -m results claims $(IN)/run.json --force -o $(IN)/claims.txt || test $$? -eq 1  # one that fails is an answer
+	@$(PY) -m results report $(IN)/run.json --force -o $(IN)/report.html
 	@echo
-	@$(PY) -m results answer $(RUN)/run.json
+	@$(PY) -m results answer $(IN)/run.json
 	@echo
-	@echo 'report:  $(RUN)/report.html'
-	@echo 'tables:  $(RUN)/table.md, claims.txt, figures beside them'
-	@echo 'next:    ./freepath results show $(RUN)/run.json'
+	@printf 'report:  %s/report.html\n' $(IN)
+	@printf 'tables:  %s/table.md, claims.txt, figures beside them\n' $(IN)
+	@printf 'next:    ./freepath results show %s/run.json\n' $(IN)
 	@$(PY) -c 'from benchmarks.conditions import can_hold_loads as can; raise SystemExit(not can())' || exit 0; \
 	echo "         make run FLAGS='--store-bypass off'    where loads wait for older stores"
 
 publish: $(READY)  ## put the newest run, or RUN=FILE, where its machine has its place in results/machines
-	@$(PY) -m results publish $(if $(filter file,$(origin RUN)),$(lastword $(sort $(wildcard results/runs/*/run.json))),$(RUN)) $(FLAGS)
+	@$(PY) -m results publish $(if $(filter file,$(origin RUN)),$(call quoted,$(lastword $(sort $(wildcard results/runs/*/run.json)))),$(IN)) $(FLAGS)
 
 calibrate: $(READY)  ## measure the instrument, and two seeds against each other; fails when a target is missed
-	@mkdir -p $(RUN)
-	@$(PY) -m benchmarks --calibrate $(FLAGS) -o $(RUN)/calibration.json >/dev/null || test $$? -eq 1
-	@$(PY) -m results calibration $(RUN)/calibration.json --format json -o $(RUN)/calibration-figures.json || test $$? -eq 1
-	@$(PY) -m plots $(RUN)/calibration.json -o $(RUN) --format svg 2>/dev/null
-	@for seed in 1 2; do $(PY) -m benchmarks --quick $(FLAGS) --seed $$seed -o $(RUN)/seed-$$seed.json >/dev/null || exit 2; done
-	@$(PY) -m results compare $(RUN)/seed-1.json $(RUN)/seed-2.json >$(RUN)/seeds.txt || test $$? -eq 1
-	@echo "two quick runs with two seeds: $$(tail -n 1 $(RUN)/seeds.txt)"
-	@$(PY) -m results calibration $(RUN)/calibration.json
+	@mkdir -p $(IN)
+	@$(PY) -m benchmarks --calibrate $(FLAGS) -o $(IN)/calibration.json >/dev/null || test $$? -eq 1
+	@$(PY) -m results calibration $(IN)/calibration.json --format json -o $(IN)/calibration-figures.json || test $$? -eq 1
+	@$(PY) -m plots $(IN)/calibration.json -o $(IN) --format svg 2>/dev/null
+	@for seed in 1 2; do $(PY) -m benchmarks --quick $(FLAGS) --seed $$seed -o $(IN)/seed-$$seed.json >/dev/null || exit 2; done
+	@$(PY) -m results compare $(IN)/seed-1.json $(IN)/seed-2.json >$(IN)/seeds.txt || test $$? -eq 1
+	@echo "two quick runs with two seeds: $$(tail -n 1 $(IN)/seeds.txt)"
+	@$(PY) -m results calibration $(IN)/calibration.json
 
 test: $(READY)  ## every test
 	@$(MAKE) --no-print-directory -j 3 lint $(BROWSER) $(TOOLS) $(KERNELS)
 	@$(PY) -m pytest -n 2 --dist worksteal
 
-reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files: half an hour or more
+reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files, every sweep: an hour
 	@$(PY) -m tests.kills 200
 	@$(PY) -m tests.key_flips 100000
 	@$(PY) -m tests.cache_flips 200
 	@$(PY) -m tests.hostile 10000
+	@$(PY) -m tests.full_runs
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check -q .
 	@$(VENV)/bin/ruff format -q --check .
 	@$(VENV)/bin/mypy
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(if $(GONE),gone)
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(not ok and "Python 3.11 to 3.13 is needed, this is %s: make PYTHON=python3.12 ..." % sys.version.split()[0])'
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo 'this Python cannot make a virtual environment: apt install python3-venv (Debian, Ubuntu), then make again' >&2; exit 2; }
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(if $(GONE),--clear) $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
+
+gone:
+	@echo '$(PY) does not start: making $(VENV) again'
 
 $(BROWSER): tests/set_up_browser.sh
 	@if sh tests/set_up_browser.sh $(VENV)/web; then touch $@; fi

@@ -30,11 +30,12 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     # for the parent tells what happened.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from model.common.command import Parser, complain, leave, note, run, say
+from model.common.command import Parser, complain, guard, leave, note, run, say
 from model.common.errors import CompileError, FreepathError, UsageError
 from model.common.limits import check_address_space
 
 if __name__ == "__main__":
+    guard("python -m benchmarks")
     try:
         check_address_space(256 << 20, "measuring")  # with less, importing numpy ends in a traceback
     except FreepathError as error:
@@ -43,6 +44,7 @@ if __name__ == "__main__":
 import argparse
 import json
 import os
+import platform
 import secrets
 import shlex
 from contextlib import redirect_stdout
@@ -55,13 +57,23 @@ from typing import Any
 from benchmarks import doctor, listing, own
 from benchmarks.cases import Case, along
 from benchmarks.census.proof import prove
-from benchmarks.conditions import UNKNOWN, commit, processor, set_store_bypass, sources
-from benchmarks.timing.append import MUST_MATCH, check_append
+from benchmarks.conditions import (
+    UNKNOWN,
+    addresses_fixed,
+    commit,
+    loads_wait,
+    processor,
+    set_store_bypass,
+    sources,
+)
+from benchmarks.timing import workers
+from benchmarks.timing.append import MUST_MATCH, check_append, metadata_of
 from benchmarks.timing.calibrate import calibration_cases
 from benchmarks.timing.options import (
     NAME,
     add_options,
     check,
+    check_pyperfs,
     early_options,
     help_text,
     hide,
@@ -69,14 +81,16 @@ from benchmarks.timing.options import (
     without_targets,
 )
 from benchmarks.timing.partial import WORDS, Partial
+from benchmarks.timing.same_machine import check_machine, note_differences
 from benchmarks.timing.scheme import GROUPS, Scheme
 from benchmarks.units import check_margin
 from model.common.files import check_target
 from model.common.process import end_with_parent
+from model.common.system_files import cpus_in
 from model.kernels.arrays import check_available
 from model.kernels.own import add_again, added, as_plain
 from model.kernels.store import DEFAULT_CPU, Store, default_folder
-from model.vocabulary.formats import PLAN
+from model.vocabulary.formats import NO_SETTINGS, PLAN
 
 QUICK = {"processes": 6, "values": 8}
 DEFAULT = {"processes": 16, "values": 8}
@@ -162,7 +176,8 @@ def _measure(
     runner = _runner(argv, early, store, scheme)
     if runner.args.worker:
         return _work(runner, cases, store, scheme, code)
-    from benchmarks.timing.session import Judges, Session
+    from benchmarks.timing.judges import Judges
+    from benchmarks.timing.session import Session
 
     if (shown := views(runner.args)) and not (partial or early.output or early.append):
         raise UsageError(f"--{shown[0]} shows the file that was written: give -o FILE")
@@ -171,10 +186,12 @@ def _measure(
     if not partial:
         own.vet_checkout()
         prove(cases, {brought.name: brought.where for brought in added()}, Store(store.root, DEFAULT_CPU))
-    context = _context(argv, early, scheme)
+    workers.prepare(runner.args)
+    context = _context(argv, early, scheme, runner.args.affinity)
     partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
     runner.args.seed = partial.plan["seed"]
-    return Session(runner, cases, store, context, partial, Judges(_undecided, _calibration, _brought)).run()
+    judges = Judges(_undecided, _calibration, _brought, _read)
+    return Session(runner, cases, store, context, partial, judges).run()
 
 
 def _undecided(folder: Path, margin: str) -> set[str]:
@@ -202,6 +219,13 @@ def _brought(folder: Path, margin: str) -> list[str]:
     return [f"{c.scenario.name}: {text_of(c.overhead, c.judgement)}" for c in cells]
 
 
+def _read(content: str, path: Path) -> None:
+    """Read what is to be written there, as `python -m results` will."""
+    from results.reading.load import document_in, run_of
+
+    run_of(document_in(content.encode(errors="replace"), path), path)
+
+
 def _calibration(file: Path) -> int:
     """As `python -m results calibration` says it."""
     from results.__main__ import main as results
@@ -225,7 +249,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
 
     runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=0, loops=scheme.loops())
     parser = runner.argparser
-    parser.prog, parser.allow_abbrev = NAME, False
+    parser.prog, parser.allow_abbrev, parser.color = NAME, False, False
     parser.error = Parser.error.__get__(parser)
     hide(parser)
     helped = help_text(__doc__, parser.format_help())
@@ -235,24 +259,29 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
     return runner
 
 
-def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme) -> dict[str, Any]:
-    """Metadata of every run."""
+def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme, affinity: str) -> dict[str, Any]:
+    """Metadata of every run, of workers on these CPUs."""
     known = commit()
     if known == UNKNOWN:
         note("the commit is unknown (no git, or no checkout of this user): the figures will not name theirs")
     settings = {k: v for k, v in sorted(os.environ.items()) if k.startswith(("NUMBA_", "LLVMLITE_"))}
     if settings:
         note(f"compiled with {', '.join(settings)} from the environment; the code is cached apart")
+    if loads_wait() and early.store_bypass == "on":
+        note("store bypass is off in this process, by seccomp or the kernel's command line: the file says so")
+    if addresses_fixed():
+        note("addresses are not drawn (setarch -R): processes are more alike than they are elsewhere")
     return {
         "commit": known,
         "numba": version("numba"),
         "freepath_cpu": early.cpu,
         "build_scheme": scheme.name,
         "builds": scheme.builds,
-        "store_bypass": early.store_bypass,
+        "store_bypass": "off" if loads_wait() else "on",
         **({"own_variants": " ".join(f"{o.name}:{o.digest}" for o in added())} if added() else {}),
-        **({"compiler_settings": " ".join(f"{k}={v}" for k, v in settings.items())} if settings else {}),
-        **processor(),
+        "compiler_settings": " ".join(f"{k}={v}" for k, v in settings.items()) or NO_SETTINGS,
+        **processor(cpus_in(affinity)[0]),
+        "platform": platform.platform(True, False),  # as pyperf has it
         **doctor.facts(),
         "freepath_command": shlex.join(["python", "-m", "benchmarks", *argv]),
     }
@@ -262,6 +291,7 @@ def _begun(argv: list[str], early: argparse.Namespace, context: dict[str, Any], 
     """A folder for a new run, once nothing speaks against it."""
     if early.append:
         check_append(Path(early.append), context, early.seed)
+        note_differences(f"--append {early.append}", metadata_of(Path(early.append)), context)
     target = early.output or early.append
     plan = {
         "schema": PLAN,
@@ -283,10 +313,13 @@ def _continued(partial: Partial, context: dict[str, Any]) -> Partial:
     UsageError
     """
     began = partial.plan["context"]
+    asked = f"--resume {partial.folder}"
+    check_machine(asked, [began], context, "what is complete can be shown, and the rest measured anew")
+    note_differences(asked, [began], context)
     for name in MUST_MATCH:
         if context.get(name) != began.get(name):
             raise UsageError(
-                f"--resume {partial.folder}: it began with {name} {began.get(name)}, this is "
+                f"{asked}: it began with {name} {began.get(name)}, this is "
                 f"{context.get(name)}: such processes are not averaged"
             )
     # The same sources are the same commit: what was committed meanwhile measures nothing.
@@ -305,8 +338,7 @@ def _parse(runner: Any, argv: list[str]) -> None:
             raise UsageError(said.getvalue().strip().removeprefix("ERROR: ")) from None
         sys.stdout.write(said.getvalue())
         raise
-    if args.compare_to:
-        raise UsageError("--compare-to is not for pairs: measure twice and use python -m results compare")
+    check_pyperfs(args)
 
 
 def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: dict[str, Any]) -> int:

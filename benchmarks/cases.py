@@ -91,7 +91,8 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
         Comma-separated memory sizes, or `all`; warm by default.
     quick
         The headline scenarios and arms; an axis that `only` names overrides that. Where `only` says nothing,
-        every kernel's are chosen, else those of the kernel that it names, or of the first.
+        every kernel's are chosen, else those of the kernel that it names, or of the first; where that one has
+        nothing of what is asked for, of the others.
 
     Raises
     ------
@@ -102,27 +103,28 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
     if memory:
         terms["memory"] = ["*"] if memory == "all" else [_known("memory", size) for size in memory.split(",")]
     terms.setdefault("memory", ["warm"])
-    if only and "kernel" not in terms:
-        # As ever, where it has what is asked for; a variant of another kernel names its kernel by itself.
-        terms["kernel"] = [DEFAULT_KERNEL] if _knows(DEFAULT_KERNEL, terms) else ["*"]
     named = {axis for axis in terms if axis not in ("variant", "gate", "memory", "kernel")}
     headline = quick and not named and terms["memory"] == ["warm"]
-    cases = []
-    for kernel in kernels():
-        for scenario in kernel.quick if headline else kernel.scenarios:
-            wanted = (_matches(_value(scenario, axis, terms), terms[axis]) for axis in terms if axis in AXES)
-            if all(wanted):
-                arms = [a for a in path_of(scenario).arms(scenario) if _wanted(kernel, a, terms, quick)]
-                if any(_matches(arm.variant, terms.get("variant", "*")) for arm in arms):
-                    cases.append(Case(scenario, tuple(arms)))
+    cases = [
+        case
+        for kernel in kernels()
+        for scenario in (kernel.quick if headline else kernel.scenarios)
+        if (case := _selected(kernel, scenario, terms, quick))
+    ]
+    if only and "kernel" not in terms:
+        cases = [case for case in cases if case.scenario.kernel == DEFAULT_KERNEL] or cases
     if not cases:
         raise SelectionError(f"--only '{only}' selects nothing: see python -m benchmarks --list")
     return cases
 
 
-def _knows(version: str, terms: Mapping[str, Iterable[str]]) -> bool:
-    """Whether a kernel has a variant that is asked for."""
-    return any(_matches(name, terms.get("variant", "*")) for name in kernel_called(version).variants)
+def _selected(kernel: Kernel, scenario: Scenario, terms: dict[str, list[str]], quick: bool) -> Case | None:
+    """A scenario with the arms that are asked for; None where it is not, or has none of them."""
+    if not all(_matches(_value(scenario, axis, terms), terms[axis]) for axis in terms if axis in AXES):
+        return None
+    arms = tuple(arm for arm in path_of(scenario).arms(scenario) if _wanted(kernel, arm, terms, quick))
+    asked = any(_matches(arm.variant, terms.get("variant", "*")) for arm in arms)
+    return Case(scenario, arms) if asked else None
 
 
 def along(sweep: str) -> str:

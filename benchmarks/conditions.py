@@ -7,11 +7,19 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from benchmarks.core_types import SYSTEM, core_type
 from model.common.errors import FreepathError
+from model.common.system_files import lines, read
 
 ROOT: Final = Path(__file__).parent.parent
 MEASURING: Final = ("model", "benchmarks")
 """Folders whose sources shape a figure."""
+IMPORTED: Final = (".py", ".pyc", ".so")
+"""Ends of the names that Python imports; a .so comes before a .py of the same name."""
+OF_GIT: Final = ("GIT_CONFIG", "GIT_EXEC_PATH")
+"""What the environment may tell git: how it is set up (safe.directory, say), not what it reads."""
+SHA256_DIGITS: Final = 64
+"""Of an id in a repository that was made with --object-format=sha256; elsewhere 40, of SHA-1."""
 UNKNOWN: Final = "unknown"
 DIRTY: Final = "-dirty"
 MARK: Final = ".freepath-commit"
@@ -22,8 +30,14 @@ PR_SET_SPECULATION_CTRL: Final = 53
 PR_SPEC_STORE_BYPASS: Final = 0
 PR_SPEC_PRCTL: Final = 1
 PR_SPEC_DISABLE: Final = 4
-SYSTEM: Final = Path("/sys/devices")
+PR_SPEC_FORCE_DISABLE: Final = 8
+PR_SPEC_DISABLE_NOEXEC: Final = 16
+# include/uapi/linux/personality.h
+ADDR_NO_RANDOMIZE: Final = 0x0040000
+ASK: Final = 0xFFFFFFFF
+"""As a personality: tell, and change nothing."""
 IDENTITY: Final = {
+    "cpu_model_name": "model name",
     "cpu_vendor": "vendor_id",
     "cpu_family": "cpu family",
     "cpu_model": "model",
@@ -36,61 +50,93 @@ TICK_FIELDS: Final = 8
 
 
 def commit(root: Path = ROOT) -> str:
-    """Commit of the checkout, `-dirty` with changes that are not committed, `unknown` outside of git.
+    """Commit of the checkout, `-dirty` where what measures is not that commit's, `unknown` outside of git.
 
-    A source that git does not know yet, a new variant say, is a change as well. What a fleet unpacked says
-    which commit it is, and with which sources.
+    Git's index is not asked: it can be told to overlook a file, and a variant that is ignored is measured all
+    the same. What a fleet unpacked says which commit it is, and with which sources.
     """
     if (root / MARK).is_file():
         known, _, digest = (root / MARK).read_text().strip().partition(" ")
         return known if digest == sources(root) else f"{known}{DIRTY}"
     try:
         # A tarball that was unpacked inside of some other checkout has no commit.
-        if not Path(_git(root, "rev-parse", "--show-toplevel")).samefile(root):
+        if not Path(os.fsdecode(git(root, "rev-parse", "--show-toplevel")).rstrip("\n")).samefile(root):
             return UNKNOWN
-        described = _git(root, "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*")
-        new = _git(
-            root, "ls-files", "--others", "--exclude-standard", *(f"{name}/*.py" for name in MEASURING)
-        )
+        known = git(root, "rev-parse", "--short=12", "HEAD").decode().strip()
+        objects = _committed(root, known)
     except (OSError, subprocess.CalledProcessError):
         return UNKNOWN
-    return f"{described.removesuffix(DIRTY)}{DIRTY}" if new else described
+    here = {name: _object_id(content, objects.get(name, "")) for name, content in _measuring(root).items()}
+    return known if here == objects else f"{known}{DIRTY}"
 
 
-def _git(root: Path, *arguments: str) -> str:
-    """What git prints about this checkout, whatever repository the user's GIT_DIR names."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, env=environment
-    )
-    return done.stdout.strip()
+def git(root: Path, *arguments: str) -> bytes:
+    """What git prints about this checkout, whatever repository GIT_DIR and its like name.
+
+    Raises
+    ------
+    OSError, subprocess.CalledProcessError
+        Without git, and where it fails.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    kept |= {name: value for name, value in os.environ.items() if name.startswith(OF_GIT)}
+    command = ["git", "--no-replace-objects", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, check=True, env=kept).stdout
+
+
+def _committed(root: Path, known: str) -> dict[str, str]:
+    """Id of each file that measures, by its path, as a commit has them."""
+    listed = os.fsdecode(git(root, "ls-tree", "-r", "-z", known, "--", *MEASURING)).split("\0")
+    entries = (line.partition("\t") for line in listed if line)
+    return {path: of.split()[2] for of, _, path in entries if _is_imported(path)}
+
+
+def _object_id(content: bytes, like: str) -> str:
+    """The id that git gives a file's content, by the hash of another id."""
+    hashed = hashlib.sha256() if len(like) == SHA256_DIGITS else hashlib.sha1(usedforsecurity=False)
+    hashed.update(b"blob %d\0" % len(content) + content)
+    return hashed.hexdigest()
 
 
 def sources(root: Path = ROOT) -> str:
     """Digest of the files that measure: a parent and its workers must have the same."""
     hashed = hashlib.sha256()
-    for name in MEASURING:
-        for path in sorted((root / name).rglob("*.py")):
-            hashed.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for name, content in sorted(_measuring(root).items()):
+        hashed.update(os.fsencode(name) + b"\0" + content + b"\0")
     return hashed.hexdigest()[:16]
+
+
+def _measuring(root: Path) -> dict[str, bytes]:
+    """Every file that can be imported and shapes a figure, by its path; also through links to folders."""
+    files: dict[str, bytes] = {}
+    for name in MEASURING:
+        for folder, _, names in os.walk(root / name, followlinks=True):
+            paths = (Path(folder, file) for file in names)
+            found = ((path.relative_to(root).as_posix(), path) for path in paths if path.is_file())
+            files |= {path: file.read_bytes() for path, file in found if _is_imported(path)}
+    return files
+
+
+def _is_imported(path: str) -> bool:
+    """Whether Python would run it as a module; what it keeps of sources is theirs."""
+    return path.endswith(IMPORTED) and "/__pycache__/" not in path
 
 
 def processor(
     cpu: int | None = None, cpuinfo: Path = Path("/proc/cpuinfo"), system: Path = SYSTEM
 ) -> dict[str, str]:
-    """Which processor this is: vendor, family, model, stepping, microcode, core type.
+    """Which processor this is: name, vendor, family, model, stepping, microcode, core type.
 
     The name alone does not tell: "AMD EPYC" is three generations. `cpu` is the one asked about, by default
     the one that this process runs on; a hybrid processor has two core types, and they are two machines.
     """
-    try:
-        blocks = cpuinfo.read_text().strip().split("\n\n")
-    except OSError:
+    text = read(cpuinfo)
+    if not text:
         return {}
     number = current_cpu() if cpu is None else cpu
     facts: dict[str, str] = {}
-    for block in blocks:
-        pairs = (line.partition(":") for line in block.splitlines())
+    for block in text.split("\n\n"):
+        pairs = (line.partition(":") for line in lines(block))
         fields = {name.strip(): value.strip() for name, _, value in pairs}
         if fields.get("processor") == str(number) or not facts:
             facts = {name: fields.get(field, "unknown") for name, field in IDENTITY.items()}
@@ -102,23 +148,22 @@ def current_cpu() -> int:
     return int(ctypes.CDLL(None).sched_getcpu())
 
 
-def core_type(cpu: int, system: Path = SYSTEM) -> str:
-    """`core` or `atom` of a hybrid Intel processor, else `only`."""
-    for kind in ("core", "atom"):
-        try:
-            listed = (system / f"cpu_{kind}" / "cpus").read_text()
-        except OSError:
-            continue
-        ranges = [part.partition("-") for part in listed.strip().split(",") if part]
-        if any(int(low) <= cpu <= int(high or low) for low, _, high in ranges):
-            return kind
-    return "only"
-
-
 def can_hold_loads() -> bool:
     """Whether `--store-bypass off` can be had here: a hypervisor may hide the switch of the CPU."""
     state = int(ctypes.CDLL(None).prctl(PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, 0, 0, 0))
     return state > 0 and bool(state & PR_SPEC_PRCTL)
+
+
+def loads_wait() -> bool:
+    """Whether loads wait for older stores: asked for, by seccomp, or for the whole machine."""
+    state = int(ctypes.CDLL(None).prctl(PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, 0, 0, 0))
+    return state > 0 and bool(state & (PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE | PR_SPEC_DISABLE_NOEXEC))
+
+
+def addresses_fixed() -> bool:
+    """Whether this process and what it starts get no addresses drawn: `setarch -R`, a debugger."""
+    persona = int(ctypes.CDLL(None).personality(ASK))
+    return persona > 0 and bool(persona & ADDR_NO_RANDOMIZE)
 
 
 def set_store_bypass(wanted: str) -> None:
@@ -145,17 +190,18 @@ def set_store_bypass(wanted: str) -> None:
 class Watch:
     """How much of the machine others took between two moments.
 
-    Reads /proc/stat; where that is missing, the figures are left out.
+    Reads /proc/stat and /proc/loadavg; where one is missing, its figures are left out.
     """
 
     def __init__(self) -> None:
         self._ticks = self._read()
         self._own = sum(os.times()[:2])
-        self._load = os.getloadavg()[0]
+        self._load = _load()
 
     def metadata(self) -> dict[str, float]:
         """`busy_pct` (of all CPUs, by others), `steal_pct`, `load_before`, `load_after`."""
-        facts = {"load_before": round(self._load, 2), "load_after": round(os.getloadavg()[0], 2)}
+        loads = {"load_before": self._load, "load_after": _load()}
+        facts = {name: round(load, 2) for name, load in loads.items() if load is not None}
         now = self._read()
         if self._ticks is None or now is None:
             return facts
@@ -170,8 +216,14 @@ class Watch:
 
     @staticmethod
     def _read() -> list[int] | None:
-        try:
-            with Path("/proc/stat").open() as lines:
-                return [int(field) for field in lines.readline().split()[1 : 1 + TICK_FIELDS]]
-        except (OSError, ValueError):
-            return None
+        fields = lines(read("/proc/stat"))[0].split()[1 : 1 + TICK_FIELDS]
+        known = len(fields) == TICK_FIELDS and all(field.isdecimal() for field in fields)
+        return [int(field) for field in fields] if known else None
+
+
+def _load() -> float | None:
+    """Processes that ran or wanted to, averaged over a minute; None where the system does not say."""
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None

@@ -15,11 +15,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from model.common.command import Parser, console, leave, run
+from model.common.command import Parser, console, guard, leave, run
+
+if __name__ == "__main__":
+    guard("python -m benchmarks.disasm")
+
+from model.common.errors import FreepathError
 from model.vocabulary.scenario import AXES, GATES, Arm, Scenario, base_of
 
 if TYPE_CHECKING:
-    from benchmarks.census.emulator import Trace
+    from benchmarks.emulator import Trace
     from model.code.placement import Placement
 
 WIDE: Final = 140
@@ -135,9 +140,15 @@ class Listing:
             yield mark, f"{instruction.mnemonic:7} {self._operands(instruction)}", remark, ran
 
     def _decoded(self, placement: "Placement", function: str) -> list[Any]:
+        from model.kernels.instructions import shown
+
         offset, size = placement.code.functions.get(function, (0, 0))
         start = placement.base + offset
-        return list(self._decoder.disasm(ctypes.string_at(start, size), start))
+        code = ctypes.string_at(start, size)
+        instructions = list(self._decoder.disasm(code, start))
+        if (read := sum(instruction.size for instruction in instructions)) < size:
+            raise FreepathError(f"{function}+{read:#x}: the disassembler does not know {shown(code[read:])}")
+        return instructions
 
     def _operands(self, instruction: Any) -> str:
         if self._calls & set(instruction.groups):

@@ -5,25 +5,33 @@ Everything is read from /proc and /sys; a fact that is not there is "unknown", n
 
 import json
 import os
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from benchmarks.conditions import SYSTEM, UNKNOWN, Watch, can_hold_loads, core_type
+from benchmarks.conditions import UNKNOWN, Watch, addresses_fixed, can_hold_loads, loads_wait
+from benchmarks.core_types import SYSTEM, by_kind, text_of
+from model.code import caches
 from model.code.region import Region
 from model.common.command import console, say
 from model.common.errors import FreepathError
-from model.common.limits import address_space_limit, cpu_quota, group_memory, usable_cpus
+from model.common.limits import address_space_limit, cpu_quota, group_memory, groups_seen, usable_cpus
+from model.common.system_files import cpu_list, cpus_in
+from model.common.system_files import read as read_file
 from model.kernels.store import COMPILER_SPACE
+from model.vocabulary.machine import ONLY
 
 SYS: Final = SYSTEM / "system" / "cpu"
 STEAL_S: Final = 1.0
 BUSY_PCT, STEAL_PCT = 10.0, 1.0
 FAST_CLOCKS: Final = ("tsc", "kvm-clock", "hyperv_clocksource_tsc_page", UNKNOWN)
 """Read without leaving the program: the time stamp counter, or a page by which a hypervisor scales it."""
+RANDOMIZE: Final = Path("/proc/sys/kernel/randomize_va_space")
+ASLR: Final = {"0": "No randomization", "1": "Conservative randomization", "2": "Full randomization"}
+"""What it says, in pyperf's words."""
 LARGEST: Final = 1 << 30
 """Bytes of --memory dram."""
 
@@ -40,10 +48,7 @@ class Finding:
 
 def read(path: Path) -> str:
     """Contents of a file of /proc or /sys, or "unknown"."""
-    try:
-        return path.read_text().strip() or UNKNOWN
-    except OSError:
-        return UNKNOWN
+    return read_file(path) or UNKNOWN
 
 
 def chosen(text: str) -> str:
@@ -57,12 +62,6 @@ def online() -> list[int]:
     return sorted(number for number in numbers if read(SYS / f"cpu{number}" / "online") != "0")
 
 
-def numbers_of(text: str) -> list[int]:
-    """CPUs of a list as the kernel writes it: `0-3,8`."""
-    ranges = [part.partition("-") for part in text.split(",") if part[:1].isdecimal()]
-    return [number for low, _, high in ranges for number in range(int(low), int(high or low) + 1)]
-
-
 def alike(values: Mapping[int, str]) -> str:
     """The value that all CPUs have, or each value with the CPUs that have it: `core: CPUs 0-7; atom: ...`."""
     having: dict[str, list[int]] = {}
@@ -70,16 +69,7 @@ def alike(values: Mapping[int, str]) -> str:
         having.setdefault(value, []).append(cpu)
     if len(having) <= 1:
         return next(iter(having), UNKNOWN)
-    return "; ".join(f"{value}: CPUs {ranges(cpus)}" for value, cpus in having.items())
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Inverse of `numbers_of`."""
-    parts = []
-    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
-        block = [number for _, number in run]
-        parts.append(str(block[0]) if len(block) == 1 else f"{block[0]}-{block[-1]}")
-    return ",".join(parts)
+    return "; ".join(f"{value}: CPUs {cpu_list(cpus)}" for value, cpus in having.items())
 
 
 def governors() -> str:
@@ -100,7 +90,7 @@ def smt() -> str:
     if first == UNKNOWN:
         return state
     text = f"{state}, siblings of cpu0: {first}"
-    shares = alike({cpu: "shared" if len(numbers_of(core)) > 1 else "alone" for cpu, core in cores.items()})
+    shares = alike({cpu: "shared" if len(cpus_in(core)) > 1 else "alone" for cpu, core in cores.items()})
     return text if shares in ("shared", "alone") else f"{text} ({shares})"
 
 
@@ -109,40 +99,54 @@ def facts() -> dict[str, str]:
     boost = read(SYS / "cpufreq" / "boost")
     no_turbo = read(SYS / "intel_pstate" / "no_turbo")
     turbo = {"0": "off", "1": "on"}.get(boost) or {"1": "off", "0": "on"}.get(no_turbo, UNKNOWN)
-    flags = read(Path("/proc/cpuinfo"))
     return {
         "governor": governors(),
         "turbo": turbo,
         "smt": smt(),
         "clocksource": read(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
         "thp": chosen(read(Path("/sys/kernel/mm/transparent_hugepage/enabled"))),
-        "virtual": "yes" if " hypervisor" in flags else "no",
+        "virtual": virtual(),
         "mitigations": mitigations(),
+        "aslr": aslr(),
+        "caches": cpu_caches(),
     }
+
+
+def virtual() -> str:
+    """Whether there is a hypervisor: on x86 it is among a CPU's flags, and without flags nobody says."""
+    flags = re.search(r"^flags\s*:(.*)$", read(Path("/proc/cpuinfo")), re.MULTILINE)
+    return UNKNOWN if flags is None else "yes" if "hypervisor" in flags[1].split() else "no"
+
+
+def aslr() -> str:
+    """Whether addresses are drawn, in pyperf's words; it overlooks that they may not be for this process."""
+    return f"{ASLR['0']} (setarch -R)" if addresses_fixed() else ASLR.get(read(RANDOMIZE), UNKNOWN)
+
+
+def cpu_caches() -> str:
+    """Sizes by which scenarios are laid out, KiB: `data 32, code 32, l2 512, l3 unknown (32768 assumed)`."""
+    known = caches.told()
+    words = {
+        name: f"{size >> 10}" if name in known else f"{UNKNOWN} ({size >> 10} assumed)"
+        for name, size in caches.sizes().items()
+    }
+    return ", ".join(f"{name} {size}" for name, size in words.items())
 
 
 def mitigations() -> str:
     """How many vulnerabilities the kernel works around."""
     states = [read(path) for path in sorted((SYS / "vulnerabilities").glob("*"))]
-    active = sum("Mitigation" in state for state in states)
-    return f"{active} of {len(states)} active" if states else UNKNOWN
+    active, unknown = sum("Mitigation" in state for state in states), states.count(UNKNOWN)
+    if len(states) == unknown:
+        return UNKNOWN
+    return f"{active} of {len(states)} active" + (f", {unknown} {UNKNOWN}" if unknown else "")
 
 
 def findings() -> Iterator[Finding]:
     """Every fact with its judgement; watches the machine for a second."""
     watch = Watch()
     time.sleep(STEAL_S)
-    load = watch.metadata()
-    busy, steal = load.get("busy_pct", 0.0), load.get("steal_pct", 0.0)
-    yield Finding(
-        "load",
-        f"{load['load_after']:.2f} on {os.cpu_count()} CPUs, others take {busy:.0f} %",
-        busy > BUSY_PCT,
-        "stop other work; blocks in which the machine is busy are set aside, so it only takes longer",
-    )
-    yield Finding(
-        "steal", f"{steal:.1f} %", steal > STEAL_PCT, "the hypervisor takes time: try later, or another host"
-    )
+    yield from _load(watch.metadata())
     known = facts()
     yield from _frequency(known)
     yield from _cores(known)
@@ -157,11 +161,26 @@ def findings() -> Iterator[Finding]:
     yield Finding("virtual machine", known["virtual"], virtual, advice)
     yield Finding("mitigations", known["mitigations"], False, "")
     held = "can be switched off" if can_hold_loads() else "cannot be switched off here"
-    yield Finding("store bypass", held, False, "")
-    aslr = read(Path("/proc/sys/kernel/randomize_va_space"))
-    advice = "leave it on (2): placements should differ between processes"
-    yield Finding("address randomisation", aslr, aslr == "0", advice)
+    advice = "loads wait for older stores, by seccomp or the kernel's command line: the run will say so"
+    yield Finding("store bypass", "is off" if loads_wait() else held, loads_wait(), advice)
+    drawn = read(RANDOMIZE)
+    value = f"{drawn}, but off for this process (setarch -R)" if addresses_fixed() else drawn
+    advice = "leave it on (2, and no setarch -R): placements should differ between processes"
+    yield Finding("address randomisation", value, known["aslr"].startswith(ASLR["0"]), advice)
+    advice = "--memory and --sweep between are sized by them: l2 and l3 may not be where the data lies"
+    yield Finding("CPU caches", known["caches"], UNKNOWN in known["caches"], advice)
     yield from _limits()
+
+
+def _load(watched: dict[str, float]) -> Iterator[Finding]:
+    """What others took while we watched, as far as the system says."""
+    busy, steal = watched.get("busy_pct"), watched.get("steal_pct")
+    parts = [f"{watched['load_after']:.2f} on {os.cpu_count()} CPUs"] if "load_after" in watched else []
+    parts += [] if busy is None else [f"others take {busy:.0f} %"]
+    advice = "stop other work; blocks in which the machine is busy are set aside, so it only takes longer"
+    yield Finding("load", ", ".join(parts) or UNKNOWN, busy is not None and busy > BUSY_PCT, advice)
+    value, much = (UNKNOWN, False) if steal is None else (f"{steal:.1f} %", steal > STEAL_PCT)
+    yield Finding("steal", value, much, "the hypervisor takes time: try later, or another host")
 
 
 def _frequency(known: dict[str, str]) -> Iterator[Finding]:
@@ -173,25 +192,27 @@ def _frequency(known: dict[str, str]) -> Iterator[Finding]:
 
 
 def _cores(known: dict[str, str]) -> Iterator[Finding]:
-    shared = known["smt"].startswith("on") and any(len(numbers_of(core)) > 1 for core in siblings().values())
+    shared = known["smt"].startswith("on") and any(len(cpus_in(core)) > 1 for core in siblings().values())
     advice = (
         "a busy sibling doubles the cost of one more load: keep it idle, or --affinity with its twin offline"
     )
     yield Finding("smt", known["smt"], shared, advice)
-    kinds = alike({cpu: core_type(cpu, SYS.parent.parent) for cpu in online()})
-    hybrid = kinds not in ("only", "core", "atom", UNKNOWN)
-    advice = "these are two machines in one: measure on CPUs of one kind, with --affinity"
-    yield Finding("core types", kinds if hybrid else "one", hybrid, advice)
+    kinds = by_kind(online(), SYS.parent.parent)
+    advice = f"these are {len(kinds)} machines in one: choose one kind's CPUs with --affinity"
+    text = "one" if [*kinds] == [ONLY] else text_of(kinds) if len(kinds) > 1 else next(iter(kinds), UNKNOWN)
+    yield Finding("core types", text, len(kinds) > 1, advice)
 
 
 def _limits() -> Iterator[Finding]:
     """What a container, a batch system or ulimit leaves of the machine."""
     quota, usable = cpu_quota(), usable_cpus()
     bound = "" if quota is None else f", by a quota of {quota:g} CPUs' time"
+    bound = bound or ("" if groups_seen("cpu") else f", by a quota that is {UNKNOWN}")
     advice = "a quota stops the program for a part of every 0.1 s: lift it (cpu.max, docker --cpus)"
-    yield Finding("CPUs usable", f"{usable} of {os.cpu_count()}{bound}", quota is not None, advice)
+    yield Finding("CPUs usable", f"{usable} of {os.cpu_count() or UNKNOWN}{bound}", quota is not None, advice)
     group = group_memory()
-    value = "none" if group is None else f"{group.free >> 20} MiB are free under it"
+    value = "none" if groups_seen("memory") else UNKNOWN
+    value = value if group is None else f"{group.free >> 20} MiB are free under it"
     advice = "--memory dram will not fit: raise the limit (memory.max, docker --memory), or leave it out"
     yield Finding("memory limit", value, group is not None and group.free < LARGEST * 1.2, advice)
     space = address_space_limit()

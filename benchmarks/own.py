@@ -69,9 +69,16 @@ def _inserted(texts: list[str], version: str) -> Iterator[Own]:
         match = NAMED.fullmatch(text)
         name, operation = match.groups() if match else ("insert" if number == 1 else f"insert-{number}", text)
         where = f"--insert {name}"
+        if not _is_text(text):
+            raise UsageError(f"{where}: it is no text in UTF-8")
         if not operation.strip():
             raise UsageError(f"{where}: no assembly: give {INSERT}, such as 'movl 48($0), %edx'")
         yield own.inserted(name, operation, where, version)
+
+
+def _is_text(argument: str) -> bool:
+    """Whether an argument came as UTF-8; Python keeps other bytes as halves of surrogate pairs."""
+    return not any("\ud800" <= char <= "\udfff" for char in argument)
 
 
 def _from_file(name: str) -> Own:

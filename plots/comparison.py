@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from model.vocabulary.machine import said
 from model.vocabulary.margin import Margin
 from plots.drawing import drawings
 from plots.page import ENDINGS, Page, data_url, render
 from results.analysis.change import Change
 from results.analysis.groups import analyse
 from results.output import as_changes
-from results.output.words import run_facts
+from results.output.words import fact_texts
 from results.reading.cpus import processor_line
-from results.reading.folder import date_of
+from results.reading.dates import date_of, days_of, told
 from results.reading.load import Run
 from results.reading.machine import machine_of
 
@@ -49,7 +50,7 @@ def of_runs(old: Run, new: Run, changes: Sequence[Change], *, strict: bool) -> P
     drawn = drawings("pair", ENDINGS, before, after, changes, new)
     sides = [_facts(old), _facts(new)]
     names = list(dict.fromkeys([*sides[0], *sides[1]]))
-    facts = [(name, sides[0].get(name, ""), sides[1].get(name, "")) for name in names]
+    facts = [(name, *(side.get(name, "unknown") for side in sides)) for name in names]
     return render(
         "compare.html",
         drawn,
@@ -68,15 +69,17 @@ def of_census(changes: Sequence[Change], names: tuple[str, str], *, strict: bool
 
 
 def _said(run: Run) -> str:
-    commit = run_facts(run).get("commit", "unknown")
-    return f"{date_of(run)[:10] or 'unknown date'}, commit {commit}, on {processor_line(run.facts)}"
+    commit = fact_texts(run).get("commit", "unknown")
+    return f"{days_of(run)}, commit {commit}, on {processor_line(run.facts)}"
 
 
 def _facts(run: Run) -> dict[str, str]:
     """Machine, compiler and command, as texts."""
-    facts = run_facts(run)
-    known = {name: str(facts[name]) for name in FACTS if name in facts}
-    return {"date": date_of(run)[:19], "processor": processor_line(facts), **machine_of(run), **known}
+    facts = fact_texts(run)
+    known = {name: facts[name] for name in FACTS if name in facts}
+    mixed = {name: said(values) for name, values in run.mixed.items()}
+    about = {"date": told(date_of(run)), "processor": processor_line(run.facts)}
+    return {**about, **machine_of(run), **mixed, **known}
 
 
 def _content(changes: Sequence[Change], status: dict[int, str], *, strict: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import foot, new_figure
-from results.history import Series
+from results.history import Series, cells_of_several_codes
 
 READS: Final = "history"
 ALT: Final = "Overhead of each arm over the runs, oldest first, change points marked."
@@ -24,6 +24,7 @@ def draw(histories: Sequence[Series]) -> Figure | None:
     chosen = sorted(known, key=lambda series: (-len(series.changes), -len(series.points)))[:MOST]
     if not chosen:
         return None
+    several = cells_of_several_codes(known)
     rows = -(-len(chosen) // COLUMNS)
     figure, axes = new_figure(rows, COLUMNS, 0.8 + 1.7 * rows)
     for panel, series in zip(axes.flat, chosen, strict=False):
@@ -38,7 +39,9 @@ def draw(histories: Sequence[Series]) -> Figure | None:
         for index in series.changes:
             panel.axvline(index - 0.5, color="#D55E00", linestyle="--", linewidth=1)
         panel.axhline(0, color="black", linewidth=0.6)
-        panel.set_title(series.cell.replace(": ", "\n").replace("$", r"\$"), fontsize=7)
+        title = series.cell.replace(": ", "\n")
+        title += "\n" + series.code.replace("; ", "\n") if series.cell in several else ""
+        panel.set_title(title.replace("$", r"\$"), fontsize=7)
         panel.tick_params(labelsize=7)
         shown = range(0, len(places), -(-len(places) // MOST_TICKS))
         panel.set_xticks(
@@ -46,6 +49,7 @@ def draw(histories: Sequence[Series]) -> Figure | None:
         )
     for panel in axes.flat[len(chosen) :]:
         panel.set_axis_off()
-    text = f"Overhead, ns per page, run by run; dashed: change points. {len(chosen)} of {len(known)} cells."
+    text = "Overhead, ns per page, run by run; dashed: change points; days in UTC. "
+    text += f"{len(chosen)} of {len(known)} cells."
     foot(figure, text)
     return figure

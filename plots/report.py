@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from model.vocabulary.machine import NAMES
 from model.vocabulary.margin import Margin
 from plots.card import card
 from plots.drawing import drawings
@@ -17,40 +18,31 @@ from results.output.as_markdown import as_markdown
 from results.output.words import (
     HEADINGS,
     escape,
+    fact_texts,
     noise_line,
     row_of,
-    run_facts,
     run_warnings,
     text_of,
     title_of,
 )
 from results.reading.cpus import processor_line
-from results.reading.load import CPU, Run, read_json
+from results.reading.dates import days_of
+from results.reading.load import Run, read_json
 
 SHOWN: Final = (
-    "cpu_model_name",
-    *CPU,
+    *NAMES,
     "build_scheme",
     "store_bypass",
     "code_digest",
     "hostname",
-    "platform",
     "commit",
     "python_version",
     "numba",
     "freepath_cpu",
     "seed",
 )
-CONDITIONS: Final = (
-    "governor",
-    "turbo",
-    "smt",
-    "clocksource",
-    "thp",
-    "virtual",
-    "mitigations",
-    "load_before",
-)
+CONDITIONS: Final = ("turbo", "clocksource", "mitigations", "load_before")
+"""Of the first process."""
 
 
 def as_html(run: Run, census: Path | None, margin_text: str) -> Page:
@@ -65,21 +57,21 @@ def as_html(run: Run, census: Path | None, margin_text: str) -> Page:
 
 def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Margin) -> dict[str, Any]:
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
-    facts = run_facts(run)
+    facts = fact_texts(run)
     conditions = run.scenarios[0].processes[0].facts
     machine = {name: facts[name] for name in SHOWN if name in facts}
     rows, now = answer.cells(run, margin), answer.today(run, margin)
     said = answer.sentence(run, rows[0]) if rows else answer.today_sentence(run, now) if now else None
     return {
         "facts": facts,
-        "processor": processor_line(facts),
+        "processor": processor_line(run.facts),
         "machine": machine | {name: conditions[name] for name in CONDITIONS if name in conditions},
-        "date": _date(run),
+        "date": days_of(run),
         "margin": f"{min(g.cells[0].judgement.margin_ns for g in groups):.2f} ns" if groups else "unknown",
         "floor": f"{max(floors):.3f} ns" if floors else "not measured",
         "answer": said,
         "others": [*map(_short, rows), *(_short(line, "v6.18 ") for line in now)],
-        "doubt": answer.doubt([*rows, *now]),
+        "doubt": answer.doubt(run, [*rows, *now]),
         "answers": claims.answers(run, census, margin),
         "doubts": [*run_warnings(run), *_doubts(groups)],
         "stories": {v: story for scenario in run.scenarios for v, story in scenario.stories.items()},
@@ -117,14 +109,6 @@ def _row(cell: Cell) -> dict[str, Any]:
 def anchor(cell: Cell) -> str:
     """What a link to an arm says behind its #: letters, digits and hyphens of scenario and arm."""
     return re.sub(r"\W+", "-", f"arm-{cell.scenario.name}-{cell.overhead.arm.name}").strip("-")
-
-
-def _date(run: Run) -> str:
-    """The day, or the days, on which it was measured."""
-    days = sorted(
-        {str(p.facts["date"])[:10] for s in run.scenarios for p in s.processes if "date" in p.facts}
-    )
-    return "unknown date" if not days else days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def _doubts(groups: Sequence[Group]) -> Iterator[str]:

@@ -14,8 +14,9 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from model.vocabulary.machine import said_of
 from results.analysis.groups import Cell, Group
-from results.output.words import run_facts
+from results.output.words import fact_texts
 from results.reading.cpus import processor_line
 from results.reading.load import Run
 
@@ -120,10 +121,10 @@ def narrow(wanted: bool) -> Iterator[None]:
 
 def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> None:
     """Machine, commit, command, noise floor, and what was doubtful, below the panels."""
-    facts = run_facts(run)
+    facts = fact_texts(run)
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
     counts = [len(group.scenario.processes) for group in groups]
-    machine = ", ".join([processor_line(facts), *(str(facts[n]) for n in ("hostname",) if n in facts)])
+    machine = ", ".join([processor_line(run.facts), *(facts[n] for n in ("hostname",) if n in facts)])
     machine += ", store bypass off" if facts.get("store_bypass") == "off" else ""
     lines = [
         text,
@@ -131,6 +132,7 @@ def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> Non
         + (f"noise floor up to {max(floors):.3f} ns/page" if floors else "no noise floor measured"),
         f"made by: {facts.get('freepath_command', 'unknown')}",
     ]
+    lines += [f"warning: the file mixes machines ({said_of(run.mixed)})"] if run.mixed else []
     loaded = sum(any("heavy load" in warning for warning in group.warnings) for group in groups)
     lines += (
         [f"warning: {loaded} of {len(groups)} scenarios were measured under heavy load"] if loaded else []

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from matplotlib.figure import Figure
 
-from model.vocabulary.scenario import Arm
+from model.vocabulary.scenario import AXES, DEFAULTS, Arm, usual_of
 from plots.style import caption, error_bar, legend, new_figure
 from results.analysis.groups import Group, usual
 from results.reading.load import Run
@@ -14,11 +14,23 @@ READS: Final = "run"
 ALT: Final = "What the test and the ladder cost at each value of an axis, in ns per page with 95 % intervals."
 NEEDS: Final = "python -m benchmarks --sweep between -o FILE"
 CHARGED: Final = {"memcg": "on-charged", "page_kind": "charged"}
-TODAY: Final = {"kernel": "v6.18", "memcg": "on-active"}
 FAR: Final = {"memory": "dram", "order": "random"}
+OTHERS: Final = [kernel for kernel in AXES["kernel"] if kernel != DEFAULTS["kernel"]]
+OF_OTHERS: Final[Sequence[tuple[str, str, int, dict[str, str]]]] = (
+    ("between", "", 3, {}),
+    ("memory", "random", 3, {"order": "random"}),
+    ("entry", "", 3, {}),
+    ("depth", "", 2, {}),
+    ("block", "", 3, {}),
+    ("stock", "charged pages", 3, CHARGED),
+    ("levels", "charged pages", 3, CHARGED),
+    ("cgroup", "charged pages", 2, CHARGED),
+)
+"""As `PANELS`, for each kernel but the first."""
 PANELS: Final[Sequence[tuple[str, str, int, dict[str, str]]]] = (
     ("between", "", 3, {}),
     ("depth", "", 3, {}),
+    ("checks", "", 3, {}),
     ("entry", "", 3, {}),
     ("block", "to the buddy", 3, {"depth": "full"}),
     ("threads", "each with its lists", 2, {}),
@@ -26,13 +38,13 @@ PANELS: Final[Sequence[tuple[str, str, int, dict[str, str]]]] = (
     ("threads", "shared counters", 2, CHARGED),
     ("levels", "charged pages", 3, CHARGED),
     ("levels", "memsw on", 3, {**CHARGED, "memsw": "on"}),
+    ("memsw", "charged pages", 2, CHARGED),
     ("backing", "dram, random", 2, FAR),
-    ("entry", "v6.18", 3, TODAY),
-    ("depth", "v6.18", 2, TODAY),
-    ("block", "v6.18", 3, TODAY),
-    ("stock", "v6.18, charged pages", 3, {**TODAY, **CHARGED}),
-    ("levels", "v6.18, charged pages", 3, {**TODAY, **CHARGED}),
-    ("cgroup", "v6.18, charged pages", 2, {**TODAY, **CHARGED}),
+    *(
+        (axis, f"{kernel}, {what}" if what else kernel, least, {"kernel": kernel, **fixed})
+        for kernel in OTHERS
+        for axis, what, least, fixed in OF_OTHERS
+    ),
 )
 """Axes with no figure of their own: axis, what else is said of it, values that make a sweep of it, and where
 other axes stand."""
@@ -57,7 +69,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     """None unless some axis has enough values where all else is as `PANELS` says."""
     along = {}
     for axis, what, least, fixed in PANELS:
-        chosen = usual(groups, axis, **{"memcg": "on-idle", **fixed})
+        chosen = usual(groups, axis, **fixed)
         if len(chosen) >= least:
             along[f"{axis}: {what}" if what else axis] = (axis, chosen)
     if not along:
@@ -68,11 +80,12 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
         panel.set_title(title)
     axes[0][0].set_ylabel("overhead, ns per free")
     legend(figure, *axes[0][0].get_legend_handles_labels())
+    others = ", ".join(f"{kernel}: {usual_of(kernel)['memcg']}" for kernel in OTHERS)
     text = (
-        "memcg on-idle (v6.18: on-active), plain pages, if nothing else is said; 95 % intervals. Below each "
-        "value: base. Grey: "
+        f"memcg {usual_of(DEFAULTS['kernel'])['memcg']} ({others}), plain pages, if nothing else is said; "
+        "95 % intervals. Below each value: base. Grey: noise floor."
     )
-    caption(figure, run, [group for _, chosen in along.values() for group in chosen], f"{text}noise floor.")
+    caption(figure, run, [group for _, chosen in along.values() for group in chosen], text)
     return figure
 
 

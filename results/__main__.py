@@ -11,13 +11,14 @@ For example:
 import argparse
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from model.common.command import Parser, complain, leave, note, prose, run
+from model.common.command import Parser, complain, leave, run
 from model.common.errors import UsageError
-from model.common.files import STANDARD, check_target, write_new
+from model.common.files import STANDARD, check_target
+from results.output.emit import emit, emit_lines, to_terminal
 
 if TYPE_CHECKING:
     from model.vocabulary.margin import Margin
@@ -184,8 +185,11 @@ def _show(args: argparse.Namespace) -> int:
     from results.output.as_table import as_table
     from results.reading.load import load
 
-    made = {"table": as_table, "json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format]
-    emit(made(load(args.file), margin_of(args.margin, "--margin")), args)
+    run, margin = load(args.file), margin_of(args.margin, "--margin")
+    if args.format == "table":
+        emit(as_table(run, margin, terminal=to_terminal(args)), args)
+    else:
+        emit({"json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format](run, margin), args)
     return 0
 
 
@@ -209,10 +213,12 @@ def _claims(args: argparse.Namespace) -> int:
       python -m results claims run.json census.json --format markdown
     """
     from results import claims
+    from results.output.words import note_doubts
     from results.reading.load import load
 
-    census = Path(args.census) if args.census else None
-    answers = claims.answers(load(args.file), census, margin_of(args.margin, "--margin"))
+    run, census = load(args.file), Path(args.census) if args.census else None
+    answers = claims.answers(run, census, margin_of(args.margin, "--margin"))
+    note_doubts(run)
     if args.format == "json":
         emit(claims.as_json(answers), args)
     else:
@@ -262,7 +268,7 @@ def _machines(args: argparse.Namespace) -> int:
 def _publish(args: argparse.Namespace) -> int:
     """Put a run where its machine has its place, with its figures and conditions.
 
-    A machine is its processor (vendor, family, model, stepping, microcode, core type), SMT, governor,
+    A machine is its processor (name, vendor, family, model, stepping, microcode, core type), SMT, governor,
     hypervisor, kernel and huge pages; it has one run.
 
     For example:
@@ -279,7 +285,9 @@ def _publish(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    """What was measured, for the tools that people have (docs/ci.md): overhead of each cell, ns per page.
+    """What was measured, for the tools that people have (docs/ci.md): ns per page, levels or overheads.
+
+    Otava and LNT get levels, of base and of every arm; the others get overheads over base.
 
     For example:
       python -m results export run.json --format github-action-benchmark -o benchmark.json
@@ -328,6 +336,7 @@ def _compare(args: argparse.Namespace) -> int:
       python -m results compare old-census.json new-census.json --format markdown
     """
     from results import compare
+    from results.output.words import note_doubts
     from results.reading.load import Run
 
     threshold = margin_of(args.threshold, "--threshold")
@@ -338,10 +347,7 @@ def _compare(args: argparse.Namespace) -> int:
         raise UsageError("one file is a census and the other is not: compare like with like")
     else:
         changes = compare.compare_census(old, new)
-    for side in (old, new):
-        if isinstance(side, Run):
-            for doubt in side.doubts:
-                note(f"{side.path}: {doubt}")
+    note_doubts(*(side for side in (old, new) if isinstance(side, Run)))
     status = compare.exit_status(changes, strict=args.strict)
     if args.html:
         from plots import comparison
@@ -380,17 +386,6 @@ def _calibration(args: argparse.Namespace) -> int:
     else:
         emit_lines(lines(run, plain), args)
     return exit_status(run, plain)
-
-
-def emit_lines(lines: Iterable[str], args: argparse.Namespace) -> None:
-    """Emit lines of text; on a terminal, long ones are broken between words, but not those of Markdown."""
-    text = "".join(f"{line}\n" for line in lines)
-    emit(text if args.output or args.format == "markdown" else prose(text), args)
-
-
-def emit(text: str, args: argparse.Namespace) -> None:
-    """Write it to OUT, or say it."""
-    write_new(STANDARD if args.output is None else args.output, text, replace=args.force)
 
 
 if __name__ == "__main__":

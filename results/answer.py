@@ -12,6 +12,7 @@ from textwrap import wrap
 from typing import Any, Final
 
 from model.vocabulary.formats import ANSWER
+from model.vocabulary.machine import said_of
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, Scenario
 from results.analysis.groups import Cell, Group, analyse, usual
@@ -160,7 +161,7 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
         yield f"Today's path, v6.18, memcg key on, is {now[0].cell.overhead.bare_ns:.1f} ns; and"
         yield from map(row, now)
         yield f"Today's questions: {told(questions)}."
-    yield from wrap(doubt([*rows, *now]), WIDTH)
+    yield from wrap(doubt(run, [*rows, *now]), WIDTH)
 
 
 def row(line: Line) -> str:
@@ -180,8 +181,10 @@ def told(claims: Sequence[Answer]) -> str:
     return "; ".join(parts)
 
 
-def doubt(rows: Sequence[Line]) -> str:
+def doubt(run: Run, rows: Sequence[Line]) -> str:
     """How far the figures can be trusted, in one sentence; empty when nothing speaks against them."""
+    if run.mixed:
+        return f"The file mixes machines ({said_of(run.mixed)}): its figures are of no single one."
     busy = [line.about for line in rows if line.busy]
     if busy:
         return f"Do not use {', '.join(busy)}: measured beside other work throughout. Measure again."
@@ -204,7 +207,7 @@ def document(run: Run, margin: Margin, claims: Sequence[Answer]) -> dict[str, An
         "question": QUESTION,
         "answer": sentence(run, rows[0]) if rows else None,
         "processor": processor_line(run.facts),
-        "doubt": doubt(rows) or None,
+        "doubt": doubt(run, rows) or None,
         "cells": [{"about": line.about, **cell_document(line.cell)} for line in (*rows, *today(run, margin))],
         "claims": [{"id": answer.id, "verdict": answer.verdict} for answer in claims],
         "run": run_facts(run),

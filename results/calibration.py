@@ -207,10 +207,11 @@ def half_widths(run: Run, plain: Path | None) -> HalfWidths:
     used: list[Process] = []
     seconds = 0.0
     for process in whole.processes:
-        if seconds > HALF_MINUTE_S:
-            break
-        used.append(process)
-        seconds += float(process.facts.get("duration", 0.0)) + STARTUP_S
+        if "duration" not in process.facts:
+            raise BadRunError(f"{run.path} does not say how long it took: measure with --calibrate")
+        if seconds <= HALF_MINUTE_S:
+            used.append(process)
+            seconds += float(process.facts["duration"]) + STARTUP_S
     short = replace(whole, processes=used)
     levels = Levels(short)
     twin, v1 = (overhead(short, Arm(*arm), levels) for arm in (("base-twin", "none"), ("v1", "jump-label")))

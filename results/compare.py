@@ -22,11 +22,13 @@ from typing import Any, Final
 import numpy as np
 
 from model.vocabulary.formats import CENSUS
+from model.vocabulary.machine import said
 from model.vocabulary.margin import Margin
 from results.analysis.change import Change as Change
 from results.analysis.change import Side
 from results.analysis.estimate import quantile
 from results.analysis.groups import Cell, Group, analyse
+from results.analysis.same_code import compared, unlike_settings
 from results.analysis.verdict import holm
 from results.output.as_changes import as_json as as_json
 from results.output.as_changes import exit_status as exit_status
@@ -34,18 +36,17 @@ from results.output.as_changes import lines as lines
 from results.reading import machine
 from results.reading.cpus import core_of
 from results.reading.formats import arm_named
-from results.reading.load import CPU, BadRunError, Run, clean, is_partial, load, read_json, run_of
+from results.reading.load import Arm, BadRunError, Run, clean, is_partial, load, read_json, run_of
 
-MUST_MATCH: Final = (
-    "cpu_model_name",
-    *CPU,
-    "platform",
-    "numba",
-    "freepath_cpu",
-    "build_scheme",
-    "store_bypass",
-)
+MUST_MATCH: Final = ("numba", "freepath_cpu", "build_scheme", "store_bypass")
+"""Beside the machine (`results.reading.machine.unlike`)."""
 COUNTS: Final = ("instructions", "loads", "stores", "branches", "taken", "locked", "lines", "code_bytes")
+LEVEL: Final = {
+    "same": "level of base: the machine's speed, for its machine code is the same",
+    "other": "level of base",
+    "unknown": "level of base: the machine's speed; compare census files for its code",
+}
+"""Detail of a level of base, by what is known of its code."""
 ORDER: Final = ("regressed", "changed", "missing", "improved", "unsure", "same")
 """Of the rows: what somebody must look at comes first."""
 
@@ -76,12 +77,12 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
     BadRunError
         When the runs are from unlike machines or compilers and `across` is not set, or share no cell.
     """
-    unlike = [
-        f"{name}: {old.facts.get(name)} and {new.facts.get(name)}"
+    unlike = machine.unlike(old, new) + [
+        f"{name}: {said(old.facts.get(name))} and {said(new.facts.get(name))}"
         for name in MUST_MATCH
         if old.facts.get(name) != new.facts.get(name)
     ]
-    unlike += [line for line in machine.unlike(old, new) if line.partition(":")[0] not in MUST_MATCH]
+    unlike += unlike_settings(old, new)
     if unlike and not across:
         hint = "--across-machines compares all the same"
         if [line.partition(":")[0] for line in unlike] == ["store_bypass"]:
@@ -104,7 +105,7 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
         errors = holm([pair.chance for pair in pairs])
         sides = [(_side(old, before[key][1]), _side(new, after[key][1])) for key in arms]
         changes += [
-            replace(_change(pair, error, threshold), sides=both)
+            replace(_change(pair, error, threshold), sides=both, code=pair.code)
             for pair, error, both in zip(pairs, errors, sides, strict=True)
         ]
     changes += [
@@ -140,8 +141,9 @@ def _level(old: Group, new: Group, threshold: Margin) -> Change:
     """The level of base itself."""
     difference = new.base_ns - old.base_ns
     verdict = "same" if abs(difference) < threshold.ns(old.base_ns) else "unsure"
-    detail = "level of base: the machine's speed; compare census files for its code"
-    return Change(_base_key(new), old.base_ns, new.base_ns, difference, None, verdict, detail)
+    code = compared(old.scenario, new.scenario, new.scenario.base_of(Arm("", "")))
+    key = _base_key(new)
+    return Change(key, old.base_ns, new.base_ns, difference, None, verdict, LEVEL[code], code=code)
 
 
 def _base_key(group: Group) -> str:
@@ -158,6 +160,7 @@ class Pair:
     def __init__(self, key: str, old_group: Group, old: Cell, new_group: Group, new: Cell) -> None:
         self.key, self.old, self.new = key, old.overhead, new.overhead
         self.busy = old_group.busy or new_group.busy
+        self.code = compared(old_group.scenario, new_group.scenario, self.new.arm)
         self.floor_ns = max(old_group.floor_ns or 0.0, new_group.floor_ns or 0.0)
         before, after = self.old.log_ratio, self.new.log_ratio
         self.difference = after.mean - before.mean

@@ -1,23 +1,29 @@
 """`python -m results export FILE --format NAME`: what was measured, for the tools that people have.
 
-Of each cell the overhead over base, in ns per page; smaller is better everywhere. docs/ci.md shows each tool.
+In ns per page; smaller is better everywhere. Overheads over base where a tool draws or lists them, levels
+(ns per page of base and of every arm) where it divides or compares: an overhead may be zero, or below it.
+docs/ci.md shows each tool.
 """
 
 import csv
 import io
 import json
+import math
+import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
+from model.common.command import note
 from model.common.errors import UsageError
+from model.vocabulary.machine import identity, said_of
 from model.vocabulary.margin import Margin
 from results import claims
 from results.analysis.groups import Cell, Group, analyse
 from results.output.words import number, text_of
-from results.reading.folder import SAME_MACHINE, date_of, runs_in
+from results.reading.dates import oldest_first, say_zoneless, utc_of
+from results.reading.folder import SETTINGS, runs_in
 from results.reading.load import BadRunError, Run, is_partial, load
 from results.reading.machine import key_of, machine_of
 
@@ -31,16 +37,19 @@ def runs(path: str) -> list[Run]:
     Raises
     ------
     BadRunError
-        When there is none, or they are of several machines: no tool here tells machines apart.
+        When there is none, or there are several machines: no tool here tells machines apart.
     """
     folder = Path(path)
     if not folder.is_dir() or is_partial(path):
-        return [load(path)]
-    found = sorted(runs_in(folder), key=date_of)
+        run = load(path)
+        if run.mixed:
+            raise BadRunError(f"{path} mixes machines ({said_of(run.mixed)}): export a run of one machine")
+        return [run]
+    found = oldest_first(runs_in(folder))
     if not found:
         raise BadRunError(f"{path} holds no run")
     machines = {
-        json.dumps([machine_of(run), *(run.facts.get(name) for name in SAME_MACHINE)]) for run in found
+        json.dumps([identity(machine_of(run)), *(run.facts.get(name) for name in SETTINGS)]) for run in found
     }
     if len(machines) > 1:
         raise BadRunError(
@@ -56,8 +65,9 @@ def _only(found: Sequence[Run], kind: str) -> Run:
 
 
 def _cells(run: Run, margin: Margin) -> Iterator[tuple[Group, Cell]]:
+    """What is no number is left out: a chart cannot show it."""
     for group in analyse(run, margin):
-        yield from ((group, cell) for cell in group.cells)
+        yield from ((group, cell) for cell in group.cells if math.isfinite(cell.overhead.ns))
 
 
 def _name(cell: Cell) -> str:
@@ -88,56 +98,84 @@ def github_action_benchmark(found: Sequence[Run], margin: Margin) -> str:
 
 
 def otava(found: Sequence[Run], margin: Margin) -> str:
-    """Apache Otava, test of type `csv`: a row per run, oldest first, a column per cell.
+    """Apache Otava, test of type `csv`: a row per run, oldest first, a column for base and for each arm.
+
+    Levels, since Otava divides a change by the level before it, which below zero turns its sign. A row
+    each in the order of time, since it takes them as they come; and only series that every run has,
+    since with a single cell missing it analyses nothing. The others are named on standard error.
 
     A column's name has letters, digits and underscores only, for Otava's configuration names them.
+
+    Raises
+    ------
+    BadRunError
+        When the runs have no series in common.
     """
-    columns: dict[str, None] = {}
-    lines = []
-    for run in found:
-        values = {_column(cell): number(cell.overhead.ns) for _, cell in _cells(run, margin)}
-        columns |= dict.fromkeys(values)
-        lines.append({"time": _time(run), "commit": _commit(run), **values})
+    rows = sorted(((_time(run), run, _row(run, margin)) for run in found), key=lambda row: row[0])
+    columns = dict.fromkeys(name for *_, row in rows for name in row)
+    lacking = {name: [run.path for _, run, row in rows if name not in row] for name in columns}
+    whole = [name for name, paths in lacking.items() if not paths]
+    if not whole:
+        raise BadRunError("the runs have no series in common: export those of one command at a time")
+    for name, paths in lacking.items():
+        if paths:
+            others = f" and {len(paths) - 1} of the others" if len(paths) > 1 else ""
+            note(f"left out {name}: it is not in {paths[0]}{others}")
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, ["time", "commit", *columns], lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(lines)
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["time", "commit", *whole])
+    for time, run, row in rows:
+        writer.writerow([time, _commit(run), *(row[name] for name in whole)])
     return stream.getvalue()
 
 
-def _column(cell: Cell) -> str:
-    return "".join(char if char.isalnum() else "_" for char in _name(cell)).strip("_")
+def _row(run: Run, margin: Margin) -> dict[str, float]:
+    return {_column(f"{scenario}: {arm}"): level for scenario, arm, level in _levels(run, margin)}
+
+
+def _column(name: str) -> str:
+    return "".join(char if char.isalnum() else "_" for char in name).strip("_")
 
 
 def _time(run: Run) -> str:
     """As Otava and LNT read a time: `2026-11-26 10:43:40 +0000`."""
-    try:
-        return f"{datetime.fromisoformat(date_of(run)):%Y-%m-%d %H:%M:%S} +0000"
-    except ValueError:
-        raise BadRunError(f"{run.path} does not say when it was measured") from None
+    moment = utc_of(run)
+    if moment is None:
+        raise BadRunError(f"{run.path} does not say when it was measured")
+    return f"{moment:%Y-%m-%d %H:%M:%S} +0000"
 
 
 def lnt(found: Sequence[Run], margin: Margin) -> str:
-    """LLVM's LNT, report format 2, test suite `nts`: ns per page of base and of every arm."""
+    """LLVM's LNT, report format 2, test suite `nts`: ns per page of base and of every arm.
+
+    LNT orders runs by the numbers that it finds in the revision, and in a commit's hash it finds some. So
+    the revision is when the run was measured, in digits: `20261126104340`; the commit is a fact of the run.
+    """
     run = _only(found, "lnt")
+    say_zoneless(found)
     time = _time(run).removesuffix(" +0000").replace(" ", "T")
-    tests = [{"name": name, "execution_time": values} for name, values in _absolute(run, margin)]
+    order = {"llvm_project_revision": re.sub(r"\D", "", time), "commit": _commit(run)}
+    tests = [
+        {"name": f"freepath.{scenario}.{arm}", "execution_time": [level]}
+        for scenario, arm, level in _levels(run, margin)
+    ]
     document = {
         "format_version": LNT_FORMAT,
         "machine": {"name": key_of(machine_of(run)), **machine_of(run)},
-        "run": {"start_time": time, "end_time": time, "llvm_project_revision": _commit(run)},
+        "run": {"start_time": time, "end_time": time, **order},
         "tests": tests,
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
-def _absolute(run: Run, margin: Margin) -> Iterator[tuple[str, list[float]]]:
-    """Name and levels of each arm: LNT compares times, and a time is not negative."""
+def _levels(run: Run, margin: Margin) -> Iterator[tuple[str, str, float]]:
+    """Scenario, arm and ns per page, `base` first; what is no number is left out, as if not measured."""
     for group in analyse(run, margin):
-        yield f"freepath.{group.scenario.name}.base", [round(group.base_ns, 4)]
-        for cell in group.cells:
-            level = round(cell.overhead.base_ns + cell.overhead.ns, 4)
-            yield f"freepath.{group.scenario.name}.{cell.overhead.arm.name}", [level]
+        levels = {"base": group.base_ns}
+        levels |= {c.overhead.arm.name: c.overhead.base_ns + c.overhead.ns for c in group.cells}
+        for arm, level in levels.items():
+            if math.isfinite(level):
+                yield group.scenario.name, arm, round(level, 4)
 
 
 def junit(found: Sequence[Run], margin: Margin) -> str:

@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from model.vocabulary.formats import HISTORY
+from model.vocabulary.machine import identity
 from model.vocabulary.margin import Margin
 from results.analysis.groups import analyse
 from results.output.words import number, pair
-from results.reading.folder import SAME_MACHINE, date_of, runs_in
-from results.reading.load import Array, BadRunError, Run
+from results.reading.dates import date_of, oldest_first, told
+from results.reading.folder import SETTINGS, runs_in
+from results.reading.load import Arm, Array, BadRunError, Run, Scenario
 from results.reading.machine import machine_of
 from results.reading.times import MOST_NS
 
@@ -57,7 +59,7 @@ Machine = dict[str, str | float]
 
 @dataclass(frozen=True)
 class Point:
-    """One run's overhead in one cell."""
+    """One run's overhead in one cell; its date as `date_of` has it."""
 
     date: str
     commit: str
@@ -72,13 +74,16 @@ class Series:
     Attributes
     ----------
     machine
-        The facts of `SAME_MACHINE` and of `results.reading.machine` that the runs have.
+        The facts of `model.vocabulary.machine` and of `SETTINGS` that the first of the runs has.
+    code
+        Of the arm and of base; another code under the same name is a series of its own.
     changes
         Indices of the points that begin a new level.
     """
 
     machine: Machine
     cell: str
+    code: str
     points: list[Point]
     changes: list[int]
 
@@ -99,29 +104,47 @@ def history(folder: Path) -> list[Series]:
     runs = list(runs_in(folder))
     if not runs:
         raise BadRunError(f"{folder} holds no run: python -m benchmarks -o {folder}/run.json makes one")
-    cells: dict[tuple[str, str], tuple[Machine, list[Point], list[float]]] = {}
-    for run in sorted(runs, key=date_of):
-        machine = _machine(run)
+    cells: dict[tuple[str, str, str], tuple[Machine, list[Point], list[float]]] = {}
+    for run in oldest_first(runs):
+        machine, key = _machine(run), _series_of(run)
         for group in analyse(run, Margin(1.0, percent=True)):
             for cell in group.cells:
                 point = Point(date_of(run), _commit(run), cell.overhead.ns, cell.judgement.ci95)
                 error = cell.overhead.error_ns
                 name = f"{group.scenario.name}: {cell.overhead.arm.name}"
-                _, points, errors = cells.setdefault((json.dumps(machine), name), (machine, [], []))
+                place = key, name, _code(group.scenario, cell.overhead.arm)
+                _, points, errors = cells.setdefault(place, (machine, [], []))
                 points.append(point)
                 errors.append(math.inf if error is None else error)
     changes = _changes([points for _, points, _ in cells.values()], [errors for *_, errors in cells.values()])
     series = [
-        Series(machine, cell, points, places)
-        for ((_, cell), (machine, points, _)), places in zip(cells.items(), changes, strict=True)
+        Series(machine, cell, code, points, places)
+        for ((_, cell, code), (machine, points, _)), places in zip(cells.items(), changes, strict=True)
     ]
-    machines = list(dict.fromkeys(key for key, _ in cells))
-    return sorted(series, key=lambda row: machines.index(json.dumps(row.machine)))
+    machines, names = (list(dict.fromkeys(column)) for column in list(zip(*cells, strict=True))[:2])
+    keyed = zip(cells, series, strict=True)
+    ordered = sorted(keyed, key=lambda pair: (machines.index(pair[0][0]), names.index(pair[0][1])))
+    return [row for _, row in ordered]
 
 
 def _machine(run: Run) -> Machine:
     """What compiled, and every fact of the machine: another kernel or microcode begins another series."""
-    return {**machine_of(run), **{name: run.facts[name] for name in SAME_MACHINE if name in run.facts}}
+    return {**machine_of(run), **_settings(run)}
+
+
+def _settings(run: Run) -> Machine:
+    return {name: run.facts[name] for name in SETTINGS if name in run.facts}
+
+
+def _series_of(run: Run) -> str:
+    """What two runs of one series have in common."""
+    return json.dumps([identity(machine_of(run)), _settings(run)])
+
+
+def _code(scenario: Scenario, arm: Arm) -> str:
+    """Of the arm and of the base that it is compared with, as far as the run says."""
+    codes = [" and ".join(map(str, scenario.codes_of(one))) for one in (arm, scenario.base_of(arm))]
+    return f"{codes[0]}; base {codes[1]}"
 
 
 def _commit(run: Run) -> str:
@@ -340,21 +363,30 @@ def as_json(series: Sequence[Series]) -> str:
 def lines(series: Sequence[Series]) -> Iterator[str]:
     """A line per cell: its levels, and each change; above each of several machines its facts."""
     machines = [row.machine for row in series]
-    several = any(machine != machines[0] for machine in machines)
+    mixed = any(machine != machines[0] for machine in machines)
+    several = cells_of_several_codes(series)
     for index, row in enumerate(series):
-        if several and (index == 0 or row.machine != machines[index - 1]):
+        if mixed and (index == 0 or row.machine != machines[index - 1]):
             facts = ", ".join(f"{name} {value}" for name, value in row.machine.items())
             yield f"machine: {facts or 'unknown'}"
-        yield from _lines_of(row)
+        yield from _lines_of(row, f" ({row.code})" if row.cell in several else "")
 
 
-def _lines_of(row: Series) -> Iterator[str]:
+def cells_of_several_codes(series: Sequence[Series]) -> set[str]:
+    """Cells whose name alone does not tell their series apart."""
+    codes: dict[str, set[str]] = {}
+    for row in series:
+        codes.setdefault(row.cell, set()).add(row.code)
+    return {cell for cell, known in codes.items() if len(known) > 1}
+
+
+def _lines_of(row: Series, code: str) -> Iterator[str]:
     levels = [
         float(np.median([point.overhead_ns for point in row.points[a:b]]))
         for a, b in pairwise([0, *row.changes, len(row.points)])
     ]
     runs = "1 run" if len(row.points) == 1 else f"{len(row.points)} runs"
-    yield f"{row.cell}: {runs}, " + " -> ".join(f"{level:+z.3f}" for level in levels) + " ns"
+    yield f"{row.cell}{code}: {runs}, " + " -> ".join(f"{level:+z.3f}" for level in levels) + " ns"
     for index in row.changes:
         point = row.points[index]
-        yield f"  changed at {point.date[:19]}, commit {point.commit}"
+        yield f"  changed at {told(point.date)}, commit {point.commit}"

@@ -20,15 +20,17 @@ from typing import Any, Final
 from model.common.command import printable
 from model.common.errors import FileError, UsageError
 from model.common.files import read_bounded, write_new
-from model.vocabulary.formats import MACHINE, MACHINES
+from model.vocabulary.formats import MACHINE, MACHINES, MOST_BYTES
+from model.vocabulary.machine import NAMES
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import usual_of
+from model.vocabulary.sittings import OWN_NAMES
 from results.output import as_json as shown
 from results.output.words import escape
 from results.reading import formats
 from results.reading.cpus import processor_line
-from results.reading.document import MAX_BYTES, BadRunError, read_json
-from results.reading.folder import date_of
+from results.reading.dates import date_of
+from results.reading.document import BadRunError, read_json
 from results.reading.load import Run
 from results.reading.machine import key_of, machine_of
 
@@ -36,12 +38,13 @@ FOLDER: Final = Path(__file__).parent / "machines"
 ENTRY: Final = "machine.json"
 RUN: Final = "run.json.gz"
 MARGIN: Final = Margin(1.0, percent=True)
-PLACES: Final = ("hostname", "python_executable", "python_config_args", "boot_time")
+PLACES: Final = (
+    *("hostname", "python_executable", "python_config_args", "boot_time"),
+    *(own for own, name in OWN_NAMES.items() if name in ("hostname", "python_executable")),
+)
 """Metadata of pyperf that say whose machine it was, and nothing of a figure."""
 FOLDERS: Final = re.compile(r"^(|-o|--[a-z-]+=)/(?:[^/]*/)*")
 """Of an absolute path as a shell's word, alone or behind its option."""
-USUAL_MEMCG: Final = {"v4.3": "on-idle", "v6.18": "on-active"}
-"""The state that almost every machine of the kernel's time is in."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
             f"{place} has a run of {there['date'][:10]}, commit {there['commit']}: which one stands for this "
             "machine? --force puts this one in its place"
         )
-    source = without_places(read_bounded(run.path, MAX_BYTES))
+    source = without_places(read_bounded(run.path, MOST_BYTES))
     figures = shown.document(run, MARGIN)
     document = {
         "schema": MACHINE,
@@ -193,7 +196,10 @@ def command_without_places(command: str) -> str:
 
 
 def _check_publishable(run: Run) -> None:
-    mixed = [name for name, value in run.facts.items() if isinstance(value, tuple) and name != "seed"]
+    # Which host it was decides nothing, and seeds differ in all that was appended.
+    may_differ = ("hostname", "seed", *NAMES)
+    mixed = [*run.mixed]
+    mixed += [name for name, fact in run.facts.items() if isinstance(fact, tuple) and name not in may_differ]
     commit = str(run.facts.get("commit", "unknown"))
     unknown = [name for name in ("cpu_vendor", "cpu_family", "cpu_model") if name not in run.facts]
     if mixed:
@@ -218,6 +224,8 @@ def _check_publishable(run: Run) -> None:
 def scenarios_of(found: Sequence[Entry], wanted: str = "") -> list[str]:
     """Scenarios to show: each kernel's usual one, one by name, or `all`.
 
+    Of a kernel whose usual scenario no machine has, the first that there is: no version is hidden.
+
     Raises
     ------
     UsageError
@@ -226,15 +234,17 @@ def scenarios_of(found: Sequence[Entry], wanted: str = "") -> list[str]:
     known: dict[str, dict[str, Any]] = {c["scenario"]: c for entry in found for c in entry.cells}
     if wanted == "all":
         return list(known)
-    chosen = [name for name, cell in known.items() if name == wanted or (not wanted and _is_usual(cell))]
-    if not chosen:
-        raise UsageError(f"no machine was measured in {wanted}; there are {', '.join(known)}, and all")
-    return chosen
+    if wanted:
+        if wanted not in known:
+            raise UsageError(f"no machine was measured in {wanted}; there are {', '.join(known)}, and all")
+        return [wanted]
+    first = {cell["kernel"]: name for name, cell in reversed(known.items())}
+    usual = {cell["kernel"]: name for name, cell in known.items() if _is_usual(cell)}
+    return [name for name in known if name in {**first, **usual}.values()]
 
 
 def _is_usual(cell: dict[str, Any]) -> bool:
-    usual = usual_of(cell["kernel"]) | {"memcg": USUAL_MEMCG.get(cell["kernel"], "")}
-    return all(cell[axis] == value for axis, value in usual.items())
+    return all(cell[axis] == value for axis, value in usual_of(cell["kernel"]).items())
 
 
 @dataclass(frozen=True)

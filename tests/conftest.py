@@ -1,5 +1,6 @@
 """Compile once, before the workers start; hypothesis the same in every run."""
 
+import os
 from functools import partial
 
 import pytest
@@ -11,6 +12,9 @@ from model.kernels.v4_3.image import Image, allocator_of
 from model.kernels.v6_18.image import Image as Today
 from model.kernels.v6_18.variants import VARIANTS
 from model.vocabulary.scenario import Config
+
+for name in [name for name in os.environ if name.startswith("GIT_")]:
+    del os.environ[name]  # a hook of git names its repository, and tests make commits
 
 settings.register_profile("freepath", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("freepath")

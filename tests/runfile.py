@@ -196,7 +196,7 @@ def benchmarks(session: FakeRun) -> list[dict[str, Any]]:
                 "load_before": 0.1,
                 "busy_pct": 1.0,
                 "steal_pct": 0.0,
-                "date": "2026-11-24 12:00:00.000000",
+                "date": "2026-11-24 12:00:00.000000+00:00",
             }
             metadata |= of_builds(session, arm, cells, measured.bare) if session.builds else {}
             runs[arm].append({"metadata": metadata, "values": (cells.mean(axis=1) * 1e-9).tolist()})
@@ -292,7 +292,7 @@ def of_machine(data: dict[str, Any], day: int = 1, **facts: str) -> dict[str, An
     """The same run, measured on a day of November on a machine that these facts say more of."""
     for bench in data["benchmarks"]:
         for made in bench["runs"]:
-            made["metadata"] |= {**ZEN5, **facts, "date": f"2026-11-{day:02} 12:00:00"}
+            made["metadata"] |= {**ZEN5, **facts, "date": f"2026-11-{day:02} 12:00:00+00:00"}
     return data
 
 

@@ -139,6 +139,7 @@ def test_the_run_carries_its_metadata(measured: Path) -> None:
             "build_scheme",
             "store_bypass",
             "code_digest",
+            "compiler_settings",
             "cpu_vendor",
             "cpu_family",
             "cpu_core_type",

@@ -14,8 +14,14 @@ from benchmarks.timing.scheme import Scheme
 from model.code.caches import USUAL, sizes
 from model.code.disturbance import BRANCHES, Disturbance
 from model.common.errors import FreepathError
+from model.kernels import kernels
+from model.kernels.kernel import Kernel
 from model.kernels.store import Store
+from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import AXES, Arm, Scenario
+from plots import headline, memory, share, sweep
+from results.analysis.groups import analyse
+from results.reading.load import load
 from tests import runfile
 from tests.command import refused, run
 
@@ -122,3 +128,25 @@ def test_a_sweep_has_its_figure(tmp_path: Path) -> None:
     alone = runfile.write(tmp_path / "one.json", runfile.document(runfile.FakeRun()))
     done = run("plots", str(alone), "-o", str(tmp_path / "one"), "--format", "svg")
     assert "no sweep: the data is not in" in done.stderr
+
+
+SWEEPS = [(kernel, axis) for kernel in kernels() for axis in kernel.sweeps]
+OWN_FIGURE = {("v4.3", "memcg"): headline, ("v4.3", "memory"): memory, ("v4.3", "share"): share}
+
+
+@pytest.mark.parametrize(("kernel", "axis"), SWEEPS, ids=lambda part: getattr(part, "name", part))
+def test_every_sweep_of_every_kernel_is_drawn(kernel: Kernel, axis: str, tmp_path: Path) -> None:
+    """By a figure of its own, or in a panel that is called by the axis."""
+    fakes = [
+        runfile.FakeRun(processes=2, blocks=2, seed=n, axes={**s.axes, "scenario": s.name})
+        for n, s in enumerate(kernel.sweeps[axis], 1)
+    ]
+    run_of_it = load(runfile.write(tmp_path / "run.json", runfile.document(*fakes)))
+    groups = analyse(run_of_it, Margin(1.0, percent=True))
+    own = OWN_FIGURE.get((kernel.name, axis))
+    figure = (own or sweep).draw(run_of_it, groups)
+    assert figure is not None
+    if not own:
+        titles = [panel.get_title("left") for panel in figure.axes]
+        assert any(title.partition(":")[0] == axis for title in titles), titles
+        assert kernel.name == "v4.3" or any(kernel.name in title for title in titles), titles

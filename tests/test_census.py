@@ -11,7 +11,7 @@ import pytest
 from benchmarks.cases import Case, SelectionError, select
 from benchmarks.census.counting import traced
 from benchmarks.census.document import as_json, census, census_cases
-from benchmarks.census.emulator import RETURN, EmulationError, Emulator
+from benchmarks.emulator import RETURN, EmulationError, Emulator
 from model.kernels.store import Store
 from model.kernels.v4_3.booted import Booted
 from model.kernels.v4_3.image import Image

@@ -109,3 +109,28 @@ def test_a_link_leads_somewhere(page: Path) -> None:
     assert [link for link in targets if not (page.parent / link).exists()] == []
     if page == ROOT / "docs/decisions/README.md":
         assert {path.name for path in page.parent.glob("[0-9]*.md")} <= set(targets)
+
+
+def test_a_cited_fact_is_there() -> None:
+    """What sources cite of docs/kernel-facts/, page and sections, exists; no page of it is very long."""
+    cited = re.compile(r"docs/kernel-facts/([\w.-]+\.md)(?:,\s+sections?\s+([\d.]+[\d]|\d+))?")
+    folder = ROOT / "docs" / "kernel-facts"
+    sources = [
+        *(ROOT / "model").rglob("*.py"),
+        *(ROOT / "results").rglob("*.py"),
+        *Path(__file__).parent.glob("*.py"),
+    ]
+    seen = 0
+    for source in sources:
+        text = source.read_text()
+        assert "kernel-facts" not in re.sub(r"docs/kernel-facts/", "", text) or source == Path(__file__), (
+            source
+        )
+        for page, section in cited.findall(text):
+            assert (folder / page).is_file(), f"{source}: {page}"
+            seen += 1
+            if section:
+                heading = re.compile(rf"^##+ {re.escape(section)}\.? ", re.MULTILINE)
+                assert heading.search((folder / page).read_text()), f"{source}: {page}, section {section}"
+    assert seen > 8
+    assert max(len(page.read_text().splitlines()) for page in folder.glob("*.md")) <= 200

@@ -15,7 +15,12 @@ from tests.command import ROOT, refused, run
 
 TOOLS = ROOT / ".venv" / "tools" / "bin"
 V1 = "on-idle/plain/warm/sequential/pcp: v1/jump-label"
-COLUMN = "on_idle_plain_warm_sequential_pcp__v1_jump_label"
+SCENARIO = "on_idle_plain_warm_sequential_pcp"
+COLUMN = f"{SCENARIO}__v1_jump_label"
+ARMS = runfile.HEADLINE | {("keyfirst", "jump-label"): -2.0}
+"""With an arm below base, so that its overhead is below zero."""
+CHANGE = 10
+"""The first day on which an arm is slower, or faster."""
 OTAVA = """\
 tests:
   freepath:
@@ -24,8 +29,17 @@ tests:
     time_column: time
     attributes: [commit]
     metrics:
-      v1: {{column: {column}, direction: -1, scale: 1}}
+      v1: {{column: {scenario}__v1_jump_label, direction: -1, scale: 1}}
+      keyfirst: {{column: {scenario}__keyfirst_jump_label, direction: -1, scale: 1}}
     csv_options: {{delimiter: ",", quotechar: '"'}}
+"""
+ORDERS = """
+import sys
+from lnt.server.instance import Instance
+database = Instance.frompath(sys.argv[1]).get_database("default")
+session, suite = database.make_session(), database.testsuite["nts"]
+for run in sorted(session.query(suite.Run), key=lambda run: run.order):
+    print(run.parameters["commit"])
 """
 needs_tools = pytest.mark.skipif(
     not (TOOLS / "otava").exists() or not (TOOLS / "lnt").exists(),
@@ -39,15 +53,25 @@ def file(tmp_path: Path) -> Path:
     return runfile.write(tmp_path / "run.json", runfile.of_machine(runfile.headline()))
 
 
+def sixteen_days(place: Path, times: float) -> Path:
+    """A folder of runs; from the tenth day on `v1` and `keyfirst` take so many times as long."""
+    base = runfile.FakeHost().base_ns
+    changed = {
+        arm: ns + (base + ns) * (times - 1) for arm, ns in ARMS.items() if arm[0] in ("v1", "keyfirst")
+    }
+    for day in range(1, 17):
+        arms = ARMS if day < CHANGE else ARMS | changed
+        session = runfile.FakeRun(arms=arms, processes=4, blocks=4, seed=day)
+        data = runfile.document(session, commit=f"c{day:02}")
+        # Named backwards: the order of files is not that of time.
+        runfile.write(place / f"{99 - day}.json", runfile.of_machine(data, day))
+    return place
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixteen days, on the tenth of which v1 becomes dearer."""
-    place = tmp_path_factory.mktemp("runs")
-    for day in range(1, 17):
-        arms = runfile.HEADLINE | {("v1", "jump-label"): 0.25 if day < 10 else 0.6}
-        data = runfile.document(runfile.FakeRun(arms=arms, seed=day), commit=f"c{day:02}")
-        runfile.write(place / f"{day}.json", runfile.of_machine(data, day))
-    return place
+    """Sixteen days, on the tenth of which two arms become one percent slower."""
+    return sixteen_days(tmp_path_factory.mktemp("runs"), 1.01)
 
 
 def exported(path: Path, kind: str) -> str:
@@ -68,25 +92,79 @@ def test_github_action_benchmark(file: Path) -> None:
     assert 0.2 < v1["value"] < 0.3
 
 
-def test_otavas_columns_are_words(folder: Path) -> None:
-    """A row per run, oldest first, with the commit."""
-    rows = list(csv.DictReader(io.StringIO(exported(folder, "otava"))))
+def rows_of(text: str) -> list[dict[str, str]]:
+    """A table as Otava reads it."""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_otavas_table_has_levels(folder: Path) -> None:
+    """A row per run, oldest first, with the commit; of base and every arm what a page takes, in ns."""
+    rows = rows_of(exported(folder, "otava"))
     assert [row["commit"] for row in rows] == [f"c{day:02}" for day in range(1, 17)]
-    assert all(name.replace("_", "").isalnum() for name in rows[0]) and 0.2 < float(rows[0][COLUMN]) < 0.3
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    assert all(name.replace("_", "").isalnum() for name in rows[0])
+    base, v1, saver = f"{SCENARIO}__base", COLUMN, f"{SCENARIO}__keyfirst_jump_label"
+    for name, level in ((base, 15.0), (v1, 15.25), (saver, 13.0)):
+        assert float(rows[0][name]) == pytest.approx(level, abs=0.05)
+    assert all(float(value) > 0 for row in rows for name, value in row.items() if name.startswith("on_"))
+
+
+def test_otavas_table_has_no_holes(folder: Path, tmp_path: Path) -> None:
+    """Otava analyses nothing where a cell is missing: series that not every run has are named instead."""
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    fewer = {arm: cost for arm, cost in runfile.HEADLINE.items() if arm[0] != "nop"}
+    data = runfile.document(runfile.FakeRun(arms=fewer, seed=20), runfile.FakeRun(axes={"memcg": "disabled"}))
+    runfile.write(tmp_path / "another.json", runfile.of_machine(data, 20))
+    done = run("results", "export", str(tmp_path), "--format", "otava")
+    rows = rows_of(done.stdout)
+    assert done.returncode == 0 and len(rows) == 17 and all(all(row.values()) for row in rows)
+    left_out = {line.split()[2].rstrip(":") for line in done.stderr.splitlines()}
+    assert {f"{SCENARIO}__nop_none", "disabled_plain_warm_sequential_pcp__base"} <= left_out
+    assert COLUMN in rows[0] and not left_out & rows[0].keys()
+    assert all("another.json" in line for line in done.stderr.splitlines() if SCENARIO in line)
+
+
+def test_otava_needs_a_series_in_common(tmp_path: Path) -> None:
+    """Runs of one machine that measured nothing alike make no table."""
+    (tmp_path / "runs").mkdir()
+    for day, state in enumerate(("off", "disabled"), 1):
+        data = runfile.document(runfile.FakeRun(axes={"memcg": state}))
+        runfile.write(tmp_path / "runs" / f"{state}.json", runfile.of_machine(data, day))
+    refused(run("results", "export", str(tmp_path / "runs"), "--format", "otava"), "no series in common")
+
+
+def by_otava(table: str, place: Path, *options: str) -> str:
+    """What Apache Otava says of two columns."""
+    (place / "otava.csv").write_text(table)
+    (place / "otava.yaml").write_text(OTAVA.format(file=place / "otava.csv", scenario=SCENARIO))
+    command = [str(TOOLS / "otava"), "analyze", "freepath", "--since", "2026-01-01", *options]
+    environment = {**os.environ, "OTAVA_CONFIG": str(place / "otava.yaml")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @needs_tools
-def test_otava_finds_the_change(folder: Path, tmp_path: Path) -> None:
-    """Apache Otava reads the CSV and says at which commit."""
-    table, configuration = tmp_path / "otava.csv", tmp_path / "otava.yaml"
-    table.write_text(exported(folder, "otava"))
-    configuration.write_text(OTAVA.format(file=table, column=COLUMN))
-    command = [str(TOOLS / "otava"), "analyze", "freepath", "--since", "2026-01-01"]
-    environment = {**os.environ, "OTAVA_CONFIG": str(configuration)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    before, _, after = done.stdout.partition("%")
-    assert "c09" in before and "c10" not in before and "c10" in after
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (1.01, ["Regressions in freepath:", "v1 ", "(  +1.0%)", "keyfirst ", "(  +1.0%)"]),
+        (0.99, ["No regressions found in freepath."]),
+    ],
+)
+def test_otava_finds_one_percent(times: float, said: list[str], tmp_path: Path) -> None:
+    """At which commit, and which way: also of an arm whose overhead over base is below zero."""
+    (tmp_path / "runs").mkdir()
+    table = exported(sixteen_days(tmp_path / "runs", times), "otava")
+    change = f"{100 * times - 100:+.1f}%"
+    lines = by_otava(table, tmp_path).splitlines()
+    (at,) = (number for number, line in enumerate(lines) if line.split() == [change, change])
+    assert "c09" in lines[at - 2] and "c10" in lines[at + 2]
+    text = by_otava(table, tmp_path, "--output", "regressions_only")
+    for word in said:
+        assert word in text
+        text = text.partition(word)[2]
 
 
 @needs_tools
@@ -96,6 +174,21 @@ def test_lnt_takes_the_report(file: Path, tmp_path: Path) -> None:
     report.write_text(exported(file, "lnt"))
     done = subprocess.run([TOOLS / "lnt", "checkformat", report], capture_output=True, text=True)
     assert done.returncode == 0 and "Validation succeeded" in done.stdout + done.stderr, done.stderr
+
+
+@needs_tools
+def test_lnt_orders_runs_by_time(folder: Path, tmp_path: Path) -> None:
+    """It orders by the digits of the revision, so this one counts seconds; the commit goes with the run."""
+    instance = tmp_path / "instance"
+    subprocess.run([TOOLS / "lnt", "create", instance], check=True, capture_output=True)
+    for day in (12, 3, 7):  # not in their order
+        report = tmp_path / f"{day}.json"
+        report.write_text(exported(folder / f"{99 - day}.json", "lnt"))
+        subprocess.run([TOOLS / "lnt", "import", instance, report], check=True, capture_output=True)
+    done = subprocess.run(
+        [TOOLS / "python", "-c", ORDERS, instance], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["c03", "c07", "c12"]
 
 
 def test_junit_counts_what_it_has(file: Path) -> None:

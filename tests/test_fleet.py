@@ -1,6 +1,7 @@
 """A fleet: two Dask workers on this machine, pinned to a CPU each, stand in for two hosts."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -135,6 +136,11 @@ def test_two_hosts_measure_and_one_that_dies_is_resumed(checkout: Path, tmp_path
         assert complete.items() <= kept.items()
         before = {process.facts["pair_id"] for process in load(part).scenarios[0].processes}
         assert len(before) >= 3
+        # As if a host of another name and kernel goes on with it.
+        for path in part.glob("0-*.json"):
+            process = json.loads(path.read_text())
+            process["metadata"] |= {"hostname": "another-host", "platform": "Linux-5.4.0-x86_64"}
+            path.write_text(json.dumps(process))
 
         again = on(checkout, workers.file, "--resume", str(broken))
         said = again.communicate(timeout=240)
@@ -144,6 +150,8 @@ def test_two_hosts_measure_and_one_that_dies_is_resumed(checkout: Path, tmp_path
         ids = {p.facts["pair_id"] for made in runs for p in made.scenarios[0].processes}
         assert len(ids) == 24
         assert before <= ids
+        processes = [p.facts for made in runs for p in made.scenarios[0].processes]
+        assert {p["pair_id"] for p in processes if p["hostname"] == "another-host"} == before
 
 
 @two_cpus

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from model.vocabulary import machine
 from results import history as module
 from results.history import Series, change_points, history
-from results.reading.folder import SAME_MACHINE
+from results.reading.folder import SETTINGS
 from results.reading.load import Array, BadRunError
 from tests import runfile
 from tests.command import ROOT, refused, run
@@ -26,7 +27,7 @@ def write_run(path: Path, day: int, arms: runfile.Arms = runfile.HEADLINE, **fac
     data = runfile.document(runfile.FakeRun(arms=dict(arms), seed=day), commit=f"c{day:02}")
     for bench in data["benchmarks"]:
         for made in bench["runs"]:
-            made["metadata"] |= {"date": f"2026-11-{day + 1:02} 12:00:00", **facts}
+            made["metadata"] |= {"date": f"2026-11-{day + 1:02} 12:00:00+00:00", **facts}
     path.parent.mkdir(exist_ok=True)
     runfile.write(path, data)
 
@@ -61,7 +62,7 @@ def test_the_command_and_its_figure(folder: Path, tmp_path: Path) -> None:
     data = json.loads(run("results", "history", str(folder), "--format", "json").stdout)
     assert data["schema"] == "freepath.history/1"
     for row in data["series"]:
-        assert row.keys() == {"machine", "cell", "points", "changes"} and len(row["points"]) == 10
+        assert row.keys() == {"machine", "cell", "code", "points", "changes"} and len(row["points"]) == 10
         assert row["points"][0].keys() == {"date", "commit", "overhead_ns", "ci95_ns"}
     changed = next(row for row in data["series"] if row["changes"])
     assert changed["cell"].endswith("v1/jump-label") and changed["changes"] == [6]
@@ -82,7 +83,7 @@ def test_a_series_is_of_one_machine(tmp_path: Path) -> None:
     series = history(tmp_path)
     v1 = of_v1(series)
     assert [row.machine["cpu_microcode"] for row in v1] == ["0x1", "0x2"]
-    assert all(row.machine.keys() >= set(SAME_MACHINE) for row in v1)
+    assert all(row.machine.keys() >= {*machine.NAMES[:6], *SETTINGS} for row in v1)
     assert [len(row.points) for row in v1] == [4, 4] and not any(row.changes for row in series)
     lines = list(module.lines(series))
     headings = [line for line in lines if line.startswith("machine: ")]
@@ -91,7 +92,7 @@ def test_a_series_is_of_one_machine(tmp_path: Path) -> None:
     assert "host" not in "".join(lines)
 
 
-@pytest.mark.parametrize("name", SAME_MACHINE)
+@pytest.mark.parametrize("name", [*machine.NAMES, *SETTINGS])
 def test_each_fact_makes_a_machine(name: str, tmp_path: Path) -> None:
     """None of them is read for show."""
     for day in range(2):
@@ -117,7 +118,7 @@ def test_a_run_of_mixed_machines_is_left_out(tmp_path: Path, capsys: pytest.Capt
     capsys.readouterr()
     assert {len(row.points) for row in history(tmp_path)} == {1}
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1 and "mixed.json" in said[0] and "cpu_stepping 3, 4" in said[0]
+    assert len(said) == 1 and "mixed.json" in said[0] and "cpu_stepping 3, 4 and 1" in said[0]
 
 
 def test_the_calibration_is_no_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

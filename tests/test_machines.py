@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from model.common.files import read_bounded
+from model.vocabulary.machine import NAMES
 from results import machines
 from results.output import as_json
 from results.reading.load import Run, load
-from results.reading.machine import FACTS, key_of, machine_of, unlike
+from results.reading.machine import key_of, machine_of, unlike
 from tests import runfile
 from tests.command import ROOT, refused, run
 
@@ -40,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-@pytest.mark.parametrize("fact", FACTS)
+@pytest.mark.parametrize("fact", NAMES)
 def test_every_fact_makes_another_machine(fact: str, tmp_path: Path) -> None:
     """And the host's name, the order of siblings and the C library do not."""
     base = {"smt": "on, siblings of cpu0: 0-1", "governor": "performance", "virtual": "no", "thp": "always"}

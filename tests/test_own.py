@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.own import vet_checkout
 from model.kernels import kernels
-from model.kernels.operation import OperationError, check, slots_of, with_end
+from model.kernels.instructions import slots
+from model.kernels.operation import OperationError, check, with_end
 from model.kernels.vetting import VariantError, vet
 from tests.command import ROOT, refused, run
 
@@ -94,7 +95,7 @@ def test_a_mistake_is_pointed_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "end", "slots"),
+    ("text", "end", "expected"),
     [
         ("movl 48($0), %edx; testl %edx, %edx; js 2f", "2:", 2),
         ("testl %edx, %edx; js 1f; 1: nop", "nop", 2),
@@ -102,10 +103,10 @@ def test_a_mistake_is_pointed_at() -> None:
         ("movl %edx, 24($0)", "24($0)", None),
     ],
 )
-def test_the_end_is_supplied_and_slots_are_counted(text: str, end: str, slots: int | None) -> None:
+def test_the_end_is_supplied_and_slots_are_counted(text: str, end: str, expected: int | None) -> None:
     """A forward label that is not there is the end; a comparison and its branch are one slot."""
     assert with_end(text).endswith(end)
-    assert slots_of(check(with_end(text), "mine")) == slots
+    assert slots(check(with_end(text), "mine")) == expected
 
 
 MISBEHAVING = {

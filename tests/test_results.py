@@ -83,7 +83,7 @@ def test_a_file_from_before_builds_is_shown_as_one(
     ("name", "value", "words"),
     [
         ("numba", "0.99.0", "2 versions of Numba"),
-        ("cpu_model", "68", "2 processors"),
+        ("cpu_model", "68", "machines (cpu_model 2 and 68)"),
         ("build_scheme", "phase-8", "2 ways of drawing builds"),
         ("store_bypass", "off", "2 settings of store bypass"),
         ("commit", "fedcba987654", "2 commits"),

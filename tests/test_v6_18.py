@@ -1,4 +1,4 @@
-"""Today's kernel: the compiled path against the oracle, its accesses against the facts, what it refuses."""
+"""Today's kernel: the compiled path against the oracle, what it reads and writes, what it refuses."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from benchmarks.cases import Case, SelectionError, along, select, swept
 from benchmarks.census.counting import trace_arm
-from benchmarks.census.emulator import Trace
+from benchmarks.emulator import Trace
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
 from model.common.errors import FreepathError
@@ -20,9 +20,10 @@ from model.kernels import kernel_called, path_of
 from model.kernels.store import Store
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.machine import Machine
+from model.kernels.v6_18.modelled import VALUES
 from model.kernels.v6_18.oracle import Oracle
 from model.kernels.v6_18.page import LARGE_KMALLOC, PAGE_TYPE, SLAB, STRUCT_PAGE, ZSMALLOC
-from model.kernels.v6_18.path import HERE, FreePath
+from model.kernels.v6_18.path import FreePath
 from model.kernels.v6_18.scenarios import QUICK, SCENARIOS, USUAL, scenario_of
 from model.kernels.v6_18.variants import VARIANTS
 from model.kernels.v6_18.zone import BATCH, FREE_AREA_BYTES, PREEMPT_OFFSET, STRUCT_PCP, STRUCT_ZONE
@@ -181,7 +182,7 @@ PCP = {
     ],
 )
 def test_loads_and_stores_are_the_kernels(scenario: Scenario, loads: int, stores: int) -> None:
-    """As many as the compiled kernel executes (kernel-facts-6.18, sections 3 and 9), the stack left out."""
+    """As many as the kernel executes, without the stack: docs/kernel-facts/v6.18-path.md, section 3."""
     found = accesses(scenario, Arm("base", "none" if scenario.memcg == "off" else "jump-label"))
     counted = {op: sum(n for (what, *_), n in found.items() if what == op) for op in ("load", "store")}
     assert counted == {"load": loads, "store": stores}
@@ -206,7 +207,8 @@ def off_stack(trace: Trace, op: str) -> int:
 
 
 PRICES = {
-    # variant: (instructions, loads, stores) over base with the key on, by the facts' list.
+    # variant: (instructions, loads, stores) over base with the key on, as docs/kernel-facts/v6.18-costs.md,
+    # section 9, has them.
     "no-type-test": (-2, -1, 0),
     "type-store": (-1, -1, 1),
     "memcg-off": (-8, -2, 0),
@@ -278,7 +280,7 @@ def test_it_is_timed(scenario: Scenario) -> None:
 def test_what_it_has_not_is_refused() -> None:
     """With what it has; the value exists, on another kernel."""
     path = FreePath()
-    for axis, there in HERE.items():
+    for axis, there in VALUES.items():
         other = next((value for value in AXES[axis] if value not in there), None)
         if other is None:
             continue

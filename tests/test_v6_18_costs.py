@@ -1,11 +1,11 @@
-"""Today's kernel beyond its fast path: counts beside the facts, that it is timed, and what it refuses."""
+"""Today's kernel beyond its fast path: counts beside the kernel's, timing, and what it refuses."""
 
 import numpy as np
 import pytest
 
 from benchmarks.cases import Case
 from benchmarks.census.counting import trace_arm
-from benchmarks.census.emulator import Emulator, Trace
+from benchmarks.emulator import Emulator, Trace
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
 from model.common.errors import FreepathError
@@ -32,7 +32,8 @@ def off_stack(trace: Trace, op: str) -> int:
 
 
 STOCK = {
-    # (state, hierarchy): (instructions, locked) over a plain page, by the facts, section 6.
+    # (state, hierarchy): (instructions, locked) over a plain page, as docs/kernel-facts/v6.18-costs.md,
+    # section 6, has them.
     ("hit", "v2"): (281, 0),
     ("overflow", "v2"): (412, 2),
     ("miss", "v2"): (383, 0),
@@ -66,7 +67,7 @@ def test_each_level_costs_what_the_facts_say(levels: str, stock: str, cgroup: st
 
 
 BLOCK_COUNTS = {
-    # (configuration, block): the facts' instructions (section 7) and stores beyond one page's.
+    # (configuration, block): instructions, and stores beyond one page's: section 7 there.
     ("distribution", "order-1"): (306, 2),
     ("distribution", "order-2"): (326, 4),
     ("distribution", "order-3"): (366, 8),

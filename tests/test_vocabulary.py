@@ -8,6 +8,7 @@ from benchmarks.cases import select
 from model.vocabulary.scenario import AXES, DEFAULTS, Arm, Scenario, axes_of, base_of, name_of
 from results.reading.load import load
 from tests import runfile
+from tests.command import run
 
 
 def test_a_name_says_what_is_unusual() -> None:
@@ -64,3 +65,10 @@ def test_an_arm_is_compared_with_the_base_of_its_gate() -> None:
 def test_a_mix_is_chosen_by_its_axes_and_as_it_was(only: str, count: int) -> None:
     """Until they came it was a kind of page; those commands choose what they did."""
     assert len(select(f"memcg=on-idle,{only},v1")) == count
+
+
+def test_an_axis_with_one_value_is_taken_and_not_offered() -> None:
+    """`path=free` chooses what it always did: everything."""
+    offered = run("benchmarks", "--help").stdout.partition("axes of --only")[2].partition("options of")[0]
+    assert "\n  entry " in offered and "\n  path " not in offered
+    assert select("path=free,memcg=on-idle,v1") == select("memcg=on-idle,v1")

@@ -14,7 +14,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from model.common.command import Parser, console, leave, run, say, that_fit
+from model.common.command import Parser, console, guard, leave, run, say, that_fit
+
+if __name__ == "__main__":
+    guard("python -m benchmarks.census")
+
 from model.common.files import STANDARD, check_target, write_new
 from model.vocabulary.scenario import DEFAULTS
 

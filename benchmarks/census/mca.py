@@ -11,7 +11,7 @@ import capstone
 
 from benchmarks.cases import Case
 from benchmarks.census.counting import traced
-from benchmarks.census.emulator import Trace
+from benchmarks.emulator import Trace
 from model.common.errors import FreepathError
 from model.kernels.store import Store
 from model.vocabulary.scenario import base_of

@@ -12,9 +12,12 @@ import numpy.typing as npt
 
 from benchmarks.cases import Case
 from benchmarks.census.counting import WARM_FREES
-from benchmarks.census.emulator import EmulationError, Emulator
+from benchmarks.census.trial import effects
+from benchmarks.emulator import EmulationError, Emulator
 from model.common.errors import FreepathError
+from model.kernels import kernel_called
 from model.kernels.arrays import address_of
+from model.kernels.operation import code_of
 from model.kernels.store import Store
 from model.vocabulary.scenario import Arm, base_of
 
@@ -64,6 +67,11 @@ def _prove(case: Case, arm: Arm, where: str, store: Store) -> None:
     page = machine.memory.page_address(WARM_FREES)
     before = [array.copy() for array in _memory(machine)]
     after = []
+    operation = kernel_called(scenario.kernel).variants[arm.variant].operation
+    if operation is not None:
+        _try_alone(
+            code_of(operation, where), Emulator(machine, placements), page, f"{where}: in {scenario.name}"
+        )
     for placement in placements:
         for array, content in zip(_memory(machine), before, strict=True):
             array[:] = content
@@ -78,6 +86,19 @@ def _prove(case: Case, arm: Arm, where: str, store: Store) -> None:
         raise UnfitCheckError(
             f"{where}: in {scenario.name} it leaves {', '.join(names)} otherwise than base does: a check may "
             "read everything, and count in kernel.count_event"
+        )
+
+
+def _try_alone(code: bytes, emulator: Emulator, page: int, where: str) -> None:
+    """Refuse an operation that changes what is not its own, whatever its instructions are said to do."""
+    try:
+        runs = effects(emulator, code, page, LIMIT)
+    except EmulationError as error:
+        raise UnfitCheckError(f"{where}, {error}") from None
+    if names := {name for run in runs for name in run.others}:
+        raise UnfitCheckError(
+            f"{where}, it changes {', '.join(sorted(names))}: only edx, the flags and the model's memory "
+            "are yours"
         )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.conditions import DIRTY, ROOT, UNKNOWN, commit, sources
+from benchmarks.conditions import DIRTY, ROOT, UNKNOWN, commit, git, sources
 from benchmarks.fleet import remote
 from benchmarks.fleet.hosts import Host, connect, find, like, shipped
 from benchmarks.progress import progress
@@ -294,13 +294,11 @@ def _named(path: Path, name: str) -> Path:
 
 def _archive(known: str) -> bytes:
     """The checkout of a commit, as tar: what git has, but for what only readers need."""
-    made = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", known, "--", ".", *(f":(exclude){name}" for name in NOT_SHIPPED)],
-        capture_output=True,
-    )
-    if made.returncode:
-        raise UsageError(f"git archive {known} failed: {made.stderr.decode(errors='replace').strip()}")
-    return made.stdout
+    try:
+        return git(ROOT, "archive", known, "--", ".", *(f":(exclude){name}" for name in NOT_SHIPPED))
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip()
+        raise UsageError(f"git archive {known} failed: {said}") from None
 
 
 def _said(future: Any) -> str:

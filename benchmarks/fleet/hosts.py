@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.conditions import IDENTITY
 from benchmarks.fleet import remote
 from model.common.command import note, printable
 from model.common.errors import UsageError
@@ -98,7 +99,7 @@ def find(client: Any) -> list[Host]:
     UsageError
         When none is left.
     """
-    found = sorted(client.run(shipped(client).describe, on_error="return").items())
+    found = sorted(client.run(shipped(client).describe, IDENTITY, on_error="return").items())
     hosts: list[Host] = []
     for address, facts in found:
         reason = _unfit(facts)
@@ -131,6 +132,5 @@ def _unfit(facts: Any) -> str | None:
 
 
 def like(hosts: Sequence[Host], context: dict[str, Any]) -> Iterator[Host]:
-    """Hosts with the processor that a run began on."""
-    names = ("cpu_vendor", "cpu_family", "cpu_model")
-    return (host for host in hosts if all(host.facts[name] == context.get(name) for name in names))
+    """Hosts with the processor that a run began on; what else makes a machine, each asks when it resumes."""
+    return (host for host in hosts if all(host.facts[name] == context.get(name) for name in IDENTITY))

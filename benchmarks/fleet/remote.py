@@ -34,24 +34,38 @@ leave(start(sys.argv[2:]))
 """
 
 
-def describe() -> dict[str, Any]:
-    """What this host is, for whoever chooses among hosts: plain data."""
+def describe(identity: dict[str, str]) -> dict[str, Any]:
+    """What this host is, for whoever chooses among hosts: plain data.
+
+    Parameters
+    ----------
+    identity
+        What tells processors apart: names of facts, and what /proc/cpuinfo calls them.
+    """
+    cpus = sorted(os.sched_getaffinity(0))
     fields: dict[str, str] = {}
-    for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines():
-        name, _, value = line.partition(":")
-        fields[name.strip()] = value.strip()
+    for block in _read("/proc/cpuinfo").split("\n\n"):
+        pairs = (line.partition(":") for line in block.split("\n"))
+        found = {name.strip(): value.strip() for name, _, value in pairs}
+        if not fields or found.get("processor") == str(cpus[0]):
+            fields = found
     return {
         "name": socket.gethostname(),
-        "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-        "cpus": sorted(os.sched_getaffinity(0)),
+        "boot": _read("/proc/sys/kernel/random/boot_id") or socket.gethostname(),
+        "cpus": cpus,
         "architecture": platform.machine(),
         "python": ".".join(platform.python_version_tuple()[:2]),
         "packages": {name: _version(name) for name in PACKAGES},
-        "cpu_model_name": fields.get("model name", "unknown"),
-        "cpu_vendor": fields.get("vendor_id", "unknown"),
-        "cpu_family": fields.get("cpu family", "unknown"),
-        "cpu_model": fields.get("model", "unknown"),
+        **{name: fields.get(field, "unknown") for name, field in identity.items()},
     }
+
+
+def _read(path: str) -> str:
+    """As `model.common.system_files.read`, which is not here yet."""
+    try:
+        return Path(path).read_bytes().decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _version(package: str) -> str:
@@ -92,7 +106,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     if not resumes:
         shutil.rmtree(partial)
     argv = ["--resume", str(work / "run.json")] if resumes else [*job["argv"], "-o", str(work / "run.json")]
-    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    environment = {**os.environ, "PYTHONPATH": _python_path(checkout)}
     with (work / "said.txt").open("wb") as said:
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, str(os.getpid()), *argv],
@@ -115,6 +129,13 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     # Everything complete has been sent; what the worker's own end leaves here is found by the job's name.
     shutil.rmtree(work, ignore_errors=True)
     return {"status": child.returncode, "said": words[-1] if words else "", "run": whole}
+
+
+def _python_path(first: Path) -> str:
+    """As `model.common.process.python_path`: this Dask worker's packages may come by it."""
+    users = os.environ.get("PYTHONPATH")
+    more = [str(Path(entry).absolute()) for entry in users.split(os.pathsep)] if users else []
+    return os.pathsep.join([str(first), *more])
 
 
 def _send(partial: Path, sent: dict[str, bytes], queue: Any, host: int) -> None:

@@ -2,15 +2,20 @@
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.cases import Case
+from benchmarks.timing.same_machine import check_machine
 from model.common.errors import FreepathError
+from model.kernels.store import Store
+from model.vocabulary.formats import NO_SETTINGS
+from model.vocabulary.sittings import by_pyperfs_names
 
 SCHEME: Final = ("build_scheme", "store_bypass", "freepath_cpu", "numba")
-MUST_MATCH: Final = (*SCHEME, "own_variants", "cpu_vendor", "cpu_family", "cpu_model", "cpu_core_type")
-"""Processes that differ in one of these measured something else."""
+MUST_MATCH: Final = (*SCHEME, "own_variants")
+"""Processes that differ in one of these measured something else; of the machine `check_machine` asks."""
 DEFAULTS: Final = {"build_scheme": "one, of an older freepath", "store_bypass": "on"}
 """What files from before these facts were stored hold."""
 
@@ -34,7 +39,8 @@ def check_append(path: Path, facts: Mapping[str, Any], seed: int | None) -> None
     """
     if not path.exists():
         return
-    seen = list(_metadata(path))
+    seen = metadata_of(path)
+    check_machine(f"--append {path}", seen, facts, "choose another file with -o")
     for name in MUST_MATCH:
         old = {str(run.get(name, DEFAULTS.get(name, "unknown"))) for run in seen} - {"unknown"}
         new = str(facts.get(name, "unknown"))
@@ -50,8 +56,63 @@ def check_append(path: Path, facts: Mapping[str, Any], seed: int | None) -> None
         )
 
 
+def metadata_of(path: Path) -> list[dict[str, Any]]:
+    """Metadata of every run of a pyperf file, the common ones filled in; nothing where there is no file.
+
+    Raises
+    ------
+    FreepathError
+        When it is no run.
+    """
+    return [by_pyperfs_names(facts) for facts in _metadata(path)] if path.exists() else []
+
+
+Codes = Mapping[tuple[str, str, str], str]
+"""Scenario, variant, gate -> digest of the image that the arm runs."""
+
+
+def codes_of(cases: Iterable[Case], store: Store) -> Codes:
+    """What the arms of these cases run; the images must have been compiled."""
+    return {
+        (case.scenario.name, arm.variant, arm.gate): store.load(case.path.image(case.scenario, arm)).digest
+        for case in cases
+        for arm in case.arms
+    }
+
+
+def check_codes(path: Path, codes: Codes, settings: str) -> None:
+    """Refuse a file in which an arm of the same name ran other machine code.
+
+    Parameters
+    ----------
+    path
+        The file; one that does not exist is begun.
+    codes
+        Of the processes to come.
+    settings
+        Their compiler settings: what tells the code of a run from before its digests were stored.
+
+    Raises
+    ------
+    FreepathError
+    """
+    for run in _metadata(path) if path.exists() else ():
+        arm = tuple(str(run.get(name)) for name in ("scenario", "variant", "gate"))
+        new = codes.get((arm[0], arm[1], arm[2]))
+        what = f"{arm[0]}: {arm[1]}/{arm[2]} ran machine code {run.get('image_digest')}, this would be {new}"
+        if new is None or run.get("image_digest") == new:
+            continue
+        if "image_digest" not in run:
+            before = run.get("compiler_settings", NO_SETTINGS)
+            if before == settings:
+                continue
+            what = f"measured with compiler_settings {before}, this would be {settings}"
+        raise FreepathError(
+            f"--append {path}: {what}; two codes under one name are not averaged: choose another file with -o"
+        )
+
+
 def _metadata(path: Path) -> Iterator[dict[str, Any]]:
-    """Metadata of every run of a pyperf file, the common ones filled in."""
     try:
         data = path.read_bytes()
         suite = json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)

@@ -1,7 +1,7 @@
 """Merge complete processes into one pyperf suite, every process once."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +10,65 @@ import pyperf
 from benchmarks.conditions import DIRTY, UNKNOWN
 from model.common.errors import FileError
 from model.common.files import read_bounded
+from model.vocabulary.formats import MOST_BYTES
+from model.vocabulary.sittings import OWN_NAMES, by_pyperfs_names
 
-MOST_BYTES = 256 << 20
 
-
-def collect(files: Iterable[Path], into: pyperf.BenchmarkSuite | None = None) -> pyperf.BenchmarkSuite:
-    """Add the processes of these files to a suite; one that is in it already is not added again.
+def collect(files: Iterable[Path]) -> pyperf.BenchmarkSuite:
+    """The processes of these files in one suite.
 
     Raises
     ------
     FileError
         When a file does not read, or there is nothing.
     """
-    known = pair_ids(into)
-    for path in files:
-        more = load_suite(path)
-        if into is None:
-            into = more
-        elif not pair_ids(more) & known:
-            into.add_runs(more)
-    if into is None:
+    suites = [load_suite(path) for path in files]
+    if not suites:
         raise FileError("no process was measured")
-    return into
+    return join(suites)
+
+
+def join(suites: Iterable[pyperf.BenchmarkSuite]) -> pyperf.BenchmarkSuite:
+    """The benchmarks of several suites, each with the runs of all; a process that is there twice counts once.
+
+    pyperf's own `add_runs` refuses runs from another host, kernel or Python (`model.vocabulary.sittings`).
+
+    Raises
+    ------
+    FileError
+        When runs of one name are in other units, or of another number of pages.
+    """
+    runs: dict[str, list[pyperf.Run]] = {}
+    known: set[Any] = set()
+    for suite in suites:
+        for bench in suite:
+            new = [run for run in bench.get_runs() if run.get_metadata().get("pair_id") not in known]
+            if new:
+                runs.setdefault(bench.get_name(), []).extend(new)
+        known |= pair_ids(suite)
+    try:
+        return pyperf.BenchmarkSuite([pyperf.Benchmark(_agreeing(of_name)) for of_name in runs.values()])
+    except ValueError as error:
+        raise FileError(f"these processes cannot be in one file: {error}") from None
+
+
+def _agreeing(runs: Sequence[pyperf.Run]) -> list[pyperf.Run]:
+    """Runs of one benchmark; what they differ in though pyperf insists on it goes by names of our own."""
+    metadata = [by_pyperfs_names(run.get_metadata()) for run in runs]
+    own = {
+        name: own
+        for own, name in OWN_NAMES.items()
+        if any(facts.get(name) != metadata[0].get(name) for facts in metadata)
+    }
+    return [
+        pyperf.Run(
+            run.values,
+            warmups=run.warmups,
+            metadata={own.get(name, name): value for name, value in facts.items()},
+            collect_metadata=False,
+        )
+        for run, facts in zip(runs, metadata, strict=True)
+    ]
 
 
 def load_suite(path: Path) -> pyperf.BenchmarkSuite:
@@ -59,16 +96,14 @@ def pair_ids(suite: pyperf.BenchmarkSuite | None) -> set[Any]:
     return {run.get_metadata().get("pair_id") for bench in suite or () for run in bench.get_runs()} - {None}
 
 
-def mark_dirty(suite: pyperf.BenchmarkSuite, began: str, ended: str) -> bool:
-    """If the checkout was changed while it was measured, let the runs of this session say so.
+def mark_dirty(suite: pyperf.BenchmarkSuite, began: str) -> None:
+    """Let the runs of a session whose sources were changed meanwhile say so.
 
     Parameters
     ----------
-    began, ended
-        Its commit before and after.
+    began
+        Its commit when it began.
     """
-    if ended == began or began.endswith(DIRTY) or began == UNKNOWN:
-        return False
-    for bench in suite:
-        bench.update_metadata({"commit": began + DIRTY})
-    return True
+    if began != UNKNOWN and not began.endswith(DIRTY):
+        for bench in suite:
+            bench.update_metadata({"commit": began + DIRTY})

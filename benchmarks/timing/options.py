@@ -15,6 +15,7 @@ from model.common.command import Parser
 from model.common.errors import UsageError
 from model.common.files import check_target
 from model.kernels.store import DEFAULT_CPU, check_can_compile
+from model.vocabulary.formats import MOST_SEED
 
 NAME: Final = "python -m benchmarks"
 HELP_WIDTH: Final = 79
@@ -28,7 +29,6 @@ HIDDEN: Final = frozenset(
         "worker",
         "worker_task",
         "pipe",
-        "inherit_environ",
         "track_memory",
     }
     | {"calibrate_loops", "recalibrate_loops", "calibrate_warmups", "recalibrate_warmups", "tracemalloc"}
@@ -143,6 +143,7 @@ def help_text(description: str, pyperfs: str) -> str:
     axes = [
         textwrap.fill(f"  {axis:10} {', '.join(values)}", HELP_WIDTH, subsequent_indent=" " * 13)
         for axis, values in names().items()
+        if len(values) > 1  # `path` has one, and chooses nothing
     ]
     own = Parser(
         prog=NAME,
@@ -177,11 +178,29 @@ def check(early: argparse.Namespace) -> None:
         raise UsageError(f"--budget {early.budget} is too small to measure anything: give 10s or more")
     if early.seed is not None and early.seed < 0:
         raise UsageError(f"--seed {early.seed}: give a number that is not negative")
+    if early.seed is not None and early.seed > MOST_SEED:
+        raise UsageError(f"--seed {early.seed}: give a number up to {MOST_SEED}")
     check_margin(early.margin)
     Scheme(early.builds, early.scheme).loops(early.loops)
     check_can_compile()
     _check_affinity(early.affinity)
     _check_target(early)
+
+
+def check_pyperfs(args: argparse.Namespace) -> None:
+    """Refuse options of pyperf's by which a run would be no list of times, side by side.
+
+    Raises
+    ------
+    UsageError
+    """
+    if args.compare_to:
+        raise UsageError("--compare-to is not for pairs: measure twice and use python -m results compare")
+    if args.track_memory or args.tracemalloc:
+        option = "--track-memory" if args.track_memory else "--tracemalloc"
+        raise UsageError(f"{option} measures bytes and not time: leave it out")
+    if args.pipe is not None and not args.worker:
+        raise UsageError("--pipe is for workers: leave it out")
 
 
 def views(args: argparse.Namespace) -> list[str]:

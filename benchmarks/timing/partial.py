@@ -5,7 +5,6 @@ and a lock that the measuring process holds. Whatever ends a run, the folder sta
 reads it, and `--resume` measures what the plan asks for and the folder lacks. docs/format.md describes it.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.units import counted
-from model.common.command import spelled
+from model.common.command import note, spelled
 from model.common.errors import FileError, UsageError
-from model.common.files import read_bounded, write_new
+from model.common.files import lock, read_bounded, write_new
 from model.common.signals import signals_later
 from model.vocabulary import formats
 
@@ -51,12 +50,17 @@ class Partial:
         self._remembered: dict[str, bytes] = {}
         self._lock: int | None = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            without = lock(self._lock)
+        except BlockingIOError:
             os.close(self._lock)
             raise UsageError(
                 f"{folder} belongs to a run that is going on: wait for it, or choose another name with -o"
             ) from None
+        if without and target:
+            note(
+                f"the file system of {folder} has no locks ({without}): measuring all the same; "
+                "nothing but you keeps a second --resume of this run from beginning meanwhile"
+            )
 
     @classmethod
     def begin(cls, target: Path | None, plan: dict[str, Any]) -> "Partial":
@@ -84,7 +88,13 @@ class Partial:
         if target.exists() and not plan["append"]:
             partial.close(done=True)
             raise UsageError(f"{target} exists: choose another name, or --append {target} to go on")
-        partial.save_plan()
+        try:
+            partial.save_plan(first=True)
+        except FileError:
+            if not (folder / PLAN).exists():
+                raise
+            # Where the file system has no locks, somebody else may have come this far as well.
+            raise _taken(folder, target) from None
         return partial
 
     @classmethod
@@ -115,10 +125,15 @@ class Partial:
         partial._forget_broken()
         return partial
 
-    def save_plan(self, **changes: Any) -> None:
-        """Bring the plan to the disk, with these entries changed."""
+    def save_plan(self, *, first: bool = False, **changes: Any) -> None:
+        """Bring the plan to the disk, with these entries changed; the first one replaces none.
+
+        Raises
+        ------
+        FileError
+        """
         self.plan |= changes
-        write_new(self.folder / PLAN, json.dumps(self.plan, indent=1) + "\n", replace=True)
+        write_new(self.folder / PLAN, json.dumps(self.plan, indent=1) + "\n", replace=not first)
 
     def complete(self, *, pyperf_alone: bool = False) -> list[Path]:
         """Complete processes in the order of measuring: those of freepath's own cases, or of pyperf's."""

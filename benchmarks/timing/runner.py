@@ -4,13 +4,14 @@ pyperf sees the first arm as "the benchmark": its options, worker processes, war
 The worker also writes a side file, itself a valid pyperf suite, with one run per arm, into the folder of
 `partial`; the parent merges these. Runs of one process share a `pair_id`, and value k of each comes from the
 same block of slices.
-Only pyperf's public API is used.
+Only pyperf's public API is used, but for what it says of the machine (`pyperf_facts`).
 """
 
 import argparse
 import os
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -22,6 +23,8 @@ import pyperf
 from benchmarks.cases import Case
 from benchmarks.conditions import Watch, processor
 from benchmarks.timing.collect import dumps
+from benchmarks.timing.dates import moments
+from benchmarks.timing.pyperf_facts import collect_what_can_be_read
 from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.common.files import write_new
 from model.kernels.arrays import huge_share
@@ -40,6 +43,7 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
     """
 
     def __init__(self, forward: Callable[[list[str], argparse.Namespace], None], **options: Any) -> None:
+        collect_what_can_be_read()
         super().__init__(
             add_cmdline_args=self._forward_context,
             program_args=("-m", "benchmarks"),
@@ -101,6 +105,7 @@ class _Worker:
         if self.sampler is None:
             args = self.runner.args
             self.process = claim_number(args.pair_dir, self.index)
+            self.began = datetime.now(UTC)
             self.watch = Watch()
             self.sampler = self.make_sampler(self.case, [args.seed or 0, self.index, self.process])
         return float(self.sampler(loops))
@@ -113,7 +118,8 @@ class _Worker:
         self.sampler.check()
         name = f"{self.index}-{self.process:04}"
         if self.case.pyperf_alone:
-            bench.update_metadata({"name": benchmark_name(self.case, 0)})
+            facts = {"name": benchmark_name(self.case, 0), **moments(self.began, run.get_metadata())}
+            bench.update_metadata(facts)
             write_new(folder / f"{name}.plain.json", dumps(pyperf.BenchmarkSuite([bench])))
         else:
             write_new(folder / f"{name}.json", dumps(pyperf.BenchmarkSuite(self._arms(run))))
@@ -122,20 +128,22 @@ class _Worker:
         """One run per arm: the blocks of the values, not those of warm-ups or calibration."""
         first = len(self.sampler.blocks) - len(run.values)
         memory = self.sampler.start.machine.memory
+        huge = huge_share(memory.mem_map)
         common = run.get_metadata() | self.case.scenario.metadata() | self.watch.metadata()
         common |= {
             "schema": RUN,
+            **moments(self.began, common),
             "pair_id": uuid.uuid4().hex[:12],
             "seed": self.runner.args.seed or 0,
             "process": self.process,
             "clock_ns": round(self.sampler.empty_pass_ns, 5),
             "data_offset": memory.data_offset,
             "struct_pages": self.case.path.pages(self.case.scenario),
-            "huge_share": round(huge_share(memory.mem_map), 3),
             "ticks_per_ns": round(self.sampler.ticks_per_ns, 6),
             "cycle_ns": round(fmean(self.sampler.cycles[first:]), 6),
             "slot_ns": " ".join(f"{slot:.5f}" for slot in self.sampler.slots[first:]),
             "bare_ns": " ".join(f"{bare:.4f}" for bare in self.sampler.bare[first:]),
+            **({} if huge is None else {"huge_share": round(huge, 3)}),
             **self.runner.context,
             **processor(),  # the worker's own, which need not be the parent's on a hybrid CPU
         }
@@ -152,6 +160,7 @@ class _Worker:
             "name": benchmark_name(self.case, number),
             "variant": arm.variant,
             "gate": arm.gate,
+            "image_digest": sampler.arms[number].digest,
             "story": self.case.variant(arm).told,
             "build_ns": " ".join(f"{time:.3f}" for time in times),
             "layout_ns": means(times, sampler.cells.placement[cells], POSITIONS),

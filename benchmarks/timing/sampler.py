@@ -53,6 +53,8 @@ class PlacedArm:
     """One arm: its loop's code and address in each cell, what it is told, how its pages are given back."""
 
     arm: Arm
+    digest: str
+    """Of the image as loaded."""
     run: Any
     builds: Builds
     addresses: list[int]
@@ -193,9 +195,8 @@ class Sampler:
         run.record["n"] = self.path.pages_per_pass(scenario)
         run.record["passes"] = self.path.passes(scenario)
         run.record["restore"] = scenario.memory == "warm"
-        return PlacedArm(
-            arm, run, builds, [int(address) for address in builds.addresses], placement.function("restore", 1)
-        )
+        addresses = [int(address) for address in builds.addresses]
+        return PlacedArm(arm, code.digest, run, builds, addresses, placement.function("restore", 1))
 
     def _place_base(self, case: Case, store: Store) -> None:
         """The first arm as compiled, the chain that tells a cycle, and the clock."""

@@ -9,20 +9,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.cases import Case
-from benchmarks.conditions import commit
+from benchmarks.conditions import sources
 from benchmarks.progress import progress
-from benchmarks.timing.append import check_append
-from benchmarks.timing.collect import collect, dumps, load_suite, mark_dirty, pair_ids
+from benchmarks.timing.append import Codes, check_append, check_codes, codes_of
+from benchmarks.timing.collect import collect, dumps, join, load_suite, mark_dirty, pair_ids
+from benchmarks.timing.dates import dated_like
+from benchmarks.timing.judges import Judges
 from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
+from benchmarks.timing.rehearsal import rehearse
 from benchmarks.timing.runner import PairedRunner, benchmark_name
+from benchmarks.timing.workers import what_stops_a_worker
 from benchmarks.units import counted, duration, seconds
 from model.common.command import BAD_INPUT, complain, note, say, spelled
 from model.common.errors import CompileError, FreepathError
@@ -51,25 +54,6 @@ EXPECTED: Final = (
 """What may end a run; anything else is a defect, and is shown as one once the processes are safe."""
 STARTING_S, VALUE_S = 0.6, 0.011
 """Of a process, and of one value of one arm: on Zen 3, and only to say how long it will take."""
-
-
-@dataclass(frozen=True)
-class Judges:
-    """What is asked of the stages that read a run.
-
-    Attributes
-    ----------
-    undecided
-        Names of the scenarios with an open verdict, of the processes in a folder, at a margin.
-    calibration
-        Asked, got, reached, of the calibration in a file: says it, and returns the exit status.
-    brought
-        A line on each arm that the user brought, of the processes in a folder, at a margin.
-    """
-
-    undecided: Callable[[Path, str], Collection[str]]
-    calibration: Callable[[Path], int]
-    brought: Callable[[Path, str], Sequence[str]]
 
 
 class Session:
@@ -102,6 +86,7 @@ class Session:
         self.context, self.partial, self.judges = context, partial, judges
         args = runner.args
         self.schedule: list[int] = []
+        self.codes: Codes = {}
         self.began = time.monotonic()
         self.written = False
         self.verdicts: Sequence[str] = ()
@@ -116,8 +101,11 @@ class Session:
 
     def run(self) -> int:
         """Measure everything that is missing; returns the exit status."""
-        args = self.runner.args
+        args, late = self.runner.args, None
         try:
+            rehearse(
+                [(case, self._wanted(case)) for case in self.cases], args, self.context, self.judges.read
+            )
             self._foretell()
             self._compile()
             self._announce()
@@ -133,9 +121,12 @@ class Session:
         except (Ended, SystemExit, Exception) as stop:
             if not self.written:
                 return self._stopped(stop)
+            late = stop
         finally:
             self._close()
         self._tell()
+        if late is not None:
+            raise late
         target = self.partial.target
         return self.judges.calibration(target) if args.calibrate and target else 0
 
@@ -246,8 +237,20 @@ class Session:
         self.runner.args.code = json.dumps(code, separators=(",", ":"))
         whole = hashlib.sha256(json.dumps(sums, sort_keys=True).encode())
         self.context["code_digest"] = whole.hexdigest()[:16]
+        self.codes = codes_of(self.cases, self.store)
+        self._check_codes()
         self.runner.args.context = json.dumps(self.context, separators=(",", ":"))
         self.partial.save_plan(code=sums)
+
+    def _check_codes(self) -> None:
+        """Refuse to join a file in which an arm of ours is other code.
+
+        Raises
+        ------
+        FreepathError
+        """
+        if self.partial.plan["append"] and self.partial.target:
+            check_codes(self.partial.target, self.codes, self.context["compiler_settings"])
 
     @contextmanager
     def _progress(self) -> Iterator[None]:
@@ -291,8 +294,9 @@ class Session:
         if any(partial.count(index) < self._wanted(case) for index, case in enumerate(self.cases)):
             raise FreepathError("not every process left a result")
         suite = collect(partial.complete())
-        if mark_dirty(suite, self.context["commit"], commit()):
-            note("the checkout was changed while this was measured: the file says so (-dirty)")
+        if sources() != partial.plan["sources"]:
+            mark_dirty(suite, self.context["commit"])
+            note("model/ or benchmarks/ was changed while this was measured: the file says so (-dirty)")
         self.levels = [
             f"{base.get_name()}: {base.mean() * 1e9:.2f} ns/page, {len(case.arms)} arms\n"
             for case in self.cases
@@ -308,7 +312,7 @@ class Session:
     def _write(self, suite: Any, target: Path) -> None:
         """Put the processes into the target, which may have changed while they were measured."""
         if not target.exists():
-            write_new(target, dumps(suite))
+            write_new(target, self._readable(suite, target))
             return
         before = load_suite(target)
         if pair_ids(suite) <= pair_ids(before):
@@ -316,9 +320,23 @@ class Session:
         if not self.partial.plan["append"]:
             raise FreepathError(f"{target} appeared while this was measured, and is left as it is")
         check_append(target, self.context, None)
-        for bench in suite:
-            before.add_runs(bench)
-        write_new(target, dumps(before), replace=True)
+        self._check_codes()
+        merged = join([before, dated_like(before, suite)])
+        write_new(target, self._readable(merged, target), replace=True)
+
+    def _readable(self, suite: Any, target: Path) -> str:
+        """The suite as a file, which readers take.
+
+        Raises
+        ------
+        FreepathError
+        """
+        content = dumps(suite)
+        try:
+            self.judges.read(content, target)
+        except FreepathError as error:
+            raise FreepathError(f"nothing is written, for it could not be read: {error}") from None
+        return content
 
     def _tell(self) -> None:
         """What was measured, now that it is safe."""
@@ -367,6 +385,9 @@ class Session:
         status = int(match[1])
         if status == BAD_INPUT and said:
             return said[-1].removeprefix("python -m benchmarks: "), BAD_INPUT
+        if not said and status > 0 and (said := what_stops_a_worker(self.runner.args)):
+            more = "workers get few variables of your environment: --copy-env gives them all of it"
+            return f"a worker {how_it_ended(status, said[-1:])}; {more}", BAD_INPUT
         # Ctrl-C on a terminal reaches the worker as well, perhaps first.
         interrupted = status == -signal.SIGINT
         return f"a worker {how_it_ended(status, said)}", 128 + signal.SIGINT if interrupted else BAD_INPUT

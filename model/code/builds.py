@@ -282,7 +282,6 @@ class Layout:
         for byte in range(4):
             target[field[far] + byte] = (distances[far] >> (8 * byte)) & 0xFF
 
-
     def write_references(self, target: npt.NDArray[np.uint8], begins: Ints, start: int) -> None:
         """Write the distances to what lies outside of the image.
 

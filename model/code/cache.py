@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from model.code.image import Code, Site, Spec, to_json
 from model.common.errors import CompileError
-from model.common.files import sync_folder
+from model.common.files import lock, sync_folder
 
 CPU_NAME: Final = r"[\w.-]{1,40}"
 FOLDER_NAME: Final = re.compile(rf"[0-9a-f]{{16}}-{CPU_NAME}")
@@ -209,8 +209,9 @@ class Cache:
             if self._held is None or not os.path.samestat(os.fstat(self._held), self.folder.stat()):
                 number = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
                 weakref.finalize(self, os.close, number)
-                fcntl.flock(number, fcntl.LOCK_SH)
                 self._held = number
+                # Where the file system has no locks, nobody prunes either.
+                lock(number, fcntl.LOCK_SH)
             os.utime(self._held)
 
     def prune(self) -> None:
@@ -239,7 +240,8 @@ def _remove_unused(folder: Path) -> None:
     number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         # Whoever uses it holds it; and who comes next waits here, and finds it gone.
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if lock(number) is not None:
+            return
         status = os.fstat(number)
         if status.st_uid == os.geteuid() and time.time() - status.st_mtime > KEPT_S:
             shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from model.common.system_files import read
+
 CPU: Final = Path("/sys/devices/system/cpu/cpu0/cache")
 USUAL: Final = {"data": 32 << 10, "code": 32 << 10, "l2": 1 << 20, "l3": 32 << 20}
 """Where the system tells nothing."""
@@ -20,21 +22,23 @@ LEAST_DRAM: Final = 1 << 30
 UNITS: Final = {"K": 10, "M": 20, "G": 30}
 
 
-def sizes(folder: Path = CPU) -> dict[str, int]:
-    """Bytes of `data` and `code` (first level), `l2` and `l3`."""
-    known = dict(USUAL)
+def sizes(folder: Path | None = None) -> dict[str, int]:
+    """Bytes of `data` and `code` (first level), `l2` and `l3`; `USUAL` where the system does not say."""
+    return USUAL | told(folder)
+
+
+def told(folder: Path | None = None) -> dict[str, int]:
+    """Those of these sizes that the system tells."""
+    folder, known = folder or CPU, {}
     for index in sorted(folder.glob("index*")):
-        try:
-            level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
-        except OSError:
-            continue
+        level, kind, size = (read(index / name) for name in ("level", "type", "size"))
         name = KINDS.get((level, kind))
         if name and size[:-1].isdecimal() and size[-1] in UNITS:
             known[name] = int(size[:-1]) << UNITS[size[-1]]
     return known
 
 
-def struct_pages(memory: str, folder: Path = CPU) -> int:
+def struct_pages(memory: str, folder: Path | None = None) -> int:
     """How many struct pages are in play where they are to be found so far away.
 
     `warm`: 32 KiB of them, the first-level cache of the smallest machine, on every machine alike. `l2`: half

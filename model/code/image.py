@@ -1,5 +1,7 @@
 """One compiled image: position-independent bytes, and the tables that belong to them."""
 
+import hashlib
+import json
 import struct
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Final, Protocol
@@ -70,3 +72,12 @@ class Code:
     references: tuple[tuple[int, int, int], ...] = field(default=(), repr=False)
     """Of each 32-bit distance to a fixed address outside of the image: its offset, the end of its instruction,
     and the address. Such an image lies in the first 2 GiB."""
+
+    @property
+    def digest(self) -> str:
+        """Of the machine code and its tables, 16 hexadecimal digits; the same for equal code of two arms."""
+        sites = [(site.code, site.target, site.key) for site in self.sites]
+        tables: list[Any] = [self.functions, sites, self.points, self.branches]
+        tables += [self.references] if self.references else []
+        text = json.dumps(tables, sort_keys=True)
+        return hashlib.sha256(self.code + text.encode()).hexdigest()[:16]

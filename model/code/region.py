@@ -53,7 +53,9 @@ class Region:
     def __init__(self, size: int, *, low: bool = False) -> None:
         self.size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         try:
-            self._memory = mmap.mmap(-1, self.size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | (MAP_32BIT if low else 0), PROT_RW)
+            self._memory = mmap.mmap(
+                -1, self.size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | (MAP_32BIT if low else 0), PROT_RW
+            )
         except OSError as error:
             raise OutOfMemoryError(
                 f"no memory for {self.size >> 10} KiB of code ({error.strerror}): "

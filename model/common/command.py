@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from model.common.errors import FreepathError, UsageError
@@ -35,6 +35,8 @@ DEFECT: Final = 70
 SEPARATOR: Final = 2
 """Blanks between two columns of a table."""
 INTERRUPTED: Final = 130
+OURS: Final = ("model", "benchmarks", "results", "plots")
+"""Packages of freepath; any other is installed by make setup."""
 MOMENT_S: Final = 0.01
 
 
@@ -64,6 +66,18 @@ def run(name: str, command: Callable[[], int], *, signals: bool = True) -> int:
             restore_signals(before)
 
 
+def guard(name: str) -> None:
+    """Give a crash before `run`, while modules are imported, the exit status that it would have inside."""
+
+    def crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            leave(_complain_of(error, name))
+
+    sys.excepthook = crashed
+
+
 def leave(status: int) -> NoReturn:
     """End the process; a signal comes too late now, and would only spoil the exit status."""
     ignore_signals()
@@ -90,7 +104,7 @@ def _run(name: str, command: Callable[[], int]) -> int:
     status = 0
     try:
         status = _status(command)
-        sys.stdout.flush()
+        say("")
         meet_end()
         return status
     except BrokenPipeError:
@@ -111,14 +125,28 @@ def _complain_of(error: BaseException, name: str) -> int:
             return complain(name, str(error), error.shown)
         case MemoryError():
             return complain(name, "not enough memory")
+        case ImportError() if (error.name or "").partition(".")[0] not in OURS:
+            why = f"{error.__cause__ or error}".strip().partition("\n")[0]
+            advice = "make setup, then use .venv/bin/python or ./freepath"
+            return complain(name, f"{sys.executable} lacks what freepath needs ({why}): {advice}")
         case OSError():
             forget(sys.stdout)
-            where = error.filename or "a file or standard output"
-            return complain(name, f"cannot use {where}: {error.strerror or error}")
+            return complain(name, f"{_what_failed(error)}: {error.strerror or error}")
     with contextlib.suppress(OSError):
         traceback.print_exception(error)
     note(f"{name}: this is a defect of freepath; please report the lines above")
     return DEFECT
+
+
+def _what_failed(error: OSError) -> str:
+    """The file that cannot be used, or the function that the system refused something."""
+    if error.filename is not None:
+        return f"cannot use {error.filename}"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = (
+        f"{frames[-1].name} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else "a call"
+    )
+    return f"the system refuses {where}"
 
 
 def _status(command: Callable[[], int]) -> int:
@@ -135,6 +163,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+        self.color = False  # from Python 3.14 on help would be coloured, with FORCE_COLOR in a pipe as well
 
     def error(self, message: str) -> NoReturn:
         """Raise it for `run` to print."""
@@ -186,12 +215,22 @@ def console(wide: int) -> "Iterator[Console]":
     """
     from rich.console import Console
 
-    drawn = Console(highlight=False, markup=False, emoji=False)
-    if not sys.stdout.isatty():
+    terminal = sys.stdout.isatty()
+    drawn = Console(highlight=False, markup=False, emoji=False, force_terminal=forced(terminal))
+    if not terminal:
         drawn.width = wide
     with drawn.capture() as captured:
         yield drawn
     say(captured.get())
+
+
+def forced(terminal: bool) -> bool | None:
+    """`force_terminal` of a Rich console: on a terminal Rich looks for itself what that can.
+
+    Elsewhere never, whatever FORCE_COLOR and TTY_COMPATIBLE say: a file or a pipe has no width, and obeys no
+    escape sequence.
+    """
+    return None if terminal else False
 
 
 def that_fit(

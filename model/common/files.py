@@ -5,6 +5,8 @@ content goes to a file of its own beside the target, to the disk, and then gets 
 """
 
 import contextlib
+import errno
+import fcntl
 import gzip
 import io
 import os
@@ -24,6 +26,8 @@ STANDARD: Final = "-"
 """Name of standard input or standard output."""
 GZIP_MAGIC: Final = b"\x1f\x8b"
 CHUNK: Final = 1 << 20
+HELD: Final = (errno.EWOULDBLOCK, errno.EACCES)
+"""Errors of flock where another process has the lock; any other says that the file system has no locks."""
 
 
 def write_new(path: Path | str, content: str | bytes, *, replace: bool = False) -> None:
@@ -120,6 +124,33 @@ def user_cache() -> Path | None:
     return Path(base) / "freepath"
 
 
+def lock(number: int, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> str | None:
+    """Lock an open file or folder for as long as it is open.
+
+    Parameters
+    ----------
+    how
+        As flock(2) has it; alone and without waiting by default.
+
+    Returns
+    -------
+    None once it is locked; else what the system says where the file system has no locks: ENOSYS, ENOLCK or
+    EOPNOTSUPP in words.
+
+    Raises
+    ------
+    BlockingIOError
+        When another process has it.
+    """
+    try:
+        fcntl.flock(number, how)
+    except OSError as error:
+        if error.errno in HELD:
+            raise BlockingIOError(error.errno, error.strerror) from None
+        return str(error.strerror)
+    return None
+
+
 def sync_folder(folder: Path) -> None:
     """Bring the names in a folder to the disk, where the file system can."""
     with contextlib.suppress(OSError):
@@ -143,7 +174,8 @@ def _write_whole(target: Path, data: bytes, replace: bool) -> None:
     with _temporary(target.parent) as (name, stream):
         stream.write(data)
         stream.flush()
-        os.fchmod(stream.fileno(), _mode_for(target))
+        with contextlib.suppress(OSError):  # FAT and many a network's file system have no permissions to set
+            os.fchmod(stream.fileno(), _mode_for(target))
         os.fsync(stream.fileno())
         if replace:
             name.replace(target)

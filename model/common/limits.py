@@ -5,6 +5,7 @@ batch system or after `ulimit` less than that is ours, and who takes more is slo
 """
 
 import os
+import re
 import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from model.common.errors import OutOfMemoryError
+from model.common.system_files import read, read_bytes, unescaped
 
 PROC: Final = Path("/proc/self")
 NO_LIMIT: Final = 1 << 60
@@ -48,23 +50,34 @@ def cpu_quota(proc: Path = PROC) -> float | None:
     """CPUs' worth of time that the control group, or one above it, may use; None without a limit."""
     quotas = []
     for group in _groups("cpu", proc):
-        words = _read(group / "cpu.max").split() or [
-            _read(group / "cpu.cfs_quota_us"),
-            _read(group / "cpu.cfs_period_us"),
+        words = read(group / "cpu.max").split() or [
+            read(group / "cpu.cfs_quota_us"),
+            read(group / "cpu.cfs_period_us"),
         ]
-        quota, period = map(_number, words[:2])
+        quota, period = map(_number, [*words, "", ""][:2])
         if quota and period:
             quotas.append(quota / period)
     return min(quotas, default=None)
 
 
 def memory_limit(proc: Path = PROC) -> Limit:
-    """The tightest limit of all on memory: the machine's, the control group's, the address space's."""
+    """The tightest limit of all on memory: the machine's, the control group's, the address space's.
+
+    Where none of them is known, `NO_LIMIT` bytes are free.
+    """
+    limits = [_machine_memory(), group_memory(proc), address_space(proc)]
+    none = Limit(NO_LIMIT, "", "free some")
+    return min((limit for limit in limits if limit), key=lambda limit: limit.free, default=none)
+
+
+def _machine_memory() -> Limit | None:
+    """What the machine has free; None where /proc/meminfo is hidden or says something else."""
     import psutil
 
-    machine = Limit(psutil.virtual_memory().available, "", "free some")
-    limits = [machine, group_memory(proc), address_space(proc)]
-    return min((limit for limit in limits if limit), key=lambda limit: limit.free)
+    try:
+        return Limit(psutil.virtual_memory().available, "", "free some")
+    except (OSError, KeyError, ValueError, IndexError):
+        return None
 
 
 def group_memory(proc: Path = PROC) -> Limit | None:
@@ -78,15 +91,20 @@ def group_memory(proc: Path = PROC) -> Limit | None:
             ("memory.max", "memory.current", "inactive_file"),
             ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
         ):
-            most = _number(_read(group / limit))
+            most = _number(read(group / limit))
             if most is not None and most < NO_LIMIT:
-                kept = _number(_read(group / used)) or 0
-                statistics = dict(line.split()[:2] for line in _read(group / "memory.stat").splitlines())
-                free.append(most - kept + (_number(statistics.get(droppable, "")) or 0))
+                kept = _number(read(group / used)) or 0
+                statistics = re.search(rf"^{droppable} (\d+)$", read(group / "memory.stat"), re.MULTILINE)
+                free.append(most - kept + (int(statistics[1]) if statistics else 0))
     if not free:
         return None
     under = " under the memory limit of the control group (of a container, say)"
     return Limit(max(0, min(free)), under, "raise that limit")
+
+
+def groups_seen(controller: str, proc: Path = PROC) -> bool:
+    """Whether any control group of `cpu` or `memory` can be seen; else their limits are not known."""
+    return any(True for _ in _groups(controller, proc))
 
 
 def address_space(proc: Path = PROC) -> Limit | None:
@@ -94,7 +112,7 @@ def address_space(proc: Path = PROC) -> Limit | None:
     most = address_space_limit()
     if most is None:
         return None
-    used = (_number(_read(proc / "statm").partition(" ")[0]) or 0) * resource.getpagesize()
+    used = (_number(read(proc / "statm").partition(" ")[0]) or 0) * resource.getpagesize()
     return Limit(max(0, most - used), " under the address-space limit (ulimit -v)", "raise that limit")
 
 
@@ -122,13 +140,15 @@ def check_address_space(need: int, what: str) -> None:
 def _groups(controller: str, proc: Path) -> Iterator[Path]:
     """Folders of the process's control group and of those above it, in either version's tree."""
     own: dict[str, str] = {}
-    for line in _read(proc / "cgroup").splitlines():
-        _, names, path = line.split(":", 2)
-        own |= dict.fromkeys(names.split(","), path)
-    for line in _read(proc / "mountinfo").splitlines():
-        before, _, after = line.partition(" - ")
-        root, mounted = before.split()[3:5]
-        kind, _, options = after.split()[:3]
+    for line in read_bytes(proc / "cgroup").split(b"\n"):
+        _, *known = [os.fsdecode(word) for word in line.split(b":", 2)]
+        if len(known) == 2:
+            own |= dict.fromkeys(known[0].split(","), known[1])
+    for line in read_bytes(proc / "mountinfo").split(b"\n"):
+        # The fields are parted by one blank each; that of the source may be empty.
+        before, _, after = line.partition(b" - ")
+        root, mounted = [os.fsdecode(unescaped(name)) for name in [*before.split(b" "), *[b""] * 5][3:5]]
+        kind, _, options = [os.fsdecode(word) for word in [*after.split(b" "), b"", b""][:3]]
         name = "" if kind == "cgroup2" else controller
         if name not in own or kind not in ("cgroup", "cgroup2") or (name and name not in options.split(",")):
             continue
@@ -137,13 +157,6 @@ def _groups(controller: str, proc: Path) -> Iterator[Path]:
         below = group.relative_to(root) if group.is_relative_to(root) else PurePosixPath()
         folder = top if ".." in below.parts else top / below
         yield from (place for place in (folder, *folder.parents) if place.is_relative_to(top))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
 
 
 def _number(text: str) -> int | None:

@@ -17,6 +17,22 @@ LAST_BYTES: Final = 1 << 16
 SIGNALLED: Final = 128
 """A command that a signal asked to end says which by 128 + n."""
 ASKED_TO_END: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+NEEDED_BY_PYTHON: Final = (
+    "LD_LIBRARY_PATH",
+    "PYTHONHOME",
+    "PYTHONNOUSERSITE",
+    "PYTHONPATH",
+    "PYTHONPLATLIBDIR",
+    "PYTHONUSERBASE",
+)
+"""Variables of the environment by which a Python may find its libraries and its packages."""
+
+
+def python_path(first: Path) -> str:
+    """PYTHONPATH for a child in another folder: that one first, then this process's own entries, absolute."""
+    users = os.environ.get("PYTHONPATH")
+    more = [str(Path(entry).absolute()) for entry in users.split(os.pathsep)] if users else []
+    return os.pathsep.join([str(first), *more])
 
 
 def end_with_parent(parent: int) -> None:

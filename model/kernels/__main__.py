@@ -31,7 +31,13 @@ def main(folder: str, cpu: str, digest: str, request: str) -> int:
     # Numba prints what its NUMBA_DUMP_* settings ask for on standard output, which is ours to count by.
     finished = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    from model.compiler.emit import emit
+    try:
+        from model.compiler.emit import emit
+    except UnicodeDecodeError:
+        raise CompileError(
+            "Numba reads /proc/cpuinfo as text, and here it holds bytes that are no UTF-8: "
+            "set NUMBA_ENABLE_AVX=0, which spares it that and changes no code here"
+        ) from None
 
     asked = json.loads(request)
     add_again(asked["own"])

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from model.common.errors import OutOfMemoryError
 from model.common.limits import memory_limit
+from model.common.system_files import lines, read
 from model.kernels.loop_record import PAGE_BYTES
 
 SMAPS: Final = Path("/proc/self/smaps")
@@ -29,25 +30,21 @@ def aligned(dtype: npt.DTypeLike, count: int, offset: int = 0) -> npt.NDArray[An
     return raw[start : start + size].view(dtype)
 
 
-def huge_share(array: npt.NDArray[Any], smaps: Path = SMAPS) -> float:
-    """Which part of an array really lies in huge pages; 0 where the system does not say.
+def huge_share(array: npt.NDArray[Any], smaps: Path = SMAPS) -> float | None:
+    """Which part of an array really lies in huge pages; None where the system does not say.
 
     Of every mapping that the array has a part in, all of it.
     """
     first, last = address_of(array), address_of(array) + array.nbytes
     inside, size, huge = False, 0, 0
-    try:
-        lines = smaps.read_text().splitlines()
-    except OSError:
-        return 0.0
-    for line in lines:
+    for line in lines(read(smaps)):
         if span := MAPPING.match(line):
             inside = int(span[1], 16) < last and int(span[2], 16) > first
         elif inside and line.startswith("Rss:"):
             size += int(line.split()[1])
         elif inside and line.startswith("AnonHugePages:"):
             huge += int(line.split()[1])
-    return huge / size if size else 0.0
+    return huge / size if size else None
 
 
 def check_available(pages: int) -> None:

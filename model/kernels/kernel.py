@@ -11,7 +11,7 @@ from model.code.image import Spec
 from model.common.errors import FreepathError
 from model.kernels.variants import Variant
 from model.kernels.vetting import Offer
-from model.vocabulary.scenario import Arm, Scenario
+from model.vocabulary.scenario import Arm, Scenario, usual_scenario
 
 Link = Callable[[Any], dict[str, tuple[Any, ...]]]
 """Fills the namespace for one image; returns its entries."""
@@ -20,8 +20,16 @@ Link = Callable[[Any], dict[str, tuple[Any, ...]]]
 class Path(Protocol):
     """One way through a kernel that is measured: what it takes to compile, run and check it in a scenario."""
 
+    def check(self, scenario: Scenario) -> None:
+        """Refuse what this kernel version does not have, or has not together.
+
+        Raises
+        ------
+        FreepathError
+        """
+
     def arms(self, scenario: Scenario) -> list[Arm]:
-        """Every arm that makes sense here, bases first."""
+        """Every arm that makes sense here, bases first; refuses as `check` does."""
 
     def image(self, scenario: Scenario, arm: Arm) -> Spec:
         """What this arm runs, compiled."""
@@ -48,26 +56,10 @@ class Path(Protocol):
         """Passes per slice."""
 
     def start(self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None) -> Any:
-        """A machine, and the pages that timed loops, or one arm that is counted, will free on it."""
+        """A machine, and the pages that timed loops, or one arm that is counted, will free on it.
 
-
-def check_has(here: Mapping[str, Sequence[str]], scenario: Scenario) -> None:
-    """Refuse what a kernel version does not have.
-
-    Parameters
-    ----------
-    here
-        Axis -> its values there, of axes of which it has not all.
-
-    Raises
-    ------
-    FreepathError
-    """
-    for axis, there in here.items():
-        if scenario.axes[axis] not in there:
-            raise FreepathError(
-                f"{scenario.kernel} has no {axis}={scenario.axes[axis]}; it has {', '.join(there)}"
-            )
+        Refuses as `check` does.
+        """
 
 
 @dataclass(frozen=True)
@@ -82,8 +74,6 @@ class Kernel:
         What is measured of it, by name.
     scenarios, quick
         What there is to measure, and the headline; every scenario names its path.
-    usual
-        Where a check is measured of which nothing else is asked.
     not_quick
         Variant and gate (None: every gate) that the headline goes without.
     sweeps, sweep_arms
@@ -109,7 +99,6 @@ class Kernel:
     paths: Mapping[str, Path]
     scenarios: Sequence[Scenario]
     quick: Sequence[Scenario]
-    usual: Scenario
     not_quick: Collection[tuple[str, str | None]]
     sweeps: Mapping[str, Sequence[Scenario]]
     sweep_arms: Collection[tuple[str, str]]
@@ -123,8 +112,35 @@ class Kernel:
     counted_when_asked: Collection[Scenario] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a scenario that is listed twice: its processes would be pooled without a word."""
-        for listed in (self.scenarios, self.quick):
-            twice = [scenario.name for scenario in listed if listed.count(scenario) > 1]
-            if twice:
-                raise ValueError(f"{self.name}: scenario {twice[0]} is listed twice")
+        """Refuse a list with a scenario that this version cannot run, or that is in it twice.
+
+        A run would come to the first one after minutes, and processes of the second one would be pooled.
+
+        Raises
+        ------
+        ValueError
+        """
+        lists = {"scenarios": self.scenarios, "quick": self.quick, "usual": [self.usual]}
+        lists |= {"counted_when_asked": list(self.counted_when_asked)}
+        lists |= {f"the sweep along {axis}": along for axis, along in self.sweeps.items()}
+        for name, listed in lists.items():
+            for scenario in listed:
+                if fault := self._fault(scenario, listed):
+                    raise ValueError(f"{self.name}: {name} has {scenario.name}: {fault}")
+
+    def _fault(self, scenario: Scenario, listed: Sequence[Scenario]) -> str:
+        """Why a scenario cannot be in a list; an empty text when it can."""
+        if listed.count(scenario) > 1:
+            return "it is there twice"
+        if scenario.kernel != self.name or scenario.path not in self.paths:
+            return f"it is of {scenario.kernel}, path {scenario.path}"
+        try:
+            self.paths[scenario.path].check(scenario)
+        except FreepathError as error:
+            return str(error)
+        return ""
+
+    @property
+    def usual(self) -> Scenario:
+        """Where a check is measured of which nothing else is asked."""
+        return usual_scenario(self.name)

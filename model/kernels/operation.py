@@ -1,22 +1,48 @@
-"""What an exact operation may do: it is assembled alone and read, before anything is compiled with it."""
+"""What an exact operation may do: it is assembled alone and read, before anything is compiled with it.
+
+Every byte is decoded, and every instruction is one of a list (model.kernels.instructions). What is measured
+is run alone in the emulator too, which tells what changed (benchmarks.census.trial).
+"""
 
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from itertools import pairwise
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from model.common.errors import FreepathError
+from model.common.process import python_path
+from model.kernels.instructions import (
+    GENERAL,
+    JUMPS,
+    LEAVING,
+    WRITES,
+    name_of,
+    registers,
+    shown,
+    vector,
+    written,
+)
 
 ROOT: Final = Path(__file__).parents[2]
-MINE: Final = frozenset({"rdx", "edx", "dx", "dh", "dl", "rflags", "eflags"})
-"""Registers that an operation may write; $0 is somewhere else, and everything else is the path's."""
-FUSING: Final = ("cmp", "test")
+PAGE_REGISTER: Final = "rdi"
+"""Where the page's address is while the operation is assembled alone; in an image it may be anywhere."""
+MINE: Final = "rdx"
+"""The register that an operation may write; $0 is somewhere else, and everything else is the path's."""
 OPERAND: Final = re.compile(r"\$+[^\s,();]*")
 PAGE: Final = re.compile(r"\$0|\$\{0(:[a-z])?\}")
+DIRECTIVE: Final = re.compile(r"(?<![\w.$)])\.[A-Za-z]")
+PAGE_BY_NAME: Final = re.compile(r"%(rdi|edi|di|dil)\b")
+COMMENT: Final = re.compile(r"/\*[\s\S]*?\*/|(#|//).*")
+LABEL: Final = re.compile(r"(?<!\S)[\w.$]+:")
+PREFIX: Final = re.compile(r"\b(lock|rep\w*|data16|rex64|xacquire|xrelease)\s*[;\n]\s*(?=\S)")
+MAY: Final = (
+    "moves, arithmetic, tests and jumps of general registers, loads, stores, locked operations, prefetches "
+    "and fences"
+)
+OPERAND_SIZE: Final = 0x66
 
 
 class OperationError(FreepathError):
@@ -51,35 +77,28 @@ def check(text: str, where: str) -> list[Any]:
                 "register with the page's address"
             )
     for statement in re.split(r"[;\n]", text):
-        if re.match(r"\s*(\w+:)?\s*\.", statement):
+        if DIRECTIVE.search(statement):
             raise OperationError(
                 f"{where}: '{statement.strip()}' is a directive of the assembler; give instructions"
             )
-    instructions = list(_decoded(_assembled(text, where)))
-    end = sum(instruction.size for instruction in instructions)
+    if named := PAGE_BY_NAME.search(text):
+        raise OperationError(f"{where}: {named[0]} is not where the page's address is: write $0")
+    instructions = _decoded(text, _assembled(text, where), where)
+    ends = {0, *(instruction.address + instruction.size for instruction in instructions)}
     for instruction in instructions:
-        _check(instruction, end, where)
+        _check(instruction, ends, where)
     return instructions
 
 
-def slots_of(instructions: list[Any]) -> int | None:
-    """Dispatch slots: a comparison and the branch behind it are one; None where a store makes it a guess."""
-    if any(_stores(instruction) for instruction in instructions):
-        return None
-    names = [str(instruction.mnemonic) for instruction in instructions]
-    return len(names) - sum(a.startswith(FUSING) and b.startswith("j") for a, b in pairwise(names))
+def code_of(text: str, where: str) -> bytes:
+    """Machine code of an operation that was checked, with the page's address in `PAGE_REGISTER`."""
+    return b"".join(bytes(instruction.bytes) for instruction in check(text, where))
 
 
-def _stores(instruction: Any) -> bool:
-    from capstone import CS_AC_WRITE
-    from capstone.x86 import X86_OP_MEM
-
-    return any(op.type == X86_OP_MEM and op.access & CS_AC_WRITE for op in instruction.operands)
-
-
+@cache
 def _assembled(text: str, where: str) -> bytes:
     """Machine code, by LLVM."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": python_path(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "model.compiler.assembler"],
         input=text,
@@ -94,29 +113,66 @@ def _assembled(text: str, where: str) -> bytes:
     return bytes.fromhex(done.stdout.strip())
 
 
-def _decoded(code: bytes) -> Iterator[Any]:
+def _decoded(text: str, code: bytes, where: str) -> list[Any]:
+    """All of it, or an error that names the first instruction that cannot be read."""
     import capstone
 
     decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     decoder.syntax = capstone.CS_OPT_SYNTAX_ATT
     decoder.detail = True
-    yield from decoder.disasm(code, 0)
-
-
-def _check(instruction: Any, end: int, where: str) -> None:
-    """One instruction: it stays inside, and writes what is its own."""
-    import capstone
-
-    text = f"{instruction.mnemonic} {instruction.op_str}".strip().replace("%rdi", "$0")
-    leaving = (capstone.CS_GRP_CALL, capstone.CS_GRP_RET, capstone.CS_GRP_INT, capstone.CS_GRP_IRET)
-    if any(instruction.group(group) for group in (*leaving, capstone.CS_GRP_PRIVILEGE)):
-        raise OperationError(f"{where}: '{text}' leaves the operation, which must run to its end")
-    if instruction.group(capstone.CS_GRP_JUMP):
-        target = instruction.operands[0]
-        if target.type != capstone.x86.X86_OP_IMM or not 0 <= target.imm <= end:
-            raise OperationError(f"{where}: '{text}' jumps out of the operation, which must run to its end")
-    written = {instruction.reg_name(register) for register in instruction.regs_access()[1]} - {"rip"}
-    if written - MINE:
+    instructions = list(decoder.disasm(code, 0))
+    if (end := sum(instruction.size for instruction in instructions)) < len(code):
+        plain = PREFIX.sub(r"\1 ", LABEL.sub(" ", COMMENT.sub(" ", text)))
+        statements = [part.strip() for part in re.split(r"[;\n]", plain) if part.strip()]
+        name = statements[len(instructions)] if len(instructions) < len(statements) else "what follows"
         raise OperationError(
-            f"{where}: '{text}' writes {', '.join(sorted(written - MINE))}: only edx and the flags are yours"
+            f"{where}: '{name}' ({shown(code[end:])}) is unknown to the disassembler; it cannot be checked"
         )
+    return instructions
+
+
+def _check(instruction: Any, ends: set[int], where: str) -> None:
+    """One instruction: it is of the list, stays inside, and writes what is its own."""
+    text = f"{instruction.mnemonic} {instruction.op_str}".strip().replace(f"%{PAGE_REGISTER}", "$0")
+    name = name_of(instruction)
+    if name in LEAVING:
+        raise OperationError(f"{where}: '{text}' leaves the operation, which must run to its end")
+    if vector(instruction):
+        raise OperationError(f"{where}: '{text}' is vector or floating-point code: the free path has none")
+    if name not in WRITES or not GENERAL.keys() >= set(registers(instruction)):
+        raise OperationError(f"{where}: '{text}' is not for a check, which may have {MAY}")
+    if name in JUMPS:
+        _check_jump(instruction, text, ends, where)
+    changed, memory = written(instruction)
+    if others := changed - {MINE}:
+        names = ", ".join(sorted(_as_written(instruction, other) for other in others))
+        raise OperationError(f"{where}: '{text}' writes {names}: only edx and the flags are yours")
+    for address in memory:
+        _check_address(instruction, address, text, where)
+
+
+def _as_written(instruction: Any, register: str) -> str:
+    """The name by which the instruction calls a register, where it does."""
+    return next((part for part in registers(instruction) if GENERAL[part] == register), register)
+
+
+def _check_jump(instruction: Any, text: str, ends: set[int], where: str) -> None:
+    """It goes to the beginning of an instruction, or to the end of the last one."""
+    from capstone.x86 import X86_OP_IMM
+
+    target = instruction.operands[0]
+    if target.type != X86_OP_IMM or not 0 <= target.imm <= max(ends):
+        raise OperationError(f"{where}: '{text}' jumps out of the operation, which must run to its end")
+    if target.imm not in ends:
+        raise OperationError(f"{where}: '{text}' jumps into the middle of an instruction")
+    if OPERAND_SIZE in instruction.prefix:
+        raise OperationError(f"{where}: '{text}' has a prefix for which AMD jumps elsewhere than Intel")
+
+
+def _check_address(instruction: Any, address: Any, text: str, where: str) -> None:
+    """What is written is found by what an operation knows: the page, edx, and this CPU's area."""
+    names = [instruction.reg_name(register) for register in (address.base, address.index) if register]
+    segment = instruction.reg_name(address.segment) if address.segment else None
+    known = all(GENERAL.get(name) in (PAGE_REGISTER, MINE) for name in names)
+    if not known or segment not in (None, "gs") or not (names or segment):
+        raise OperationError(f"{where}: '{text}' stores elsewhere than by $0, edx and %gs")

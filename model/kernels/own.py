@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import Any, Final
 
 from model.kernels import kernel_called
-from model.kernels.operation import check, slots_of, with_end
+from model.kernels.instructions import slots
+from model.kernels.operation import check, with_end
 from model.kernels.variants import Variant
 from model.kernels.vetting import VariantError, vet, vet_values
 
@@ -68,8 +69,8 @@ def inserted(name: str, text: str, where: str, kernel: str) -> Own:
     OperationError
     """
     operation = with_end(text)
-    slots = slots_of(check(operation, where))
-    declared = "" if slots is None else f"SLOTS = {slots}\n"
+    predicted = slots(check(operation, where))
+    declared = "" if predicted is None else f"SLOTS = {predicted}\n"
     story = f'"""Inserted: {text!r}."""\nSUMMARY = {f"exact: {text}"!r}\n'
     return Own(name, f"{story}{declared}exact_operation = {operation!r}\n", where, kernel)
 

@@ -22,7 +22,7 @@ from model.common.command import BAD_INPUT, note
 from model.common.errors import CompileError, UnsupportedCPUError
 from model.common.files import user_cache
 from model.common.limits import address_space_limit, check_address_space, memory_limit, usable_cpus
-from model.common.process import Child, follow, how_it_ended
+from model.common.process import Child, follow, how_it_ended, python_path
 from model.kernels.kernel_file.image import FileImage
 from model.kernels.own import as_plain
 
@@ -176,7 +176,7 @@ class Store(Cache):
         command = [sys.executable, "-m", "model.kernels", str(os.getpid()), str(self.root), self.cpu]
         environment = {
             **os.environ,
-            "PYTHONPATH": str(MODEL.parent),
+            "PYTHONPATH": python_path(MODEL.parent),
             # It would reserve memory for a thread per CPU, and nobody computes with it there.
             "OPENBLAS_NUM_THREADS": "1",
         }

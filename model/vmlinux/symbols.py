@@ -133,6 +133,11 @@ class Symbols:
             "(CONFIG_KALLSYMS_ALL names the variables)"
         )
 
+    def between(self, begin: int, end: int) -> list[tuple[int, str]]:
+        """Address and name of every symbol in a range, in order; of per-CPU variables too."""
+        first, last = np.searchsorted(self.addresses, np.array([begin, end], np.uint64)).tolist()
+        return [(int(self.addresses[number]), self._name(number)) for number in range(first, last)]
+
     def at(self, address: int) -> Symbol | None:
         """The symbol that an address lies in; None before the first and outside of the kernel.
 

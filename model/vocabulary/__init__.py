@@ -1,1 +1,4 @@
-"""The words that every stage shares: axes, scenarios, arms, margins, names of formats. Imports nothing."""
+"""The words that every stage shares: axes, scenarios, arms, margins, names of formats, what makes a machine.
+
+Imports nothing.
+"""

@@ -1,4 +1,4 @@
-"""Names of the formats that are written; results/schemas/ describes each."""
+"""Names of the formats, which results/schemas/ describes, and limits that their writers and readers share."""
 
 from typing import Final
 
@@ -13,3 +13,13 @@ MACHINES: Final = "freepath.machines/1"
 PLAN: Final = "freepath.plan/1"
 RUN: Final = "freepath.run/1"
 SHOW: Final = "freepath.show/1"
+
+MOST_BYTES: Final = 256 << 20
+"""Size of a file that is read, unpacked: what is larger could fill the memory of whoever reads it."""
+MOST_SEED: Final = 10**18
+"""Largest seed of a run that is read: below 2^63, so that every reader of JSON can hold it."""
+MOST_TIMES: Final = 1 << 20
+"""Characters of a list of times in the metadata of a run that is read."""
+
+NO_SETTINGS: Final = "none"
+"""Compiler settings of a run that was compiled with none, or from before they were stored."""

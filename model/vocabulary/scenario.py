@@ -182,17 +182,31 @@ DEFAULTS: Final[Mapping[str, str]] = {
     field.name: str(field.default) for field in fields(Scenario) if field.default is not MISSING
 }
 """What a run that does not say it was measured with."""
+USUAL: Final[Mapping[str, str]] = {**DEFAULTS, "memcg": "on-idle"}
+"""Axis -> its usual value on a kernel of which `USUAL_OF` says no other. A run must say its memcg state, so
+that one is no default: memcg compiled in and no kmem limit set is what almost every machine of v4.3 was."""
 USUAL_OF: Final[Mapping[str, Mapping[str, str]]] = {
-    # Since v6.4 the check is behind a key that is off by default; nobody runs a defconfig.
-    "v6.18": {"checks": "off", "config": "distribution", "cgroup": "v2"},
+    # systemd makes cgroups, so the memcg key is on. Since v6.4 the check is behind a key that is off by
+    # default; nobody runs a defconfig.
+    "v6.18": {"memcg": "on-active", "checks": "off", "config": "distribution", "cgroup": "v2"},
 }
-"""Kernel -> what is usual there, where it is not the default."""
+"""Kernel -> what is usual there, where it is not `USUAL`."""
 ALWAYS_NAMED: Final = ("memcg", "page_kind", "memory", "order", "depth")
 
 
+USUAL_OF_FILES: Final[Mapping[str, str]] = {"memcg": "on-active", "config": "distribution", "cgroup": "v2"}
+"""The same of a kernel file; whether it checks pages differs from one to the next, so that is always named."""
+
+
 def usual_of(kernel: str) -> dict[str, str]:
-    """What is usual on a kernel: axis -> value; `memcg` has none, and the kernel is itself."""
-    return {**DEFAULTS, **USUAL_OF.get(kernel, {}), "kernel": kernel}
+    """The usual value of every axis on a kernel, also on one that is not modelled here."""
+    of_files = USUAL_OF_FILES if RELEASE.fullmatch(kernel) else {}
+    return {**USUAL, **of_files, **USUAL_OF.get(kernel, {}), "kernel": kernel}
+
+
+def usual_scenario(kernel: str) -> Scenario:
+    """The scenario of these values."""
+    return Scenario(**usual_of(kernel))  # type: ignore[arg-type]
 
 
 WRITTEN: Final = {
@@ -224,7 +238,7 @@ def axes_of(metadata: Mapping[str, object]) -> dict[str, str]:
     Until axis `share` came, a mix was a kind of page: `flagged-10-random`.
     """
     usual = usual_of(str(metadata.get("kernel", DEFAULTS["kernel"])))
-    axes = {axis: str(metadata.get(axis, usual.get(axis, ""))) for axis in AXES}
+    axes = {axis: str(metadata.get(axis, usual[axis])) for axis in AXES}
     kind, *mix = axes["page_kind"].split("-")
     if len(mix) == 2 and mix[0] in AXES["share"] and mix[1] in AXES["spread"]:
         axes |= {"page_kind": kind, "share": mix[0], "spread": mix[1]}

@@ -18,6 +18,8 @@ class Change:
     """Whether the difference lies within the joint 95 % interval, not corrected: so 95 % of all should."""
     sides: "tuple[Side, Side] | None" = None
     """The same in cycles and dispatch slots, which processors of other clocks and widths have in common."""
+    code: str = "unknown"
+    """`same`, `other` or `unknown`: whether the arm is the same machine code and text in both files."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Final
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import DEFAULTS, usual_of
 from results.analysis.estimate import Levels, Overhead, overhead
+from results.analysis.same_code import mixed
 from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, chance, floor_of, holm, judge
 from results.reading.cpus import Core, core_of
 from results.reading.load import Run, Scenario
@@ -59,7 +60,7 @@ def usual(groups: Sequence[Group], *free: str, **fixed: str) -> list[Group]:
     free
         Axes that may have any value.
     fixed
-        Axes with a value of their own; `memcg`, which has no default, is one or is free.
+        Axes with a value of their own.
     """
     wanted = {**usual_of(fixed.get("kernel", DEFAULTS["kernel"])), **fixed}
     return [
@@ -131,7 +132,9 @@ def layout_floor(scenario: Scenario, levels: Levels) -> float | None:
 def _seconds(scenario: Scenario, judgement: Judgement) -> float | None:
     if judgement.more_processes is None:
         return None
-    durations = [float(p.facts.get("duration", 0.0)) for p in scenario.processes]
+    durations = [float(p.facts["duration"]) for p in scenario.processes if "duration" in p.facts]
+    if not durations:
+        return None
     return judgement.more_processes * (sum(durations) / len(durations) + STARTUP_S)
 
 
@@ -160,6 +163,7 @@ def _warnings(
             low, high = estimate.levels
             levels_text = f"{low:+z.3f} and {high:+z.3f} ns"
             yield f"{estimate.arm.name}: processes lie on two levels, {levels_text}; measure more of them"
+    yield from mixed(scenario)
     looks = looks_of(scenario)
     if looks:
         yield f"measured until decided, in {looks} looks: each look's error is a share of the whole"

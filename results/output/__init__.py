@@ -1,1 +1,1 @@
-"""Tables and documents of a run: one file per format of `results show`, and the words they share."""
+"""Tables and documents of a run: one file per format of `results show`, their words, and where they go."""

@@ -12,6 +12,7 @@ from results.output.words import escape, number, pair
 FINDINGS: Final = frozenset({"regressed", "changed"})
 COUNTED: Final = frozenset({"unsure", "same"})
 """What a terminal gets a count of."""
+OTHER: Final = "not the same code in both"
 OPEN: Final = frozenset({"missing", "unsure"})
 
 
@@ -34,6 +35,7 @@ def as_json(changes: Sequence[Change], *, strict: bool = False) -> str:
             "ci95_ns": pair(change.interval),
             "verdict": change.verdict,
             "detail": change.detail,
+            "code": change.code,
             **_units(change),
         }
         for change in changes
@@ -88,10 +90,14 @@ def lines(
     }
     summary = ", ".join(f"{count} {word}" for word, count in counts.items()) or "no change at all"
     agreeing = [change.agrees for change in changes if change.agrees is not None]
+    others = sum(change.code == "other" for change in changes)
+    if others:
+        rows = "1 row compares" if others == 1 else f"{others} rows compare"
+        summary += f"; {rows} different code under one name"
     if agreeing:
         summary += f"; {sum(agreeing)} of {len(agreeing)} differences lie within their joint 95 % interval"
     counted = frozenset() if everything else {"same"} if markdown else COUNTED
-    shown = [change for change in changes if change.verdict not in counted]
+    shown = [change for change in changes if change.verdict not in counted or change.code == "other"]
     if markdown:
         yield f"**freepath: {summary}**"
         if shown:
@@ -117,5 +123,6 @@ def columns(change: Change) -> tuple[str, ...]:
     if a_count or change.difference is None:
         return change.cell, old, new, change.detail, change.verdict
     interval = "" if change.interval is None else f" [{change.interval[0]:+z.3f}, {change.interval[1]:+z.3f}]"
-    difference = f"{change.difference:+z.3f}{interval} ns" + (f" ({change.detail})" if change.detail else "")
+    detail = "; ".join(filter(None, [change.detail, OTHER if change.code == "other" else ""]))
+    difference = f"{change.difference:+z.3f}{interval} ns" + (f" ({detail})" if detail else "")
     return change.cell, old, new, difference, change.verdict

@@ -3,7 +3,7 @@
 import io
 from typing import Final, Literal
 
-from model.common.command import that_fit
+from model.common.command import forced, that_fit
 from model.vocabulary.margin import Margin
 from results.analysis.groups import analyse
 from results.output.words import HEADINGS, NUMERIC, footer, noise_line, row_of, run_warnings, title_of
@@ -20,15 +20,21 @@ SPARE: Final = ("corrected", "sd", "%", "cycles", "pay, save", "95 % interval")
 """Columns that a narrow terminal goes without, the first one first."""
 
 
-def as_table(run: Run, margin: Margin) -> str:
-    """For a terminal of any width; every figure, and no line broken, when piped."""
+def as_table(run: Run, margin: Margin, *, terminal: bool = False) -> str:
+    """For a terminal of any width; every figure, and no line broken, for a file or a pipe.
+
+    Parameters
+    ----------
+    terminal
+        Whether standard output is a terminal, and gets the table.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     groups = analyse(run, margin)
     stream = io.StringIO()
-    real = Console()
+    real = Console(force_terminal=forced(terminal))
     width = real.width if real.is_terminal else UNBOUNDED
     drawn = Console(
         file=stream,

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from model.common.command import note
+from model.vocabulary.machine import said
 from results.analysis.estimate import Overhead
 from results.analysis.groups import Cell, Group
 from results.analysis.verdict import Judgement
@@ -53,16 +55,26 @@ def run_facts(run: Run) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in run.facts.items()}
 
 
+def fact_texts(run: Run) -> dict[str, str]:
+    """The same in words, for people: `1 and 2` where the file mixes several."""
+    return {name: said(value) for name, value in run.facts.items()}
+
+
+def note_doubts(*runs: Run) -> None:
+    """Say on standard error what a reader of their figures must know, where the figures stand alone."""
+    for run in runs:
+        for doubt in run.doubts:
+            note(f"{run.path}: {doubt}")
+
+
 def run_warnings(run: Run) -> Iterator[str]:
     """What is doubtful about the file as a whole."""
     yield from run.doubts
     mixable = {
-        "hostname": "machines",
         "commit": "commits",
         "seed": "seeds",
         "numba": "versions of Numba",
         "freepath_cpu": "CPU targets",
-        "cpu_model": "processors",
         "build_scheme": "ways of drawing builds",
         "store_bypass": "settings of store bypass",
         "builds": "numbers of builds",
@@ -73,6 +85,9 @@ def run_warnings(run: Run) -> Iterator[str]:
     commits = run.facts.get("commit", "")
     if any("-dirty" in commit for commit in (commits if isinstance(commits, tuple) else (commits,))):
         yield "measured from a checkout with changes that are not committed"
+    settings = (str(process.facts.get("aslr", "")) for s in run.scenarios for process in s.processes)
+    if any(setting.startswith("No randomization") for setting in settings):
+        yield "measured without address randomisation: intervals lack what the place of data and stack does"
 
 
 def row_of(cell: Cell) -> tuple[str, ...]:
@@ -169,8 +184,8 @@ def noise_line(group: Group) -> str:
 
 def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
     """What every table must say beneath it."""
-    facts = run_facts(run)
-    about = [processor_line(facts), *(str(facts[name]) for name in ("hostname", "commit") if name in facts)]
+    facts = fact_texts(run)
+    about = [processor_line(run.facts), *(facts[name] for name in ("hostname", "commit") if name in facts)]
     if facts.get("store_bypass") == "off":
         about.append("store bypass off")
     yield " · ".join(about)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from model.vocabulary.machine import ONLY, UNKNOWN, said
+
 
 @dataclass(frozen=True)
 class Core:
@@ -75,13 +77,12 @@ def core_of(facts: Mapping[str, Any]) -> Core | None:
 
 def processor_line(facts: Mapping[str, Any]) -> str:
     """`AMD EPYC (Zen 3: family 25 model 1 stepping 1)`; the name alone where the run does not say more."""
-    name = str(facts.get("cpu_model_name", "unknown processor"))
-    numbers = [
-        f"{word} {facts[f'cpu_{word}']}" for word in ("family", "model", "stepping") if f"cpu_{word}" in facts
-    ]
+    name = said(facts.get("cpu_model_name", "unknown processor"))
+    words = [word for word in ("family", "model", "stepping") if f"cpu_{word}" in facts]
+    numbers = [f"{word} {said(facts[f'cpu_{word}'])}" for word in words]
     core = core_of(facts)
     if not numbers:
         return name
-    said = f"{core.name}: {' '.join(numbers)}" if core else " ".join(numbers)
-    kind = facts.get("cpu_core_type", "only")
-    return f"{name} ({said}{'' if kind == 'only' else f', {kind} CPU'})"
+    text = f"{core.name}: {' '.join(numbers)}" if core else " ".join(numbers)
+    kind = said(facts.get("cpu_core_type", ONLY))
+    return f"{name} ({text}{'' if kind in (ONLY, UNKNOWN) else f', {kind} CPU'})"

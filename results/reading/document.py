@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from model.common.errors import FileError
 from model.common.files import STANDARD, read_bounded
+from model.vocabulary.formats import MOST_BYTES
 from results.reading import formats
 
-MAX_BYTES: Final = 256 << 20
 MAX_PARTS: Final = 16 << 20
 """Values, lists and objects: each takes up to 64 bytes, so that 256 MiB of `[],` would take 5 GiB."""
 READ: Final = ("run", "census")
@@ -39,13 +39,25 @@ def read_json(path: str | Path) -> Any:
     try:
         _refuse_folder(source)
         _refuse_endless(source)
-        document = _parsed(read_bounded(source, MAX_BYTES))
-        name = formats.format_of(document)
-        wrong = formats.fault(document, name) if name in READ else None
+        data = read_bounded(source, MOST_BYTES)
     except OSError as error:
         raise BadRunError(f"cannot read {path}: {error.strerror}") from None
     except FileError as error:
         raise BadRunError(str(error)) from None
+    return document_in(data, path)
+
+
+def document_in(data: bytes, path: str | Path) -> Any:
+    """The document in a file's content, unpacked, as `read_json` gives it; the path is for messages.
+
+    Raises
+    ------
+    BadRunError
+    """
+    try:
+        document = _parsed(data)
+        name = formats.format_of(document)
+        wrong = formats.fault(document, name) if name in READ else None
     except RecursionError:
         raise BadRunError(f"{path} is no JSON (nested too deeply): {_wanted()}") from None
     except ValueError as error:
@@ -61,6 +73,8 @@ def _wanted() -> str:
 
 def _parsed(data: bytes) -> Any:
     """Any byte of it may be a stranger's, so it is UTF-8, says everything once, and is not too large."""
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
     if sum(map(data.count, (b",", b"[", b"{"))) > MAX_PARTS:
         raise ValueError(f"more than {MAX_PARTS} values")
     try:
@@ -121,7 +135,7 @@ def regular(path: str | Path) -> Iterator[Path]:
         copy = Path(folder) / ("standard-input" if str(source) == STANDARD else source.name)
         try:
             _refuse_endless(source)
-            copy.write_bytes(read_bounded(source, MAX_BYTES))
+            copy.write_bytes(read_bounded(source, MOST_BYTES))
         except OSError as error:
             raise BadRunError(f"cannot read {path}: {error.strerror}") from None
         except FileError as error:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from model.common.command import printable
-from results.reading.load import CPU, PLAN, BadRunError, NotARunError, Run, clean, load
+from model.vocabulary.machine import said_of
+from results.reading.load import PLAN, BadRunError, NotARunError, Run, load
 
 CHAIN: Final = "chain-"
 """Variants that measure a chain of known length, to see what the instrument sees: runs of the instrument."""
-SAME_MACHINE: Final = ("cpu_model_name", *CPU, "store_bypass", "freepath_cpu", "numba")
-"""Facts that make a machine: the processor, how it was set, and what compiled for it. A host's name changes
-and is reused."""
+SETTINGS: Final = ("store_bypass", "freepath_cpu", "numba")
+"""Beside the machine, what a series has in common: how the processor was set, and what compiled for it."""
 
 
 def runs_in(folder: Path) -> Iterator[Run]:
@@ -53,20 +53,13 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _is_of_one_machine(run: Run) -> bool:
-    """Whether its processes agree on the machine; says what they differ in."""
-    mixed = {name: value for name in SAME_MACHINE if isinstance(value := run.facts.get(name), tuple)}
-    if mixed:
-        text = "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in mixed.items())
-        _leave_out(f"{run.path} mixes machines: {text}")
-    return not mixed
+    """Whether its processes agree on machine and settings; says what they differ in."""
+    settings = {name: value for name in SETTINGS if isinstance(value := run.facts.get(name), tuple)}
+    for what, values in (("machines", run.mixed), ("settings", settings)):
+        if values:
+            _leave_out(f"{run.path} mixes {what}: {said_of(values)}")
+    return not (run.mixed or settings)
 
 
 def _leave_out(reason: str) -> None:
     print(f"left out: {printable(reason)}", file=sys.stderr)
-
-
-def date_of(run: Run) -> str:
-    """When the first process was measured."""
-    return min(
-        clean(process.facts.get("date", "")) for scenario in run.scenarios for process in scenario.processes
-    )

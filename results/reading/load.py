@@ -14,11 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from model.common.command import printable
+from model.vocabulary import machine
 from model.vocabulary.scenario import Arm as Arm
 from model.vocabulary.scenario import axes_of, base_of, name_of
+from model.vocabulary.sittings import by_pyperfs_names
 from results.reading import formats
-from results.reading.document import MAX_BYTES as MAX_BYTES
+from results.reading.arm_code import ArmCode, code_in
 from results.reading.document import BadRunError as BadRunError
+from results.reading.document import document_in as document_in
 from results.reading.document import read_json as read_json
 from results.reading.document import regular as regular
 from results.reading.times import Array as Array
@@ -28,11 +31,9 @@ MAX_TEXT: Final = 500
 MAX_STORY: Final = 2000
 QUIET_PERCENTILE: Final = 10
 """Of the blocks: low, so that a busy machine does not set the quiet level; not the lowest, a chance."""
-CPU: Final = ("cpu_vendor", "cpu_family", "cpu_model", "cpu_stepping", "cpu_microcode", "cpu_core_type")
-"""Which processor: vendors give one name to several generations ("AMD EPYC")."""
 SCHEME: Final = ("build_scheme", "builds", "store_bypass", "code_digest")
 """What is measured, beside the commit: which builds, whether loads may pass stores, which machine code."""
-MACHINE: Final = ("hostname", "cpu_model_name", *CPU, "platform", "python_version", "numba", "freepath_cpu")
+MACHINE: Final = ("hostname", *machine.NAMES, "python_version", "numba", "freepath_cpu")
 PLAN: Final = "plan.json"
 """The file that makes a folder an interrupted run."""
 PROCESS: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})\.json")
@@ -50,6 +51,8 @@ class Process:
         file from before builds has one cell per block.
     placements, stacks
         Arm -> float64[places], ns per page at each code placement, and at each place of the stack.
+    codes
+        Arm -> the code that it ran.
     facts
         Metadata of the process.
     per_block
@@ -66,6 +69,7 @@ class Process:
     ns: dict[Arm, Array] = field(default_factory=dict)
     placements: dict[Arm, Array] = field(default_factory=dict)
     stacks: dict[Arm, Array] = field(default_factory=dict)
+    codes: dict[Arm, ArmCode] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     per_block: int = 1
     builds: int = 1
@@ -98,6 +102,10 @@ class Scenario:
         """The base an arm is compared with: of its own gate if there is one, else the first."""
         return base_of(arm, self.arms)
 
+    def codes_of(self, arm: Arm) -> tuple[ArmCode, ...]:
+        """Every code that went by an arm's name, in the order of measuring."""
+        return tuple(dict.fromkeys(p.codes[arm] for p in self.processes if arm in p.codes))
+
     @property
     def compares(self) -> bool:
         """Whether any process measured an arm beside its base."""
@@ -114,13 +122,16 @@ class Run:
     facts
         Machine, commit and command; a tuple of values where processes differ.
     doubts
-        What a reader of its figures must know: processes that were set aside.
+        What a reader of its figures must know: processes that were set aside, machines that are mixed.
+    mixed
+        Facts of the machine that its processes differ in, with their values; empty for a run of one machine.
     """
 
     path: str
     facts: dict[str, Any]
     scenarios: list[Scenario]
     doubts: list[str] = field(default_factory=list)
+    mixed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def load(path: str | Path) -> Run:
@@ -189,7 +200,8 @@ def runs_of(document: Any) -> Iterator[tuple[Array, dict[str, Any]]]:
         shared = {**common, **bench.get("metadata", {})}
         for run in bench["runs"]:
             if run.get("values"):
-                yield np.array(run["values"], np.float64) * 1e9, {**shared, **run.get("metadata", {})}
+                facts = by_pyperfs_names({**shared, **run.get("metadata", {})})
+                yield np.array(run["values"], np.float64) * 1e9, facts
 
 
 class NotARunError(BadRunError):
@@ -273,6 +285,10 @@ class _Assembly:
         _set_quiet_level(scenarios)
         total = len(self.processes) + len(self.aside)
         run = Run(str(path), _common(self.processes.values()), scenarios)
+        run.mixed = machine.mixed(process.facts for process in self.processes.values())
+        if run.mixed:
+            mixes = machine.said_of(run.mixed)
+            run.doubts.append(clean(f"the file mixes machines ({mixes}): its figures are of no single one"))
         if self.aside:
             run.doubts.append(clean(f"{len(self.aside)} of {total} processes set aside: {self.aside[0]}"))
         return run
@@ -324,6 +340,7 @@ def _process(pair_id: str, rows: Sequence[Row]) -> Process:
             raise BadRunError(f"{arm.name} occurs twice")
         process.ns[arm] = cells(means, own, size)
         process.placements[arm] = times(own, "layout_ns")
+        process.codes[arm] = code_in(own)
         process.stacks[arm] = times(own, "stack_ns") if "stack_ns" in own else np.zeros(0)
     if len(set(map(len, process.ns.values()))) != 1:
         raise BadRunError("its arms differ in blocks")

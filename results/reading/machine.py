@@ -3,15 +3,13 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from results.reading.load import CPU, Run
+from model.vocabulary.machine import NAMES, ONLY, identity, plain, said_of
+from results.reading.load import Run
 
-FACTS: Final = (*CPU, "smt", "governor", "virtual", "platform", "thp")
-"""Vendor, family, model, stepping, microcode, core type; SMT, governor, hypervisor, kernel, huge pages.
-
-P and E cores of one processor are two machines, as is one processor with another microcode or kernel.
-"""
+LATER: Final = ("cpu_model_name",)
+"""Facts that are part of a key only where they are known: older entries of a folder lack them."""
 VENDORS: Final = {"AuthenticAMD": "amd", "GenuineIntel": "intel"}
 DIGITS: Final = 8
 """Of the digest in a key."""
@@ -19,18 +17,11 @@ DIGITS: Final = 8
 
 def machine_of(run: Run) -> dict[str, str]:
     """The facts that a run knows of its machine; one that its processes do not agree on is left out."""
-    facts = {}
-    for name in FACTS:
-        seen = {_plain(name, p.facts[name]) for s in run.scenarios for p in s.processes if name in p.facts}
-        if len(seen) == 1:
-            facts[name] = seen.pop()
-    return facts
-
-
-def _plain(name: str, value: Any) -> str:
-    """Without what says which CPU of it was measured, or which C library was there."""
-    text = str(value)
-    return {"smt": text.partition(",")[0], "platform": re.sub(r"-with-.*", "", text)}.get(name, text)
+    processes = [process.facts for scenario in run.scenarios for process in scenario.processes]
+    known = {
+        name: plain(name, facts[name]) for facts in reversed(processes) for name in NAMES if name in facts
+    }
+    return {name: known[name] for name in NAMES if name in known and name not in run.mixed}
 
 
 def key_of(machine: Mapping[str, str]) -> str:
@@ -39,14 +30,17 @@ def key_of(machine: Mapping[str, str]) -> str:
     numbers = [
         re.sub(r"\W", "", machine.get(f"cpu_{name}", "")) or "x" for name in ("family", "model", "stepping")
     ]
-    kind = [] if machine.get("cpu_core_type", "only") == "only" else [machine["cpu_core_type"]]
-    text = "\n".join(f"{name}={machine.get(name, 'unknown')}" for name in FACTS)
+    facts = {name: fact for name, fact in identity(machine).items() if name in machine or name not in LATER}
+    kind = [] if facts["cpu_core_type"] == ONLY else [re.sub(r"\W", "", facts["cpu_core_type"])]
+    text = "\n".join(f"{name}={fact}" for name, fact in facts.items())
     digest = hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
     return "-".join([vendor, *numbers, *kind, digest])
 
 
 def unlike(one: Run, other: Run) -> list[str]:
-    """What two machines are known to differ in: `governor: performance and powersave`."""
-    first, second = machine_of(one), machine_of(other)
-    both = [name for name in FACTS if name in first and name in second]
-    return [f"{name}: {first[name]} and {second[name]}" for name in both if first[name] != second[name]]
+    """Why two runs are not of one machine: `governor: performance and powersave`; empty when they are."""
+    mixes = [f"{run.path} mixes machines: {said_of(run.mixed)}" for run in (one, other) if run.mixed]
+    first, second = (identity(machine_of(run)) for run in (one, other))
+    return mixes or [
+        f"{name}: {first[name]} and {second[name]}" for name in NAMES if first[name] != second[name]
+    ]

@@ -34,10 +34,43 @@ PAGE_KMEM: Final = -512
 NUMBERS: Final = {
     name: number
     for number, name in enumerate(
-        "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split()
+        [
+            "rax",
+            "rcx",
+            "rdx",
+            "rbx",
+            "rsp",
+            "rbp",
+            "rsi",
+            "rdi",
+            "r8",
+            "r9",
+            "r10",
+            "r11",
+            "r12",
+            "r13",
+            "r14",
+            "r15",
+        ]
     )
 }
-KEPT: Final = ("rbx", "rbp", "r12", "r13", "r14", "r15", "rdi", "rsi", "rdx", "rcx", "rax", "r8", "r9", "r10", "r11")
+KEPT: Final = (
+    "rbx",
+    "rbp",
+    "r12",
+    "r13",
+    "r14",
+    "r15",
+    "rdi",
+    "rsi",
+    "rdx",
+    "rcx",
+    "rax",
+    "r8",
+    "r9",
+    "r10",
+    "r11",
+)
 """Registers in which a page is looked for: first those that a call keeps."""
 
 
@@ -145,9 +178,7 @@ def _tests(loaded: LoadedKernel, survey: Survey, functions: Sequence[Function]) 
     yield FileArm("nop", "exact: a 5-byte NOP there", Change(before={place: [NOP5]}), slots=1)
 
 
-def place_of_memcg(
-    loaded: LoadedKernel, survey: Survey, functions: Sequence[Function]
-) -> int | None:
+def place_of_memcg(loaded: LoadedKernel, survey: Survey, functions: Sequence[Function]) -> int | None:
     """Address of the memcg key's site that ran, if a test can be put in before it."""
     ran = set(survey.executed)
     for name in KEYS["memcg"]:

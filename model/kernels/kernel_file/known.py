@@ -17,8 +17,9 @@ from model.kernels.kernel_file.survey import Survey
 from model.kernels.variants import Variant
 from model.kernels.vetting import Offer
 from model.vmlinux.boot import Boot, as_booted
-from model.vmlinux.kernel_file import KernelFile, read
+from model.vmlinux.kernel_file import KernelFile
 from model.vmlinux.loading import LoadedKernel, load
+from model.vmlinux.reading import read
 from model.vocabulary.scenario import Entry, Scenario
 
 ENTRIES: Final[Mapping[Entry, tuple[str, ...]]] = {
@@ -29,6 +30,26 @@ ENTRIES: Final[Mapping[Entry, tuple[str, ...]]] = {
 SPACING: Final = 0x0800_0000
 FIRST_BASE: Final = 0x4000_0000
 """Where the first file lies, and bytes from one to the next: several are measured side by side."""
+
+
+@dataclass(frozen=True)
+class FileKernel(Kernel):
+    """A kernel file as a kernel beside the modelled ones.
+
+    Attributes
+    ----------
+    booted
+        The scenario that it is in as booted.
+    """
+
+    booted: Scenario | None = None
+
+    @property
+    def usual(self) -> Scenario:
+        """Where its price list is measured."""
+        if self.booted is None:
+            raise AssertionError(self.name)
+        return self.booted
 
 
 @dataclass
@@ -101,7 +122,7 @@ class KnownFile:
     def image(self, entry: str, variant: str) -> FileImage:
         """What an arm runs."""
         digest = boot_digest(f"{self.boot}\0{self.number}")
-        return FileImage(self.kernel_file.sha256, digest, entry, variant, self._patched(entry))
+        return FileImage(self.kernel_file.origin.sha256, digest, entry, variant, self._patched(entry))
 
     def _patched(self, entry: str) -> str:
         """The function in which the memcg key is tested, or the first one."""
@@ -122,19 +143,19 @@ class KnownFile:
         memcg = "on-active" if self.boot.value("memcg") == "on" else "on-idle"
         hvo = "on" if self.boot.value("hvo") == "on" else "off"
         axes = {"checks": checks, "config": "distribution", "hvo": hvo, "cgroup": "v2", "kernel": self.name}
-        return Scenario(memcg).but(**axes)
+        return Scenario("on-active").but(memcg=memcg, **axes)
 
     @property
-    def as_kernel(self) -> Kernel:
+    def as_kernel(self) -> FileKernel:
         """The file as a kernel beside the modelled ones."""
         scenarios = [self.usual.but(entry=entry) for entry in self.entries if entry in self.surveys]
         cold = self.usual.but(memory="l3", order="random")
-        return Kernel(
+        return FileKernel(
             name=self.name,
             paths={"free": FilePath(self)},
             scenarios=[*scenarios, cold],
             quick=[self.usual],
-            usual=self.usual,
+            booted=self.usual,
             not_quick=frozenset(),
             sweeps={"memory": [self.usual, cold], "entry": scenarios},
             sweep_arms=frozenset((name, "none") for name in self.variants),
@@ -143,7 +164,7 @@ class KnownFile:
             keys={},
             offer=Offer({}, {}, (), {}, {}),
             template=Path(),
-            spec_of=spec_of,  # type: ignore[arg-type]
+            spec_of=spec_of,
             linkage=_never,
         )
 
@@ -168,11 +189,13 @@ def add(path: str, changes: str = "") -> KnownFile:
     KernelFileError, UsageError
     """
     kernel_file = read(path)
-    if any(kernel_file.sha256 == known.kernel_file.sha256 for known in _files.values()):
+    if any(kernel_file.origin.sha256 == known.kernel_file.origin.sha256 for known in _files.values()):
         raise KernelFileError("is given twice: the two files have one SHA-256, so nothing differs")
     known = KnownFile(kernel_file, as_booted(kernel_file, changes), len(_files))
     if known.name in _files:
-        raise KernelFileError(f"is a second file of release {known.name}: their names could not be told apart")
+        raise KernelFileError(
+            f"is a second file of release {known.name}: their names could not be told apart"
+        )
     _files[known.name] = known
     return known
 
@@ -196,7 +219,7 @@ def make(image: Spec, loops: Any) -> dict[str, Any]:
         When none of them is the image's.
     """
     for known in _files.values():
-        if isinstance(image, FileImage) and known.kernel_file.sha256 == image.file:
+        if isinstance(image, FileImage) and known.kernel_file.origin.sha256 == image.file:
             return known.make(image, loops)
     raise KernelFileError(f"{image.name} is of a kernel file that this command was not given")
 

@@ -73,6 +73,27 @@ class Part:
     array: bool = False
 
 
+class FileNames:
+    """Which object and field an access belongs to.
+
+    Attributes
+    ----------
+    page
+        Address of the struct page that is followed; others are neighbours.
+    """
+
+    def __init__(self, memory: "FileMemory") -> None:
+        self._memory = memory
+        self.page = 0
+
+    def of(self, at: int, size: int) -> tuple[str, str, int] | None:
+        """Object, field and offset within the object; None for what is none of the memory."""
+        found = self._memory.name_at(at, size)
+        if found and found[0] == "page" and at - found[2] != self.page:
+            return "neighbour", *found[1:]
+        return found
+
+
 class FileMemory(PageArray):
     """All the memory beside the kernel file itself.
 
@@ -269,7 +290,9 @@ class FileMemory(PageArray):
             Values other than a plain page's, with `__` for the dot in a path: `lru__next`.
         """
         values = {"_refcount": 1, "_mapcount": -1, **LIST_POISON}
-        values |= {path.replace("__", ".") if not path.startswith("_") else path: v for path, v in fields.items()}
+        values |= {
+            path.replace("__", ".") if not path.startswith("_") else path: v for path, v in fields.items()
+        }
         made = bytearray(PAGE_BYTES)
         for path, value in values.items():
             field = self.btf.field("struct page", path)
@@ -299,6 +322,10 @@ class FileMemory(PageArray):
             "arena": (address_of(self.arena), self.arena.nbytes),
             "kernel": (self.loaded.memory.start, len(self.loaded.memory.data)),
         }
+
+    def names(self) -> "FileNames":
+        """What names accesses."""
+        return FileNames(self)
 
     def name_at(self, address: int, size: int) -> tuple[str, str, int] | None:
         """Object, field and offset in the object of what lies at an address; None for what is not memory."""
@@ -339,10 +366,7 @@ class FileMemory(PageArray):
     @cached_property
     def _percpu_symbols(self) -> tuple[list[int], list[str]]:
         """Offsets of the per-CPU variables in their area, in order, and their names."""
-        symbols, area = self.loaded.kernel.symbols, self.loaded.per_cpu
-        inside = [
-            (int(address) - area.linked, name)
-            for address, name in zip(symbols.addresses.tolist(), symbols.names, strict=True)
-            if area.linked <= address < area.linked + area.size and not name.startswith("__per_cpu")
-        ]
+        area = self.loaded.per_cpu
+        found = self.loaded.kernel.symbols.between(area.linked, area.linked + area.size)
+        inside = [(at - area.linked, name) for at, name in found if not name.startswith("__per_cpu")]
         return [at for at, _ in inside], [name for _, name in inside]

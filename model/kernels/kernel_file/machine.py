@@ -100,6 +100,11 @@ class FileMachine:
             raise ValueError(f"this machine has one CPU, not {cpu + 1}")
         set_gs(self.memory.gs_base)
 
+    @property
+    def gs_base(self) -> int:
+        """Base of %gs of its CPU."""
+        return self.memory.gs_base
+
     def report(self) -> str | None:
         """How the kernel left its CPU, if not as it should between two frees; or None."""
         memory = self.memory
@@ -123,5 +128,3 @@ class FileMachine:
 def _no_key(name: str, count: int) -> None:
     """Keys are part of each arm's code."""
     raise AssertionError(name)
-
-

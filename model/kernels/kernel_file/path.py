@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from model.code.caches import struct_pages
-from model.common.errors import FreepathError
-from model.kernels.kernel import check_has
 from model.kernels.kernel_file.image import FileImage
 from model.kernels.kernel_file.machine import FileMachine
 from model.kernels.kernel_file.start import FileStart
+from model.kernels.modelled import check_modelled, values
 from model.vocabulary.scenario import Arm, Scenario
 
 if TYPE_CHECKING:
@@ -21,18 +20,19 @@ NOMINAL_NS: Final = 30
 SEQUENTIAL_CHUNK: Final = 4096
 RANDOM_CHUNK: Final = 1024
 """Pages per slice beyond the warm set."""
-HERE: Final = {
-    "page_kind": ("plain",),
-    "depth": ("pcp",),
-    "between": ("nothing",),
-    "block": ("page",),
-    "threads": ("1",),
-    "share": ("100",),
-    "stock": ("cycle",),
-    "levels": ("2",),
-    "memsw": ("off",),
-}
-"""Values that a kernel file is measured with, on axes where these are not all."""
+VALUES: Final = values(
+    memcg=("on-idle", "on-active"),
+    page_kind=("plain",),
+    depth=("pcp",),
+    checks=("on", "off"),
+    entry=("__free_pages", "put_page"),
+    share=("100",),
+    between=("nothing",),
+    block=("page",),
+    threads=("1",),
+    config=("distribution",),
+)
+"""Axis -> values that a kernel file is measured with; the keys' states are as the file was booted."""
 
 
 class FilePath:
@@ -49,23 +49,22 @@ class FilePath:
 
     def arms(self, scenario: Scenario) -> list[Arm]:
         """Every arm that the file has, bases first."""
+        self.check(scenario)
         return [Arm(name, "none") for name in self.file.arms(scenario.entry)]
 
     def image(self, scenario: Scenario, arm: Arm) -> FileImage:
         """The image that this arm runs here."""
-        self.check_here(scenario)
         return self.file.image(scenario.entry, arm.variant)
 
-    def check_here(self, scenario: Scenario) -> None:
+    def check(self, scenario: Scenario) -> None:
         """Refuse what a kernel file is not measured with.
 
         Raises
         ------
         FreepathError
         """
-        check_has(HERE, scenario)
-        if scenario.entry not in self.file.entries:
-            raise FreepathError(f"{self.file.name} has no entry={scenario.entry}")
+        faults = [] if scenario.entry in self.file.surveys else [f"it has no {scenario.entry}"]
+        check_modelled(scenario, {**VALUES, "kernel": (self.file.name,)}, faults)
 
     def loop(self, scenario: Scenario, arm: Arm) -> str:
         """Name of the compiled loop."""
@@ -111,7 +110,7 @@ class FilePath:
         counting
             One arm is counted, not timed: data lies at a page's start.
         """
-        self.check_here(scenario)
+        self.check(scenario)
         machine = FileMachine(
             self.file.loaded(),
             self.pages(scenario),

@@ -9,7 +9,7 @@ from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.namespace import HELPERS, SWITCHES
 from model.kernels.v4_3.page import STRUCT_PAGE
 from model.kernels.v4_3.path import FreePath
-from model.kernels.v4_3.scenarios import NOT_QUICK, QUICK, SCENARIOS, SWEEP_ARMS, SWEEPS, USUAL
+from model.kernels.v4_3.scenarios import NOT_QUICK, QUICK, SCENARIOS, SWEEP_ARMS, SWEEPS
 from model.kernels.v4_3.variants import CALIBRATION, VARIANTS
 from model.kernels.vetting import Offer, offsets
 
@@ -27,7 +27,6 @@ KERNEL: Final = Kernel(
     paths={"free": FreePath()},
     scenarios=SCENARIOS,
     quick=QUICK,
-    usual=USUAL,
     not_quick=NOT_QUICK,
     sweeps=SWEEPS,
     sweep_arms=SWEEP_ARMS,

@@ -95,6 +95,11 @@ class Machine:
         """
         set_gs(self.memory.field_address("cpu", cpu))
 
+    @property
+    def gs_base(self) -> int:
+        """Base of %gs of the first CPU."""
+        return self.memory.field_address("cpu")
+
     def report(self) -> str | None:
         """What the kernel would have printed since boot, on any CPU, or None."""
         return next(filter(None, map(self._report, self.memory.cpus)), None)

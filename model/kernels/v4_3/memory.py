@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.kernels.arrays import address_of, aligned
+from model.kernels.naming import Names
 from model.kernels.page_array import FIRST_PFN, LINE, PageArray
 from model.kernels.v4_3.memcg import CSS_NO_REF, NO_LIMIT, STRUCT_MEM_CGROUP
 from model.kernels.v4_3.page import PAGE_BYTES, STRUCT_PAGE, ZONE_SHIFT
@@ -207,6 +208,10 @@ class Memory(PageArray):
             "pageblock_flags": self._usemaps,
         }
         return {name: (address_of(array), array.nbytes) for name, array in arrays.items()}
+
+    def names(self) -> Names:
+        """What names accesses."""
+        return Names(self.objects())
 
     def objects(self) -> dict[str, tuple[int, int, np.dtype[Any] | None]]:
         """Address, bytes and record of every object that an access may be to; None: a table of numbers."""

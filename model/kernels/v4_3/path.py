@@ -5,9 +5,9 @@ from typing import Final
 import numpy as np
 
 from model.code.caches import struct_pages
-from model.kernels.kernel import check_has
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.machine import Machine
+from model.kernels.v4_3.modelled import check
 from model.kernels.v4_3.start import StartState, is_kmem, pages_of_a_cpu
 from model.kernels.v4_3.variants import VARIANTS, variant_called
 from model.vocabulary.scenario import Arm, Gate, Scenario
@@ -34,21 +34,16 @@ FREES: Final = {
 }
 
 
-HERE: Final = {
-    "entry": ("__free_pages", "put_page", "release_pages"),
-    "config": ("default",),
-    "hvo": ("off",),
-    "stock": ("cycle",),
-    "cgroup": ("v1",),
-}
-"""Values that this version has, on axes where it has not all."""
-
-
 class FreePath:
     """The path of order-0 pages, from __free_pages and its siblings to the per-CPU list and the buddy."""
 
+    def check(self, scenario: Scenario) -> None:
+        """Refuse what this version does not have, or has not together."""
+        check(scenario)
+
     def arms(self, scenario: Scenario) -> list[Arm]:
         """Every arm that makes sense in a scenario, bases first."""
+        check(scenario)
         arms: list[Arm] = []
         for name in VARIANTS:
             # Exact arms add to base, which cannot free a kmem page without its old helper.
@@ -143,7 +138,7 @@ class FreePath:
         counting
             This arm is counted, not timed: data lies at a page's start, and every page is the arm's at once.
         """
-        check_has(HERE, scenario)
+        check(scenario)
         cpus = int(scenario.threads)
         machine = Machine(
             pages_of_a_cpu(scenario, self.pages(scenario)) * cpus,

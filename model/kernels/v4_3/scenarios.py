@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from model.kernels.v4_3.image import KERNEL_NAME
-from model.vocabulary.scenario import AXES, MemcgState, PageKind, Scenario
+from model.kernels.v4_3.modelled import VALUES
+from model.vocabulary.scenario import MemcgState, PageKind, Scenario, usual_scenario
 
+USUAL: Final = usual_scenario(KERNEL_NAME)
+"""Where almost all kernels were."""
 UNCHARGED: Final[tuple[MemcgState, ...]] = ("off", "disabled", "on-idle", "on-active")
 """Memcg states in which a plain page is the headline."""
 
 
 def scenario_of(memcg: MemcgState, kind: PageKind = "plain") -> Scenario:
     """A scenario of this version."""
-    return Scenario(memcg, kind, kernel=KERNEL_NAME)
+    return USUAL.but(memcg=memcg, page_kind=kind)
 
 
 PLAIN: Final = [scenario_of(memcg) for memcg in UNCHARGED]
@@ -20,19 +23,17 @@ CHARGED: Final = scenario_of("on-charged", "charged")
 HEADLINE: Final = [*PLAIN, CHARGED]
 """One scenario per memcg state."""
 
-USUAL: Final = scenario_of("on-idle")
-"""Where almost all kernels were."""
 QUICK: Final = [*HEADLINE, scenario_of("on-idle", "flagged"), USUAL.but(checks="deferred")]
 """The headline, and what claims C2 and C5 need besides."""
 SWEEPS: Final[Mapping[str, Sequence[Scenario]]] = {
     "memcg": HEADLINE,
-    "between": [USUAL.but(between=between) for between in AXES["between"]],
+    "between": [USUAL.but(between=between) for between in VALUES["between"]],
     "share": [
         USUAL,
         *(
             USUAL.but(page_kind="flagged", share=share, spread=spread)
-            for share in AXES["share"]
-            for spread in AXES["spread"]
+            for share in VALUES["share"]
+            for spread in VALUES["spread"]
             if share != "100" or spread == "periodic"
         ),
     ],
@@ -41,31 +42,31 @@ SWEEPS: Final[Mapping[str, Sequence[Scenario]]] = {
         *(
             USUAL.but(memory=memory, order=order)
             for memory in ("l2", "l3", "dram")
-            for order in AXES["order"]
+            for order in VALUES["order"]
         ),
     ],
     "checks": [
-        USUAL.but(checks=checks, depth=depth) for depth in ("pcp", "full") for checks in AXES["checks"]
+        USUAL.but(checks=checks, depth=depth) for depth in ("pcp", "full") for checks in VALUES["checks"]
     ],
-    "depth": [USUAL.but(depth=depth) for depth in AXES["depth"]],
-    "entry": [USUAL.but(entry=entry) for entry in AXES["entry"]],
+    "depth": [USUAL.but(depth=depth) for depth in VALUES["depth"]],
+    "entry": [USUAL.but(entry=entry) for entry in VALUES["entry"]],
     "block": [
         USUAL.but(depth="full"),
-        *(USUAL.but(block=block, depth="full") for block in AXES["block"][1:]),
+        *(USUAL.but(block=block, depth="full") for block in VALUES["block"][1:]),
     ],
     "levels": [
-        CHARGED.but(levels=levels, memsw=memsw) for memsw in AXES["memsw"] for levels in AXES["levels"]
+        CHARGED.but(levels=levels, memsw=memsw) for memsw in VALUES["memsw"] for levels in VALUES["levels"]
     ],
-    "memsw": [CHARGED.but(memsw=memsw) for memsw in AXES["memsw"]],
+    "memsw": [CHARGED.but(memsw=memsw) for memsw in VALUES["memsw"]],
     "backing": [
         USUAL.but(memory=memory, order="random", backing=backing)
         for memory in ("l3", "dram")
-        for backing in AXES["backing"]
+        for backing in VALUES["backing"]
     ],
     "threads": [
         scenario.but(threads=threads)
         for scenario in (USUAL, USUAL.but(depth="full"), CHARGED)
-        for threads in AXES["threads"]
+        for threads in VALUES["threads"]
     ],
 }
 """Axis -> the scenarios of `--sweep AXIS`."""
@@ -79,16 +80,16 @@ SCENARIOS: Final = [
     *(scenario.but(depth="prepare") for scenario in PLAIN[::2]),
     *(scenario.but(depth="full") for scenario in PLAIN[::2]),
     *(scenario.but(checks=checks) for scenario in PLAIN[::2] for checks in ("deferred", "off")),
-    *(USUAL.but(entry=entry) for entry in AXES["entry"][1:]),
+    *(USUAL.but(entry=entry) for entry in VALUES["entry"][1:]),
     *(
         USUAL.but(page_kind="flagged", share=share, spread=spread)
-        for spread in AXES["spread"]
+        for spread in VALUES["spread"]
         for share in FULL_SHARES
     ),
     *(
         USUAL.but(memory=memory, order=order, checks=checks)
         for memory in ("l2", "l3", "dram")
-        for order in AXES["order"]
+        for order in VALUES["order"]
         for checks in ("on", "deferred")
     ),
 ]

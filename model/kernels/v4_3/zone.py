@@ -1,7 +1,8 @@
 """`struct zone`, the per-CPU page lists, and what the free path finds through them.
 
-Source: include/linux/mmzone.h, mm/page_alloc.c, v4.3 on x86-64, as in kernel-facts (offsets from its
-debug info). Fields that the path does not touch are left out; the ones here keep their offsets.
+Source: include/linux/mmzone.h, mm/page_alloc.c, v4.3 on x86-64, with the offsets of its debug info
+(docs/kernel-facts/v4.3-path.md, section 3). Fields that the path does not touch are left out; the ones here
+keep their offsets.
 """
 
 from enum import IntEnum

@@ -97,6 +97,11 @@ class Machine:
             raise ValueError(f"this machine has one CPU, not {cpu + 1}")
         set_gs(self.memory.field_address("cpu"))
 
+    @property
+    def gs_base(self) -> int:
+        """Base of %gs of the first CPU."""
+        return self.memory.field_address("cpu")
+
     def report(self) -> str | None:
         """What the kernel would have printed since boot, or how it left what is modelled; or None."""
         cpu, pcp = self.memory.cpu, self.memory.pcp

@@ -1,8 +1,8 @@
 """What a charged kernel page leads to: `struct obj_cgroup`, `struct mem_cgroup`, counters, the stock.
 
 Source: include/linux/memcontrol.h, include/linux/page_counter.h, mm/memcontrol.c, v6.18.2, with the offsets
-of kernel-facts-6.18, section 6. Where those give none (`rstat_cpu`, the members of the statistics), the order
-of the members is kept, and they lie on the line that the kernel has them on.
+of docs/kernel-facts/v6.18-costs.md, section 6. Where those give none (`rstat_cpu`, the members of the
+statistics), the order of the members is kept, and they lie on the line that the kernel has them on.
 """
 
 from typing import Final

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.kernels.arrays import address_of, aligned
+from model.kernels.naming import Names
 from model.kernels.page_array import FIRST_PFN, LINE, PageArray
 from model.kernels.v6_18.memcg import CSS_NO_REF, GROUP_PARTS, STRUCT_MEM_CGROUP, STRUCT_STOCK, TASK
 from model.kernels.v6_18.page import LRU, NO_TYPE, NODE_MASK, STRUCT_PAGE, ZONE_SHIFT
@@ -214,6 +215,10 @@ class Memory(PageArray):
             "pageblock_flags": self._usages,
         }
         return {name: (address_of(array), array.nbytes) for name, array in arrays.items()}
+
+    def names(self) -> Names:
+        """What names accesses."""
+        return Names(self.objects())
 
     def objects(self) -> dict[str, tuple[int, int, np.dtype[Any] | None]]:
         """Address, bytes and record of every object that an access may be to; None: a table of numbers."""

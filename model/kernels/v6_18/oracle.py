@@ -1,6 +1,7 @@
 """The same path in slow and obvious Python: pages are objects, lists are lists, nothing is compiled.
 
-Written from the steps and rules of kernel-facts-6.18, not from source/: where the two disagree, one is wrong.
+Written from the steps and rules of docs/kernel-facts/v6.18-path.md and v6.18-costs.md, not from source/:
+where the two disagree, one is wrong.
 """
 
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """`struct page` of v6.18 on x86-64, and what of its words the free path reads.
 
 Source: include/linux/mm_types.h, include/linux/page-flags.h, mm/page_alloc.c, v6.18.2, with the offsets of
-the debug info of two configurations (kernel-facts-6.18, section 1).
+the debug info of two configurations (docs/kernel-facts/v6.18-path.md, section 1).
 """
 
 from enum import IntEnum, IntFlag

@@ -5,11 +5,10 @@ from typing import Final
 import numpy as np
 
 from model.code.caches import struct_pages
-from model.common.errors import FreepathError
-from model.kernels.kernel import check_has
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.machine import Machine
 from model.kernels.v6_18.memcg import CHARGE_BATCH
+from model.kernels.v6_18.modelled import check
 from model.kernels.v6_18.start import StartState, residents_of
 from model.kernels.v6_18.variants import VARIANTS, variant_called
 from model.kernels.v6_18.zone import COSTLY_ORDER, PAGEBLOCK_ORDER, TAKEN_AT_ONCE
@@ -22,17 +21,6 @@ SEQUENTIAL_CHUNK: Final = 4096
 RANDOM_CHUNK: Final = 1024
 """Pages per slice beyond the warm set."""
 APART_PAGES: Final = 64
-HERE: Final = {
-    "memcg": ("off", "on-idle", "on-active", "on-charged"),
-    "page_kind": ("plain", "anon", "flagged", "charged"),
-    "depth": ("pcp", "full"),
-    "checks": ("on", "off"),
-    "entry": ("__free_pages", "put_page", "folios_put_refs", "kfree"),
-    "threads": ("1",),
-    "levels": ("2", "3", "4"),
-    "memsw": ("off",),
-}
-"""Values that this version has, on axes where it has not all."""
 BLOCK_PAGES: Final = 512
 LEAST_BLOCKS: Final = 8
 """Struct pages of a pass of blocks, and blocks at least, so of the largest ones more pages."""
@@ -41,35 +29,6 @@ STOCK_PAGES: Final = {"cycle": 2 * (CHARGE_BATCH + 1), "hit": CHARGE_BATCH}
 UNCHARGE_NS: Final = 60
 LARGE_NS: Final = 4
 """Each page of a block behind the first one, roughly."""
-ALONE: Final = "goes with entry=__free_pages"
-
-
-def check_here(scenario: Scenario) -> None:
-    """Refuse what this version does not have, or has not together.
-
-    Raises
-    ------
-    FreepathError
-    """
-    check_has(HERE, scenario)
-    other = scenario.entry != "__free_pages"
-    charged = scenario.page_kind == "charged"
-    if other and scenario.between != "nothing":
-        raise FreepathError(f"between={scenario.between} {ALONE}, not {scenario.entry}")
-    if charged != (scenario.memcg == "on-charged"):
-        raise FreepathError("page_kind=charged and memcg=on-charged go together on v6.18")
-    if charged and (other or scenario.mixed):
-        raise FreepathError(f"page_kind=charged {ALONE} and share=100 on v6.18")
-    if charged and scenario.stock != "cycle" and scenario.memory != "warm":
-        raise FreepathError(f"stock={scenario.stock} goes with memory=warm")
-    if not charged and (scenario.stock, scenario.levels) != ("cycle", "2"):
-        raise FreepathError("axes stock and levels go with page_kind=charged")
-    if scenario.entry == "kfree" and not scenario.compound:
-        raise FreepathError("entry=kfree goes with compound blocks: large kmallocs are compound pages")
-    if scenario.entry in ("put_page", "folios_put_refs") and scenario.block_order:
-        raise FreepathError(f"entry={scenario.entry} goes with block=page on v6.18")
-    if scenario.block_order and (scenario.memory != "warm" or scenario.between != "nothing"):
-        raise FreepathError("blocks go with memory=warm and between=nothing on v6.18")
 
 
 def direct(scenario: Scenario) -> bool:
@@ -81,15 +40,23 @@ def direct(scenario: Scenario) -> bool:
 class FreePath:
     """The path of pages and blocks, from __free_pages and its siblings to the per-CPU lists and the buddy."""
 
+    def check(self, scenario: Scenario) -> None:
+        """Refuse what this version does not have, or has not together."""
+        check(scenario)
+
     def arms(self, scenario: Scenario) -> list[Arm]:
         """Every arm whose code differs from base here, bases first."""
+        check(scenario)
         left_out = set()
         if scenario.memcg == "off":
             left_out |= {name for name, known in VARIANTS.items() if hasattr(known.module, "memcg_step")}
         if scenario.config == "default":
             left_out.add("no-cpupid")
-        if scenario.checks == "on":
-            left_out.add("check-pages")
+        if scenario.checks == "on" or scenario.compound:
+            # The same as base, or bad pages: a template does not say where a tail page's head is.
+            left_out |= {name for name, known in VARIANTS.items() if hasattr(known.module, "CHECKS")}
+        if scenario.checks == "on" and scenario.page_kind == "flagged":
+            left_out.add("no-type-test")  # a type that stays is a bad page
         if scenario.page_kind == "charged":
             left_out.add("memcg-off")  # the pages would stay charged
         return [Arm(name, self._gate(scenario, name)) for name in VARIANTS if name not in left_out]
@@ -100,7 +67,6 @@ class FreePath:
 
     def image(self, scenario: Scenario, arm: Arm) -> Image:
         """The compiled free path that this arm runs here."""
-        check_here(scenario)
         return Image(
             arm.variant,
             arm.gate,
@@ -170,7 +136,7 @@ class FreePath:
         counting
             One arm is counted, not timed: data lies at a page's start, and every page is of the kind at once.
         """
-        check_here(scenario)
+        check(scenario)
         machine = Machine(
             self.pages(scenario) + residents_of(scenario),
             scenario.memcg,

@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from model.kernels.v6_18.image import KERNEL_NAME
-from model.vocabulary.scenario import AXES, Config, MemcgState, Scenario
+from model.kernels.v6_18.modelled import VALUES
+from model.vocabulary.scenario import Config, MemcgState, Scenario, usual_scenario
+
+USUAL: Final = usual_scenario(KERNEL_NAME)
+"""Every machine with systemd: the memcg key is on."""
 
 
 def scenario_of(memcg: MemcgState, config: Config = "distribution") -> Scenario:
     """A plain page through the per-CPU list, the page checks off as they are by default."""
-    return Scenario(memcg, checks="off", config=config, cgroup="v2", kernel=KERNEL_NAME)
+    return USUAL.but(memcg=memcg, config=config)
 
 
-USUAL: Final = scenario_of("on-active")
-"""Every machine with systemd: the memcg key is on."""
 CHARGED: Final = USUAL.but(memcg="on-charged", page_kind="charged")
 """Accounted kernel memory, freed in a stream: a page table's page, say."""
 LARGE_KFREE: Final = USUAL.but(entry="kfree", block="compound-2")
@@ -29,19 +31,19 @@ SWEEPS: Final[Mapping[str, Sequence[Scenario]]] = {
         LARGE_KFREE,
     ],
     "depth": [USUAL, DRAINS],
-    "block": [USUAL.but(block=block) for block in AXES["block"]],
-    "stock": [USUAL, *(CHARGED.but(stock=stock) for stock in AXES["stock"])],
-    "levels": [CHARGED.but(levels=levels) for levels in ("2", "3", "4")],
+    "block": [USUAL.but(block=block) for block in VALUES["block"]],
+    "stock": [USUAL, *(CHARGED.but(stock=stock) for stock in VALUES["stock"])],
+    "levels": [CHARGED.but(levels=levels) for levels in VALUES["levels"]],
     "cgroup": [
-        CHARGED.but(cgroup=cgroup, stock=stock) for stock in ("hit", "cycle") for cgroup in AXES["cgroup"]
+        CHARGED.but(cgroup=cgroup, stock=stock) for stock in ("hit", "cycle") for cgroup in VALUES["cgroup"]
     ],
-    "between": [USUAL.but(between=between) for between in AXES["between"]],
+    "between": [USUAL.but(between=between) for between in VALUES["between"]],
     "memory": [
         USUAL,
         *(
             USUAL.but(memory=memory, order=order)
             for memory in ("l2", "l3", "dram")
-            for order in AXES["order"]
+            for order in VALUES["order"]
         ),
     ],
 }

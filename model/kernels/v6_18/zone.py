@@ -1,6 +1,7 @@
 """`struct zone`, the per-CPU lists, and what the free path finds through them.
 
-Source: include/linux/mmzone.h, mm/page_alloc.c, v6.18.2, offsets by debug info (kernel-facts-6.18).
+Source: include/linux/mmzone.h, mm/page_alloc.c, v6.18.2, offsets by debug info
+(docs/kernel-facts/v6.18-path.md, section 1).
 """
 
 from enum import IntEnum
@@ -106,7 +107,8 @@ HIGH_NEVER: Final = 1 << 30
 that the tuning takes the way of a machine that tunes."""
 HIGH_MIN: Final[dict[Config, int]] = {"default": 624, "distribution": 2640}
 HIGH_MAX: Final = 32768
-"""Of a machine with 8 GiB and 8 CPUs, without and with THP (kernel-facts-6.18, section 4): depth `full`."""
+"""Of a machine with 8 GiB and 8 CPUs, without and with THP (docs/kernel-facts/v6.18-path.md, section 4):
+depth `full`."""
 TAKEN_AT_ONCE: Final = BATCH << BATCH_SCALE
 """Pages of a drain in a stream of frees without allocations, once it is steady: 2016 every 2016 frees."""
 

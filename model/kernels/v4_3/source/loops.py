@@ -17,7 +17,8 @@ from model.kernels.v4_3.source.records import page_at
 from model.kernels.v4_3.source.swap import put_page, release_pages
 
 RELEASE_BATCH: Final = 16
-"""Pages per call of release_pages (PAGEVEC_SIZE is 14; kernel-facts counts 16)."""
+"""Pages per call of release_pages, as docs/kernel-facts/v4.3-path.md, section 3.2, counts them; v4.3's
+PAGEVEC_SIZE is 14."""
 
 
 RESTORE: Final = restore_function(LINKAGE)

@@ -1,7 +1,7 @@
 """Run compiled functions instruction by instruction, on the model's real memory, and name every access.
 
 The Unicorn emulator executes the same bytes at the same addresses as the processor would. What it cannot
-execute or reach is an error, never a shorter count.
+execute or reach, or executes as something else, is an error, never a shorter count.
 """
 
 import ctypes
@@ -9,21 +9,26 @@ import mmap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final
 
 import capstone
-import numpy as np
 import unicorn
 from unicorn import x86_const as x86
 
 from model.code.placement import Placement
 from model.common.errors import FreepathError
 from model.common.signals import meet_end
+from model.kernels.instructions import JUMPS, LONGEST, locked, name_of, shown, vector
 
 STACK: Final = 0x10000000
 STACK_BYTES: Final = 0x10000
 RETURN: Final = 0x20000000
 LINE: Final = 64
+MODEL: Final = x86.UC_CPU_X86_ICELAKE_SERVER
+"""The processor that Unicorn emulates: no other of its models knows an instruction for general registers that
+this one lacks (tests/test_emulator.py)."""
+UNKNOWN: Final = "the emulator does not know {}; it cannot be counted"
 ARGUMENTS: Final = (x86.UC_X86_REG_RDI, x86.UC_X86_REG_RSI, x86.UC_X86_REG_RDX)
 
 
@@ -83,21 +88,22 @@ class Emulator:
     def __init__(self, machine: Any, placements: Iterable[Placement]) -> None:
         self.machine = machine
         self.cpu = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
-        self.cpu.ctl_set_cpu_model(x86.UC_CPU_X86_HASWELL)
+        self.cpu.ctl_set_cpu_model(MODEL)
         self._mapped: set[int] = set()
         for start, size in machine.memory.regions().values():
             self._map(start, size)
         self._code: dict[int, Any] = {}
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+        self._decoder.detail = True
         self._fall_through = 0
         for placement in placements:
             self._map(placement.base, len(placement.code.code))
         self.cpu.mem_map(STACK, STACK_BYTES)
         self.cpu.mem_map(RETURN, mmap.PAGESIZE)
-        self.cpu.reg_write(x86.UC_X86_REG_GS_BASE, machine.memory.field_address("cpu"))
+        self.cpu.reg_write(x86.UC_X86_REG_GS_BASE, machine.gs_base)
         self.cpu.hook_add(unicorn.UC_HOOK_CODE, self._on_instruction)
         self.cpu.hook_add(unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE, self._on_access)
-        self.names = Names(machine)
+        self.names = machine.memory.names()
         self._trace = Trace()
 
     def call(self, address: int, *arguments: int, page: int = 0, limit: int = 0) -> Trace:
@@ -119,43 +125,73 @@ class Emulator:
         EmulationError
             With the address and the instruction.
         """
-        self._trace = Trace()
-        self.names.page = page
         top = STACK + STACK_BYTES // 2
         self.cpu.mem_write(top, RETURN.to_bytes(8, "little"))
         self.cpu.reg_write(x86.UC_X86_REG_RSP, top)
         for register, value in zip(ARGUMENTS, arguments, strict=False):
             self.cpu.reg_write(register, value)
+        return self.run(address, RETURN, page=page, limit=limit)
+
+    def run(self, address: int, end: int, *, page: int = 0, limit: int = 0) -> Trace:
+        """Run from one address to another, with the registers as they are; otherwise as `call`."""
+        self._trace, self._fall_through = Trace(), 0
+        self.names.page = page
         try:
-            self.cpu.emu_start(address, RETURN, count=limit)
+            self.cpu.emu_start(address, end, count=limit)
         except unicorn.UcError as error:
             raise EmulationError(self._describe(error)) from None
         meet_end()
-        if limit and self.cpu.reg_read(x86.UC_X86_REG_RIP) != RETURN:
+        if limit and self.cpu.reg_read(x86.UC_X86_REG_RIP) != end:
             raise EmulationError(f"it did not return within {limit:,} instructions")
         return self._trace
 
     def _describe(self, error: unicorn.UcError) -> str:
         at = self.cpu.reg_read(x86.UC_X86_REG_RIP)
         known = self._code.get(at)
+        if known and error.errno == unicorn.UC_ERR_INSN_INVALID:
+            return UNKNOWN.format(known.mnemonic)
         text = f"{known.mnemonic} {known.op_str}" if known else "an unknown instruction"
         return f"the emulator stopped at {at:#x}, {text}: {error}"
 
     def _map(self, start: int, size: int) -> None:
+        """Show this process's memory to the emulator: whole pages, each once, and as few pieces as can be."""
         first, last = start // mmap.PAGESIZE, (start + size - 1) // mmap.PAGESIZE
-        for number in range(first, last + 1):
-            if number not in self._mapped:
-                at = number * mmap.PAGESIZE
-                self.cpu.mem_map_ptr(at, mmap.PAGESIZE, unicorn.UC_PROT_ALL, ctypes.c_void_p(at))
-                self._mapped.add(number)
+        new = [number for number in range(first, last + 1) if number not in self._mapped]
+        self._mapped.update(new)
+        for _, run in groupby(enumerate(new), lambda pair: pair[1] - pair[0]):
+            numbers = [number for _, number in run]
+            at, length = numbers[0] * mmap.PAGESIZE, len(numbers) * mmap.PAGESIZE
+            self.cpu.mem_map_ptr(at, length, unicorn.UC_PROT_ALL, ctypes.c_void_p(at))
 
     def _instruction(self, at: int, size: int) -> Any:
-        """Decode once; out-of-line code belongs to no function, so this follows execution."""
-        if at not in self._code:
-            (self._code[at],) = self._decoder.disasm(ctypes.string_at(at, size), at)
-        return self._code[at]
+        """Decode once; out-of-line code belongs to no function, so this follows execution.
+
+        Where the emulator does not know an instruction, the hook gets a filler for its size, and the error
+        comes afterwards. So the bytes are read, and the two sizes compared.
+        """
+        if at in self._code:
+            return self._code[at]
+        code = self._bytes(at)
+        decoded = next(self._decoder.disasm(code, at, 1), None)
+        if decoded is None:
+            raise EmulationError(f"the disassembler does not know {shown(code)}; it cannot be counted")
+        if vector(decoded):
+            text = f"{decoded.mnemonic} {decoded.op_str}".strip()
+            raise EmulationError(f"'{text}' is vector or floating-point code, which is not counted")
+        if decoded.size != size:
+            raise EmulationError(UNKNOWN.format(decoded.mnemonic))
+        self._code[at] = decoded
+        return decoded
+
+    def _bytes(self, at: int) -> bytes:
+        """Code from there on, as much as an instruction can have; less at the end of what is mapped."""
+        try:
+            return bytes(self.cpu.mem_read(at, LONGEST))
+        except unicorn.UcError:
+            return bytes(self.cpu.mem_read(at, mmap.PAGESIZE - at % mmap.PAGESIZE))
 
     def _on_instruction(self, _: Any, at: int, size: int, __: Any) -> None:
+        instruction = self._instruction(at, size)
         trace = self._trace
         trace.instructions += 1
         trace.executed[at] = size
@@ -163,11 +199,19 @@ class Emulator:
         if self._fall_through:
             trace.taken += at != self._fall_through
             self._fall_through = 0
-        mnemonic = self._instruction(at, size).mnemonic
-        trace.locked += mnemonic.startswith("lock")
-        if mnemonic.startswith("j"):
+        trace.locked += locked(instruction)
+        if name_of(instruction) in JUMPS:
             trace.branches += 1
             self._fall_through = at + size
+
+    def _named(self, at: int, size: int) -> tuple[str, str, int]:
+        """Object, field and offset within the object."""
+        if STACK <= at < STACK + STACK_BYTES:
+            return "stack", "", 0
+        found: tuple[str, str, int] | None = self.names.of(at, size)
+        if found is None:
+            raise EmulationError(f"an access at {at:#x} is in no memory of the model")
+        return found
 
     def _on_access(self, _: Any, kind: int, at: int, size: int, __: int, ___: Any) -> None:
         op = "store" if kind == unicorn.UC_MEM_WRITE else "load"
@@ -176,44 +220,7 @@ class Emulator:
             trace.stores += 1
         else:
             trace.loads += 1
-        access = Access(op, *self.names.of(at), size)
+        access = Access(op, *self._named(at, size), size)
         trace.accesses[access] += 1
         trace.sequence.append((trace.path[-1], access))
         trace.lines.update({at // LINE, (at + size - 1) // LINE})
-
-
-class Names:
-    """Which object and field an address belongs to, as the machine's memory names them."""
-
-    def __init__(self, machine: Any) -> None:
-        self.page = 0
-        self._objects = machine.memory.objects()
-
-    def of(self, at: int) -> tuple[str, str, int]:
-        """Object, field and offset within the object."""
-        if STACK <= at < STACK + STACK_BYTES:
-            return "stack", "", 0
-        for name, (start, size, dtype) in self._objects.items():
-            if not start <= at < start + size:
-                continue
-            if dtype is None:
-                return name, "", 0
-            inside = (at - start) % dtype.itemsize
-            if name == "page" and at - inside != self.page:
-                name = "neighbour"
-            return name, _field(dtype, inside), inside
-        raise EmulationError(f"an access at {at:#x} is in no memory of the model")
-
-
-def _field(dtype: np.dtype[Any], offset: int) -> str:
-    """Path of the field at an offset: `kmem.count`, `lists[2].next`; empty for a plain number."""
-    if dtype.subdtype is not None:
-        index, inside = divmod(offset, dtype.base.itemsize)
-        rest = _field(dtype.base, inside)
-        return f"[{index}]" + (f".{rest}" if rest else "")
-    for name in dtype.names or ():
-        kind, start = dtype.fields[name][:2]  # type: ignore[index]
-        if start <= offset < start + kind.itemsize:
-            rest = _field(kind, offset - start)
-            return name + (rest if rest.startswith("[") else f".{rest}" if rest else "")
-    return "" if dtype.names is None else f"+{offset}"

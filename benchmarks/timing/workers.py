@@ -1,0 +1,35 @@
+"""Where pyperf's workers run and what they are given, and why one could not start.
+
+pyperf gives a worker few variables of the environment, so that a run does not depend on who started it.
+"""
+
+import os
+import subprocess
+from typing import Any
+
+from benchmarks.timing.affinity import one_kind
+from model.common.process import NEEDED_BY_PYTHON
+
+
+def prepare(args: Any) -> None:
+    """Complete pyperf's arguments: CPUs of one kind, ours, and what this Python needs."""
+    args.affinity = one_kind(args.affinity)
+    args.inherit_environ = [*(args.inherit_environ or ()), *NEEDED_BY_PYTHON]
+
+
+def what_stops_a_worker(args: Any) -> list[str]:
+    """What a Python says that fails where workers start, for one that failed before it could write it down.
+
+    Parameters
+    ----------
+    args
+        pyperf's. It gives workers PATH, HOME, the locale and what is named in `inherit_environ`.
+    """
+    names = ("PATH", "HOME", *args.inherit_environ)
+    given = {name: value for name, value in os.environ.items() if args.copy_env or name in names}
+    command = [args.python, "-c", "import benchmarks.__main__, benchmarks.timing.runner"]
+    try:
+        done = subprocess.run(command, env=given, stdin=subprocess.DEVNULL, capture_output=True)
+    except OSError as error:
+        return [f"{args.python}: {error.strerror}"]
+    return done.stderr.decode(errors="replace").strip().splitlines() if done.returncode else []

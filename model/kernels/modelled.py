@@ -1,0 +1,55 @@
+"""Which scenarios a kernel version has: the values of its axes, and what goes together on every version."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from model.common.errors import FreepathError
+from model.vocabulary.scenario import AXES, Scenario
+
+Values = Mapping[str, tuple[str, ...]]
+ALONE: Final = "goes with entry=__free_pages"
+BATCHES: Final = ("release_pages", "folios_put_refs")
+"""Entries that take an array of pages, which the timed loop gives them from its beginning every time."""
+
+
+def values(**fewer: tuple[str, ...]) -> Values:
+    """The values of every axis on a kernel version: of some axes not all."""
+    return {**AXES, **fewer}
+
+
+def check_modelled(scenario: Scenario, values: Values, faults: Iterable[str]) -> None:
+    """Refuse what a kernel version does not have.
+
+    Parameters
+    ----------
+    values
+        Axis -> its values there.
+    faults
+        What does not go together there, in words.
+
+    Raises
+    ------
+    FreepathError
+        With the first thing that is wrong.
+    """
+    for axis, value in scenario.axes.items():
+        if value not in values[axis]:
+            raise FreepathError(f"{scenario.kernel} has no {axis}={value}; it has {', '.join(values[axis])}")
+    for fault in (*faults, *_faults(scenario)):
+        raise FreepathError(f"{fault} on {scenario.kernel}")
+
+
+def _faults(scenario: Scenario) -> Iterator[str]:
+    """What the timed loops cannot do together: another thing would be measured under this name."""
+    apart, together = scenario.between != "nothing", scenario.threads != "1"
+    cold = scenario.memory != "warm"
+    if scenario.entry != "__free_pages" and (apart or together):
+        yield f"entry={scenario.entry} goes with between=nothing and threads=1"
+    if apart and (cold or together):
+        yield f"between={scenario.between} goes with memory=warm and threads=1"
+    if scenario.block_order and (cold or apart or scenario.mixed):
+        yield f"block={scenario.block} goes with memory=warm, between=nothing and share=100"
+    if scenario.entry in BATCHES and cold:
+        yield f"entry={scenario.entry} goes with memory=warm"
+    if scenario.spread == "random" and not scenario.mixed:
+        yield "spread=random goes with a share below 100"
