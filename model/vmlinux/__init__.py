@@ -30,7 +30,7 @@ Nothing here measures or executes. Whoever needs a kernel file takes it from her
     loaded.per_cpu.gs_base(copy)                      # base of gs for the copy at this address
     loaded.per_cpu_address("__preempt_count", copy)   # where the copy has this variable
     loaded.key("memcg_kmem_online_key")               # address of a static key
-    loaded.set_key(key, True)                         # writes its value and all its jump labels; returns these
+    loaded.set_key(key, True)                         # writes its value and all its labels; returns these
     loaded.label_code(label, True)                    # bytes of a site when its key is on
     loaded.labels_in(begin, end), loaded.patches.within(begin, end), loaded.patches.counts()
 
