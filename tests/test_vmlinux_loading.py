@@ -207,6 +207,7 @@ def test_what_is_changed() -> None:
         "init_on_alloc",
     }
     assert parse("") == {}
+    assert str(boot("check_pages_enabled=off")) == str(boot("check_pages=off"))
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,7 @@ def test_what_is_changed() -> None:
         ("check_pages=", "write NAME=VALUE"),
         ("=on", "write NAME=VALUE"),
         ("memcg=on,memcg=off", "says memcg twice"),
+        ("memcg=on,memcg_kmem_online_key=off", "says memcg twice"),
         ("memcg=yes", "memcg is one of on, off"),
         ("guest=on", "guest is one of yes, no"),
         ("thunk=fast", "thunk is one of none, retbleed"),

@@ -3,17 +3,20 @@
 Nothing here measures or executes. Whoever needs a kernel file takes it from here::
 
     from model.vmlinux.boot import as_booted
-    from model.vmlinux.reading import read
     from model.vmlinux.loading import load
+    from model.vmlinux.reading import read
 
     kernel = read("/boot/vmlinuz-6.12.1")             # KernelFile, kept in the cache by the file's SHA-256
-    kernel.sha256, kernel.banner, kernel.version, kernel.compression, kernel.kallsyms_layout
+    kernel.banner, kernel.release, kernel.version     # version is (6, 12)
+    kernel.origin                                     # sha256, size, compression, checksum, kallsyms_layout
     kernel.symbols.one("__free_pages")                # address as linked; an error if several have the name
     kernel.symbols.at(address)                        # Symbol(name, start, end, letter) that contains it
     kernel.btf.size("struct page"), kernel.btf.offset("struct page", "lru.next")
+    kernel.btf.field("struct page", "flags")          # Field(name, type, offset, bits, shift)
     kernel.btf.name_at("struct page", 8, 8)           # "lru.next"
     kernel.btf.enumerator("NR_FREE_PAGES"), kernel.btf.variable("__preempt_count")  # Variable(type, size)
-    kernel.btf.require("struct page.lru.next", ...)   # one error that names all that are missing
+    kernel.btf.require("struct page.lru.next|struct page.pcp_list.next", ...)  # names all that are missing
+    kernel.has_key(name), kernel.key_in_file(name)    # static keys before booting
 
     boot = as_booted(kernel, "memcg=on,thunk=none")   # Boot: CPU features, guest, thunk, static keys
     str(boot), boot.assumptions                       # what was assumed, and where each comes from
@@ -27,8 +30,10 @@ Nothing here measures or executes. Whoever needs a kernel file takes it from her
     loaded.per_cpu.gs_base(copy)                      # base of gs for the copy at this address
     loaded.per_cpu_address("__preempt_count", copy)   # where the copy has this variable
     loaded.key("memcg_kmem_online_key")               # address of a static key
-    loaded.set_key(key, True)                         # writes its value and all its jump labels
-    loaded.labels_in(begin, end), loaded.patches_in(begin, end)
+    loaded.set_key(key, True)                         # writes its value and all its labels; returns these
+    loaded.label_code(label, True)                    # bytes of a site when its key is on
+    loaded.labels_in(begin, end), loaded.patches.within(begin, end), loaded.patches.counts()
 
-All addresses are Python integers; every refusal is a `KernelFileError` of one line.
+`read` takes a KernelCache for tests; `read_bytes` reads without a cache. All addresses are Python integers;
+every refusal is a `KernelFileError` (of a file) or a `UsageError` (of `--boot`) of one line.
 """

@@ -32,6 +32,7 @@ KEYS: Final = {
     "virt_spin_lock": ("virt_spin_lock_key",),
 }
 """Static keys that booting sets, by a short name; of several symbols the first that a kernel has."""
+SHORT_NAMES: Final = {symbol: name for name, symbols in KEYS.items() for symbol in symbols}
 NOT_BOOTED_FLAGS: Final = frozenset({"la57"})
 """Features that a booted kernel is assumed to go without: its memory map is laid out for four levels."""
 
@@ -175,6 +176,7 @@ def parse(changes: str) -> dict[str, str]:
         name, equals, value = part.partition("=")
         if not equals or not name or not value:
             raise UsageError(f"--boot {part!r}: write NAME=VALUE, as in check_pages=off,memcg=on,thunk=none")
+        name = SHORT_NAMES.get(name, name)
         if name in wanted:
             raise UsageError(f"--boot says {name} twice: {wanted[name]} and {value}")
         wanted[name] = value
