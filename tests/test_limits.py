@@ -234,7 +234,7 @@ def test_the_doctor_describes_a_uniform_machine_by_its_first_cpu(devices: Path) 
 
 
 def test_the_doctor_looks_at_every_cpu(devices: Path) -> None:
-    """CPU 0 is not the others; a hybrid processor is several machines; what is switched off does not count."""
+    """CPU 0 is not the others; a hybrid is several machines; what is switched off does not count."""
     cpu = devices / "system" / "cpu"
     (cpu / "cpu3" / "cpufreq" / "scaling_governor").write_text("powersave\n")
     assert found("frequency governor").value == "performance: CPUs 0-2; powersave: CPUs 3"
