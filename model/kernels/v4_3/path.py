@@ -45,7 +45,7 @@ HERE: Final = {
 
 
 class FreePath:
-    """The path of order-0 pages, from __free_pages and its siblings to the per-CPU list and the buddy."""
+    """The path of pages and blocks, from __free_pages and its siblings to the per-CPU list and the buddy."""
 
     def arms(self, scenario: Scenario) -> list[Arm]:
         """Every arm that makes sense in a scenario, bases first."""
