@@ -198,7 +198,7 @@ def _cores(known: dict[str, str]) -> Iterator[Finding]:
     )
     yield Finding("smt", known["smt"], shared, advice)
     kinds = by_kind(online(), SYS.parent.parent)
-    advice = f"these are {len(kinds)} machines in one: choose one kind's CPUs with --affinity"
+    advice = "each kind is a machine of its own: the first one is measured, another with --affinity"
     text = "one" if [*kinds] == [ONLY] else text_of(kinds) if len(kinds) > 1 else next(iter(kinds), UNKNOWN)
     yield Finding("core types", text, len(kinds) > 1, advice)
 

@@ -14,6 +14,7 @@ SIZE: Final = (12.0, 6.3)
 """Inches, of 100 pixels each."""
 ROWS: Final = 6
 LOOK: Final[dict[str, Any]] = {"fmt": "o", "color": "#0072B2", "capsize": 4, "linewidth": 2, "markersize": 8}
+"""Of a mark with its interval."""
 COLUMNS: Final = 74
 
 
@@ -42,9 +43,7 @@ def card(run: Run, margin: Margin) -> bytes:
         low, high = line.cell.judgement.ci95 or (line.cell.overhead.ns,) * 2
         centre = line.cell.overhead.ns
         error = [[centre - low], [high - centre]]
-        panel.errorbar(
-            centre, place, xerr=error, fmt="o", color="#0072B2", capsize=4, linewidth=2, markersize=8
-        )
+        panel.errorbar(centre, place, xerr=error, **LOOK)
     limit = rows[0].cell.judgement.margin_ns
     panel.axvspan(-limit, limit, color="#BBBBBB", alpha=0.5, linewidth=0)
     panel.set_yticks(range(len(rows[:ROWS])), [line.about for line in rows[:ROWS]], fontsize=13)

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from model.common.process import WORKER_START_S
 from model.vocabulary.formats import CALIBRATION
 from model.vocabulary.margin import Margin
 from results.analysis.estimate import Interval, Levels, Overhead, overhead, student
@@ -32,8 +33,6 @@ from results.reading.load import Arm, BadRunError, Process, Run, Scenario, read_
 SESSION: Final = 6
 """Processes of one A/A session, as --calibrate measures them."""
 HALF_MINUTE_S: Final = 30.0
-STARTUP_S: Final = 0.3
-"""A worker's start, which its duration does not count."""
 NO_MARGIN: Final = Margin(1e-6, percent=False)
 """So small that no verdict is `negligible`: a false alarm cannot hide behind the margin."""
 NULL: Final = frozenset({"base-twin", "v1-ifdef", "keyfirst", "memcg-data"})
@@ -211,7 +210,7 @@ def half_widths(run: Run, plain: Path | None) -> HalfWidths:
             raise BadRunError(f"{run.path} does not say how long it took: measure with --calibrate")
         if seconds <= HALF_MINUTE_S:
             used.append(process)
-            seconds += float(process.facts["duration"]) + STARTUP_S
+            seconds += float(process.facts["duration"]) + WORKER_START_S
     short = replace(whole, processes=used)
     levels = Levels(short)
     twin, v1 = (overhead(short, Arm(*arm), levels) for arm in (("base-twin", "none"), ("v1", "jump-label")))

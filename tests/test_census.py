@@ -1,6 +1,7 @@
 """Exact counts: the mail's claims to the byte, the same in every run, and as the real processor counts."""
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -65,6 +66,20 @@ def test_this_checkout_gives_the_reference(kernel: str) -> None:
     document["arms"] = [arm for arm in document["arms"] if arm["variant"] in known]
     of_kernel = [arm for arm in reference["arms"] if arm.get("kernel", DEFAULTS["kernel"]) == kernel]
     assert as_json(document) == as_json(reference | {"arms": of_kernel})
+
+
+def test_the_totals_of_the_document() -> None:
+    """docs/fidelity.md and docs/limits.md: for the target that is timed, in brackets for the reference's."""
+    text = (ROOT / "docs" / "fidelity.md").read_text()
+    limits = (ROOT / "docs" / "limits.md").read_text()
+    for name, memcg in (("MEMCG=n", "off"), ("MEMCG=y, key off", "on-idle")):
+        found = re.search(rf"^\| whole, {name} \| \d+ \| (\d+) \((\d+)\) \|", text, re.MULTILINE)
+        assert found
+        scenario: dict[str, Any] = {"memcg": memcg, "page_kind": "plain", "depth": "pcp", "checks": "on"}
+        _, (timed,) = traced(Scenario(**scenario), Arm("base", "none"), Store())
+        kept = next(chosen(**scenario, variant="base"))
+        assert [timed.instructions, kept["instructions"]] == [int(number) for number in found.groups()]
+        assert all(number in limits for number in found.groups())
 
 
 def test_the_reference_is_as_the_schema_says() -> None:

@@ -15,7 +15,6 @@ from results.reading.load import Arm, Process, Run, Scenario, load
 from tests.runfile import CYCLE_NS, Arms, FakeHost, FakeRun, Steps, document, scenario_of, write
 
 V1 = Arm("v1", "jump-label")
-TWIN = Arm("base-twin", "none")
 PAIR: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.25}
 STILL = FakeHost(noise=0.0002, between=0.0001)
 ONE_PERCENT = Margin(1.0, percent=True)

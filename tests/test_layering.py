@@ -1,6 +1,9 @@
 """The tree keeps its shape: imports point downstream, files stay short, names of machines stay out."""
 
 import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -141,3 +144,39 @@ def test_no_circle_and_four_floors() -> None:
 def test_files_stay_readable(path: Path) -> None:
     """A longer file is split by noun."""
     assert len(path.read_text().splitlines()) <= LONGEST
+
+
+def is_text(node: ast.stmt) -> bool:
+    """A string that stands alone: the docstring of what is before it."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def texts_of_nothing(body: list[ast.stmt]) -> Iterator[int]:
+    """Lines of docstrings that follow no assignment, in a module's or a class's body."""
+    for before, node in pairwise(body):
+        if is_text(node) and not isinstance(before, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            yield node.lineno
+
+
+@pytest.mark.parametrize("path", [*FILES, *sorted((ROOT / "tests").glob("*.py"))], ids=relative)
+def test_a_docstring_is_of_a_constant(path: Path) -> None:
+    """Of the one that it stands under: two in a row belong to two constants."""
+    tree = ast.parse(path.read_text())
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    assert [line for body in bodies for line in texts_of_nothing(body)] == []
+
+
+def test_every_constant_is_used() -> None:
+    """A name of a module in capitals occurs somewhere beside its own line."""
+    texts = [path.read_text() for path in (*FILES, *sorted((ROOT / "tests").glob("*.py")))]
+    counted = Counter(word for text in texts for word in re.findall(r"\w+", text))
+    defined = {
+        name
+        for text in texts
+        for name in re.findall(r"^([A-Z][A-Z0-9_]+)(?::[^=\n]*)? = ", text, re.MULTILINE)
+    }
+    assert sorted(name for name in defined if counted[name] == 1) == []

@@ -145,7 +145,7 @@ def test_a_load_that_is_unknown_is_left_out(monkeypatch: pytest.MonkeyPatch, sta
     monkeypatch.setattr(conditions, "read", lambda path: stat.decode(errors="replace"))
     assert Watch().metadata() == {}
     monkeypatch.setattr(doctor, "STEAL_S", 0.0)
-    assert next(doctor.findings()).value.startswith("unknown on ")
+    assert next(doctor.findings()).value.startswith("unknown")
 
 
 def test_a_host_of_a_fleet_says_what_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:

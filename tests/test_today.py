@@ -9,7 +9,7 @@ from results import claims
 from results.answer import today
 from results.reading.load import load
 from tests import runfile
-from tests.command import run
+from tests.command import ROOT, run
 
 MARGIN = Margin(1.0, percent=True)
 AXES = {"kernel": "v6.18", "checks": "off", "config": "distribution"}
@@ -47,6 +47,17 @@ def test_the_questions_are_judged(tmp_path: Path, costs: dict[str, float], expec
     answers = claims.answers(load(measured(tmp_path, costs)), None, MARGIN)
     assert {answer.id: answer.verdict for answer in answers} == expected
     assert all(answer.evidence for answer in answers)
+
+
+@pytest.mark.parametrize(("costs", "verdict"), [(DEAR, HOLDS), (FREE, OPEN)])
+def test_the_sixth_is_a_bound(tmp_path: Path, costs: dict[str, float], verdict: str) -> None:
+    """User space can run neither cli nor sti: of today's way to disable interrupts nothing is claimed."""
+    (sixth,) = (a for a in claims.answers(load(measured(tmp_path, costs)), None, MARGIN) if a.id == "T6")
+    assert sixth.verdict == verdict and sixth.claim.endswith("v4.3's guard, even without its cli")
+    assert "undecided for today's form" in sixth.because
+    for page in ("README.md", "docs/claims.md"):
+        (row,) = (line for line in (ROOT / page).read_text().splitlines() if line.startswith("| T6 "))
+        assert sixth.claim in row.replace("`", "")
 
 
 def test_a_run_of_2015_is_not_asked(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ from model.common.files import STANDARD, check_target, write_new
 from model.vocabulary.scenario import DEFAULTS
 
 WIDE: Final = 160
+"""Columns when the output is no terminal."""
 UNUSUAL: Final = ("config", "hvo", "block", "levels", "stock", "cgroup")
 """Axes of a table's title that are named where a file says them."""
-"""Columns when the output is no terminal."""
 NUMBERS: Final = (
     "instructions",
     "over base",

@@ -30,7 +30,7 @@ from benchmarks.units import counted, duration, seconds
 from model.common.command import BAD_INPUT, complain, note, say, spelled
 from model.common.errors import CompileError, FreepathError
 from model.common.files import write_new
-from model.common.process import how_it_ended
+from model.common.process import WORKER_START_S, how_it_ended
 from model.common.signals import Ended
 from model.kernels.store import Store
 
@@ -52,8 +52,8 @@ EXPECTED: Final = (
     subprocess.TimeoutExpired,
 )
 """What may end a run; anything else is a defect, and is shown as one once the processes are safe."""
-STARTING_S, VALUE_S = 0.6, 0.011
-"""Of a process, and of one value of one arm: on Zen 3, and only to say how long it will take."""
+VALUE_S: Final = 0.011
+"""Seconds of one value of one arm, on Zen 3: only to say how long a run will take."""
 
 
 class Session:
@@ -145,7 +145,9 @@ class Session:
             (max(0, self._wanted(case) - self.partial.count(index)), case)
             for index, case in enumerate(self.cases)
         ]
-        took = sum(n * (STARTING_S + len(c.arms) * (c.values or args.values) * VALUE_S) for n, c in missing)
+        took = sum(
+            n * (WORKER_START_S + len(c.arms) * (c.values or args.values) * VALUE_S) for n, c in missing
+        )
         target = self.partial.target
         where = f"to {target}" if target else "nothing is stored without -o FILE"
         note(

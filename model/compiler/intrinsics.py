@@ -270,7 +270,7 @@ local_irq_save = asm("pushfq\npopq $0", "=r,~{memory}", types.int64)
 
 @intrinsic
 def local_irq_restore(typingctx: Any, flags: Any) -> Any:
-    """Push + popf, as the kernel restores the interrupt flag."""
+    """Push and popf, as kernels before v5.12 restore the interrupt flag; later ones test it and use sti."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         inline_asm(builder, "pushq $0\npopfq", "r,~{memory}", (args[0],))

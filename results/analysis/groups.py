@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
+from model.common.process import WORKER_START_S
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import DEFAULTS, usual_of
 from results.analysis.estimate import Levels, Overhead, overhead
@@ -13,8 +14,6 @@ from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, chanc
 from results.reading.cpus import Core, core_of
 from results.reading.load import Run, Scenario
 
-STARTUP_S: Final = 0.4
-"""What a worker spends beside its blocks."""
 HEAVY_LOAD_PCT: Final = 25
 FEW_PROCESSES: Final = 5
 NOP_BYTES: Final = "nop-bytes-"
@@ -135,7 +134,7 @@ def _seconds(scenario: Scenario, judgement: Judgement) -> float | None:
     durations = [float(p.facts["duration"]) for p in scenario.processes if "duration" in p.facts]
     if not durations:
         return None
-    return judgement.more_processes * (sum(durations) / len(durations) + STARTUP_S)
+    return judgement.more_processes * (sum(durations) / len(durations) + WORKER_START_S)
 
 
 def _matters(twin: Overhead, margin: Margin) -> bool:

@@ -35,7 +35,7 @@ FREES: Final = {
 
 
 class FreePath:
-    """The path of order-0 pages, from __free_pages and its siblings to the per-CPU list and the buddy."""
+    """The path of pages and blocks, from __free_pages and its siblings to the per-CPU list and the buddy."""
 
     def check(self, scenario: Scenario) -> None:
         """Refuse what this version does not have, or has not together."""

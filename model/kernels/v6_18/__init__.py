@@ -1,4 +1,4 @@
-"""Linux v6.18 on x86-64: order 0 through the per-CPU lists, in two configurations.
+"""Linux v6.18 on x86-64: how pages and blocks are freed, in two configurations.
 
     page, zone   layouts, with the offsets of the kernel's debug info (two for what the configuration moves)
     memory, machine, start, path, scenarios   what a machine is, and what is measured on it

@@ -93,7 +93,7 @@ def pcp_of(zone: int) -> Any:
 
 @static_inline
 def enter_lists() -> int:
-    """Keep this CPU: preemption off, or as v4.3 did it interrupts; what `leave_lists` restores."""
+    """Keep this CPU: preemption off, or the flags saved as v4.3 does it; what `leave_lists` restores."""
     if kernel.CONFIG_IRQ_OFF:
         return local_irq_save()
     preempt_disable()

@@ -19,7 +19,7 @@ def bad_page(page: Any, reason: int) -> None:
 
 @kernel_function
 def beyond(page: Any) -> None:
-    """A way that the kernel has and the model has not: an order above 0, an uncharge, a drain, the buddy."""
+    """A way that the kernel has and the model has not, such as hugetlb, compaction or page reporting."""
     this_cpu_add("beyond", 1)
 
 
