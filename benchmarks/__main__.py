@@ -54,7 +54,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from benchmarks import doctor, listing, own
+from benchmarks import doctor, kernel_files, listing, own
 from benchmarks.cases import Case, along
 from benchmarks.census.proof import prove
 from benchmarks.conditions import (
@@ -111,9 +111,10 @@ def main(argv: list[str]) -> int:
         add_again(json.loads(early.own))
     else:
         own.add(early)
+    kernel_files.add(early)
     scheme = Scheme(early.builds, early.scheme)  # refuses what does not exist, whatever else is asked for
     if early.list:
-        return listing.show(own.select(early, early.memory or ("" if early.quick else "all")), early.json)
+        return listing.show(_chosen(early, early.memory or ("" if early.quick else "all")), early.json)
     if early.doctor:
         return doctor.show(early.json)
     if not early.worker:
@@ -159,6 +160,7 @@ def _resume(argv: list[str]) -> int:
             f"commit {plan['context']['commit']}: check that out to go on"
         )
     early = early_options(plan["argv"])
+    kernel_files.add(early)
     add_again(plan.get("own", []))  # the texts that it began with, whatever the files say by now
     return _measure(plan["argv"], early, Scheme(early.builds, early.scheme), partial)
 
@@ -168,7 +170,7 @@ def _measure(
 ) -> int:
     """Measure what the command line asks for, or what a run that is resumed lacks."""
     set_store_bypass(early.store_bypass)
-    cases = calibration_cases() if early.calibrate else own.select(early, early.memory)
+    cases = calibration_cases() if early.calibrate else _chosen(early, early.memory)
     code = json.loads(early.code)
     store = Store(
         Path(early.cache) if early.cache else default_folder(), early.cpu, digest=code.get("digest")
@@ -192,6 +194,11 @@ def _measure(
     runner.args.seed = partial.plan["seed"]
     judges = Judges(_undecided, _calibration, _brought, _read)
     return Session(runner, cases, store, context, partial, judges).run()
+
+
+def _chosen(early: argparse.Namespace, memory: str) -> list[Case]:
+    """What the command line chooses: of the models, or of the kernel files."""
+    return kernel_files.select(early) if early.vmlinux else own.select(early, memory)
 
 
 def _undecided(folder: Path, margin: str) -> set[str]:
@@ -243,6 +250,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
         command += [f"--builds={args.builds}", f"--scheme={args.scheme}", f"--cpu={args.cpu}"]
         command += [f"--store-bypass={args.store_bypass}", f"--code={args.code}", f"--parent={os.getpid()}"]
         command += [f"--own={json.dumps(as_plain(), separators=(',', ':'))}"]
+        command += kernel_files.for_worker(early)
         command += [f"--sweep={along(args.sweep)}"] if args.sweep else []
         command += ["--quick"] if args.quick else []
         command += ["--calibrate"] if args.calibrate else []
@@ -283,7 +291,8 @@ def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme, affinit
         **processor(cpus_in(affinity)[0]),
         "platform": platform.platform(True, False),  # as pyperf has it
         **doctor.facts(),
-        "freepath_command": shlex.join(["python", "-m", "benchmarks", *argv]),
+        **kernel_files.facts(),
+        "freepath_command": shlex.join(["python", "-m", "benchmarks", *kernel_files.without_folders(argv)]),
     }
 
 
@@ -316,7 +325,7 @@ def _continued(partial: Partial, context: dict[str, Any]) -> Partial:
     asked = f"--resume {partial.folder}"
     check_machine(asked, [began], context, "what is complete can be shown, and the rest measured anew")
     note_differences(asked, [began], context)
-    for name in MUST_MATCH:
+    for name in (*MUST_MATCH, "kernel_files", "boot"):
         if context.get(name) != began.get(name):
             raise UsageError(
                 f"{asked}: it began with {name} {began.get(name)}, this is "

@@ -145,6 +145,10 @@ class Emulator:
             raise EmulationError(f"it did not return within {limit:,} instructions")
         return self._trace
 
+    def decoded(self, at: int) -> Any:
+        """The instruction at an address that ran."""
+        return self._code[at]
+
     def _describe(self, error: unicorn.UcError) -> str:
         at = self.cpu.reg_read(x86.UC_X86_REG_RIP)
         known = self._code.get(at)

@@ -54,11 +54,15 @@ def _command(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     if args.output is not None:
         check_target(args.output, replace=args.force)
-    from benchmarks import own
+    from benchmarks import kernel_files, own
     from benchmarks.census.document import as_json, census, census_cases
 
     own.add(args)
-    cases = own.select(args, "") if own.added() and not args.only else census_cases(args.only)
+    kernel_files.add(args)
+    if args.vmlinux:
+        cases = kernel_files.select(args)
+    else:
+        cases = own.select(args, "") if own.added() and not args.only else census_cases(args.only)
     document = census(cases, args.cpu)
     if args.output is not None:
         write_new(args.output, as_json(document), replace=args.force)
@@ -76,6 +80,7 @@ def _command(argv: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
+    from benchmarks import kernel_files
     from benchmarks.own import add_options
     from model.kernels.store import DEFAULT_CPU
 
@@ -83,6 +88,7 @@ def _parser() -> Parser:
     parser.set_defaults(quick=False, memory="", sweep="")
     parser.add_argument("--only", default="", metavar="EXPR", help="as in python -m benchmarks")
     add_options(parser)
+    kernel_files.add_options(parser)
     parser.add_argument("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for")
     parser.add_argument("--json", action="store_true", help="the whole document instead of a table")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the JSON there; - is standard output")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import own
+from benchmarks import kernel_files, own
 from benchmarks.cases import names
 from benchmarks.timing.scheme import INCIDENTAL, PHASES, Scheme
 from benchmarks.units import check_margin, seconds
@@ -62,6 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Our options; pyperf's runner has its own besides."""
     _add_what(parser.add_argument_group("what to measure"))
     own.add_options(parser.add_argument_group("checks of your own"))
+    kernel_files.add_options(parser.add_argument_group("a kernel file of your own"))
     _add_how(parser.add_argument_group("how"))
     other = parser.add_argument_group("instead of measuring")
     other.add_argument("--list", action="store_true", help="show scenarios and arms")
