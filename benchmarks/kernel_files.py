@@ -1,8 +1,8 @@
 """Kernel files of the user, before anything is counted or timed: `--vmlinux FILE`, `--boot CHANGES`.
 
-Each file is read, booted on paper, and one free through each of its entries is run in the emulator. That tells
-which functions run, so which are cut out, and which arms there are. An entry that executes what user space
-cannot (cli, an indirect call) is counted, and refused for timing with that reason.
+Each file is read, loaded as booted, and one free through each of its entries is run in the emulator. That
+tells which functions run, so which are cut out, and which arms there are. An entry that executes what user
+space cannot (cli, an indirect call) is refused with that reason.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from model.kernels.kernel_file import known
 from model.kernels.kernel_file.arms import KEPT
 from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.machine import FileMachine
+from model.kernels.kernel_file.start import template
 from model.kernels.kernel_file.survey import Survey
 
 WARM: Final = 3
@@ -143,6 +144,7 @@ def survey(file: KnownFile) -> None:
 def _survey(file: KnownFile, entry: str) -> Survey:
     loaded = file.loaded()
     machine = FileMachine(loaded, WARM)
+    machine.memory.fill(template(machine, entry))
     emulator = Emulator(machine, [])
     registers = _Registers(emulator)
     name = file.entry_name(entry)

@@ -53,6 +53,7 @@ class PlacedArm:
     """One arm: its loop's code and address in each cell, what it is told, how its pages are given back."""
 
     arm: Arm
+    start: Any
     digest: str
     """Of the image as loaded."""
     run: Any
@@ -103,6 +104,7 @@ class Sampler:
         self._flips = scenario.between == "flip"
         self.stacks = [int(offset) for offset in self.cells.stack]
         self.arms = [self._place(arm, scenario, store) for arm in case.arms]
+        self._several = any(arm.start is not self.start for arm in self.arms)
         self._place_base(case, store)
         self.walk = Walk(case, self.start, self.arms)
         self.pages_per_slice = case.pages_per_slice
@@ -155,10 +157,12 @@ class Sampler:
         ------
         KernelReportError
         """
-        self.machine.check()
-        counted = self.start.freed()
-        if counted not in (None, self.freed):
-            raise KernelReportError(f"the model freed {counted} pages of {self.freed}")
+        starts = [self.start, *(start for arm in self.arms if (start := arm.start) is not self.start)]
+        for start in starts:
+            start.machine.check()
+        counted = [start.freed() for start in starts]
+        if None not in counted and sum(counted) != self.freed:
+            raise KernelReportError(f"{sum(counted)} pages were freed of {self.freed}")
         for arm in self.arms:
             self._check_work(arm)
         rate = self._clock_rate()
@@ -178,7 +182,7 @@ class Sampler:
         for cell in [0] if self._alone else range(len(placed.addresses)):
             self._begin(placed)
             self._crew.call(placed.run, self.stacks[cell], placed.addresses[cell])
-            if held := self.start.held(self.walk.last()):
+            if held := placed.start.held(self.walk.last()):
                 raise KernelReportError(
                     f"{placed.arm.name}, build {cell}, left {held} of {self.walk.chunk} pages referenced"
                 )
@@ -189,14 +193,15 @@ class Sampler:
         """Lay out the arm's builds, and one copy as compiled for what is not timed."""
         code = store.load(self.path.image(scenario, arm))
         builds = Builds(code, self.path.loop(scenario, arm), self.cells.plan, self.rng)
-        (placement,) = self.machine.place(code)
-        self.machine.keys.register([builds])
-        run = self.start.loop_record(arm.variant)
+        start = self.start.of(arm.variant)
+        (placement,) = start.machine.place(code)
+        start.machine.keys.register([builds])
+        run = start.loop_record(arm.variant)
         run.record["n"] = self.path.pages_per_pass(scenario)
         run.record["passes"] = self.path.passes(scenario)
         run.record["restore"] = scenario.memory == "warm"
         addresses = [int(address) for address in builds.addresses]
-        return PlacedArm(arm, code.digest, run, builds, addresses, placement.function("restore", 1))
+        return PlacedArm(arm, start, code.digest, run, builds, addresses, placement.function("restore", 1))
 
     def _place_base(self, case: Case, store: Store) -> None:
         """The first arm as compiled, the chain that tells a cycle, and the clock."""
@@ -222,8 +227,10 @@ class Sampler:
     def _begin(self, placed: PlacedArm) -> None:
         """Give pages back where that is due, and point the arm's record at the next ones."""
         record = placed.run.record
+        if self._several:
+            placed.start.machine.activate()
         if self.walk.restores_each_pass:
-            record["kinds"] = self.start.kinds_address(self.rng)
+            record["kinds"] = placed.start.kinds_address(self.rng)
             self._crew.restore(placed.run, placed.restore)
         elif self.walk.exhausted:
             self._crew.restore(placed.run, placed.restore)

@@ -70,8 +70,8 @@ class Code:
     branches: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     """Offset and target of each jump and call."""
     references: tuple[tuple[int, int, int], ...] = field(default=(), repr=False)
-    """Of each 32-bit distance to a fixed address outside of the image: its offset, the end of its instruction,
-    and the address. Such an image lies in the first 2 GiB."""
+    """Of each 32-bit distance to a fixed address outside of the image: its offset, the end of its
+    instruction, and the address. Such an image lies in the first 2 GiB."""
 
     @property
     def digest(self) -> str:

@@ -84,6 +84,10 @@ class StartState(ABC):
     def templates(self, variant: str) -> npt.NDArray[Any]:
         """What a page may start as, by the numbers in the patterns."""
 
+    def of(self, variant: str) -> "StartState":
+        """The start state that an arm frees pages of: this one, unless the arm is another kernel's."""
+        return self
+
     def loop_record(self, variant: str) -> "LoopRecord":
         """What the timed loops of one variant are told."""
         return LoopRecord(self, variant)

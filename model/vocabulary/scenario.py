@@ -44,7 +44,7 @@ Stock = Literal["cycle", "hit", "miss", "taken", "overflow"]
 Cgroup = Literal["v1", "v2"]
 KernelVersion = Literal["v4.3", "v6.18"]
 RELEASE: Final = re.compile(r"\d+\.\d+\.\d+[\w.+~-]*")
-"""Of a kernel file, whose own code is measured, in place of a modelled version: `6.12.117+deb12-cloud-amd64`."""
+"""Of a kernel file, measured in place of a modelled version: `6.12.117+deb12-cloud-amd64`."""
 PathName = Literal["free"]
 Gate = Literal["jump-label", "memory-flag", "none"]
 """How a variant asks the static key; `none` where no key is asked."""
@@ -195,7 +195,7 @@ ALWAYS_NAMED: Final = ("memcg", "page_kind", "memory", "order", "depth")
 
 
 USUAL_OF_FILES: Final[Mapping[str, str]] = {"memcg": "on-active", "config": "distribution", "cgroup": "v2"}
-"""The same of a kernel file; whether it checks pages differs from one to the next, so that is always named."""
+"""The same of a kernel file; whether it checks pages differs between files, so that is always named."""
 
 
 def usual_of(kernel: str) -> dict[str, str]:

@@ -64,12 +64,15 @@ class KnownFile:
         Which of the command's files it is, from 0.
     surveys
         Entry -> what one free executes, once the emulator has found it.
+    beside
+        Files that are measured as arms beside this one's.
     """
 
     kernel_file: KernelFile
     boot: Boot
     number: int
     surveys: dict[str, Survey] = field(default_factory=dict)
+    beside: "list[KnownFile]" = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -117,7 +120,13 @@ class KnownFile:
     @property
     def variants(self) -> dict[str, Variant]:
         """Every arm of every entry as a variant."""
-        return {name: arm.variant for entry in self.surveys for name, arm in self.arms(entry).items()}
+        own = {name: arm.variant for entry in self.surveys for name, arm in self.arms(entry).items()}
+        beside = (FileArm(other.name, f"the kernel file {other.name}, as booted") for other in self.beside)
+        return own | {arm.name: arm.variant for arm in beside}
+
+    def other(self, variant: str) -> "KnownFile | None":
+        """The file beside this one that an arm is."""
+        return next((other for other in self.beside if other.name == variant), None)
 
     def image(self, entry: str, variant: str) -> FileImage:
         """What an arm runs."""
@@ -196,6 +205,8 @@ def add(path: str, changes: str = "") -> KnownFile:
         raise KernelFileError(
             f"is a second file of release {known.name}: their names could not be told apart"
         )
+    for first in list(_files.values())[:1]:
+        first.beside.append(known)
     _files[known.name] = known
     return known
 

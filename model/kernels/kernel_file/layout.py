@@ -1,6 +1,6 @@
 """What the free path of a kernel file reads and writes: node, zone, per-CPU lists, memory map and pages.
 
-Every offset and size is the file's own, out of its BTF; nothing is known of a version but the names of fields.
+Every offset and size is the file's own, out of its BTF; only the names of fields are known beforehand.
 One node and one zone, both number 0, so that the bits of `page->flags` that name them are 0; one CPU.
 """
 
@@ -269,7 +269,7 @@ class FileMemory(PageArray):
         self.write_field(address, kind, path, self.parts[part].start - self.gs_base)
 
     def _fill_lists(self) -> None:
-        """This CPU's lists of that zone, empty and never full."""
+        """The lists of this CPU and that zone, empty and never full."""
         btf, pcp = self.btf, self.parts["pcp"].start
         for name, value in (("high", HIGH_NEVER), ("high_min", HIGH_NEVER), ("high_max", HIGH_NEVER)):
             if btf.has_field("struct per_cpu_pages", name):

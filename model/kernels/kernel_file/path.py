@@ -50,10 +50,13 @@ class FilePath:
     def arms(self, scenario: Scenario) -> list[Arm]:
         """Every arm that the file has, bases first."""
         self.check(scenario)
-        return [Arm(name, "none") for name in self.file.arms(scenario.entry)]
+        beside = [other.name for other in self.file.beside if scenario.entry in other.surveys]
+        return [Arm(name, "none") for name in (*self.file.arms(scenario.entry), *beside)]
 
     def image(self, scenario: Scenario, arm: Arm) -> FileImage:
         """The image that this arm runs here."""
+        if other := self.file.other(arm.variant):
+            return other.image(scenario.entry, "base")
         return self.file.image(scenario.entry, arm.variant)
 
     def check(self, scenario: Scenario) -> None:
@@ -111,10 +114,18 @@ class FilePath:
             One arm is counted, not timed: data lies at a page's start.
         """
         self.check(scenario)
-        machine = FileMachine(
-            self.file.loaded(),
-            self.pages(scenario),
-            rng=None if counting else rng,
-            huge=scenario.backing == "huge",
-        )
-        return FileStart(machine, scenario, self.pages(scenario), rng)
+        if counting and (other := self.file.other(counting.variant)):
+            return _start(other, scenario, self.pages(scenario), rng, counted=True)
+        start = _start(self.file, scenario, self.pages(scenario), rng, counted=counting is not None)
+        if not counting:
+            for other in self.file.beside:
+                start.beside[other.name] = _start(other, scenario, self.pages(scenario), rng, counted=False)
+        return start
+
+
+def _start(
+    file: "KnownFile", scenario: Scenario, pages: int, rng: np.random.Generator, *, counted: bool
+) -> FileStart:
+    huge = scenario.backing == "huge"
+    machine = FileMachine(file.loaded(), pages, rng=None if counted else rng, huge=huge)
+    return FileStart(machine, scenario, pages, rng)
