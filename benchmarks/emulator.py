@@ -90,6 +90,7 @@ class Emulator:
         self.cpu = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self.cpu.ctl_set_cpu_model(MODEL)
         self._mapped: set[int] = set()
+        self._shown: list[range] = []
         for start, size in machine.memory.regions().values():
             self._map(start, size)
         self._code: dict[int, Any] = {}
@@ -144,6 +145,17 @@ class Emulator:
         if limit and self.cpu.reg_read(x86.UC_X86_REG_RIP) != end:
             raise EmulationError(f"it did not return within {limit:,} instructions")
         return self._trace
+
+    def show(self, start: int, size: int) -> None:
+        """Let the emulator see more of this process's memory, that of no object of the machine."""
+        self._map(start, size)
+        self._shown.append(range(start, start + size))
+
+    def where(self, at: int) -> str:
+        """An address as a function of the kernel file, where the machine is one; else as a number."""
+        loaded = getattr(self.machine, "loaded", None)
+        symbol = loaded.name(at) if loaded else None
+        return symbol.name if symbol else hex(at)
 
     def decoded(self, at: int) -> Any:
         """The instruction at an address that ran."""
@@ -213,6 +225,8 @@ class Emulator:
         if STACK <= at < STACK + STACK_BYTES:
             return "stack", "", 0
         found: tuple[str, str, int] | None = self.names.of(at, size)
+        if found is None and any(at in shown for shown in self._shown):
+            return "shown", "", 0
         if found is None:
             raise EmulationError(f"an access at {at:#x} is in no memory of the model")
         return found

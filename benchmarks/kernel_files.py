@@ -18,9 +18,9 @@ from unicorn import x86_const as x86
 
 from benchmarks.cases import Case, SelectionError, case_of
 from benchmarks.emulator import EmulationError, Emulator, Trace
+from benchmarks.privileged import refuse_privileged
 from model.common.command import note
 from model.common.errors import KernelFileError, UsageError
-from model.kernels.instructions import name_of
 from model.kernels.kernel_file import known
 from model.kernels.kernel_file.arms import KEPT
 from model.kernels.kernel_file.known import KnownFile
@@ -32,10 +32,6 @@ WARM: Final = 3
 """Frees until the lists are in use and the former head of the list is a page, too."""
 LIMIT: Final = 20_000
 """Instructions of one free: a world that is ill made leads into printk, which does not return."""
-PRIVILEGED: Final = frozenset(
-    {"cli", "sti", "pushfq", "popfq", "hlt", "in", "out", "rdmsr", "wrmsr", "swapgs"}
-)
-"""Instructions that user space cannot execute, or that mean something else there."""
 ENTRIES: Final = ("__free_pages", "put_page")
 """Entries of a price list, the usual one first."""
 
@@ -152,7 +148,7 @@ def _survey(file: KnownFile, entry: str) -> Survey:
         page = machine.memory.page_address(number)
         registers.look_for(page)
         trace = run(emulator, loaded.symbol(name), page)
-    check(file, emulator, trace)
+    refuse_privileged(emulator, trace)
     if machine.memory.listed()[:1] != [WARM - 1] or machine.report():
         raise EmulationError(
             f"{name} did not put the page on its list: {machine.report() or 'it is elsewhere'}"
@@ -179,29 +175,8 @@ def run(emulator: Emulator, address: int, page: int) -> Trace:
     try:
         return emulator.call(address, page, 0, page=page, limit=LIMIT)
     except EmulationError as error:
-        at = emulator.cpu.reg_read(x86.UC_X86_REG_RIP)
-        symbol = emulator.machine.loaded.name(at)
-        raise EmulationError(f"{error}; it was in {symbol.name if symbol else hex(at)}") from None
-
-
-def check(file: KnownFile, emulator: Emulator, trace: Trace) -> None:
-    """Refuse to time what user space cannot run.
-
-    Raises
-    ------
-    EmulationError
-    """
-    for at in trace.executed:
-        instruction = emulator.decoded(at)
-        symbol = file.loaded().name(at)
-        where = symbol.name if symbol else hex(at)
-        if name_of(instruction) in PRIVILEGED:
-            raise EmulationError(
-                f"{where} executes {name_of(instruction)}, which user space cannot: not timed"
-            )
-        indirect = instruction.mnemonic in ("call", "jmp") and not instruction.op_str.startswith("0x")
-        if indirect:
-            raise EmulationError(f"{where} jumps through {instruction.op_str}: such code cannot be moved")
+        where = emulator.where(emulator.cpu.reg_read(x86.UC_X86_REG_RIP))
+        raise EmulationError(f"{error}; it was in {where}") from None
 
 
 class _Registers:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.cases import Case
+from benchmarks.gate import run_first
 from benchmarks.timing.crew import Crew
 from benchmarks.timing.scheme import Scheme
 from model.code.builds import Builds
@@ -200,6 +201,8 @@ class Sampler:
         run.record["n"] = self.path.pages_per_pass(scenario)
         run.record["passes"] = self.path.passes(scenario)
         run.record["restore"] = scenario.memory == "warm"
+        if start.gated:
+            run_first(start, run, builds, f"{scenario.name}: {arm.name}")
         addresses = [int(address) for address in builds.addresses]
         return PlacedArm(arm, start, code.digest, run, builds, addresses, placement.function("restore", 1))
 

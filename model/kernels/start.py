@@ -1,7 +1,7 @@
 """Start states for measuring: which pages are freed, in which order, and how they are given back."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,8 @@ class StartState(ABC):
 
     others: "list[Any]"
     """Start states of other CPUs."""
+    gated: ClassVar[bool] = False
+    """Whether the emulator has to run each arm's code before it runs natively: a kernel's own."""
 
     def __init__(
         self, scenario: Scenario, pages: int, rng: np.random.Generator, memory: Any, first: int = 0

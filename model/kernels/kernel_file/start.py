@@ -30,6 +30,8 @@ class FileStart(Start):
         Arm -> the start state of another file, where several are measured side by side.
     """
 
+    gated = True
+
     def __init__(
         self, machine: FileMachine, scenario: Scenario, pages: int, rng: np.random.Generator
     ) -> None:
