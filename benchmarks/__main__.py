@@ -213,7 +213,7 @@ def _undecided(folder: Path, margin: str) -> set[str]:
 
 def _brought(folder: Path, margin: str) -> list[str]:
     """A line for each check of the user's own, in each scenario."""
-    names = {brought.name for brought in added()}
+    names = {brought.name for brought in added()} | kernel_files.inserted()
     if not names:
         return []
     from model.vocabulary.margin import Margin

@@ -38,14 +38,15 @@ def main(argv: Sequence[str]) -> int:
 
 def _command(argv: Sequence[str]) -> int:
     """What takes long to import is imported where it is used, so that Ctrl-C is met at any time."""
-    from benchmarks import own
+    from benchmarks import kernel_files, own
     from benchmarks.census.counting import check_one_kind, traced
     from model.kernels import kernel_called, path_of
     from model.kernels.store import Store
 
     args = _parser().parse_args(argv)
     own.add(args)
-    scenario = kernel_called(args.kernel).usual.but(page_kind=args.page_kind)
+    files = kernel_files.add(args)
+    scenario = kernel_called(files[0].name if files else args.kernel).usual.but(page_kind=args.page_kind)
     scenario = scenario.but(memcg=args.memcg or scenario.memcg)
     check_one_kind(scenario)
     arm = _arm(scenario, args.arm, args.gate)
@@ -60,12 +61,14 @@ def _command(argv: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
+    from benchmarks.kernel_files import add_options as add_file_options
     from benchmarks.own import add_options
     from model.kernels.store import DEFAULT_CPU
 
     parser = Parser(prog="python -m benchmarks.disasm", description=__doc__)
     parser.add_argument("arm", metavar="ARM", help="variant, or variant/gate")
     add_options(parser)
+    add_file_options(parser)
     parser.add_argument("--gate", choices=GATES, help="jump-label where there is one")
     parser.add_argument("--memcg", choices=AXES["memcg"], help="the usual state of the kernel's time")
     parser.add_argument("--page-kind", choices=AXES["page_kind"], default="plain")
@@ -103,7 +106,8 @@ class Listing:
         self._decoder.syntax = capstone.CS_OPT_SYNTAX_ATT
         self._decoder.detail = True
         self._calls = frozenset({capstone.CS_GRP_JUMP, capstone.CS_GRP_CALL})
-        keys = kernel_called(placement.code.spec.kernel).keys
+        sites = placement.code.sites  # of a kernel file none: there a key's state is part of the arm
+        keys = kernel_called(placement.code.spec.kernel).keys if sites else {}
         self._keys = {number: name for name, number in keys.items()}
         self.touched: dict[int, list[str]] = {}
         for at, access in trace.sequence:

@@ -1,8 +1,8 @@
 """Before a kernel file's code runs natively: the same bytes, in the emulator, to their end.
 
 A worker lays an arm's functions out anew, so the emulator runs what the worker made: one free through the
-timed loop of the arm's first build. It must return, without an instruction that user space cannot execute, from the
-build's own bytes, and leave the page on its list and the CPU as it was.
+timed loop of the arm's first build. It must return, without an instruction that user space cannot execute,
+from the build's own bytes, and leave the page on its list and the CPU as it was.
 """
 
 from typing import Any

@@ -7,7 +7,7 @@ space cannot (cli, an indirect call) is refused with that reason.
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,15 +16,17 @@ from typing import Any, Final
 import unicorn
 from unicorn import x86_const as x86
 
+from benchmarks import own
 from benchmarks.cases import Case, SelectionError, case_of
 from benchmarks.emulator import EmulationError, Emulator, Trace
 from benchmarks.privileged import refuse_privileged
 from model.common.command import note
 from model.common.errors import KernelFileError, UsageError
 from model.kernels.kernel_file import known
-from model.kernels.kernel_file.arms import KEPT
+from model.kernels.kernel_file.arms import KEPT, Insert
 from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.machine import FileMachine
+from model.kernels.kernel_file.places import places
 from model.kernels.kernel_file.start import template
 from model.kernels.kernel_file.survey import Survey
 
@@ -52,6 +54,13 @@ def add_options(parser: Any) -> None:
         metavar="NAME=VALUE,...",
         help="change what is assumed of its boot: memcg=off, check_pages=on, thunk=retbleed, guest=no",
     )
+    parser.add_argument(
+        "--at",
+        default="",
+        metavar="PLACE",
+        help="where --insert goes in a kernel file, as --list --vmlinux FILE names it; by default where the "
+        "memcg key is tested",
+    )
     parser.add_argument("--files", default="[]", help=argparse.SUPPRESS)
 
 
@@ -64,8 +73,9 @@ def add(args: argparse.Namespace) -> list[KnownFile]:
         In one line that names the file.
     """
     if not args.vmlinux:
-        if args.boot:
-            raise UsageError("--boot is about a kernel file: name it with --vmlinux FILE")
+        for option in ("boot", "at"):
+            if getattr(args, option):
+                raise UsageError(f"--{option} is about a kernel file: name it with --vmlinux FILE")
         return []
     for option in ("variant", "sweep"):
         if getattr(args, option, None):
@@ -74,6 +84,7 @@ def add(args: argparse.Namespace) -> list[KnownFile]:
     for path in args.vmlinux:
         try:
             file = known.add(path, args.boot)
+            file.inserts += inserts_of(args.insert, args.at)
             if path in kept:
                 _take(file, kept[path])
             else:
@@ -83,10 +94,23 @@ def add(args: argparse.Namespace) -> list[KnownFile]:
     return known.known_files()
 
 
+def inserts_of(texts: Sequence[str], at: str) -> list[Insert]:
+    """What `--insert` brings.
+
+    Raises
+    ------
+    UsageError
+        For a name without assembly.
+    """
+    return [Insert(name, text, at) for name, text in own.named(texts)]
+
+
 def for_worker(args: argparse.Namespace) -> list[str]:
     """Options that a worker needs to know the same files."""
     named = [f"--vmlinux={path}" for path in args.vmlinux]
-    return [*named, f"--boot={args.boot}", f"--files={as_plain(args.vmlinux)}"] if named else []
+    texts = [f"--insert={text}" for text in args.insert] if named else []
+    more = [f"--boot={args.boot}", f"--at={args.at}", f"--files={as_plain(args.vmlinux)}"]
+    return [*named, *texts, *more] if named else []
 
 
 def without_folders(argv: Sequence[str]) -> list[str]:
@@ -236,6 +260,18 @@ def _chosen(case: Case, wanted: Sequence[str]) -> tuple[Any, ...]:
         for arm in case.arms
         if arm.variant in BARE or any(fnmatchcase(arm.variant, glob) for glob in wanted)
     )
+
+
+def inserted() -> set[str]:
+    """Names of the operations that the user put in."""
+    return {insert.name for file in known.known_files() for insert in file.inserts}
+
+
+def places_of() -> Iterator[tuple[str, str]]:
+    """Kernel, and the name of each place where an operation can be put in."""
+    for file in known.known_files():
+        for place in places(file.loaded(), file.surveys[ENTRIES[0]]):
+            yield file.name, place.name
 
 
 def facts() -> dict[str, str]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from benchmarks import kernel_files
 from benchmarks.cases import Case
 from model.common.command import console, say
 from model.kernels import kernel_called
@@ -34,6 +35,11 @@ def show(cases: Sequence[Case], as_json: bool) -> int:
     with console(WIDE) as page:
         page.print(variants)
         page.print(scenarios)
+        by_kernel: dict[str, list[str]] = {}
+        for kernel, place in kernel_files.places_of():
+            by_kernel.setdefault(kernel, []).append(place)
+        for kernel, names in by_kernel.items():
+            page.print(f"places for --insert --at in {kernel}: {', '.join(names)}")
     return 0
 
 

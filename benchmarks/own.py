@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -58,13 +58,27 @@ def add(args: argparse.Namespace) -> list[Own]:
     UsageError, VariantError, OperationError, FileError
         With the option or the file, the line and what is allowed.
     """
+    if args.vmlinux:
+        return []  # what is put into a kernel file is no variant of a model (benchmarks.kernel_files)
     brought = [*_inserted(args.insert, args.kernel), *map(_from_file, args.variant)]
     for variant in brought:
         own.add(variant)
     return brought
 
 
-def _inserted(texts: list[str], version: str) -> Iterator[Own]:
+def _inserted(texts: Sequence[str], version: str) -> Iterator[Own]:
+    for name, operation in named(texts):
+        yield own.inserted(name, operation, f"--insert {name}", version)
+
+
+def named(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Name and assembly of what each `--insert` gives.
+
+    Raises
+    ------
+    UsageError
+        For what is no text, or no assembly.
+    """
     for number, text in enumerate(texts, 1):
         match = NAMED.fullmatch(text)
         name, operation = match.groups() if match else ("insert" if number == 1 else f"insert-{number}", text)
@@ -73,7 +87,7 @@ def _inserted(texts: list[str], version: str) -> Iterator[Own]:
             raise UsageError(f"{where}: it is no text in UTF-8")
         if not operation.strip():
             raise UsageError(f"{where}: no assembly: give {INSERT}, such as 'movl 48($0), %edx'")
-        yield own.inserted(name, operation, where, version)
+        yield name, operation
 
 
 def _is_text(argument: str) -> bool:

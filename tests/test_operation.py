@@ -24,7 +24,7 @@ SMALL = ("-p", "1", "-n", "1")
 @pytest.fixture(autouse=True)
 def assembled_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process: the assembler takes all of it, and a process for each would take minutes."""
-    monkeypatch.setattr(operation, "_assembled", lambda text, where: machine_code(text))
+    monkeypatch.setattr(operation, "assembled", lambda text, where: machine_code(text))
 
 
 @cache

@@ -83,7 +83,7 @@ def check(text: str, where: str) -> list[Any]:
             )
     if named := PAGE_BY_NAME.search(text):
         raise OperationError(f"{where}: {named[0]} is not where the page's address is: write $0")
-    instructions = _decoded(text, _assembled(text, where), where)
+    instructions = _decoded(text, assembled(text, where), where)
     ends = {0, *(instruction.address + instruction.size for instruction in instructions)}
     for instruction in instructions:
         _check(instruction, ends, where)
@@ -96,7 +96,7 @@ def code_of(text: str, where: str) -> bytes:
 
 
 @cache
-def _assembled(text: str, where: str) -> bytes:
+def assembled(text: str, where: str) -> bytes:
     """Machine code, by LLVM."""
     environment = {**os.environ, "PYTHONPATH": python_path(ROOT)}
     done = subprocess.run(

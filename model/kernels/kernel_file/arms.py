@@ -11,8 +11,9 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from model.code.x86 import NOP5
-from model.common.errors import KernelFileError
+from model.common.errors import KernelFileError, UsageError
 from model.kernels.kernel_file.cutting import Change, Function
+from model.kernels.kernel_file.places import inserted, place_called, places
 from model.kernels.kernel_file.survey import Survey, calls_of, flags_dead
 from model.kernels.variants import Variant
 from model.vmlinux.boot import KEYS
@@ -75,6 +76,23 @@ KEPT: Final = (
 
 
 @dataclass(frozen=True)
+class Insert:
+    """An operation that the user puts in.
+
+    Attributes
+    ----------
+    name, text
+        As `--insert NAME=ASM` gives them.
+    at
+        Name of a place; empty: where the memcg key is tested.
+    """
+
+    name: str
+    text: str
+    at: str = ""
+
+
+@dataclass(frozen=True)
 class FileArm:
     """One arm.
 
@@ -102,8 +120,21 @@ class FileArm:
         return Variant(self.name, module)
 
 
-def arms_of(loaded: LoadedKernel, survey: Survey, functions: Sequence[Function]) -> dict[str, FileArm]:
-    """Every arm that this kernel has on this path, by name, in the order of tables."""
+def arms_of(
+    loaded: LoadedKernel, survey: Survey, functions: Sequence[Function], inserts: Sequence[Insert] = ()
+) -> dict[str, FileArm]:
+    """Every arm that this kernel has on this path, by name, in the order of tables.
+
+    Parameters
+    ----------
+    inserts
+        Operations of the user.
+
+    Raises
+    ------
+    UsageError
+        When one can be put in nowhere.
+    """
     arms = [
         FileArm("base", "the kernel as booted"),
         FileArm("base-twin", "the same again: A/A control"),
@@ -111,6 +142,7 @@ def arms_of(loaded: LoadedKernel, survey: Survey, functions: Sequence[Function])
         *_list_check(loaded, functions),
         *_private(survey, functions),
         *_tests(loaded, survey, functions),
+        *(_inserted(loaded, survey, functions, insert) for insert in inserts),
     ]
     return {arm.name: arm for arm in arms}
 
@@ -176,6 +208,24 @@ def _tests(loaded: LoadedKernel, survey: Survey, functions: Sequence[Function]) 
     about = f"test of 2015 put in before the memcg key: page in {register}, never equal"
     yield FileArm("v1", about, Change(before={place: test}), slots=1)
     yield FileArm("nop", "exact: a 5-byte NOP there", Change(before={place: [NOP5]}), slots=1)
+
+
+def _inserted(loaded: LoadedKernel, survey: Survey, functions: Sequence[Function], insert: Insert) -> FileArm:
+    """An operation of the user's, at the place that was asked for or where the memcg key is tested."""
+    if insert.at:
+        place = place_called(loaded, survey, insert.at)
+    else:
+        usual = place_of_memcg(loaded, survey, functions)
+        found = [each for each in places(loaded, survey) if each.address == usual]
+        if not found:
+            raise UsageError(
+                f"--insert {insert.name}: nothing can be put in where the memcg key is tested: choose a "
+                "place with --at; --list names them"
+            )
+        place = found[0]
+    code = inserted(insert.text, f"--insert {insert.name}", place)
+    about = f"{insert.text}, put in at {place.name}: page in {place.page}, {place.free} free"
+    return FileArm(insert.name, about, Change(before={place.address: [code]}))
 
 
 def place_of_memcg(loaded: LoadedKernel, survey: Survey, functions: Sequence[Function]) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from model.code.image import Spec
 from model.common.errors import KernelFileError
 from model.kernels.kernel import Kernel
-from model.kernels.kernel_file.arms import FileArm, arms_of, place_of_memcg
+from model.kernels.kernel_file.arms import FileArm, Insert, arms_of, place_of_memcg
 from model.kernels.kernel_file.cutting import Cut, Function
 from model.kernels.kernel_file.image import FileImage, Loops, boot_digest, joined, spec_of
 from model.kernels.kernel_file.path import FilePath
@@ -66,6 +66,8 @@ class KnownFile:
         Entry -> what one free executes, once the emulator has found it.
     beside
         Files that are measured as arms beside this one's.
+    inserts
+        Operations that the user puts in.
     """
 
     kernel_file: KernelFile
@@ -73,6 +75,7 @@ class KnownFile:
     number: int
     surveys: dict[str, Survey] = field(default_factory=dict)
     beside: "list[KnownFile]" = field(default_factory=list)
+    inserts: list[Insert] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -110,7 +113,8 @@ class KnownFile:
     def arms(self, entry: str) -> dict[str, FileArm]:
         """What is measured, by name."""
         if entry not in self._arms:
-            self._arms[entry] = arms_of(self._loaded, self.surveys[entry], self.functions(entry))
+            arguments = self._loaded, self.surveys[entry], self.functions(entry), self.inserts
+            self._arms[entry] = arms_of(*arguments)
         return self._arms[entry]
 
     @cached_property
@@ -130,7 +134,8 @@ class KnownFile:
 
     def image(self, entry: str, variant: str) -> FileImage:
         """What an arm runs."""
-        digest = boot_digest(f"{self.boot}\0{self.number}")
+        texts = "".join(f"\0{each.text} at {each.at}" for each in self.inserts if each.name == variant)
+        digest = boot_digest(f"{self.boot}\0{self.number}{texts}")
         return FileImage(self.kernel_file.origin.sha256, digest, entry, variant, self._patched(entry))
 
     def _patched(self, entry: str) -> str:
