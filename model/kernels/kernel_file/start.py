@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from model.kernels.kernel_file.layout import LIST_POISON
 from model.kernels.kernel_file.machine import FileMachine
 from model.kernels.start import StartState as Start
 from model.vocabulary.scenario import Scenario
@@ -56,6 +57,6 @@ class FileStart(Start):
         return self.machine.memory.read(self._pgfree, 8)
 
     def held(self, pages: npt.NDArray[np.uint32]) -> int:
-        """How many of these pages, by number, are not on this CPU's list: so many were not freed."""
-        listed = set(self.machine.memory.listed())
-        return sum(int(number) not in listed for number in pages)
+        """How many of these pages, by number, were put on no list: so many were not freed."""
+        links = self.machine.memory.page_words("lru.next")[pages]
+        return int((links == np.uint64(LIST_POISON["lru.next"])).sum())
