@@ -79,6 +79,12 @@ def _add_commands(commands: "argparse._SubParsersAction[Parser]") -> None:
     parser.add_argument("folder", metavar="DIR", nargs="?", help=about)
     about = "a scenario by name, or all; each kernel's usual one by default"
     parser.add_argument("--scenario", metavar="NAME", default="", help=about)
+    overview = "the answer on every CPU that was published, on one screen"
+    parser = _add(commands, _overview, overview, _format("text", "markdown"), out)
+    about = "results/machines by default, or any folder of machines"
+    parser.add_argument("folder", metavar="DIR", nargs="?", help=about)
+    documents = "make the tables of README and docs anew from the published runs"
+    _add(commands, _documents, documents).set_defaults(output=None)
     publish = "put a run where its machine has its place in results/machines"
     parser = _add(commands, _publish, publish, file)
     parser.add_argument("--to", metavar="DIR", help="another folder of machines")
@@ -256,6 +262,32 @@ def _machines(args: argparse.Namespace) -> int:
     else:
         made = machines.markdown if args.format == "markdown" else machines.table
         emit_lines(made(found, names), args)
+    return 0
+
+
+def _overview(args: argparse.Namespace) -> int:
+    """What the test of 2015 and the steps of v6.18 cost on every machine that was published.
+
+    For example:
+      python -m results overview
+      python -m results overview --format markdown -o overview.md
+    """
+    from results import machines, overview
+
+    found = machines.entries(Path(args.folder) if args.folder else machines.FOLDER)
+    emit_lines((overview.markdown if args.format == "markdown" else overview.table)(found), args)
+    return 0
+
+
+def _documents(args: argparse.Namespace) -> int:
+    """Make the tables of README.md and docs/results.md anew, from the runs in results/machines.
+
+    Prints the pages that changed.
+    """
+    from model.common.command import say
+    from results import documents
+
+    say("".join(f"{page}\n" for page in documents.rewrite()))
     return 0
 
 
