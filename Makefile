@@ -14,7 +14,7 @@ RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-$(shell uname -n)-$(shell git
 # The latest run that was stopped before its end.
 STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))
 
-.PHONY: help setup run resume finish publish calibrate test reliability lint web clean
+.PHONY: help setup run resume finish publish picture documents calibrate test reliability lint web clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -47,6 +47,15 @@ finish: $(READY)  ## show and draw what was measured: RUN=results/runs/...
 
 publish: $(READY)  ## put the newest run, or RUN=FILE, where its machine has its place in results/machines
 	@$(PY) -m results publish $(if $(filter file,$(origin RUN)),$(lastword $(sort $(wildcard results/runs/*/run.json))),$(RUN)) $(FLAGS)
+
+picture: RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-picture
+picture: $(READY)  ## README's picture of a terminal: make run, drawn
+	@mkdir -p $(RUN)
+	@{ echo '$$ make run'; $(MAKE) --no-print-directory run RUN=$(RUN); } >$(RUN)/said.txt
+	@$(PY) -m plots.terminal $(RUN)/said.txt --force -o docs/figures/terminal.svg
+
+documents: $(READY)  ## the tables of README and docs, made anew from results/machines
+	@$(PY) -m results documents
 
 calibrate: $(READY)  ## measure the instrument, and two seeds against each other; fails when a target is missed
 	@mkdir -p $(RUN)

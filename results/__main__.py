@@ -63,7 +63,7 @@ def _add_commands(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Every command, from the options that several share; what only one has stands beneath it."""
     out, margin, census, file = output(), _margin(), _census(), _file()
     answer = "what the test costs here, in one sentence; the claims"
-    _add(commands, _answer, answer, file, census, _format("text", "json"), margin, out)
+    _add(commands, _answer, answer, file, census, _format("text", "mail", "json"), margin, out)
     show = "overheads with intervals, noise floor and verdicts"
     _add(commands, _show, show, file, _format("table", "json", "csv", "markdown"), margin, out)
     claims = "the mail's six claims: holds, fails, undecided; exit 1 if one fails"
@@ -162,8 +162,9 @@ def _answer(args: argparse.Namespace) -> int:
     For example:
       python -m results answer run.json
       python -m results answer run.json --margin 0.05ns
+      python -m results answer run.json --format mail      for a reply on a mailing list
     """
-    from results import answer, claims
+    from results import answer, claims, mail
     from results.reading.load import load
 
     run, margin = load(args.file), margin_of(args.margin, "--margin")
@@ -171,7 +172,8 @@ def _answer(args: argparse.Namespace) -> int:
     if args.format == "json":
         emit(answer.as_json(run, margin, answers), args)
     else:
-        emit_lines(answer.lines(run, margin, answers), args)
+        said = mail.lines if args.format == "mail" else answer.lines
+        emit_lines(said(run, margin, answers), args)
     return 0
 
 

@@ -7,9 +7,9 @@ leaving it out, so its cost is what leaving it out saves, with the sign turned.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-from pathlib import Path
 from results.analysis.groups import analyse
 from results.machines import MARGIN, Entry
 from results.output.as_json import cell_document
