@@ -22,7 +22,7 @@ IN = $(call quoted,$(RUN))
 # The latest run that was stopped before its end.
 STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))
 
-.PHONY: gone help setup run resume finish publish calibrate test reliability lint web clean
+.PHONY: gone help setup run resume finish publish picture documents calibrate test reliability lint web clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -55,6 +55,15 @@ finish: $(READY)  ## show and draw what was measured: RUN=results/runs/...
 
 publish: $(READY)  ## put the newest run, or RUN=FILE, where its machine has its place in results/machines
 	@$(PY) -m results publish $(if $(filter file,$(origin RUN)),$(call quoted,$(lastword $(sort $(wildcard results/runs/*/run.json)))),$(IN)) $(FLAGS)
+
+picture: RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-picture
+picture: $(READY)  ## README's picture of a terminal: make run, drawn
+	@mkdir -p $(IN)
+	@{ echo '$$ make run'; $(MAKE) --no-print-directory run RUN=$(call passed,$(RUN)); } >$(IN)/said.txt
+	@$(PY) -m plots.terminal $(IN)/said.txt --force -o docs/figures/terminal.svg
+
+documents: $(READY)  ## the tables of README and docs, made anew from results/machines
+	@$(PY) -m results documents
 
 calibrate: $(READY)  ## measure the instrument, and two seeds against each other; fails when a target is missed
 	@mkdir -p $(IN)

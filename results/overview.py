@@ -1,0 +1,163 @@
+"""`python -m results overview [DIR]`: the question's answer on every published CPU, one screen of plain text.
+
+A row is a check or a step of the path, a column a machine (`results.machines`): what it costs per freed page,
+the 95 % interval, the verdict, and its part of the modelled path. A step that the kernel has is measured by
+leaving it out, so its cost is what leaving it out saves, with the sign turned.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from results.analysis.groups import analyse
+from results.machines import MARGIN, Entry
+from results.output.as_json import cell_document
+from results.output.words import escape
+from results.reading.cpus import processor_line
+from results.reading.load import load
+
+LABEL: Final = 19
+"""Columns of a row's label: four machines beside it fit a mail's or a README's 100 columns."""
+COLUMN: Final = 20
+ABREAST: Final = 4
+"""Machines side by side; further ones follow below."""
+TURNED: Final = {"saves": "costs", "costs": "saves"}
+"""Verdict of a step from the verdict of the arm that leaves it out."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One check or step.
+
+    Attributes
+    ----------
+    label
+        What it is, in two lines.
+    scenario, variant
+        Where it is measured, and the arm that says so; of several gates the jump label's.
+    left_out
+        Whether the arm is the path without the step.
+    """
+
+    label: tuple[str, str]
+    scenario: str
+    variant: str
+    left_out: bool = False
+
+
+IDLE: Final = "on-idle/plain/warm/sequential/pcp"
+OFF: Final = "off/plain/warm/sequential/pcp"
+ACTIVE: Final = "on-active/plain/warm/sequential/pcp/v6.18"
+ROWS: Final[Mapping[str, Sequence[Row]]] = {
+    "v4.3": (
+        Row(("2015 test, memcg", "  present, key off"), IDLE, "v1"),
+        Row(("2015 test, memcg", "  compiled out"), OFF, "v1"),
+    ),
+    "v6.18": (
+        Row(("memcg test, key on", ""), ACTIVE, "memcg-off", left_out=True),
+        Row(("page type test", "  (2025)"), ACTIVE, "no-type-test", left_out=True),
+        Row(("page checks", "  (init_on_alloc)"), ACTIVE, "check-pages"),
+        Row(("pcp trylock", ""), ACTIVE, "no-trylock", left_out=True),
+    ),
+}
+"""Kernel that is modelled -> its rows."""
+REFERENCE: Final = Path(__file__).parent / "reference"
+ELSEWHERE: Final = (
+    ("with SSBD", "run-zen3-2026-11-25-store-bypass-off.json.gz", IDLE),
+    ("after 1,024 other branches", "sweep-between-icelake-2026-11-26.json.gz", f"{IDLE}/branches"),
+    ("after 1,024 other branches", "sweep-between-zen4-2026-11-27.json.gz", f"{IDLE}/branches"),
+)
+"""Where the 2015 test costs something else: condition, kept run, scenario."""
+
+
+def cell_of(entry: Entry, row: Row) -> dict[str, Any] | None:
+    """A row's cell on a machine; None where it was not measured."""
+    cells = [c for c in entry.cells if (c["scenario"], c["variant"]) == (row.scenario, row.variant)]
+    return min(cells, key=lambda cell: cell["gate"] != "jump-label", default=None)
+
+
+def cost_of(cell: Mapping[str, Any], *, left_out: bool) -> tuple[str, str]:
+    """A cell's number with its interval, and its verdict with the part of the path.
+
+    Parameters
+    ----------
+    cell
+        As `results show --format json` has it: ns per page.
+    left_out
+        Turn the sign: the arm is the path without the step.
+    """
+    cost, interval = cell["overhead_ns"], cell["ci95_ns"]
+    if left_out:
+        cost, interval = -cost, interval and [-interval[1], -interval[0]]
+    text = f"{cost:+z.2f}" + (f" [{interval[0]:+z.2f},{interval[1]:+z.2f}]" if interval else "")
+    verdict = TURNED.get(cell["verdict"], cell["verdict"]) if left_out else cell["verdict"]
+    return text, f"{verdict}, {cost / cell['bare_ns']:z.1%}"
+
+
+def table(found: Sequence[Entry]) -> Iterator[str]:
+    """Plain text of at most 100 columns."""
+    for first in range(0, len(found), ABREAST):
+        if first:
+            yield ""
+        yield from _abreast(found[first : first + ABREAST])
+
+
+def _abreast(found: Sequence[Entry]) -> Iterator[str]:
+    yield _line("ns per freed page,", [entry.short for entry in found])
+    yield _line("95 % interval", [family_of(entry) for entry in found])
+    for kernel, rows in ROWS.items():
+        yield _line(f"{kernel}, whole path", [_level(entry, rows) for entry in found])
+        for row in rows:
+            yield from _two_lines(found, row)
+
+
+def _two_lines(found: Sequence[Entry], row: Row) -> Iterator[str]:
+    cells = [cell_of(entry, row) for entry in found]
+    texts = [cost_of(c, left_out=row.left_out) if c else ("not measured", "") for c in cells]
+    yield _line(f"  {row.label[0]}", [text for text, _ in texts])
+    yield _line(f"  {row.label[1]}", [verdict for _, verdict in texts])
+
+
+def _line(label: str, texts: Iterable[str]) -> str:
+    return (f"{label:{LABEL}}" + "".join(f" {text:{COLUMN - 1}}" for text in texts)).rstrip()
+
+
+def family_of(entry: Entry) -> str:
+    """`family 25 model 17`: what tells processors apart whose names do not."""
+    machine = entry.machine
+    return f"family {machine.get('cpu_family', '?')} model {machine.get('cpu_model', '?')}"
+
+
+def _level(entry: Entry, rows: Sequence[Row]) -> str:
+    cell = next((cell for row in rows if (cell := cell_of(entry, row))), None)
+    return f"{cell['bare_ns']:.1f}" if cell else ""
+
+
+def elsewhere() -> Iterator[str]:
+    """The 2015 test under other conditions, from the kept runs: a line each.
+
+    Raises
+    ------
+    BadRunError
+        When a kept run is damaged.
+    """
+    for condition, name, scenario in ELSEWHERE:
+        run = load(REFERENCE / name)
+        groups = (group for group in analyse(run, MARGIN) if group.scenario.name == scenario)
+        cells = (cell_document(cell) for group in groups for cell in group.cells)
+        wanted = next(c for c in cells if (c["variant"], c["gate"]) == ("v1", "jump-label"))
+        processor = processor_line(run.facts).rpartition("(")[2].partition(":")[0]
+        yield f"{condition}, {processor}: {', '.join(cost_of(wanted, left_out=False))}"
+
+
+def markdown(found: Sequence[Entry]) -> Iterator[str]:
+    """The same as a table in Markdown, a column per machine."""
+    yield f"| ns per freed page, 95 % interval | {' | '.join(escape(e.title) for e in found)} |"
+    yield f"|---|{'---|' * len(found)}"
+    for kernel, rows in ROWS.items():
+        yield f"| {kernel}, whole path | {' | '.join(_level(entry, rows) for entry in found)} |"
+        for row in rows:
+            cells = (cell_of(entry, row) for entry in found)
+            texts = ("<br>".join(cost_of(c, left_out=row.left_out)) if c else "" for c in cells)
+            yield f"| {' '.join(part.strip() for part in row.label).strip()} | {' | '.join(texts)} |"
