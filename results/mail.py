@@ -15,7 +15,7 @@ from results.claim import Answer
 from results.machines import command_without_places
 from results.output.words import run_facts
 from results.reading.cpus import processor_line
-from results.reading.folder import date_of
+from results.reading.dates import days_of
 from results.reading.load import Run
 
 WIDTH: Final = 72
@@ -43,7 +43,7 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     if not rows and not newer:
         yield "This run has no v1 for a plain page and nothing of v6.18."
         yield ""
-    yield from wrap(answer.doubt([*rows, *newer]), WIDTH)
+    yield from wrap(answer.doubt(run, [*rows, *newer]), WIDTH)
     for letter, what in (("C", "Claims of the mails of 2015"), ("T", "Questions of v6.18")):
         if asked := [claim for claim in claims if claim.id.startswith(letter)]:
             yield from wrap(f"{what}: {answer.told(asked)}.", WIDTH)
@@ -65,7 +65,7 @@ def _conditions(run: Run, margin: Margin) -> Iterator[str]:
     builds = max((len(cell.overhead.spread.differences) for cell in cells), default=0)
     yield from wrap(f"CPU: {processor_line(run.facts)}", WIDTH)
     yield f"Modelled kernels: {', '.join(kernels)}"
-    yield f"Measured: {date_of(run)[:10]}, freepath commit {_text(facts, 'commit')}"
+    yield f"Measured: {days_of(run)}, freepath commit {_text(facts, 'commit')}"
     yield f"  {command_without_places(_text(facts, 'freepath_command'))}"
     yield f"  {_text(facts, 'platform')}, virtual machine: {conditions.get('virtual', 'unknown')}"
     if floors:
