@@ -6,6 +6,7 @@ test compares it with what this makes. So no figure is typed, and none stands in
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Final
 
 from model.common.errors import FileError
@@ -17,6 +18,8 @@ from results.output.words import escape
 from results.reading.load import load
 
 ROOT: Final = Path(__file__).parent.parent
+WIDTH: Final = 100
+"""Columns of a page's prose."""
 
 
 def first_screen(found: Sequence[Entry]) -> Iterator[str]:
@@ -24,9 +27,15 @@ def first_screen(found: Sequence[Entry]) -> Iterator[str]:
     yield "```"
     yield from overview.table(found)
     yield ""
-    yield "The 2015 test, memcg present, key off, under other conditions:"
+    yield "The 2015 test, memcg built in and idle, under other conditions:"
     yield from (f"  {line}" for line in overview.elsewhere())
     yield "```"
+
+
+def answer(found: Sequence[Entry]) -> Iterator[str]:
+    """README's answer in a sentence."""
+    said = f"**Answer**: {overview.answer(found)}. Outside a tight loop it costs more, with SSBD less."
+    yield from wrap(said, WIDTH)
 
 
 def every_claim(found: Sequence[Entry]) -> Iterator[str]:
@@ -55,7 +64,7 @@ def every_arm(found: Sequence[Entry]) -> Iterator[str]:
 
 Made = Callable[[Sequence[Entry]], Iterable[str]]
 PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
-    "README.md": {"overview": first_screen},
+    "README.md": {"answer": answer, "overview": first_screen},
     "docs/results.md": {"overview": overview.markdown, "claims": every_claim, "machines": every_arm},
 }
 """Page -> name of each part -> what makes its lines."""

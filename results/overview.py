@@ -15,7 +15,7 @@ from results.machines import MARGIN, Entry
 from results.output.as_json import cell_document
 from results.output.words import escape
 from results.reading.cpus import processor_line
-from results.reading.load import load
+from results.reading.load import Run, load
 
 LABEL: Final = 19
 """Columns of a row's label: four machines beside it fit a mail's or a README's 100 columns."""
@@ -46,19 +46,27 @@ class Row:
     left_out: bool = False
 
 
+PRODUCTS: Final = {
+    ("25", "1"): "Zen 3, Milan",
+    ("25", "17"): "Zen 4, Genoa",
+    ("6", "167"): "Rocket Lake",
+    ("6", "207"): "Emerald Rapids",
+}
+"""CPU family and model -> the product, as Linux names it (arch/x86/include/asm/intel-family.h, v6.12; AMD's
+processor programming references). What a hypervisor reports need not be what the host has."""
 IDLE: Final = "on-idle/plain/warm/sequential/pcp"
 OFF: Final = "off/plain/warm/sequential/pcp"
 ACTIVE: Final = "on-active/plain/warm/sequential/pcp/v6.18"
 ROWS: Final[Mapping[str, Sequence[Row]]] = {
     "v4.3": (
-        Row(("2015 test, memcg", "  present, key off"), IDLE, "v1"),
+        Row(("2015 test, memcg", "  built in, idle"), IDLE, "v1"),
         Row(("2015 test, memcg", "  compiled out"), OFF, "v1"),
     ),
     "v6.18": (
         Row(("memcg test,", "  key on"), ACTIVE, "memcg-off", left_out=True),
-        Row(("page type test", "  (2025)"), ACTIVE, "no-type-test", left_out=True),
-        Row(("page checks", "  (init_on_alloc)"), ACTIVE, "check-pages"),
-        Row(("pcp trylock", ""), ACTIVE, "no-trylock", left_out=True),
+        Row(("page type test,", "  2025"), ACTIVE, "no-type-test", left_out=True),
+        Row(("page checks,", "  put in"), ACTIVE, "check-pages"),
+        Row(("pcp lock,", "  trylock"), ACTIVE, "no-trylock", left_out=True),
     ),
 }
 """Kernel that is modelled -> its rows."""
@@ -104,7 +112,7 @@ def table(found: Sequence[Entry]) -> Iterator[str]:
 
 
 def _abreast(found: Sequence[Entry]) -> Iterator[str]:
-    yield _line("ns per freed page,", [entry.short for entry in found])
+    yield _line("ns per freed page,", [product_of(entry) for entry in found])
     yield _line("95 % interval", [family_of(entry) for entry in found])
     for kernel, rows in ROWS.items():
         yield _line(f"{kernel}, whole path", [_level(entry, rows) for entry in found])
@@ -123,6 +131,12 @@ def _line(label: str, texts: Iterable[str]) -> str:
     return (f"{label:{LABEL}}" + "".join(f" {text:{COLUMN - 1}}" for text in texts)).rstrip()
 
 
+def product_of(entry: Entry) -> str:
+    """`Rocket Lake`, or the name of the core where the product is not known."""
+    machine = entry.machine
+    return PRODUCTS.get((machine.get("cpu_family", ""), machine.get("cpu_model", "")), entry.short)
+
+
 def family_of(entry: Entry) -> str:
     """`family 25 model 17`: what tells processors apart whose names do not."""
     machine = entry.machine
@@ -132,6 +146,31 @@ def family_of(entry: Entry) -> str:
 def _level(entry: Entry, rows: Sequence[Row]) -> str:
     cell = next((cell for row in rows if (cell := cell_of(entry, row))), None)
     return f"{cell['bare_ns']:.1f}" if cell else ""
+
+
+def answer(found: Sequence[Entry]) -> str:
+    """What the test of 2015 costs with memcg built in and idle, on each machine, in one sentence."""
+    row = ROWS["v4.3"][0]
+    by_verdict: dict[str, list[str]] = {}
+    for entry in found:
+        if cell := cell_of(entry, row):
+            cost = f" {cell['overhead_ns']:.2f} ns ({cell['overhead_ns'] / cell['bare_ns']:.1%})"
+            where = product_of(entry).replace(",", "")
+            quiet = cell["verdict"] in ("negligible", "undecided")
+            by_verdict.setdefault(cell["verdict"], []).append(where if quiet else f"{where}{cost}")
+    said = [
+        f"{WORDS[verdict]} {', '.join(places)}"
+        for verdict, places in sorted(by_verdict.items(), reverse=True)
+    ]
+    return f"the test of 2015 {'; it '.join(said)}"
+
+
+WORDS: Final = {
+    "negligible": "is negligible on",
+    "costs": "costs on",
+    "saves": "saves on",
+    "undecided": "is undecided on",
+}
 
 
 def elsewhere() -> Iterator[str]:
@@ -147,8 +186,13 @@ def elsewhere() -> Iterator[str]:
         groups = (group for group in analyse(run, MARGIN) if group.scenario.name == scenario)
         cells = (cell_document(cell) for group in groups for cell in group.cells)
         wanted = next(c for c in cells if (c["variant"], c["gate"]) == ("v1", "jump-label"))
-        processor = processor_line(run.facts).rpartition("(")[2].partition(":")[0]
-        yield f"{condition}, {processor}: {', '.join(cost_of(wanted, left_out=False))}"
+        text, verdict = cost_of(wanted, left_out=False)
+        yield f"{condition}, {_product(run)}: {text} of {wanted['bare_ns']:.1f}, {verdict}"
+
+
+def _product(run: Run) -> str:
+    known = PRODUCTS.get((str(run.facts.get("cpu_family")), str(run.facts.get("cpu_model"))))
+    return known or processor_line(run.facts).rpartition("(")[2].partition(":")[0]
 
 
 def markdown(found: Sequence[Entry]) -> Iterator[str]:
