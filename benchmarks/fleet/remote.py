@@ -91,7 +91,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
 
     Returns
     -------
-    `status` as the command's exit status, `said`: its last words, and `run`: bytes of the file, or None.
+    `status`: the command's exit status, `said`: its last stderr, and `run`: bytes of the file, or None.
     """
     from distributed import Event, Queue
 
