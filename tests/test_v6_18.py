@@ -316,7 +316,7 @@ def test_every_variant_says_which_way_it_goes() -> None:
     """Its one line begins with what it does to the kernel as it is."""
     for name, variant in VARIANTS.items():
         if name not in ("base", "base-twin"):
-            assert variant.summary.startswith(("takes away:", "replaces:", "adds:", "exact, adds:")), name
+            assert variant.summary.startswith(("removes:", "replaces:", "adds:", "exact, adds:")), name
     listed = json.loads(run("benchmarks", "--list", "--json", "--only", "kernel=v6.18").stdout)
     assert {scenario["kernel"] for scenario in listed["scenarios"]} == {"v6.18"}
     assert kernel_called("v6.18").usual == USUAL
@@ -329,7 +329,7 @@ Kernel: v6.18.
 Expect: what that test costs.
 """
 
-SUMMARY = "takes away: the memcg test"
+SUMMARY = "removes: the memcg test"
 KERNEL = "v6.18"
 
 
