@@ -130,12 +130,12 @@ class Memory(PageArray):
 
     @property
     def pcp(self) -> Any:
-        """This CPU's lists of that zone."""
+        """The lists of this CPU for that zone."""
         return self.arena["pcp"][0]
 
     @property
     def stock(self) -> Any:
-        """This CPU's stock of pages charged ahead."""
+        """Stock of this CPU: pages charged ahead."""
         return self.arena["stock"][0]
 
     @property

@@ -51,7 +51,7 @@ def lock_zone(zone: Any) -> None:
 
 @static_inline
 def this_cpu_pcp(zone: Any) -> Any:
-    """This CPU's lists of the zone: this_cpu_ptr(zone->pageset)->pcp."""
+    """The lists of this CPU for the zone: this_cpu_ptr(zone->pageset)->pcp."""
     return pcp_at(zone.pageset + this_cpu_read("this_cpu_off"))
 
 

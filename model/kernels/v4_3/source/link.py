@@ -47,7 +47,7 @@ def _link_free_path(image: Image) -> Entries:
 
 
 def _gate(image: Image) -> Any:
-    """This image's form of `memcg_kmem_enabled()`."""
+    """`memcg_kmem_enabled()` by the gate of this image."""
     if not image.memcg:
         return never_enabled
     if image.gate == "jump-label":

@@ -87,7 +87,7 @@ def zone_of(flags: int) -> int:
 
 @static_inline
 def pcp_of(zone: int) -> Any:
-    """This CPU's lists of the zone."""
+    """The lists of this CPU for the zone."""
     return pcp_at(load_64(zone + kernel.PAGESET) + this_cpu_read("this_cpu_off"))
 
 
