@@ -120,7 +120,7 @@ def test_v1_adds_one_load_to_a_plain_page(memcg: str) -> None:
 
 
 def test_v1_stores_for_a_flagged_page() -> None:
-    """C3: at worst load, comparison, store; the base it is compared with asks the key in the old helper."""
+    """C3: at worst load, comparison, store; the base it is compared with tests the key in the old helper."""
     for arm in chosen(variant="v1", gate="jump-label", memcg="on-idle", page_kind="flagged", depth="pcp"):
         assert added(arm) == [LOAD, STORE]
     for arm in chosen(variant="v1", memcg="off", page_kind="flagged"):
