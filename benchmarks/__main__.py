@@ -6,7 +6,7 @@ For example:
   python -m benchmarks --only 'v1*' --quick -o v1.json
                                                     two variants beside base
   python -m benchmarks --only 'memcg=on-*,depth=full,keyfirst' -o full.json
-  python -m benchmarks --sweep between -o b.json    caches evicted before a free
+  python -m benchmarks --sweep between -o b.json    evicted caches, branches
   python -m benchmarks --sweep threads=1,2 -o t.json
                                                     on one and on two CPUs
   python -m benchmarks --insert 'movl 48($0), %edx; testl %edx, %edx; js 2f'
@@ -17,7 +17,7 @@ For example:
   python -m benchmarks --quick --on tcp://scheduler:8786 -o fleet
                                                     on every host of a fleet
   python -m benchmarks --list                       scenarios and arms
-  python -m benchmarks --doctor                     what disturbs measuring here
+  python -m benchmarks --doctor                     what disturbs measuring
   python -m benchmarks --calibrate -o inst.json     the instrument's errors
 then: python -m results show run.json
 """
