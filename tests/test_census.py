@@ -257,7 +257,7 @@ def test_disasm_shows_the_jump_and_refuses_what_is_not_there() -> None:
 
 
 def test_a_mix_is_not_traced_as_a_plain_page() -> None:
-    """One page is followed; the message names the kinds of which a page can be."""
+    """One page is traced; the message names the kinds of which a page can be."""
     mix = Scenario("on-idle", "flagged", share="10", spread="random")
     with pytest.raises(SelectionError, match=r"mix.*plain, anon, flagged, charged"):
         traced(mix, Arm("v1", "jump-label"), Store())

@@ -111,7 +111,7 @@ def test_the_end_is_supplied_and_slots_are_counted(text: str, end: str, expected
 
 MISBEHAVING = {
     "endless": ("while True:\n    kernel.count_event(1)", "did not return within 20,000 instructions"),
-    "writes": ("page.private = 7", "leaves page.private otherwise than base does"),
+    "writes": ("page.private = 7", "leaves page.private in another state than base does"),
     "types": ("if page.flags + 'x':\n    kernel.count_event(1)", "No implementation of function"),
 }
 
