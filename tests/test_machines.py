@@ -105,8 +105,8 @@ def test_what_is_damaged_is_left_out(spoil: Any, said: str, folder: Path) -> Non
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({"commit": "0123456789ab-dirty"}, "publish what a commit measures"),
-        ({"commit": "unknown"}, "publish what a commit measures"),
+        ({"commit": "0123456789ab-dirty"}, "publish a run of a clean checkout"),
+        ({"commit": "unknown"}, "publish a run of a clean checkout"),
         ({"store_bypass": "off"}, "store bypass off"),
     ],
 )

@@ -68,7 +68,7 @@ def test_a_file_from_before_builds_is_shown_as_one(
     file = runfile.write(tmp_path / "run.json", runfile.document(runfile.FakeRun(builds=0)))
     text = shown(file, capsys)
     assert "8 processes, one build" in " ".join(text.split())
-    assert "warning: one build: what this compilation pays" in text
+    assert "warning: one build: the cost in this compilation" in text
     document = json.loads(shown(file, capsys, "--format", "json"))
     assert formats.fault(document, "show") is None
     for cell in document["cells"]:
@@ -84,7 +84,7 @@ def test_a_file_from_before_builds_is_shown_as_one(
     [
         ("numba", "0.99.0", "2 versions of Numba"),
         ("cpu_model", "68", "machines (cpu_model 2 and 68)"),
-        ("build_scheme", "phase-8", "2 ways of drawing builds"),
+        ("build_scheme", "phase-8", "2 build schemes"),
         ("store_bypass", "off", "2 settings of store bypass"),
         ("commit", "fedcba987654", "2 commits"),
     ],
