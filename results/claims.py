@@ -199,7 +199,7 @@ def answers(run: Run, census: Path | None, margin: Margin) -> list[Answer]:
 
 
 def as_json(answers: Sequence[Answer]) -> str:
-    """The document `freepath.claims/1`: docs/format.md."""
+    """The document `freepath.claims/1`: docs/format-outputs.md."""
     return (
         json.dumps({"schema": formats.CLAIMS, "claims": [asdict(answer) for answer in answers]}, indent=2)
         + "\n"

@@ -36,7 +36,7 @@ def shown(file: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
 
 
 def test_json_is_the_contracts(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every field of docs/format.md, as the schema that lies beside the code has it."""
+    """Every field of docs/format-outputs.md, as its schema says."""
     document = json.loads(shown(file, capsys, "--format", "json"))
     assert formats.fault(document, "show") is None
     cell = next(c for c in document["cells"] if c["memcg"] == "on-idle" and c["variant"] == "v1")

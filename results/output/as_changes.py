@@ -25,7 +25,7 @@ def exit_status(changes: Sequence[Change], *, strict: bool = False) -> int:
 
 
 def as_json(changes: Sequence[Change], *, strict: bool = False) -> str:
-    """The document `freepath.compare/1`: docs/format.md."""
+    """The document `freepath.compare/1`: docs/format-outputs.md."""
     rows = [
         {
             "cell": change.cell,
