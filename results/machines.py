@@ -285,19 +285,21 @@ def text_of(cell: dict[str, Any] | None) -> tuple[str, str]:
 
 
 def markdown(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
-    """A table per scenario, a column per machine."""
+    """A table per scenario, a column per machine; then a table of the machines."""
+    yield "ns per page over base with 95 % interval; cycles (predicted); share of builds that pay."
     for name in names:
-        what = "ns per page over base, 95 % interval; cycles (predicted); share of builds that pay"
-        yield f"{escape(name)}: {what}"
-        yield ""
+        yield from ("", f"{escape(name)}:", "")
         bases = [_base_ns(entry, name) for entry in found]
         yield f"| arm | {' | '.join(escape(entry.title) for entry in found)} |"
         yield f"|---|{'---:|' * len(found)}"
         yield f"| base, ns per page | {' | '.join(bases)} |"
         for row in rows(found, name):
             yield f"| `{row.arm}` | {' | '.join('<br>'.join(filter(None, text_of(c))) for c in row.cells)} |"
-        yield ""
-    yield from (f"- {escape(line)}" for line in about(found))
+    yield from ("", "| machine | processor | conditions | date, commit |", "|---|---|---|---|")
+    for entry in found:
+        measured = f"{entry.date[:10]}, {entry.commit}"
+        cells = (entry.key, entry.processor, _conditions(entry), measured)
+        yield f"| {' | '.join(map(escape, cells))} |"
 
 
 def table(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
@@ -319,17 +321,15 @@ def table(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
 def about(found: Sequence[Entry]) -> Iterator[str]:
     """A line on each machine."""
     for entry in found:
-        machine = entry.machine
-        where = ", ".join(
-            f"{word} {machine[name]}"
-            for word, name in (
-                ("microcode", "cpu_microcode"),
-                ("hypervisor", "virtual"),
-                ("kernel", "platform"),
-            )
-            if name in machine
-        )
-        yield f"{entry.key}: {entry.processor}, {where}; {entry.date[:10]}, commit {entry.commit}"
+        date = entry.date[:10]
+        yield f"{entry.key}: {entry.processor}, {_conditions(entry)}; {date}, commit {entry.commit}"
+
+
+def _conditions(entry: Entry) -> str:
+    """`microcode 0x1, hypervisor yes, kernel Linux-6.18`, as far as the run has them."""
+    names = {"microcode": "cpu_microcode", "hypervisor": "virtual", "kernel": "platform"}
+    known = {word: entry.machine[name] for word, name in names.items() if name in entry.machine}
+    return ", ".join(f"{word} {fact}" for word, fact in known.items())
 
 
 def _base_ns(entry: Entry, scenario: str) -> str:
