@@ -55,7 +55,7 @@ ROWS: Final[Mapping[str, Sequence[Row]]] = {
         Row(("2015 test, memcg", "  compiled out"), OFF, "v1"),
     ),
     "v6.18": (
-        Row(("memcg test, key on", ""), ACTIVE, "memcg-off", left_out=True),
+        Row(("memcg test,", "  key on"), ACTIVE, "memcg-off", left_out=True),
         Row(("page type test", "  (2025)"), ACTIVE, "no-type-test", left_out=True),
         Row(("page checks", "  (init_on_alloc)"), ACTIVE, "check-pages"),
         Row(("pcp trylock", ""), ACTIVE, "no-trylock", left_out=True),
