@@ -1,7 +1,7 @@
-"""`python -m plots.terminal TRANSCRIPT -o FILE.svg`: what a command printed, drawn as a terminal.
+"""`python -m plots.terminal TRANSCRIPT -o FILE.svg`: the output of a command as a picture of a terminal.
 
-README shows `make run` so (`make picture`). It is text in an SVG,
-not a recording, and asks no server for a font.
+`make picture` makes README's picture of `make run` with it. The SVG holds text, and loads no font from a
+server.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from model.common.files import check_target, write_new
 
 COLUMNS: Final = 84
 LARGEST: Final = 100_000
-"""Bytes of a transcript: more than a screen or two is no picture."""
+"""Largest transcript, bytes: a picture holds a screen or two."""
 SVG: Final = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
 <style>
@@ -40,7 +40,7 @@ SVG: Final = """\
 </g>
 </svg>
 """
-"""What Rich fills in; its own form asks a server for a font."""
+"""Template that Rich fills in; its own loads a font from a server."""
 
 
 def drawn(transcript: str, title: str) -> str:

@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _command(argv: Sequence[str]) -> int:
-    """What takes long to import is imported by the commands, where Ctrl-C and errors are met."""
+    """Slow imports stand inside the commands, where Ctrl-C and errors are handled."""
     args = _parser().parse_args(argv)
     if args.output is not None:
         check_target(args.output, replace=args.force)
@@ -53,7 +53,7 @@ def _add(
     summary: str,
     *parents: Parser,
 ) -> Parser:
-    """A command under its function's name; the function's docstring is what its `--help` says."""
+    """A command under its function's name; the function's docstring is its `--help` text."""
     about = inspect.cleandoc(command.__doc__ or "")
     name = command.__name__.removeprefix("_")
     parser = commands.add_parser(name, help=summary, description=about, parents=parents)
@@ -62,7 +62,7 @@ def _add(
 
 
 def _add_commands(commands: "argparse._SubParsersAction[Parser]") -> None:
-    """Every command, from the options that several share; what only one has stands beneath it."""
+    """Every command: shared options as parents, its own options below it."""
     out, margin, census, file = output(), margin_option(), census_option(), file_option()
     answer = "what the test costs here, in one sentence; the claims"
     _add(commands, _answer, answer, file, census, format_option("text", "mail", "json"), margin, out)
@@ -75,31 +75,31 @@ def _add_commands(commands: "argparse._SubParsersAction[Parser]") -> None:
     history = "each cell over the runs of a folder, change points marked"
     parser = _add(commands, _history, history, format_option("text", "json"), out)
     parser.add_argument("folder", metavar="DIR", help="results/runs, or any folder of runs")
-    machines = "the same arms on every CPU that was published, side by side"
+    machines = "the same arms on every published CPU, side by side"
     parser = _add(commands, _machines, machines, format_option("table", "json", "csv", "markdown"), out)
     about = "results/machines by default, or any folder of machines"
     parser.add_argument("folder", metavar="DIR", nargs="?", help=about)
     about = "a scenario by name, or all; each kernel's usual one by default"
     parser.add_argument("--scenario", metavar="NAME", default="", help=about)
-    overview = "the answer on every CPU that was published, on one screen"
+    overview = "the answer on every published CPU, on one screen"
     parser = _add(commands, _overview, overview, format_option("text", "markdown"), out)
     about = "results/machines by default, or any folder of machines"
     parser.add_argument("folder", metavar="DIR", nargs="?", help=about)
-    documents = "make the tables of README and docs anew from the published runs"
+    documents = "regenerate the tables of README and docs from the published runs"
     _add(commands, _documents, documents).set_defaults(output=None)
-    publish = "put a run where its machine has its place in results/machines"
+    publish = "publish a run: store it in results/machines under its machine"
     parser = _add(commands, _publish, publish, file)
     parser.add_argument("--to", metavar="DIR", help="another folder of machines")
-    parser.add_argument("--force", action="store_true", help="take the place of the run that is there")
+    parser.add_argument("--force", action="store_true", help="replace the run that is there")
     parser.set_defaults(output=None)
-    export = "for github-action-benchmark, Apache Otava, LNT, or anything that reads JUnit"
+    export = "for github-action-benchmark, Apache Otava, LNT, or any reader of JUnit"
     parser = _add(commands, _export, export, margin, out)
     parser.add_argument("file", metavar="FILE", help="a run; for otava also a folder of runs")
     names = ("github-action-benchmark", "otava", "lnt", "junit")
     parser.add_argument("--format", choices=names, required=True)
     report = "one self-contained page: report.html, or report.md"
     _add(commands, _report, report, file, census, margin, out)
-    calibration = "what the instrument can tell, from --calibrate; exit 1 when a target is missed"
+    calibration = "what the instrument can resolve, from --calibrate; exit 1 when a target is missed"
     _add(
         commands,
         _calibration,
@@ -111,7 +111,7 @@ def _add_commands(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def _answer(args: argparse.Namespace) -> int:
-    """What the test costs here, in one sentence, and what the mail claimed.
+    """What the test costs on this machine, in one sentence, and the verdict on each claim.
 
     For example:
       python -m results answer run.json
@@ -205,7 +205,7 @@ def _history(args: argparse.Namespace) -> int:
 
 
 def _machines(args: argparse.Namespace) -> int:
-    """The same arms on every machine that was published, side by side.
+    """The same arms on every published machine, side by side.
 
     Mean over builds with its interval, cycles with what dispatch slots predict, share of builds that pay.
 
@@ -227,7 +227,7 @@ def _machines(args: argparse.Namespace) -> int:
 
 
 def _overview(args: argparse.Namespace) -> int:
-    """What the test of 2015 and the steps of v6.18 cost on every machine that was published.
+    """What the test of 2015 and the steps of v6.18 cost on every published machine.
 
     For example:
       python -m results overview
@@ -241,7 +241,7 @@ def _overview(args: argparse.Namespace) -> int:
 
 
 def _documents(args: argparse.Namespace) -> int:
-    """Make the tables of README.md and docs/results.md anew, from the runs in results/machines.
+    """Regenerate the tables of README.md and docs/results.md from the runs in results/machines.
 
     Prints the pages that changed.
     """
@@ -253,7 +253,7 @@ def _documents(args: argparse.Namespace) -> int:
 
 
 def _publish(args: argparse.Namespace) -> int:
-    """Put a run where its machine has its place, with its figures and conditions.
+    """Store a run under its machine in results/machines, with its figures and conditions.
 
     A machine is its processor (name, vendor, family, model, stepping, microcode, core type), SMT, governor,
     hypervisor, kernel and huge pages; it has one run.
@@ -272,7 +272,7 @@ def _publish(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    """What was measured, for the tools that people have (docs/ci.md): ns per page, levels or overheads.
+    """A run in the format of another tool (docs/ci.md): ns per page, levels or overheads.
 
     Otava and LNT get levels, of base and of every arm; the others get overheads over base.
 
@@ -313,7 +313,7 @@ def _report(args: argparse.Namespace) -> int:
 def _compare(args: argparse.Namespace) -> int:
     """What changed between two runs of one machine, or between two census files.
 
-    Exit status 1 on a regression or a changed count, 3 with --strict when something could not be told.
+    Exit status 1 on a regression or a changed count, 3 with --strict when something is missing or unsure.
 
     For example:
       python -m results compare old.json new.json
@@ -354,7 +354,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _calibration(args: argparse.Namespace) -> int:
-    """What the instrument can tell: each target, what was got, and whether it is reached.
+    """What the instrument can resolve: each target, the figure, and whether it is reached.
 
     Exit status 1 when a target is missed.
 

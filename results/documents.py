@@ -1,7 +1,7 @@
-"""`python -m results documents`: the parts of README and docs that are figures, made from the published runs.
+"""`python -m results documents`: regenerates the tables in README and docs from the published runs.
 
-Such a part stands between two comments, `<!-- NAME -->` and `<!-- /NAME -->`; nobody edits it by hand, and a
-test compares it with what this makes. So no figure is typed, and none stands in two places by hand.
+A table stands between two comments, `<!-- NAME -->` and `<!-- /NAME -->`. It is not edited by hand; a test
+compares it with the output of this module.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -67,11 +67,11 @@ PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
     "README.md": {"answer": answer, "overview": first_screen},
     "docs/results.md": {"overview": overview.markdown, "claims": every_claim, "machines": every_arm},
 }
-"""Page -> name of each part -> what makes its lines."""
+"""Page -> name of each part -> function that returns its lines."""
 
 
 def rewritten(page: str, text: str, found: Sequence[Entry]) -> str:
-    """A page's text with its parts made anew.
+    """A page's text with its parts regenerated.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def rewritten(page: str, text: str, found: Sequence[Entry]) -> str:
 
 
 def rewrite() -> list[str]:
-    """Make the parts anew; returns the pages that changed."""
+    """Regenerate the parts; returns the pages that changed."""
     found = machines.entries()
     changed = []
     for page in PARTS:

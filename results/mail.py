@@ -1,7 +1,7 @@
 """`python -m results answer FILE --format mail`: the answer as plain text for a mailing list.
 
-72 columns, no markup. It carries what a reader needs to believe or repeat it: processor, kernel that is
-modelled, command, commit, interval, noise floor, and what must not be concluded.
+72 columns, no markup. It states what a reader needs to check or repeat it: processor, modelled kernel,
+command, commit, interval, noise floor, limits.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from results import answer
 from results.analysis.groups import analyse
 from results.claim import Answer
 from results.machines import command_without_places
-from results.output.words import run_facts
+from results.output.words import margin_text, run_facts
 from results.reading.cpus import processor_line
 from results.reading.dates import days_of
 from results.reading.load import Run
@@ -37,14 +37,14 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
         yield ""
     if newer:
         level = newer[0].cell.overhead.bare_ns
-        yield f"v6.18, memcg key on, {level:.1f} ns per freed page, and the difference"
+        yield f"v6.18, memcg key on, {level:.1f} ns per freed page; the difference"
         yield from map(answer.row, newer)
         yield ""
     if not rows and not newer:
         yield "This run has no v1 for a plain page and nothing of v6.18."
         yield ""
     yield from wrap(answer.doubt(run, [*rows, *newer]), WIDTH)
-    for letter, what in (("C", "Claims of the mails of 2015"), ("T", "Questions of v6.18")):
+    for letter, what in answer.ASKED.items():
         if asked := [claim for claim in claims if claim.id.startswith(letter)]:
             yield from wrap(f"{what}: {answer.told(asked)}.", WIDTH)
     yield ""
@@ -54,7 +54,7 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
 
 
 def _conditions(run: Run, margin: Margin) -> Iterator[str]:
-    """Processor, commit, command, floor, margin: what makes the figures repeatable."""
+    """Processor, commit, command, floor, margin: the conditions of the figures."""
     facts = run_facts(run)
     conditions = run.scenarios[0].processes[0].facts
     groups = analyse(run, margin)
@@ -73,12 +73,10 @@ def _conditions(run: Run, margin: Margin) -> Iterator[str]:
     if processes:
         between = "-".join(map(str, sorted({min(processes), max(processes)})))
         yield f"95 % intervals over {between} worker processes, up to {builds} builds"
-    yield "negligible: 90 % interval within " + (
-        f"{margin.value:g} % of the path" if margin.percent else f"{margin.value:g} ns"
-    )
+    yield f"negligible: 90 % interval within {margin_text(margin)}"
 
 
 def _text(facts: dict[str, Any], name: str) -> str:
-    """A fact as text, all of them where the run mixes several."""
+    """A fact as text; all its values where the run mixes several."""
     value = facts.get(name, "unknown")
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

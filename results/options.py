@@ -54,9 +54,9 @@ def add_pair(compare: Parser) -> None:
     compare.add_argument("--threshold", default="2%", help=about)
     about = "compare unlike machines or compilers too"
     compare.add_argument("--across-machines", action="store_true", help=about)
-    about = "list what is unsure or the same too, not only its count"
+    about = "list every row; by default rows that are unsure or the same are counted"
     compare.add_argument("--all", action="store_true", help=about)
-    about = "old against new as one self-contained page; with -o OUT.html"
+    about = "one self-contained page; with -o OUT.html"
     compare.add_argument("--html", action="store_true", help=about)
-    about = "exit 3 when something is missing or unsure, and nothing worse"
+    about = "exit 3 when something is missing or unsure and there is no finding"
     compare.add_argument("--strict", action="store_true", help=about)

@@ -21,7 +21,7 @@ LABEL: Final = 19
 """Columns of a row's label: four machines beside it fit a mail's or a README's 100 columns."""
 COLUMN: Final = 20
 ABREAST: Final = 4
-"""Machines side by side; further ones follow below."""
+"""Machines side by side; the others follow in a second table."""
 TURNED: Final = {"saves": "costs", "costs": "saves"}
 """Verdict of a step from the verdict of the arm that leaves it out."""
 
@@ -76,13 +76,34 @@ ELSEWHERE: Final = (
     ("after 1,024 other branches", "sweep-between-icelake-2026-11-26.json.gz", f"{IDLE}/branches"),
     ("after 1,024 other branches", "sweep-between-zen4-2026-11-27.json.gz", f"{IDLE}/branches"),
 )
-"""Where the 2015 test costs something else: condition, kept run, scenario."""
+"""Conditions under which the 2015 test costs something else: condition, kept run, scenario."""
 
 
-def cell_of(entry: Entry, row: Row) -> dict[str, Any] | None:
-    """A row's cell on a machine; None where it was not measured."""
-    cells = [c for c in entry.cells if (c["scenario"], c["variant"]) == (row.scenario, row.variant)]
-    return min(cells, key=lambda cell: cell["gate"] != "jump-label", default=None)
+def cell_of(cells: Iterable[dict[str, Any]], row: Row) -> dict[str, Any] | None:
+    """A row's cell among those of a machine or a run; None where it was not measured."""
+    found = [c for c in cells if (c["scenario"], c["variant"]) == (row.scenario, row.variant)]
+    return min(found, key=lambda cell: cell["gate"] != "jump-label", default=None)
+
+
+def of_run(cells: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    """The same rows for one run: label, number with interval, verdict; only kernels that it measured.
+
+    Parameters
+    ----------
+    cells
+        As `results show --format json` has them.
+    """
+    for kernel, rows in ROWS.items():
+        if level := _level(cells, rows):
+            yield f"{kernel}, whole path", level, ""
+            for row in rows:
+                cell = cell_of(cells, row)
+                yield label_of(row), *(cost_of(cell, left_out=row.left_out) if cell else ("not measured", ""))
+
+
+def label_of(row: Row) -> str:
+    """A row's label in one line: `2015 test, memcg present, key off`."""
+    return " ".join(part.strip() for part in row.label).strip()
 
 
 def cost_of(cell: Mapping[str, Any], *, left_out: bool) -> tuple[str, str]:
@@ -115,13 +136,13 @@ def _abreast(found: Sequence[Entry]) -> Iterator[str]:
     yield _line("ns per freed page,", [product_of(entry) for entry in found])
     yield _line("95 % interval", [family_of(entry) for entry in found])
     for kernel, rows in ROWS.items():
-        yield _line(f"{kernel}, whole path", [_level(entry, rows) for entry in found])
+        yield _line(f"{kernel}, whole path", [_level(entry.cells, rows) for entry in found])
         for row in rows:
             yield from _two_lines(found, row)
 
 
 def _two_lines(found: Sequence[Entry], row: Row) -> Iterator[str]:
-    cells = [cell_of(entry, row) for entry in found]
+    cells = [cell_of(entry.cells, row) for entry in found]
     texts = [cost_of(c, left_out=row.left_out) if c else ("not measured", "") for c in cells]
     yield _line(f"  {row.label[0]}", [text for text, _ in texts])
     yield _line(f"  {row.label[1]}", [verdict for _, verdict in texts])
@@ -138,13 +159,13 @@ def product_of(entry: Entry) -> str:
 
 
 def family_of(entry: Entry) -> str:
-    """`family 25 model 17`: what tells processors apart whose names do not."""
+    """`family 25 model 17`: distinguishes processors of the same name."""
     machine = entry.machine
     return f"family {machine.get('cpu_family', '?')} model {machine.get('cpu_model', '?')}"
 
 
-def _level(entry: Entry, rows: Sequence[Row]) -> str:
-    cell = next((cell for row in rows if (cell := cell_of(entry, row))), None)
+def _level(cells: Sequence[dict[str, Any]], rows: Sequence[Row]) -> str:
+    cell = next((cell for row in rows if (cell := cell_of(cells, row))), None)
     return f"{cell['bare_ns']:.1f}" if cell else ""
 
 
@@ -200,8 +221,8 @@ def markdown(found: Sequence[Entry]) -> Iterator[str]:
     yield f"| ns per freed page, 95 % interval | {' | '.join(escape(e.title) for e in found)} |"
     yield f"|---|{'---|' * len(found)}"
     for kernel, rows in ROWS.items():
-        yield f"| {kernel}, whole path | {' | '.join(_level(entry, rows) for entry in found)} |"
+        yield f"| {kernel}, whole path | {' | '.join(_level(entry.cells, rows) for entry in found)} |"
         for row in rows:
-            cells = (cell_of(entry, row) for entry in found)
+            cells = (cell_of(entry.cells, row) for entry in found)
             texts = ("<br>".join(cost_of(c, left_out=row.left_out)) if c else "" for c in cells)
-            yield f"| {' '.join(part.strip() for part in row.label).strip()} | {' | '.join(texts)} |"
+            yield f"| {label_of(row)} | {' | '.join(texts)} |"

@@ -1,5 +1,6 @@
 """README and its pages: tables made from published runs, the size that was promised, a mail's text."""
 
+import html
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from model.common.errors import FileError
+from plots import report
 from results import documents, machines, mail, overview
 from results.claims import answers
 from results.machines import Entry
+from results.output import as_json
 from results.reading.load import load
 from tests import runfile
 from tests.command import ROOT, refused, run
@@ -42,6 +45,31 @@ def test_the_readme_is_short() -> None:
     assert len(README.encode()) <= 8192 and len(lines) <= 130
     assert next(at for at, line in enumerate(lines[1:], 1) if line.startswith("## ")) <= 60
     assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == []
+
+
+def test_the_report_begins_as_readme_does(tmp_path: Path) -> None:
+    """As HTML and as Markdown: question, tool, rule and limits in README's words, and README's rows."""
+    both = runfile.of_machine(runfile.headline())
+    file = runfile.write(tmp_path / "run.json", both)
+    first = plain(re.sub(r"```.*?```", "", README.partition("\n## ")[0], flags=re.DOTALL))
+    said = (report.ASKED, report.TOOL, report.RULE, f"{report.NOT_A_KERNEL}: {report.LIMITS}")
+    for words in said:
+        assert words.format(builds="some 2,200", margin="1 % of the modelled path") in first
+    assert report.TITLE[1:] in first
+    rows = list(overview.of_run(as_json.document(load(file), machines.MARGIN)["cells"]))
+    for name in ("r.html", "r.md"):
+        assert run("results", "report", str(file), "-o", str(tmp_path / name)).returncode == 0
+        text = (tmp_path / name).read_text()
+        head = plain(re.sub(r"<[^>]+>", " ", html.unescape(text))).partition(report.LIMITS)[0]
+        assert report.TITLE in head and report.ASKED in head and report.NOT_A_KERNEL in head
+        assert report.RULE.format(margin="1 % of the modelled path") in head
+        assert rows and all(plain(part) in head for row in rows for part in row)
+
+
+def plain(text: str) -> str:
+    """Without marks of Markdown, link targets and line ends."""
+    text = re.sub(r"\]\([^)]*\)|\]\[[^\]]*\]|[\\`*\[\]]", "", text)
+    return " ".join(text.split())
 
 
 def test_a_step_left_out_costs_what_it_saves() -> None:

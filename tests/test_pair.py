@@ -48,7 +48,7 @@ def test_p_is_of_what_lies_beyond_the_larger_floor() -> None:
 def test_one_busy_run_is_enough_to_claim_nothing(busy: int, verdict: str) -> None:
     """Whichever of the two it was."""
     old, new = judged(0.5, 0.02), judged(5.5, 0.03)
-    old.per_process.resize(1, refcheck=False)  # else both would be the very same measurements
+    old.per_process.resize(1, refcheck=False)  # else both would be the same measurements
     change = _change(pair(old, new, busy=busy), 0.05, Margin(0.1, percent=False))
     assert change.verdict == verdict
 
