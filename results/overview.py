@@ -174,7 +174,7 @@ def answer(found: Sequence[Entry]) -> str:
     row = ROWS["v4.3"][0]
     by_verdict: dict[str, list[str]] = {}
     for entry in found:
-        if cell := cell_of(entry, row):
+        if cell := cell_of(entry.cells, row):
             cost = f" {cell['overhead_ns']:.2f} ns ({cell['overhead_ns'] / cell['bare_ns']:.1%})"
             where = product_of(entry).replace(",", "")
             quiet = cell["verdict"] in ("negligible", "undecided")
