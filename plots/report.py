@@ -37,21 +37,23 @@ from results.reading.load import Run, read_json
 TITLE: Final = "What does one more test in the page free path cost?"
 ASKED: Final = (
     "In September 2015 a memcg patch put one test, PageKmem(page), into the path that frees every page. "
-    "Andrew Morton's review: it \"adds overhead to all kernels, even non-kmemcg and non-memcg kernels. Bad. "
-    'Fixable?" The author answered that a load and a comparison are negligible. The thread has no '
-    "measurement. In 2025 the path got further tests, also without one."
+    'Andrew Morton: it "adds overhead to all kernels, even non-kmemcg and non-memcg kernels. Bad. '
+    'Fixable?" The author, Vladimir Davydov, answered that a load and a comparison are negligible. The '
+    "thread has no measurement. In 2025 the path got further tests, also without one."
 )
 TOOL: Final = (
-    "freepath compiles models of the free path of Linux v4.3 and v6.18, with real jump labels, and times "
-    "variants of it side by side over {builds} builds (the same code with different NOPs in it). It says "
-    "what a test costs, with an interval, and whether that is negligible on your CPU."
+    "freepath compiles models of the free path of Linux v4.3 and v6.18, with jump labels that are patched "
+    "NOPs, and times variants side by side. A figure is the mean over {builds} builds per CPU: the same code "
+    "with other NOPs in it, since any one compiled kernel may differ by more than the effect."
 )
 RULE: Final = (
-    "A verdict is negligible when the 90 % interval lies within {margin}, costs or saves when the difference "
-    "lies beyond the noise floor and is not negligible, else undecided."
+    "negligible: the 90 % interval lies within {margin}. costs: it reaches beyond, and the 95 % interval "
+    "lies above what an A/A control shows."
 )
 NOT_A_KERNEL: Final = "It is a model, not a kernel"
-LIMITS: Final = "user space, no cli, LLVM instead of gcc, a shorter path"
+LIMITS: Final = (
+    "user space, no cli, LLVM instead of gcc. The real path is longer, so a percentage here is less there"
+)
 ANSWER_HEADINGS: Final = ("ns per freed page", "mean, 95 % interval", "verdict")
 NO_ANSWER: Final = (
     "This run has neither v1 for a plain page nor v6.18, so it has no answer; the tables show its arms."

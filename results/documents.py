@@ -17,7 +17,7 @@ from results.machines import Entry
 from results.output.words import escape
 from results.reading.load import load
 
-ROOT: Final = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).resolve().parent.parent
 WIDTH: Final = 100
 """Columns of a page's prose."""
 

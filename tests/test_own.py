@@ -163,7 +163,9 @@ def test_the_tutorial_runs_as_printed(tmp_path: Path) -> None:
     document = json.loads(run("results", "show", "count.json", "--format", "json", cwd=tmp_path).stdout)
     assert {cell["variant"] for cell in document["cells"]} == {"base-twin", "count-types", "second-flag"}
     assert run("results", "report", "key.json", "-o", "key.html", cwd=tmp_path).returncode == 0
-    assert "The second flag, asked for only while the key is on." in (tmp_path / "key.html").read_text()
+    assert (
+        "The second flag, tested only while the static key is enabled." in (tmp_path / "key.html").read_text()
+    )
     again = run("benchmarks", "--insert", "second=nop", "--append", "second.json", *SMALL, cwd=tmp_path)
     refused(again, "own_variants")
 

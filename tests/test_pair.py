@@ -15,7 +15,10 @@ from tests.test_arithmetic import judged
 
 def pair(old: Overhead, new: Overhead, floors: tuple[float | None, ...] = (0.1, 0.2), busy: int = 0) -> Pair:
     """Of two runs whose noise floors are these; `busy` is a mask of the runs that were."""
-    groups: list[Any] = [SimpleNamespace(floor_ns=f, busy=bool(busy >> n & 1)) for n, f in enumerate(floors)]
+    scenario = SimpleNamespace(codes_of=lambda arm: ("unknown",), base_of=lambda arm: arm)
+    groups: list[Any] = [
+        SimpleNamespace(floor_ns=f, busy=bool(busy >> n & 1), scenario=scenario) for n, f in enumerate(floors)
+    ]
     cells: list[Any] = [SimpleNamespace(overhead=overhead) for overhead in (old, new)]
     return Pair("cell", groups[0], cells[0], groups[1], cells[1])
 
