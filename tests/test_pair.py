@@ -15,7 +15,7 @@ from tests.test_arithmetic import judged
 
 def pair(old: Overhead, new: Overhead, floors: tuple[float | None, ...] = (0.1, 0.2), busy: int = 0) -> Pair:
     """Of two runs whose noise floors are these; `busy` is a mask of the runs that were."""
-    scenario = SimpleNamespace(codes_of=lambda arm: ("unknown",), base_of=lambda arm: arm)
+    scenario = SimpleNamespace(codes_of=lambda arm: [], base_of=lambda arm: arm)
     groups: list[Any] = [
         SimpleNamespace(floor_ns=f, busy=bool(busy >> n & 1), scenario=scenario) for n, f in enumerate(floors)
     ]
