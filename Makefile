@@ -24,7 +24,7 @@ IN = $(call quoted,$(RUN))
 # The latest interrupted run.
 STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))
 
-.PHONY: gone help setup run resume finish publish picture documents calibrate test reliability lint web clean
+.PHONY: gone help setup run kernel resume finish publish picture documents calibrate test reliability lint web clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,7 +34,15 @@ setup: $(READY)  ## install what the commands need into .venv
 run: $(READY)  ## measure the headline, draw it and print the answer, under results/runs/
 	@mkdir -p $(IN)
 	@$(PY) -m benchmarks --quick $(FLAGS) -o $(IN)/run.json
+	@$(MAKE) --no-print-directory kernel RUN=$(call passed,$(RUN))
 	@$(MAKE) --no-print-directory finish RUN=$(call passed,$(RUN))
+
+OWN_KERNEL ?= /boot/vmlinuz-$(shell uname -r)
+kernel: $(READY)  ## price the free path of this machine's own kernel file, or of OWN_KERNEL=FILE
+	@mkdir -p $(IN)
+	@if test -r $(call quoted,$(OWN_KERNEL)); then \
+	$(PY) -m benchmarks --vmlinux $(call quoted,$(OWN_KERNEL)) --quick $(FLAGS) -o $(IN)/kernel.json; \
+	else echo 'not measured: your kernel, since $(OWN_KERNEL) cannot be read; make kernel OWN_KERNEL=FILE' >&2; fi
 
 resume: $(READY)  ## resume the latest interrupted run, or STOPPED=results/runs/...
 	@test -n '$(if $(STOPPED),yes)' || { echo 'make resume: no run under results/runs/ was stopped' >&2; exit 2; }

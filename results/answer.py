@@ -15,6 +15,7 @@ from model.vocabulary.formats import ANSWER
 from model.vocabulary.machine import said_of
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, Scenario
+from results import kernel_files
 from results.analysis.groups import Cell, Group, analyse, usual
 from results.claim import Answer
 from results.output.as_json import cell_document
@@ -149,6 +150,9 @@ def _why(line: Line) -> str:
 def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     """For a terminal of 80 columns."""
     rows = cells(run, margin)
+    yield from kernel_files.lines(run, margin)
+    if kernel_files.only_files(run):
+        return
     yield QUESTION
     if rows:
         yield from wrap(sentence(run, rows[0]), WIDTH)

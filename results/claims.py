@@ -18,6 +18,7 @@ from model.vocabulary.scenario import MemcgState
 from results.analysis.groups import usual
 from results.claim import Answer, Data, missing
 from results.compare import is_census
+from results.kernel_files import only_files
 from results.output.words import escape, text_of
 from results.reading.load import Arm, BadRunError, Run, read_json
 from results.today import KERNEL, TODAY
@@ -193,6 +194,8 @@ def answers(run: Run, census: Path | None, margin: Margin) -> list[Answer]:
     if not is_census(document):
         raise BadRunError(f"{path} is no census: make one with python -m benchmarks.census --json -o CENSUS")
     data = Data(run, document, margin)
+    if only_files(run):
+        return []  # the claims are about modelled versions
     asked = [*(CLAIMS if data.knows("v4.3") or not data.knows(KERNEL) else ())]
     asked += TODAY if data.knows(KERNEL) else ()
     return [claim(data) for claim in asked]

@@ -25,6 +25,7 @@ from model.vocabulary.machine import NAMES
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import usual_of
 from model.vocabulary.sittings import OWN_NAMES
+from results.kernel_files import only_files
 from results.output import as_json as shown
 from results.output.words import escape
 from results.reading import formats
@@ -207,6 +208,8 @@ def _check_publishable(run: Run) -> None:
         raise UsageError(f"{run.path} is of commit {commit}: publish a run of a clean checkout")
     if unknown:
         raise UsageError(f"{run.path} does not say which processor it is of: measure with this version")
+    if only_files(run):
+        raise UsageError(f"{run.path} is of a kernel file: publish a run of the models")
     if not date_of(run):
         raise UsageError(f"{run.path} does not say when it was measured")
     if run.facts.get("store_bypass", "on") != "on":

@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import Any, Final
 
 from model.vocabulary.margin import Margin
-from results import answer
+from results import answer, kernel_files
 from results.analysis.groups import analyse
 from results.claim import Answer
 from results.machines import command_without_places
@@ -29,6 +29,8 @@ LIMITS: Final = (
 def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     """The mail's text, a line at a time; none is longer than `WIDTH` but a command."""
     rows, newer = answer.cells(run, margin), answer.today(run, margin)
+    files = list(kernel_files.lines(run, margin))
+    yield from (line[:WIDTH] for line in files)
     if rows:
         yield from wrap(f"{answer.QUESTION} {answer.sentence(run, rows[0])}", WIDTH)
         yield ""
@@ -40,7 +42,7 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
         yield f"v6.18, memcg key on, {level:.1f} ns per freed page; the difference"
         yield from map(answer.row, newer)
         yield ""
-    if not rows and not newer:
+    if not rows and not newer and not files:
         yield "This run has no v1 for a plain page and nothing of v6.18."
         yield ""
     yield from wrap(answer.doubt(run, [*rows, *newer]), WIDTH)
@@ -50,7 +52,7 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     yield ""
     yield from _conditions(run, margin)
     yield ""
-    yield from wrap(LIMITS, WIDTH)
+    yield from wrap(kernel_files.LIMITS if kernel_files.only_files(run) else LIMITS, WIDTH)
 
 
 def _conditions(run: Run, margin: Margin) -> Iterator[str]:

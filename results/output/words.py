@@ -7,6 +7,7 @@ from typing import Any, Final
 from model.common.command import note
 from model.vocabulary.machine import said
 from model.vocabulary.margin import Margin
+from model.vocabulary.scenario import RELEASE
 from results.analysis.estimate import Overhead
 from results.analysis.groups import Cell, Group
 from results.analysis.verdict import Judgement
@@ -188,6 +189,12 @@ def noise_line(group: Group) -> str:
     return text + (f"; while the machine was busy: {', '.join(busy)}" if busy else "")
 
 
+def _whole(run: Run) -> str:
+    """What a percentage is of."""
+    files = [RELEASE.fullmatch(scenario.axes["kernel"]) for scenario in run.scenarios]
+    return "the kernel file's own path" if all(files) else "the modelled path, which is shorter"
+
+
 def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
     """Lines below every table."""
     facts = fact_texts(run)
@@ -201,7 +208,7 @@ def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
     yield (
         f"A real order-0 free was measured at {low} to {high} cycles (v4.6-rc3, Gorman 2016, batches of 1 to "
         f"64): {low / REAL_FREE_GHZ:.0f} to {high / REAL_FREE_GHZ:.0f} ns at {REAL_FREE_GHZ:g} GHz. "
-        "Percentages here are of the modelled path, which is shorter."
+        f"Percentages here are of {_whole(run)}."
     )
     margins = {f"{cell.judgement.margin_ns:.3f}" for group in groups for cell in group.cells}
     yield (
