@@ -11,7 +11,7 @@ from typing import Final
 
 from model.common.errors import FileError
 from model.common.files import write_new
-from results import claims, machines, overview
+from results import claims, kernel_table, machines, overview
 from results.claim import Answer
 from results.machines import Entry
 from results.output.words import escape
@@ -26,10 +26,15 @@ def first_screen(found: Sequence[Entry]) -> Iterator[str]:
     """README's table, in plain text."""
     yield "```"
     yield from overview.table(found)
-    yield ""
-    yield "The 2015 test, memcg built in and idle, under other conditions:"
-    yield from (f"  {line}" for line in overview.elsewhere())
+    if files := list(kernel_table.table(kernel_table.runs())):
+        yield ""
+        yield from files
     yield "```"
+
+
+def conditions(found: Sequence[Entry]) -> Iterator[str]:
+    """The test of 2015 under other conditions."""
+    yield from (f"- {line}" for line in overview.elsewhere())
 
 
 def answer(found: Sequence[Entry]) -> Iterator[str]:
@@ -65,7 +70,12 @@ def every_arm(found: Sequence[Entry]) -> Iterator[str]:
 Made = Callable[[Sequence[Entry]], Iterable[str]]
 PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
     "README.md": {"answer": answer, "overview": first_screen},
-    "docs/results.md": {"overview": overview.markdown, "claims": every_claim, "machines": every_arm},
+    "docs/results.md": {
+        "overview": overview.markdown,
+        "conditions": conditions,
+        "claims": every_claim,
+        "machines": every_arm,
+    },
 }
 """Page -> name of each part -> function that returns its lines."""
 

@@ -13,8 +13,8 @@ from results.reading.load import Run
 
 LIMITS: Final = (
     "This is a kernel file's own compiled code, never booted: its functions were moved into builds and run "
-    "in user space, on data of our own making, as one CPU with interrupts on. What was assumed of its boot is "
-    "in the run."
+    "in user space, on data of our own making, as one CPU with interrupts on. What was assumed of its boot "
+    "is in the run."
 )
 
 

@@ -208,7 +208,7 @@ def elsewhere() -> Iterator[str]:
         cells = (cell_document(cell) for group in groups for cell in group.cells)
         wanted = next(c for c in cells if (c["variant"], c["gate"]) == ("v1", "jump-label"))
         text, verdict = cost_of(wanted, left_out=False)
-        yield f"{condition}, {_product(run)}: {text} of {wanted['bare_ns']:.1f}, {verdict}"
+        yield f"{condition}, {product(run)}: {text} of {wanted['bare_ns']:.1f}, {verdict}"
 
 
 def _product(run: Run) -> str:
