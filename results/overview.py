@@ -211,7 +211,8 @@ def elsewhere() -> Iterator[str]:
         yield f"{condition}, {product(run)}: {text} of {wanted['bare_ns']:.1f}, {verdict}"
 
 
-def _product(run: Run) -> str:
+def product(run: Run) -> str:
+    """Of the processor that a run is of: `Zen 4, Genoa`."""
     known = PRODUCTS.get((str(run.facts.get("cpu_family")), str(run.facts.get("cpu_model"))))
     return known or processor_line(run.facts).rpartition("(")[2].partition(":")[0]
 
