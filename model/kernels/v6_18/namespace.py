@@ -14,7 +14,7 @@ class Kernel(Namespace):
 
     Attributes
     ----------
-    CONFIG_MEMCG, CONFIG_MEMORY_FAILURE, CONFIG_ISOLATION, CONFIG_THP
+    CONFIG_MEMCG, CONFIG_MEMORY_FAILURE, CONFIG_ISOLATION, CONFIG_THP, CONFIG_DEBUG_LIST
         Constants, as with the preprocessor; isolation stands for CMA and page reporting, too.
     DIRECT_TO_BUDDY
         Blocks that no per-CPU list holds are freed; an image without them is smaller.
@@ -46,6 +46,7 @@ class Kernel(Namespace):
     CONFIG_MEMORY_FAILURE: bool
     CONFIG_ISOLATION: bool
     CONFIG_THP: bool
+    CONFIG_DEBUG_LIST: bool
     DIRECT_TO_BUDDY: bool
     CONFIG_TRYLOCK: bool
     CONFIG_IRQ_OFF: bool
@@ -115,6 +116,7 @@ SWITCHES: Final[Mapping[str, str]] = {
     "LEFT_OUT": "a tuple of `wipe` and `cpupid`: what is not done to page->flags",
     "GUARD": "of the per-CPU lists: trylock, irq-off or preempt",
     "CHECKS": "always: the page checks, whatever their key says",
+    "DEBUG_LIST": "True: lists are checked before they are changed",
 }
 """What a variant may replace, leave out or choose."""
 
