@@ -62,6 +62,9 @@ class Trace:
     executed: dict[int, int] = field(default_factory=dict)
     """Address to size of each instruction that ran."""
 
+    decoded: dict[int, Any] = field(default_factory=dict)
+    """Address to Capstone's instruction, for each that ran: the code itself may be gone by then."""
+
     path: list[int] = field(default_factory=list)
     """Address of every instruction, in the order in which they ran."""
 
@@ -211,6 +214,7 @@ class Emulator:
         trace = self._trace
         trace.instructions += 1
         trace.executed[at] = size
+        trace.decoded[at] = instruction
         trace.path.append(at)
         if self._fall_through:
             trace.taken += at != self._fall_through

@@ -63,7 +63,7 @@ def _command(argv: Sequence[str]) -> int:
         cases = kernel_files.select(args)
     else:
         cases = own.select(args, "") if own.added() and not args.only else census_cases(args.only)
-    document = census(cases, args.cpu)
+    document = census(cases, args.cpu, ordered=args.in_order)
     if args.output is not None:
         write_new(args.output, as_json(document), replace=args.force)
     if args.json and args.output is None:
@@ -91,6 +91,8 @@ def _parser() -> Parser:
     kernel_files.add_options(parser)
     parser.add_argument("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for")
     parser.add_argument("--json", action="store_true", help="the whole document instead of a table")
+    about = "in the JSON also every access of a free in its order, for python -m results.fidelity"
+    parser.add_argument("--in-order", action="store_true", help=about)
     parser.add_argument("-o", "--output", metavar="FILE", help="write the JSON there; - is standard output")
     parser.add_argument("--force", action="store_true", help="overwrite FILE")
     parser.add_argument(

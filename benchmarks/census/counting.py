@@ -27,6 +27,8 @@ class Counts:
 
     figures: dict[str, float] = field(default_factory=dict)
     accesses: dict[Access, float] = field(default_factory=dict)
+    trace: Trace | None = None
+    """Of a single free; None for a mean over several."""
 
     @classmethod
     def mean(cls, traces: Sequence[Trace]) -> "Counts":
@@ -38,7 +40,8 @@ class Counts:
         accesses: Counter[Access] = Counter()
         for trace in traces:
             accesses.update(trace.accesses)
-        return cls(figures, {access: count / frees for access, count in sorted(accesses.items())})
+        means = {access: count / frees for access, count in sorted(accesses.items())}
+        return cls(figures, means, traces[0] if frees == 1 else None)
 
     def document(self) -> dict[str, Any]:
         """As in the census JSON."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from benchmarks.cases import Case, SelectionError, select
 from benchmarks.census.counting import Counts, count_case
+from benchmarks.census.in_order import in_order
 from model.kernels import kernels
 from model.kernels.store import DEFAULT_CPU, Store
 from model.vocabulary.formats import CENSUS
@@ -38,16 +39,24 @@ def census_cases(only: str = "") -> list[Case]:
     return cases
 
 
-def census(cases: Sequence[Case], cpu: str = "") -> dict[str, Any]:
-    """Count every arm of every case; the document `freepath.census/1`."""
+def census(cases: Sequence[Case], cpu: str = "", *, ordered: bool = False) -> dict[str, Any]:
+    """Count every arm of every case; the document `freepath.census/1`.
+
+    Parameters
+    ----------
+    ordered
+        Also what one free accesses in order, as `benchmarks.census.in_order` has it.
+    """
     cpu = cpu or DEFAULT_CPU
     store = Store(cpu=cpu)
     store.ensure([image for case in cases for image in case.images()])
-    arms = [entry for case in cases for entry in _entries(case, count_case(case, store))]
+    arms = [entry for case in cases for entry in _entries(case, count_case(case, store), ordered=ordered)]
     return {"schema": CENSUS, "cpu": cpu, "numba": version("numba"), "arms": arms}
 
 
-def _entries(case: Case, counted: dict[Arm, dict[str, Counts]]) -> Iterator[dict[str, Any]]:
+def _entries(
+    case: Case, counted: dict[Arm, dict[str, Counts]], *, ordered: bool
+) -> Iterator[dict[str, Any]]:
     for arm, figures in counted.items():
         base = counted[base_of(arm, case.arms)]
         for name, counts in figures.items():
@@ -56,6 +65,7 @@ def _entries(case: Case, counted: dict[Arm, dict[str, Counts]]) -> Iterator[dict
                 "free": name,
                 **counts.document(),
                 "over_base": counts.over(base[name]),
+                **({"in_order": in_order(counts.trace)} if ordered and counts.trace else {}),
             }
 
 

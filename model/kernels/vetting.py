@@ -143,7 +143,7 @@ def vet_values(values: Mapping[str, Any], where: str, offer: Offer) -> None:
     summary = values.get("SUMMARY")
     if not isinstance(summary, str) or not summary.strip() or "\n" in summary:
         raise VariantError(f"{where}: SUMMARY is {summary!r}: give one line of text for --list")
-    for name in ("GATED", "NEEDS_MEMCG"):
+    for name in ("GATED", "NEEDS_MEMCG", "DEBUG_LIST"):
         if not isinstance(values.get(name, False), bool):
             raise VariantError(f"{where}: {name} is {values[name]!r}: give True or False")
     if values.get("MARKS", "never") not in offer.marks:

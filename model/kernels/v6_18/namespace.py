@@ -14,7 +14,7 @@ class Kernel(Namespace):
 
     Attributes
     ----------
-    CONFIG_MEMCG, CONFIG_MEMORY_FAILURE, CONFIG_ISOLATION, CONFIG_THP
+    CONFIG_MEMCG, CONFIG_MEMORY_FAILURE, CONFIG_ISOLATION, CONFIG_THP, CONFIG_DEBUG_LIST
         Constants, as with the preprocessor; isolation includes CMA and page reporting.
     DIRECT_TO_BUDDY
         The image frees blocks that no per-CPU list holds; without them it is smaller.
@@ -46,6 +46,7 @@ class Kernel(Namespace):
     CONFIG_MEMORY_FAILURE: bool
     CONFIG_ISOLATION: bool
     CONFIG_THP: bool
+    CONFIG_DEBUG_LIST: bool
     DIRECT_TO_BUDDY: bool
     CONFIG_TRYLOCK: bool
     CONFIG_IRQ_OFF: bool
@@ -115,6 +116,7 @@ SWITCHES: Final[Mapping[str, str]] = {
     "LEFT_OUT": "a tuple of `wipe` and `cpupid`: steps on page->flags that are left out",
     "GUARD": "guard of the per-CPU lists: trylock, irq-off or preempt",
     "CHECKS": "always: the page checks on every free, without their key",
+    "DEBUG_LIST": "True: lists are checked before they are changed",
 }
 """Constant of a variant -> what it leaves out or chooses."""
 

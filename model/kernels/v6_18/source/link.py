@@ -52,6 +52,7 @@ def _configure(image: Image, module: Any) -> None:
     distribution = config == "distribution"
     kernel.CONFIG_MEMCG = image.memcg
     kernel.CONFIG_MEMORY_FAILURE = kernel.CONFIG_ISOLATION = kernel.CONFIG_THP = distribution
+    kernel.CONFIG_DEBUG_LIST = getattr(module, "DEBUG_LIST", False)
     kernel.DIRECT_TO_BUDDY = image.direct
     guard = getattr(module, "GUARD", "trylock")
     kernel.CONFIG_TRYLOCK, kernel.CONFIG_IRQ_OFF = guard == "trylock", guard == "irq-off"

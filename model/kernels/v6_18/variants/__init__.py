@@ -4,9 +4,10 @@ Base is the kernel as it is, and most variants remove or replace a step, so thei
 the step costs something. A variant of v6.18 may also define
 
 `memcg_step(kernel)`, `type_step(kernel)`  another form of that step
-`LEFT_OUT`                                 of "wipe" and "cpupid", the steps that are left out
-`CHECKS`                                   "always": the page checks on every free, without their key
-`GUARD`                                    guard of the per-CPU lists: "trylock", "irq-off" or "preempt"
+`LEFT_OUT`                                 of "wipe" and "cpupid", what is not done to `flags`
+`CHECKS`                                   "always": the page checks, whatever their key says
+`DEBUG_LIST`                               True: lists are checked before they are changed
+`GUARD`                                    of the per-CPU lists: "trylock", "irq-off" or "preempt"
 """
 
 import sys
@@ -17,7 +18,7 @@ FIRST = [
     *("base", "base-twin"),
     *("no-type-test", "type-store"),
     *("memcg-off", "memcg-direct", "memcg-flag-first"),
-    *("no-wipe", "no-cpupid", "no-trylock", "irq-off", "check-pages"),
+    *("no-wipe", "no-cpupid", "no-trylock", "irq-off", "check-pages", "list-check"),
     *("nop", "load", "load-compare", "load-compare-store"),
 ]
 
