@@ -32,7 +32,9 @@ def in_order(trace: Trace) -> list[dict[str, Any]]:
         kind, here = kinds[at], accesses.get(place, [])
         stack = any(access.object == "stack" for access in here)
         here = [access for access in here if access.object != "stack"]
-        counts = Counter({"instructions": 1, "idle": kind == "idle", "frame": not here and (stack or kind == "frame")})
+        counts = Counter(
+            {"instructions": 1, "idle": kind == "idle", "frame": not here and (stack or kind == "frame")}
+        )
         if before and kind == "branch":
             rows[-1]["instructions"] += 1
         else:
