@@ -16,13 +16,13 @@ ADJUSTS: Final = frozenset({"add", "sub"})
 
 
 def in_order(trace: Trace) -> list[dict[str, Any]]:
-    """Each instruction that accesses memory other than the stack, in program order, and in the end the return.
+    """Each instruction that accesses memory other than the stack, in program order; the return comes last.
 
     Returns
     -------
-    Rows with `op` (load, store, or update: both), `object` and `field`; and counts of the instructions since the
-    row before, its own among them, and a conditional jump right behind it: `instructions`, of which `idle` do
-    nothing and `frame` call, return or use the stack.
+    Rows with `op` (load, store, or update: both), `object` and `field`; and counts of the instructions since
+    the row before, its own among them, and a conditional jump right behind it: `instructions`, of which
+    `idle` do nothing and `frame` call, return or use the stack.
     """
     kinds, accesses = dict(_kinds(trace)), _by_place(trace)
     rows: list[dict[str, Any]] = []
