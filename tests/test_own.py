@@ -134,7 +134,7 @@ def test_what_a_check_does_is_tried_first(body: str, words: str, tmp_path: Path)
         (("--insert", "a=nop", "--insert", "a=nop"), "there is a variant called a"),
         (("--insert", "My_Check=nop"), "is no variant name"),
         (("--insert", "a="), "no assembly"),
-        (("--variant", "nowhere.py"), "no Python file"),
+        (("--variant", "nowhere.py"), "not a Python file"),
         (("--new-variant", "No Name"), "give a name of lower-case letters"),
     ],
 )
@@ -163,7 +163,8 @@ def test_the_tutorial_runs_as_printed(tmp_path: Path) -> None:
     document = json.loads(run("results", "show", "count.json", "--format", "json", cwd=tmp_path).stdout)
     assert {cell["variant"] for cell in document["cells"]} == {"base-twin", "count-types", "second-flag"}
     assert run("results", "report", "key.json", "-o", "key.html", cwd=tmp_path).returncode == 0
-    assert "The second flag, asked for only while the key is on." in (tmp_path / "key.html").read_text()
+    page = (tmp_path / "key.html").read_text()
+    assert "The second flag, tested only while the static key is enabled." in page
     again = run("benchmarks", "--insert", "second=nop", "--append", "second.json", *SMALL, cwd=tmp_path)
     refused(again, "own_variants")
 
