@@ -134,7 +134,7 @@ def test_what_a_check_does_is_tried_first(body: str, words: str, tmp_path: Path)
         (("--insert", "a=nop", "--insert", "a=nop"), "there is a variant called a"),
         (("--insert", "My_Check=nop"), "is no variant name"),
         (("--insert", "a="), "no assembly"),
-        (("--variant", "nowhere.py"), "no Python file"),
+        (("--variant", "nowhere.py"), "not a Python file"),
         (("--new-variant", "No Name"), "give a name of lower-case letters"),
     ],
 )
