@@ -105,6 +105,7 @@ def main(argv: list[str]) -> int:
     if resumes:
         return _resume(argv)
     early = early_options(argv)
+    kernel_files.check(early)
     if early.new_variant:
         return own.write_template(early.new_variant, early.kernel, early.output)
     if early.worker:
@@ -129,6 +130,7 @@ def _fleet(argv: list[str], *, resumes: bool) -> int:
     from results.reading.machine import key_of, machine_of
 
     early = early_options([] if resumes else argv)
+    kernel_files.check(early)
     if not resumes:
         Scheme(early.builds, early.scheme).loops(early.loops)
         check_margin(early.margin)
@@ -325,7 +327,7 @@ def _continued(partial: Partial, context: dict[str, Any]) -> Partial:
     asked = f"--resume {partial.folder}"
     check_machine(asked, [began], context, "what is complete can be shown, and the rest measured anew")
     note_differences(asked, [began], context)
-    for name in (*MUST_MATCH, "kernel_files", "boot"):
+    for name in MUST_MATCH:
         if context.get(name) != began.get(name):
             raise UsageError(
                 f"{asked}: it began with {name} {began.get(name)}, this is "

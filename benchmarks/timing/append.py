@@ -14,7 +14,7 @@ from model.vocabulary.formats import NO_SETTINGS
 from model.vocabulary.sittings import by_pyperfs_names
 
 SCHEME: Final = ("build_scheme", "store_bypass", "freepath_cpu", "numba")
-MUST_MATCH: Final = (*SCHEME, "own_variants")
+MUST_MATCH: Final = (*SCHEME, "own_variants", "kernel_files", "boot")
 """Processes that differ in one of these measured something else; of the machine `check_machine` asks."""
 DEFAULTS: Final = {"build_scheme": "one, of an older freepath", "store_bypass": "on"}
 """What files from before these facts were stored hold."""
