@@ -29,7 +29,8 @@ MODEL: Final = x86.UC_CPU_X86_ICELAKE_SERVER
 """The processor that Unicorn emulates: no other of its models knows an instruction for general registers that
 this one lacks (tests/test_emulator.py)."""
 TRANSLATED: Final = 16 << 20
-"""Bytes for translated code. Unicorn 2.1.4 reserves 1 GiB unless told, and ends the process where it gets none."""
+"""Bytes of translated code that are kept. Unicorn 2.1.4 reserves 1 GiB by default, and ends the process
+where it gets none."""
 UNKNOWN: Final = "the emulator does not know {}; it cannot be counted"
 ARGUMENTS: Final = (x86.UC_X86_REG_RDI, x86.UC_X86_REG_RSI, x86.UC_X86_REG_RDX)
 
@@ -63,6 +64,9 @@ class Trace:
     lines: set[int] = field(default_factory=set)
     executed: dict[int, int] = field(default_factory=dict)
     """Address to size of each instruction that ran."""
+
+    decoded: dict[int, Any] = field(default_factory=dict)
+    """Address to Capstone's instruction, for each that ran: the code itself may be gone by then."""
 
     path: list[int] = field(default_factory=list)
     """Address of every instruction, in the order in which they ran."""
@@ -215,6 +219,7 @@ class Emulator:
         trace = self._trace
         trace.instructions += 1
         trace.executed[at] = size
+        trace.decoded[at] = instruction
         trace.path.append(at)
         if self._fall_through:
             trace.taken += at != self._fall_through
@@ -259,11 +264,12 @@ def _check_translation() -> None:
         mmap.mmap(-1, TRANSLATED, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
     except PermissionError as error:
         raise EmulationError(
-            f"this system forbids memory that is writable and executable ({error.strerror}), which the emulator "
-            "needs: allow it for this command (SELinux: execmem; systemd: MemoryDenyWriteExecute=no), or measure "
-            "elsewhere"
+            f"this system forbids memory that is writable and executable ({error.strerror}), which the "
+            "emulator needs: allow it for this command (SELinux: execmem; systemd: "
+            "MemoryDenyWriteExecute=no), or measure elsewhere"
         ) from None
     except OSError as error:
         raise OutOfMemoryError(
-            f"no memory for the emulator, {TRANSLATED >> 20} MiB ({error.strerror}): free some, or raise ulimit -v"
+            f"no memory for the emulator, {TRANSLATED >> 20} MiB ({error.strerror}): free some, or raise "
+            "ulimit -v"
         ) from None

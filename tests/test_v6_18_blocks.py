@@ -1,4 +1,4 @@
-"""Today's kernel beyond its fast path, against the oracle: blocks, drains, batches, kfree, charged pages."""
+"""v6.18 beyond its fast path, against the oracle: blocks, drains, batches, kfree, charged pages."""
 
 from collections import Counter
 from typing import Any
@@ -86,7 +86,15 @@ def set_up(oracle: Oracle, machine: Machine, start: int, order: int, compound: b
         page.tail, page.mapping = True, int(record["mapping"])
 
 
-@pytest.mark.parametrize(("config", "memcg"), [("default", False), ("default", True), ("distribution", True)])
+@pytest.mark.parametrize(
+    ("variant", "config", "memcg"),
+    [
+        ("base", "default", False),
+        ("base", "default", True),
+        ("base", "distribution", True),
+        ("list-check", "distribution", True),
+    ],
+)
 @given(
     orders=st.lists(st.sampled_from([*ORDERS[:-1], *ORDERS[:2] * 3, 9]), min_size=1, max_size=60),
     compound=st.booleans(),
@@ -101,6 +109,7 @@ def set_up(oracle: Oracle, machine: Machine, start: int, order: int, compound: b
 )
 @settings(max_examples=40, deadline=None)
 def test_blocks_drains_and_buddies_are_the_oracles(
+    variant: str,
     config: Config,
     memcg: bool,
     orders: list[int],
@@ -116,9 +125,9 @@ def test_blocks_drains_and_buddies_are_the_oracles(
 ) -> None:
     """Blocks of every order, in any order, with any tuning: pages, lists, free blocks and counters."""
     machine = Machine(PAGES, "on-active" if memcg else "off", config, checks=checks)
-    oracle = Oracle("base", config, PAGES, checks=checks, memcg=memcg)
+    oracle = Oracle(variant, config, PAGES, checks=checks, memcg=memcg)
     gate = "jump-label" if memcg else "none"
-    free = function_of(machine, Image("base", gate, memcg=memcg, config=config, direct=True), "__free_pages")
+    free = function_of(machine, Image(variant, gate, memcg=memcg, config=config, direct=True), "__free_pages")
     pcp, known = machine.memory.pcp, oracle.pcp
     known.batch, known.high_min, known.high_max = batch, high[0], high[0] + high[1]
     known.free_count, known.was_high_order, known.keeps_a_batch = free_count, bool(flags & 1), bool(flags & 2)

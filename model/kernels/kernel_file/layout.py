@@ -141,7 +141,7 @@ class FileMemory(PageArray):
             ("zonestat", size("struct per_cpu_zonestat"), "struct per_cpu_zonestat", False),
             ("nodestat", size("struct per_cpu_nodestat"), "struct per_cpu_nodestat", False),
             ("task", size("struct task_struct"), "struct task_struct", False),
-            ("section roots", 8 * ROOTS, "", False),
+            ("section_roots", 8 * ROOTS, "", False),
             ("mem_section", PAGE, "struct mem_section", True),
             ("mem_section_usage", PAGE, "struct mem_section_usage", False),
             ("pcp", size("struct per_cpu_pages"), "struct per_cpu_pages", False),
@@ -230,9 +230,9 @@ class FileMemory(PageArray):
         """The memory map and the table of sections, with every pageblock movable."""
         btf, parts = self.btf, self.parts
         self._global("vmemmap_base", self.page_address(0) - PAGE_BYTES * FIRST_PFN)
-        self._global("mem_section", parts["section roots"].start)
+        self._global("mem_section", parts["section_roots"].start)
         for root in range(ROOTS):
-            self.write(parts["section roots"].start + 8 * root, parts["mem_section"].start)
+            self.write(parts["section_roots"].start + 8 * root, parts["mem_section"].start)
         step = btf.size("struct mem_section")
         for at in range(parts["mem_section"].start, parts["mem_section"].start + PAGE - step + 1, step):
             self.write_field(at, "struct mem_section", "section_mem_map", ONLINE)

@@ -52,6 +52,7 @@ def _configure(image: Image, module: Any) -> None:
     distribution = config == "distribution"
     kernel.CONFIG_MEMCG = image.memcg
     kernel.CONFIG_MEMORY_FAILURE = kernel.CONFIG_ISOLATION = kernel.CONFIG_THP = distribution
+    kernel.CONFIG_DEBUG_LIST = getattr(module, "DEBUG_LIST", False)
     kernel.DIRECT_TO_BUDDY = image.direct
     guard = getattr(module, "GUARD", "trylock")
     kernel.CONFIG_TRYLOCK, kernel.CONFIG_IRQ_OFF = guard == "trylock", guard == "irq-off"
@@ -79,11 +80,11 @@ def _step(module: Any, name: str, usual: Any) -> Any:
 
 @static_inline
 def always() -> bool:
-    """No key is asked."""
+    """No key is tested."""
     return True
 
 
 @static_inline
 def count_event(number: int) -> None:
-    """Add one to one of this CPU's counters, whichever number the check made."""
+    """Add one to one of this CPU's counters, for any number."""
     this_cpu_inc("events", number & (EVENTS - 1))
