@@ -354,6 +354,7 @@ def _parse(runner: Any, argv: list[str]) -> None:
 
 def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: dict[str, Any]) -> int:
     """Measure the one case that this worker was started for."""
+    from benchmarks.timing.confine import confine
     from benchmarks.timing.sampler import Sampler
 
     runner.context = json.loads(runner.args.context)
@@ -362,6 +363,8 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
             "the sources of model/ or benchmarks/ were edited meanwhile: put them back, and resume"
         )
     store.expect(code.get("sums", {}))
+    if runner.args.vmlinux:
+        confine(Path(runner.args.pair_dir))
     # Every value has builds of its own: repeated builds would add no evidence.
     scheme = replace(scheme, groups=max(GROUPS, runner.args.values + runner.args.warmups))
     # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
