@@ -17,7 +17,7 @@ import unicorn
 from unicorn import x86_const as x86
 
 from model.code.placement import Placement
-from model.common.errors import FreepathError
+from model.common.errors import FreepathError, OutOfMemoryError
 from model.common.signals import meet_end
 from model.kernels.instructions import JUMPS, LONGEST, locked, name_of, shown, vector
 
@@ -28,6 +28,9 @@ LINE: Final = 64
 MODEL: Final = x86.UC_CPU_X86_ICELAKE_SERVER
 """The processor that Unicorn emulates: no other of its models knows an instruction for general registers that
 this one lacks (tests/test_emulator.py)."""
+TRANSLATED: Final = 16 << 20
+"""Bytes of translated code that are kept. Unicorn 2.1.4 reserves 1 GiB by default, and ends the process
+where it gets none."""
 UNKNOWN: Final = "the emulator does not know {}; it cannot be counted"
 ARGUMENTS: Final = (x86.UC_X86_REG_RDI, x86.UC_X86_REG_RSI, x86.UC_X86_REG_RDX)
 
@@ -90,7 +93,9 @@ class Emulator:
 
     def __init__(self, machine: Any, placements: Iterable[Placement]) -> None:
         self.machine = machine
+        _check_translation()
         self.cpu = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+        self.cpu.ctl_set_tcg_buffer_size(TRANSLATED)
         self.cpu.ctl_set_cpu_model(MODEL)
         self._mapped: set[int] = set()
         self._shown: list[range] = []
@@ -267,3 +272,25 @@ class Emulator:
 def _again(instruction: Any) -> bool:
     """Whether an instruction may follow itself: a jump to itself, or one that is repeated by a prefix."""
     return name_of(instruction) in JUMPS or instruction.prefix[0] in (0xF2, 0xF3)
+
+
+def _check_translation() -> None:
+    """Refuse where the emulator could not keep what it translates: it would end the process.
+
+    Raises
+    ------
+    EmulationError, OutOfMemoryError
+    """
+    try:
+        mmap.mmap(-1, TRANSLATED, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
+    except PermissionError as error:
+        raise EmulationError(
+            f"this system forbids memory that is writable and executable ({error.strerror}), which the "
+            "emulator needs: allow it for this command (SELinux: execmem; systemd: "
+            "MemoryDenyWriteExecute=no), or measure elsewhere"
+        ) from None
+    except OSError as error:
+        raise OutOfMemoryError(
+            f"no memory for the emulator, {TRANSLATED >> 20} MiB ({error.strerror}): free some, or raise "
+            "ulimit -v"
+        ) from None
