@@ -244,8 +244,10 @@ class Emulator:
     def named(self, at: int, size: int) -> tuple[str, str, int]:
         """Object, field and offset within the object.
 
-        Raises:
-            EmulationError: The address is in no memory of the model.
+        Raises
+        ------
+        EmulationError
+            The address is in no memory of the model.
         """
         if STACK <= at < STACK + STACK_BYTES:
             return "stack", "", 0
