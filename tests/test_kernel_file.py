@@ -44,6 +44,14 @@ def known_file(path: Path) -> KnownFile:
     return file
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    """Later tests of this process know the modelled kernels alone."""
+    yield
+    known._files.clear()
+    known_file.cache_clear()
+
+
 def nops(count: int) -> list[Instruction]:
     """One-byte instructions that can be told apart."""
     return [Instruction(f"f+{0x1000 + number:#x}", b"\x90", 0x1000 + number) for number in range(count)]
