@@ -244,7 +244,8 @@ class Emulator:
     def named(self, at: int, size: int) -> tuple[str, str, int]:
         """Object, field and offset within the object.
 
-        Raises:
+        Raises
+        ------
             EmulationError: The address is in no memory of the model.
         """
         if STACK <= at < STACK + STACK_BYTES:

@@ -184,7 +184,7 @@ def test_a_change_of_no_instruction() -> None:
 
 
 def test_padding_behind_a_function() -> None:
-    """A megabyte of it, as behind the return thunks of SRSO, is left out; an instruction that ends so is not."""
+    """A megabyte of it, as behind the return thunks of SRSO, is left out; no instruction is."""
     assert len(function(b"\x31\xc0\xc3" + b"\xcc" * (1 << 20)).instructions) < 20
     last = function(b"\x90" * 50 + b"\xeb\xcc" + b"\xcc" * 64).instructions[50]
     assert last.code == b"\xeb\xcc" and last.target == START
