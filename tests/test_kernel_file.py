@@ -18,9 +18,11 @@ from benchmarks.cases import Case, case_of
 from benchmarks.census.counting import WARM_FREES, count_case, traced
 from benchmarks.emulator import Emulator, Trace
 from benchmarks.gate import run_first
+from benchmarks.timing.crew import Crew
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
 from model.code.builds import Builds
+from model.code.image import Code
 from model.code.placement import Placement
 from model.common.errors import KernelFileError, KernelReportError
 from model.kernels.kernel_file import known
@@ -31,7 +33,7 @@ from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.machine import FileMachine
 from model.kernels.kernel_file.path import FilePath
 from model.kernels.kernel_file.places import places
-from model.kernels.kernel_file.start import template
+from model.kernels.kernel_file.start import FileStart, template
 from model.kernels.store import Store
 from model.vmlinux.boot import as_booted
 from model.vocabulary.scenario import Arm
@@ -93,6 +95,18 @@ def moved(file: KnownFile, variant: str, entry: str = ENTRY) -> tuple[Placement,
     """The same by an arm's code."""
     placement, (trace,) = traced(file.usual.but(entry=entry), Arm(variant, "none"), Store())
     return placement, trace
+
+
+def changed(file: KnownFile, change: Change) -> Code:
+    """An image with any bytes of the kernel's changed."""
+    store = Store()
+    made = joined(store.load(known.LOOPS), Cut(file.functions(ENTRY), change), file.entry_name(ENTRY))
+    return replace(
+        store.load(file.image(ENTRY, "base")),
+        code=bytes.fromhex(made["code"]),
+        functions={name: tuple(span) for name, span in made["functions"].items()},
+        **{name: tuple(map(tuple, made[name])) for name in ("points", "branches", "references")},
+    )
 
 
 @pytest.mark.parametrize("entry", [ENTRY, "put_page"])
@@ -192,15 +206,7 @@ def test_what_is_put_in_disturbs_nothing(path: Path) -> None:
         move = (b"\x41" if number > 7 else b"") + bytes([0xB8 + number % 8]) + b"\xff" * 4
         add = (b"\x45" if number > 7 else b"") + bytes([0x01, 0xC0 + 9 * (number % 8)])
         spoil[place.address] = [move, add]
-    cut = Cut(file.functions(ENTRY), Change(before=spoil))
-    base = Store().load(file.image(ENTRY, "base"))
-    made = joined(Store().load(known.LOOPS), cut, file.entry_name(ENTRY))
-    code = replace(
-        base,
-        code=bytes.fromhex(made["code"]),
-        functions={name: tuple(span) for name, span in made["functions"].items()},
-        references=tuple(map(tuple, made["references"])),
-    )
+    code = changed(file, Change(before=spoil))
     start = FilePath(file).start(file.usual, np.random.default_rng(0), counting=Arm("base", "none"))
     (placement,) = start.machine.place(code)
     emulator = Emulator(start.machine, [placement])
@@ -277,28 +283,105 @@ def test_a_worker_frees_and_checks(sampler: Sampler) -> None:
         sampler.check()
 
 
-@pytest.mark.parametrize(
-    ("code", "why"),
-    [
-        (b"\xfa\xc3", "cli"),
-        (b"\xeb\xfe", "did not return"),
-        (b"\xff\xe0", "jumps through|the emulator stopped|no memory"),
-        (b"\xc3", "not on its list"),
-    ],
-)
-def test_the_gate_refuses_damaged_code(sampler: Sampler, code: bytes, why: str) -> None:
-    """Before a native run: privileged, endless, leading elsewhere, or without the right result."""
-    arm = sampler.arms[0]
-    builds: Builds = arm.builds
-    at = int(builds.addresses[0]) - builds.start
-    layout = bytes(builds._region.bytes()[at : at + 4096])
-    call = next(
-        at + each.address
-        for each in capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64).disasm(layout, 0)
-        if each.mnemonic == "call"
-    )
-    entry = call + 5 + struct.unpack("<i", bytes(builds._region.bytes()[call + 1 : call + 5]))[0]
-    with builds._region.writable() as memory:
-        memory[entry : entry + len(code)] = np.frombuffer(code, np.uint8)
-    with pytest.raises(KernelFileError, match=why):
-        run_first(arm.start, arm.run, builds, "the arm")
+@pytest.fixture(scope="module")
+def oldest() -> KnownFile:
+    """A real kernel."""
+    if not paths():
+        pytest.skip("NO REAL KERNEL IS RUN: sh tests/set_up_kernels.sh .venv/kernels")
+    return known_file(paths()[0])
+
+
+def gate(file: KnownFile, change: Change) -> FileStart:
+    """What a worker does with an arm before it runs natively; returns the start state."""
+    scenario, rng = file.usual, np.random.default_rng(0)
+    start = FilePath(file).start(scenario, rng)
+    start.machine.activate()
+    run = start.loop_record("base")
+    run.record["n"] = FilePath(file).pages_per_pass(scenario)
+    run.record["passes"], run.record["restore"] = 2, 1
+    loop = FilePath(file).loop(scenario, Arm("base", "none"))
+    builds = Builds(changed(file, change), loop, Scheme().draw(rng).plan, rng)
+    before = start.machine.memory.arena.copy(), start.machine.memory.mem_map.copy()
+    told = run.record.copy()
+    try:
+        run_first(start, run, builds, "base")
+    finally:
+        assert (start.machine.memory.arena == before[0]).all()
+        assert (start.machine.memory.mem_map == before[1]).all() and run.record == told
+    return start
+
+
+REFUSED = {
+    "fa": "executes cli",
+    "fb": "executes sti",
+    "9c": "executes pushf",
+    "9d": "executes popf",
+    "f4": "did not return",
+    "ec": "executes in",
+    "ee": "executes out",
+    "6c": "executes ins",
+    "0f32": "executes rdmsr",
+    "0f30": "executes wrmsr",
+    "0f01f8": "executes swapgs",
+    "0f09": "executes wbinvd",
+    "0f08": "executes invd",
+    "0f06": "executes clts",
+    "0f22d8": "executes mov",
+    "0f20c0": "executes mov",
+    "0f23f8": "executes mov",
+    "0f0117": "executes lgdt",
+    "0f013f": "executes invlpg",
+    "f3480faed8": "executes wrgsbase",
+    "8ed8": "executes mov",
+    "0f01ca": "executes clac",
+    "0f05": "executes syscall",
+    "cd80": "executes int",
+    "cc": "executes int3",
+    "48cf": "executes iretq",
+    "cb": "executes ret",
+    "0f0b": "does not know ud2",
+    "ffe7": "jumps through rdi",
+    "3effe7": "jumps through rdi",
+    "ffd7": "jumps through rdi",
+    "ff27": "jumps through",
+    "48cb": "executes ret",
+    "ebfe": "did not return within 20,000 instructions",
+    "c3": "is not on its list",
+    "660fefc0": "vector or floating-point",
+}
+"""Bytes before the entry's first instruction -> why nothing of it runs."""
+
+
+@pytest.mark.parametrize(("code", "why"), REFUSED.items(), ids=REFUSED)
+def test_the_gate_refuses(oldest: KnownFile, code: str, why: str) -> None:
+    """What user space cannot execute, what leads elsewhere, does not end, or has another result."""
+    first = oldest.functions(ENTRY)[0].start
+    with pytest.raises(KernelFileError, match=r"^the emulator refuses base, so it is not run: ") as caught:
+        gate(oldest, Change(before={first: [bytes.fromhex(code)]}))
+    assert re.search(f"{why}|the emulator stopped at", str(caught.value))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_gate_refuses_what_is_left_undone(oldest: KnownFile) -> None:
+    """Code that leaves the build for the kernel's own text, or the CPU otherwise than it was; base passes."""
+    loaded, first = oldest.loaded(), oldest.functions(ENTRY)[0].start
+    with pytest.raises(KernelFileError, match="leaves its own code for 0x"):
+        gate(oldest, Change(jumps={first: loaded.symbol("strlen")}))
+    memory = FileMachine(loaded, 1).memory
+    increment = b"\x65\xff\x04\x25" + struct.pack("<I", memory.preempt_count - memory.gs_base)
+    with pytest.raises(KernelFileError, match="preempt_count 1 and pcp lock 0 between two frees"):
+        gate(oldest, Change(before={first: [increment]}))
+    assert gate(oldest, Change()).freed() == 0
+
+
+def test_nothing_runs_that_the_gate_refuses(oldest: KnownFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker ends before its first call of placed code."""
+    case = Case(oldest.usual, tuple(Arm(name, "none") for name in ("base", "base-twin")))
+    store, first = Store(), oldest.functions(ENTRY)[0].start
+    store.ensure(case.images())
+    damaged = changed(oldest, Change(before={first: [b"\xfa"]}))
+    monkeypatch.setattr(store, "load", lambda spec: damaged)
+    for name in ("call", "restore"):
+        monkeypatch.setattr(Crew, name, lambda *_: pytest.fail("placed code was called"))
+    with pytest.raises(KernelFileError, match="executes cli, which user space cannot"):
+        Sampler(case, store, [1], Scheme())
