@@ -101,11 +101,12 @@ def changed(file: KnownFile, change: Change) -> Code:
     """An image with any bytes of the kernel's changed."""
     store = Store()
     made = joined(store.load(known.LOOPS), Cut(file.functions(ENTRY), change), file.entry_name(ENTRY))
+    tables: Any = {name: tuple(map(tuple, made[name])) for name in ("points", "branches", "references")}
     return replace(
         store.load(file.image(ENTRY, "base")),
         code=bytes.fromhex(made["code"]),
         functions={name: tuple(span) for name, span in made["functions"].items()},
-        **{name: tuple(map(tuple, made[name])) for name in ("points", "branches", "references")},
+        **tables,
     )
 
 
