@@ -246,7 +246,8 @@ class Emulator:
 
         Raises
         ------
-            EmulationError: The address is in no memory of the model.
+        EmulationError
+            The address is in no memory of the model.
         """
         if STACK <= at < STACK + STACK_BYTES:
             return "stack", "", 0

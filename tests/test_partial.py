@@ -271,7 +271,7 @@ def test_a_worker_that_does_not_end_is_no_defect(tmp_path: Path) -> None:
 def checkout(tmp_path: Path) -> Path:
     """A clean checkout of its own; the same sources, so the compiled code is there."""
     folder = tmp_path / "checkout"
-    for name in ("model", "benchmarks"):
+    for name in ("model", "benchmarks", "results"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / ".gitignore").write_text("__pycache__\n*.json*\n")
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
