@@ -1,37 +1,57 @@
-"""Kernel files: cutting by hand-made functions; census, moved code, gate and timing with real kernels."""
+"""Real kernels: what moved code does, what each arm changes, what the gate lets through."""
 
+import re
 import struct
-from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import capstone
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from capstone import x86
 
 from benchmarks import kernel_files
 from benchmarks.cases import Case, case_of
-from benchmarks.census.counting import count_case, traced
-from benchmarks.emulator import Emulator
+from benchmarks.census.counting import WARM_FREES, count_case, traced
+from benchmarks.emulator import Emulator, Trace
 from benchmarks.gate import run_first
+from benchmarks.timing.crew import Crew
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
 from model.code.builds import Builds
+from model.code.image import Code
+from model.code.placement import Placement
 from model.common.errors import KernelFileError, KernelReportError
 from model.kernels.kernel_file import known
-from model.kernels.kernel_file.cutting import Change, Cut, Function, Instruction
+from model.kernels.kernel_file.arms import NUMBERS, Insert
+from model.kernels.kernel_file.cutting import Change, Cut
+from model.kernels.kernel_file.image import joined
 from model.kernels.kernel_file.known import KnownFile
+from model.kernels.kernel_file.machine import FileMachine
+from model.kernels.kernel_file.path import FilePath
 from model.kernels.kernel_file.places import places
+from model.kernels.kernel_file.start import FileStart, template
 from model.kernels.store import Store
+from model.vmlinux.boot import as_booted
 from model.vocabulary.scenario import Arm
 from tests import single_step
 from tests.kernels import parameters, paths
 
 BOOT = "thunk=none,retpoline=off"
-RET = Instruction("f+end", b"\xc3", 0x9000)
-FAR = 0x1234_5678
+ENTRY = "__free_pages"
+TYPES = {
+    "page": "struct page",
+    "neighbour": "struct page",
+    "pcp": "struct per_cpu_pages",
+    "zone": "struct zone",
+    "node": "struct pglist_data",
+    "mem_section": "struct mem_section",
+    "mem_section_usage": "struct mem_section_usage",
+    "task": "struct task_struct",
+}
 
 
 @cache
@@ -52,82 +72,183 @@ def forgotten() -> Iterator[None]:
     known_file.cache_clear()
 
 
-def nops(count: int) -> list[Instruction]:
-    """One-byte instructions that can be told apart."""
-    return [Instruction(f"f+{0x1000 + number:#x}", b"\x90", 0x1000 + number) for number in range(count)]
+def shapes(trace: Trace) -> list[str]:
+    """What ran, in order: the address that each instruction refers to, not the distance to it."""
+    return [_shape(trace.decoded[at]) for at in trace.path]
 
 
-def decoded(code: bytes) -> list[tuple[int, str, str]]:
-    """Address, name and operands of each instruction."""
-    found = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64).disasm(code, 0)
-    return [(each.address, each.mnemonic, each.op_str) for each in found]
+def _shape(instruction: Any) -> str:
+    if instruction.group(capstone.CS_GRP_JUMP) or instruction.group(capstone.CS_GRP_CALL):
+        return str(instruction.mnemonic)  # where it led is the next instruction
+    for operand in instruction.operands:
+        if operand.type == x86.X86_OP_MEM and operand.mem.base == x86.X86_REG_RIP:
+            refers = instruction.address + instruction.size + operand.mem.disp
+            text = re.sub(r"rip [+-] 0x[0-9a-f]+", f"{refers:#x}", instruction.op_str)
+            return f"{instruction.mnemonic} {text}"
+    return f"{instruction.mnemonic} {instruction.op_str}"
 
 
-@given(st.integers(0, 300))
-def test_a_short_jump_that_does_not_reach_becomes_a_long_one(between: int) -> None:
-    """And leads to the same instruction, whatever lies between."""
-    jump = Instruction("f+j", b"\x74\x00", 0x800, target=0x9000)
-    cut = Cut([Function("f", 0x800, (jump, *nops(between), RET))], Change())
-    (at, name, operand), *_, (end, last, _) = decoded(cut.code)
-    assert (at, name, last) == (0, "je", "ret") and int(operand, 16) == end
-    assert cut.branches == ((0, end),) and cut.references == ()
-    assert len(cut.code) == (2 if between <= 127 else 6) + between + 1
+def at_its_place(file: KnownFile, entry: str) -> Trace:
+    """A free by the kernel's own code, where it has it; as many frees before as when arms are counted."""
+    machine = FileMachine(file.loaded(), WARM_FREES + 1)
+    machine.memory.fill(template(machine, entry))
+    emulator = Emulator(machine, [])
+    for number in range(WARM_FREES + 1):
+        page = machine.memory.page_address(number)
+        trace = kernel_files.run(emulator, file.loaded().symbol(file.entry_name(entry)), page)
+    return trace
 
 
-def test_what_lies_outside_is_a_reference() -> None:
-    """A call of a function that is not cut out, and data relative to the instruction."""
-    call = Instruction("f+0x0", b"\xe8\0\0\0\0", 0x800, target=FAR)
-    load = Instruction("f+0x5", b"\x8b\x05\0\0\0\0", 0x805, distance=2, refers=FAR)
-    cut = Cut([Function("f", 0x800, (call, load, RET))], Change())
-    assert cut.references == ((1, 5, FAR), (7, 11, FAR)) and cut.branches == ()
+def moved(file: KnownFile, variant: str, entry: str = ENTRY) -> tuple[Placement, Trace]:
+    """The same by an arm's code."""
+    placement, (trace,) = traced(file.usual.but(entry=entry), Arm(variant, "none"), Store())
+    return placement, trace
 
 
-def test_what_an_arm_changes() -> None:
-    """A label that jumps, bytes instead of others, and code before an instruction that is jumped to."""
-    jump = Instruction("f+0x0", b"\xeb\x00", 0x800, target=0x1001)
-    label = Instruction("f+0x2", b"\x66\x90", 0x802)
-    function = Function("f", 0x800, (jump, label, *nops(3), RET))
-    change = Change(jumps={0x802: 0x9000}, instead={0x1002: b"\xf8"}, before={0x1001: [b"\xf5", b"\xf9"]})
-    names = [name for _, name, _ in decoded(Cut([function], change).code)]
-    assert names == ["jmp", "jmp", "nop", "cmc", "stc", "nop", "clc", "ret"]
-    (_, _, first), *_ = decoded(Cut([function], change).code)
-    assert int(first, 16) == 5  # a jump to the instruction meets what was put in before it
-    with pytest.raises(KernelFileError, match="no instruction at 0x77"):
-        Cut([function], Change(instead={0x77: b"\x90"}))
+def changed(file: KnownFile, change: Change) -> Code:
+    """An image with any bytes of the kernel's changed."""
+    store = Store()
+    made = joined(store.load(known.LOOPS), Cut(file.functions(ENTRY), change), file.entry_name(ENTRY))
+    tables: Any = {name: tuple(map(tuple, made[name])) for name in ("points", "branches", "references")}
+    return replace(
+        store.load(file.image(ENTRY, "base")),
+        code=bytes.fromhex(made["code"]),
+        functions={name: tuple(span) for name, span in made["functions"].items()},
+        **tables,
+    )
 
 
-def mnemonics(addresses: Sequence[int], emulator: Emulator) -> Iterator[str]:
-    """What ran, in order; the length of a jump may differ."""
-    for at in addresses:
-        yield str(emulator.decoded(at).mnemonic)
+@pytest.mark.parametrize("entry", [ENTRY, "put_page"])
+@pytest.mark.parametrize("path", parameters())
+def test_moved_code_does_what_the_kernels_own_does(path: Path, entry: str) -> None:
+    """Instruction by instruction, and access by access, field by field."""
+    file = known_file(path)
+    original, (_, trace) = at_its_place(file, entry), moved(file, "base", entry)
+    assert shapes(trace) == shapes(original)
+    assert trace.accesses == original.accesses
+    assert len(trace.path) > 200
 
 
 @pytest.mark.parametrize("path", parameters())
-def test_moved_code_does_what_the_kernels_own_does(path: Path) -> None:
-    """Instruction by instruction, and access by access, field by field; as does the processor."""
+def test_the_processor_executes_what_the_emulator_does(path: Path) -> None:
+    """Single-stepped, one for one, at the same addresses; the page is on the kernel's list then."""
     file = known_file(path)
-    case = case_of(file.usual)
-    store = Store()
-    store.ensure(case.images())
-    placement, (trace,) = traced(case.scenario, Arm("base", "none"), store)
-    machine = case.path.start(case.scenario, np.random.default_rng(0), counting=Arm("base", "none")).machine
-    emulator = Emulator(machine, [placement])
-    address = placement.address(case.path.free(case.scenario, Arm("base", "none")))
-    pages = [machine.memory.page_address(number) for number in range(4)]
-    for page in pages[:3]:
-        moved = emulator.call(address, page, 0, page=page)
-    original = Emulator(machine, [])
-    again = original.call(file.loaded().symbol("__free_pages"), pages[3], 0, page=pages[3])
-    assert list(mnemonics(moved.path, emulator)) == list(mnemonics(again.path, original))
-    assert {a for a in moved.accesses if a.object != "stack"} == {
-        a for a in again.accesses if a.object != "stack"
-    }
-    assert all(access.field for access in moved.accesses if access.object in ("page", "pcp", "zone"))
-    machine.activate()
-    page = machine.memory.page_address(5)
-    first, last = placement.base, placement.base + len(placement.code.code)
-    stepped = single_step.count(lambda: placement.function("__free_pages", 2)(page, 0), first, last)
-    assert stepped in (None, trace.instructions)
+    placement, trace = moved(file, "base")
+    scenario, arm = file.usual, Arm("base", "none")
+    start = FilePath(file).start(scenario, np.random.default_rng(0), counting=arm)
+    free = placement.function(file.entry_name(ENTRY), 2)
+    start.machine.activate()
+    for number in range(WARM_FREES):
+        free(start.machine.memory.page_address(number), 0)
+    page = start.machine.memory.page_address(WARM_FREES)
+    last = placement.base + len(placement.code.code)
+    stepped = single_step.path(lambda: free(page, 0), placement.base, last)
+    if stepped is None:
+        pytest.skip("ptrace is not allowed here, so the processor could not be asked")
+    assert stepped == trace.path
+    free(page, 0)
+    assert start.machine.memory.listed() == [3, 2, 1, 0] and start.machine.report() is None
+    print(f"{file.name}: {len(stepped)} instructions, one for one")
+
+
+@pytest.mark.parametrize("path", parameters())
+def test_a_key_the_other_way_round_is_as_booted_so(path: Path) -> None:
+    """The arm executes what the kernel does that boots with the key in that state, by its own tables."""
+    file = known_file(path)
+    arms = [name for name in file.arms(ENTRY) if name.endswith(("-on", "-off"))]
+    assert "memcg-off" in arms
+    for name in arms:
+        key, _, state = name.rpartition("-")
+        boot = as_booted(file.kernel_file, f"{BOOT},{key.replace('-', '_')}={state}")
+        other = KnownFile(file.kernel_file, boot, file.number)
+        _, trace = moved(file, name)
+        assert shapes(trace) == shapes(at_its_place(other, ENTRY)), name
+
+
+@pytest.mark.parametrize("path", parameters())
+def test_every_access_has_a_name_by_btf(path: Path) -> None:
+    """And lies where BTF says that the field lies; variables lie at their symbols."""
+    file = known_file(path)
+    btf, loaded, seen = file.kernel_file.btf, file.loaded(), set()
+    for variant in file.arms(ENTRY):
+        for access in moved(file, variant)[1].accesses:
+            kind = TYPES.get(access.object)
+            seen.add(access.object)
+            if kind:
+                found = btf.field(kind, access.field.replace("[", ".["))
+                assert found.offset == access.offset, access
+                assert btf.size(found.type) >= access.size, access
+            elif access.object == "global":
+                start = loaded.symbol(access.field) - loaded.memory.start
+                assert 0 <= access.offset - start < 4096, access
+            elif access.object == "percpu":
+                name, _, inside = access.field.partition("+")
+                copy = loaded.per_cpu_address(name, 1 << 32) - (1 << 32)
+                assert copy + int(inside or 0) == access.offset, access
+            else:
+                assert access.object in ("stack", "section_roots"), access
+    assert {"page", "neighbour", "pcp", "zone", "percpu", "global", "stack"} <= seen
+
+
+@pytest.mark.parametrize("path", parameters())
+def test_a_return_thunk_is_cut_out_alone(path: Path) -> None:
+    """Behind those for SRSO lies a megabyte of padding, which was cut out, too: 2 GiB and a minute."""
+    file = known_file(path)
+    for thunk in ("retbleed", "srso-alias"):
+        other = KnownFile(file.kernel_file, as_booted(file.kernel_file, f"thunk={thunk}"), file.number)
+        kernel_files.survey(other)
+        functions = other.functions(ENTRY)
+        assert any(thunk.replace("-", "_") in function.name for function in functions)
+        assert sum(len(function.instructions) for function in functions) < 5_000
+
+
+@pytest.mark.parametrize("path", parameters())
+def test_what_is_put_in_disturbs_nothing(path: Path) -> None:
+    """At all places at once: the free register and the flags are overwritten, and the path does the same."""
+    file = known_file(path)
+    found = list(places(file.loaded(), file.surveys[ENTRY]))
+    assert len({place.name for place in found}) == len(found) > 20
+    assert len({place.page for place in found}) > 1 and len({place.free for place in found}) > 1
+    spoil = {}
+    for place in found:
+        number = NUMBERS[place.free]
+        move = (b"\x41" if number > 7 else b"") + bytes([0xB8 + number % 8]) + b"\xff" * 4
+        add = (b"\x45" if number > 7 else b"") + bytes([0x01, 0xC0 + 9 * (number % 8)])
+        spoil[place.address] = [move, add]
+    code = changed(file, Change(before=spoil))
+    start = FilePath(file).start(file.usual, np.random.default_rng(0), counting=Arm("base", "none"))
+    (placement,) = start.machine.place(code)
+    emulator = Emulator(start.machine, [placement])
+    for number in range(WARM_FREES + 1):
+        page = start.machine.memory.page_address(number)
+        trace = emulator.call(placement.address(file.entry_name(ENTRY)), page, 0, page=page)
+    _, plain = moved(file, "base")
+    put_in = sum(map({place.address: 2 for place in found}.get, file.surveys[ENTRY].executed, repeat(0)))
+    assert trace.instructions == plain.instructions + put_in
+    assert trace.accesses == plain.accesses
+    assert start.machine.memory.listed() == [3, 2, 1, 0] and start.machine.report() is None
+
+
+@pytest.mark.parametrize("path", parameters())
+def test_places_are_where_the_page_is(path: Path) -> None:
+    """A user's check reads the page's fields at any of them: one load of that field more, nothing else."""
+    file = known_file(path)
+    found = list(places(file.loaded(), file.surveys[ENTRY]))
+    offset = file.kernel_file.btf.offset("struct page", "_mapcount")
+    _, plain = moved(file, "base")
+    for place in (found[0], found[len(found) // 2], found[-1]):
+        file.inserts[:] = [Insert("mine", f"movl {offset}($0), %edx; testl %edx, %edx; js 2f", place.name)]
+        file.__dict__.pop("_arms", None)
+        try:
+            _, trace = moved(file, "mine")
+        finally:
+            file.inserts.clear()
+            file.__dict__.pop("_arms", None)
+        more = trace.accesses - plain.accesses
+        assert [(a.op, a.object, a.offset, a.size, n) for a, n in more.items()] == [
+            ("load", "page", offset, 4, 1)
+        ], place
+        assert trace.instructions == plain.instructions + 3 and not plain.accesses - trace.accesses
 
 
 @pytest.mark.parametrize("path", parameters())
@@ -171,37 +292,105 @@ def test_a_worker_frees_and_checks(sampler: Sampler) -> None:
         sampler.check()
 
 
-@pytest.mark.parametrize(
-    ("code", "why"),
-    [
-        (b"\xfa\xc3", "cli"),
-        (b"\xeb\xfe", "did not return"),
-        (b"\xff\xe0", "jumps through|the emulator stopped|no memory"),
-        (b"\xc3", "not on its list"),
-    ],
-)
-def test_the_gate_refuses_damaged_code(sampler: Sampler, code: bytes, why: str) -> None:
-    """Before a native run: privileged, endless, leading elsewhere, or without the right result."""
-    arm = sampler.arms[0]
-    builds: Builds = arm.builds
-    at = int(builds.addresses[0]) - builds.start
-    layout = bytes(builds._region.bytes()[at : at + 4096])
-    call = next(
-        at + each.address
-        for each in capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64).disasm(layout, 0)
-        if each.mnemonic == "call"
-    )
-    entry = call + 5 + struct.unpack("<i", bytes(builds._region.bytes()[call + 1 : call + 5]))[0]
-    with builds._region.writable() as memory:
-        memory[entry : entry + len(code)] = np.frombuffer(code, np.uint8)
-    with pytest.raises(KernelFileError, match=why):
-        run_first(arm.start, arm.run, builds, "the arm")
+@pytest.fixture(scope="module")
+def oldest() -> KnownFile:
+    """A real kernel."""
+    if not paths():
+        pytest.skip("NO REAL KERNEL IS RUN: sh tests/set_up_kernels.sh .venv/kernels")
+    return known_file(paths()[0])
 
 
-@pytest.mark.parametrize("path", parameters())
-def test_a_test_can_be_put_in_at_many_places(path: Path) -> None:
-    """The place before the memcg key is one of them, and each is named by its function."""
-    file = known_file(path)
-    found = list(places(file.loaded(), file.surveys["__free_pages"]))
-    assert len({place.name for place in found}) == len(found) > 20
-    assert all("+0x" in place.name and place.page != place.free for place in found)
+def gate(file: KnownFile, change: Change) -> FileStart:
+    """What a worker does with an arm before it runs natively; returns the start state."""
+    scenario, rng = file.usual, np.random.default_rng(0)
+    start = FilePath(file).start(scenario, rng)
+    start.machine.activate()
+    run = start.loop_record("base")
+    run.record["n"] = FilePath(file).pages_per_pass(scenario)
+    run.record["passes"], run.record["restore"] = 2, 1
+    loop = FilePath(file).loop(scenario, Arm("base", "none"))
+    builds = Builds(changed(file, change), loop, Scheme().draw(rng).plan, rng)
+    before = start.machine.memory.arena.copy(), start.machine.memory.mem_map.copy()
+    told = run.record.copy()
+    try:
+        run_first(start, run, builds, "base")
+    finally:
+        assert (start.machine.memory.arena == before[0]).all()
+        assert (start.machine.memory.mem_map == before[1]).all() and run.record == told
+    return start
+
+
+REFUSED = {
+    "fa": "executes cli",
+    "fb": "executes sti",
+    "9c": "executes pushf",
+    "9d": "executes popf",
+    "f4": "did not return",
+    "ec": "executes in",
+    "ee": "executes out",
+    "6c": "executes ins",
+    "0f32": "executes rdmsr",
+    "0f30": "executes wrmsr",
+    "0f01f8": "executes swapgs",
+    "0f09": "executes wbinvd",
+    "0f08": "executes invd",
+    "0f06": "executes clts",
+    "0f22d8": "executes mov",
+    "0f20c0": "executes mov",
+    "0f23f8": "executes mov",
+    "0f0117": "executes lgdt",
+    "0f013f": "executes invlpg",
+    "f3480faed8": "executes wrgsbase",
+    "8ed8": "executes mov",
+    "0f01ca": "executes clac",
+    "0f05": "executes syscall",
+    "cd80": "executes int",
+    "cc": "executes int3",
+    "48cf": "executes iretq",
+    "cb": "executes ret",
+    "0f0b": "does not know ud2",
+    "ffe7": "jumps through rdi",
+    "3effe7": "jumps through rdi",
+    "ffd7": "jumps through rdi",
+    "ff27": "jumps through",
+    "48cb": "executes ret",
+    "ebfe": "did not return within 20,000 instructions",
+    "c3": "is not on its list",
+    "660fefc0": "vector or floating-point",
+}
+"""Bytes before the entry's first instruction -> why nothing of it runs."""
+
+
+@pytest.mark.parametrize(("code", "why"), REFUSED.items(), ids=REFUSED)
+def test_the_gate_refuses(oldest: KnownFile, code: str, why: str) -> None:
+    """What user space cannot execute, what leads elsewhere, does not end, or has another result."""
+    first = oldest.functions(ENTRY)[0].start
+    with pytest.raises(KernelFileError, match=r"^the emulator refuses base, so it is not run: ") as caught:
+        gate(oldest, Change(before={first: [bytes.fromhex(code)]}))
+    assert re.search(f"{why}|the emulator stopped at", str(caught.value))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_gate_refuses_what_is_left_undone(oldest: KnownFile) -> None:
+    """Code that leaves the build for the kernel's own text, or the CPU otherwise than it was; base passes."""
+    loaded, first = oldest.loaded(), oldest.functions(ENTRY)[0].start
+    with pytest.raises(KernelFileError, match="leaves its own code for 0x"):
+        gate(oldest, Change(jumps={first: loaded.symbol("strlen")}))
+    memory = FileMachine(loaded, 1).memory
+    increment = b"\x65\xff\x04\x25" + struct.pack("<I", memory.preempt_count - memory.gs_base)
+    with pytest.raises(KernelFileError, match="preempt_count 1 and pcp lock 0 between two frees"):
+        gate(oldest, Change(before={first: [increment]}))
+    assert gate(oldest, Change()).freed() == 0
+
+
+def test_nothing_runs_that_the_gate_refuses(oldest: KnownFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker ends before its first call of placed code."""
+    case = Case(oldest.usual, tuple(Arm(name, "none") for name in ("base", "base-twin")))
+    store, first = Store(), oldest.functions(ENTRY)[0].start
+    store.ensure(case.images())
+    damaged = changed(oldest, Change(before={first: [b"\xfa"]}))
+    monkeypatch.setattr(store, "load", lambda spec: damaged)
+    for name in ("call", "restore"):
+        monkeypatch.setattr(Crew, name, lambda *_: pytest.fail("placed code was called"))
+    with pytest.raises(KernelFileError, match="executes cli, which user space cannot"):
+        Sampler(case, store, [1], Scheme())

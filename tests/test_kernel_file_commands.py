@@ -1,12 +1,22 @@
 """`--vmlinux` as users run it: what is measured, stored and refused."""
 
+import hashlib
 import json
+import signal
+import struct
+import subprocess
+import sys
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.command import refused, run
-from tests.kernels import paths
+from benchmarks.timing.append import metadata_of
+from tests.command import ROOT, refused, run
+from tests.kernels import FOLDER, paths
+from tests.kills import default_signals
+from tests.test_partial import until
 
 BOOT = ("--boot", "thunk=none,retpoline=off")
 LEAST = ("-p", "1", "-n", "1", "--quick")
@@ -53,21 +63,135 @@ def test_counts_and_code(kernels: list[str]) -> None:
     assert "places for --insert --at" in listed.stdout
 
 
+def twin(path: str, target: Path) -> Path:
+    """Another build of the same release: the same kernel, with another byte in its boot stub."""
+    raw = bytearray(Path(path).read_bytes())
+    checked = zlib.crc32(raw) == 0xFFFFFFFF
+    raw[8] ^= 1
+    if checked:
+        raw[-4:] = struct.pack("<I", zlib.crc32(raw[:-4]) ^ 0xFFFFFFFF)
+    target.write_bytes(raw)
+    return target
+
+
+def facts(run_file: Path) -> dict[str, Any]:
+    """Metadata of a run."""
+    (first, *_) = metadata_of(run_file)
+    return first
+
+
+def test_two_builds_of_one_release(kernels: list[str], tmp_path: Path) -> None:
+    """As a developer has them: the second one has a name of its own, and is judged and reported like any."""
+    file, second = tmp_path / "run.json", twin(kernels[-1], tmp_path / "bzImage")
+    names = ("--only", "*-file2")
+    done = run(
+        "benchmarks",
+        "--vmlinux",
+        kernels[-1],
+        "--vmlinux",
+        str(second),
+        *BOOT,
+        *LEAST,
+        *names,
+        "-o",
+        str(file),
+    )
+    assert done.returncode == 0, done.stderr
+    said = facts(file)
+    first, other = said["kernel_files"].split(" | ")
+    release, banner = first.split()[0], first.partition(": ")[2]
+    assert other.startswith(f"{release}-file2 sha256 ") and banner.startswith(f"Linux version {release} ")
+    digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in (kernels[-1], second)]
+    assert [each.split()[2] for each in (first, other)] == digests
+    assert [each.split()[3] for each in (first, other)] == [str(second.stat().st_size)] * 2
+    assert said["boot"].count("thunk=none") == 2
+    assert f"--vmlinux {Path(kernels[-1]).name} --vmlinux bzImage " in said["freepath_command"]
+    paths_of_run = file.read_text().replace(str(file), "")
+    assert str(tmp_path) not in paths_of_run and str(FOLDER) not in paths_of_run
+    page = tmp_path / "report.html"
+    assert run("results", "report", str(file), "-o", str(page)).returncode == 0
+    assert f"The price list of the free path of {release}, as compiled." in page.read_text()
+    assert run("results", "report", str(file), "-o", str(tmp_path / "report.md")).returncode == 0
+    assert "**The kernel was not booted**" in (tmp_path / "report.md").read_text()
+    assert run("results", "compare", str(file), str(file)).returncode == 0
+    exported = run("results", "export", str(file), "--format", "junit")
+    assert exported.returncode == 0 and release in exported.stdout
+
+
+def test_a_stopped_run_is_gone_on_with(kernels: list[str], tmp_path: Path) -> None:
+    """With the files that it began with; another file under the same name is refused, and so is --append."""
+    target, kernel = tmp_path / "run.json", tmp_path / "vmlinuz"
+    kernel.write_bytes(Path(kernels[0]).read_bytes())
+    asked = ("--vmlinux", str(kernel), *BOOT, "--quick", "--only", "v1", "-n", "1", "-p", "40")
+    command = [sys.executable, "-m", "benchmarks", *asked, "-o", str(target)]
+    parent = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=default_signals
+    )
+    folder = tmp_path / "run.json.partial"
+    until(lambda: list(folder.glob("0-*.json")))
+    parent.send_signal(signal.SIGTERM)
+    parent.communicate()
+    assert parent.returncode == 128 + signal.SIGTERM and not target.exists()
+    before = {path.name: path.read_bytes() for path in folder.glob("0-*.json")}
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["argv"][plan["argv"].index("-p") + 1] = str(len(before) + 1)  # enough of it
+    (folder / "plan.json").write_text(json.dumps(plan))
+    twin(kernels[0], kernel)
+    refused(run("benchmarks", "--resume", str(target)), "kernel_files", "sha256")
+    assert {path.name: path.read_bytes() for path in folder.glob("0-*.json")} == before
+    kernel.write_bytes(Path(kernels[0]).read_bytes())
+    done = run("benchmarks", "--resume", str(target))
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(target.read_text())["benchmarks"][0]["runs"]) == len(before) + 1
+    other = ("--vmlinux", str(kernel), "--boot", "thunk=none,retpoline=off,guest=no", *asked[4:])
+    more = run("benchmarks", *(word for word in other if word != "40"), "1", "--append", str(target))
+    refused(more, "--append", "boot", "not averaged")
+
+
+def test_boot_options(kernels: list[str]) -> None:
+    """The state is the scenario's, and what the key's arm then flips is the other one."""
+    census = ("benchmarks.census", "--vmlinux", kernels[0], "--json", "--boot")
+    booted = json.loads(run(*census, "thunk=none,retpoline=off,memcg=off").stdout)["arms"]
+    usual = json.loads(run(*census, "thunk=none,retpoline=off").stdout)["arms"]
+    assert {arm["memcg"] for arm in booted} == {"on-idle"}
+    assert {arm["memcg"] for arm in usual} == {"on-active"}
+    off = next(arm for arm in usual if arm["variant"] == "memcg-off")
+    base, on = (next(arm for arm in booted if arm["variant"] == name) for name in ("base", "memcg-on"))
+    for name in ("instructions", "loads", "stores", "accesses"):
+        assert base[name] == off[name] and on[name] == usual[0][name]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--at", "nowhere+0x1", "--insert", "nop"), "--at nowhere+0x1"),
         (("--boot", "memcg=maybe"), "memcg"),
         (("--boot", "no_such_key=on"), "no_such_key"),
-        (("--variant", "check.py"), "for the models"),
+        (("--variant", "check.py"), "--variant is for the models: leave it out with --vmlinux"),
         (("--sweep", "memory"), "for the models"),
+        (("--memory", "l2"), "for the models"),
+        (("--kernel", "v6.18", "--insert", "a=nop"), "--kernel is for the models"),
+        (("--calibrate",), "for the models"),
+        (("--new-variant", "mine"), "--new-variant is for the models"),
+        (("--on", "tcp://127.0.0.1:9", "-o", "fleet"), "--on is for the models"),
+        (("--at", "__free_pages+0x0"), "give --insert NAME=ASM, too"),
+        (("--insert", "base=nop"), "--insert base: there is an arm of that name: choose another"),
+        (("--insert", "memcg-off=nop"), "there is an arm of that name"),
+        (("--insert", "a=nop", "--insert", "a=nop"), "there is an arm of that name"),
+        (("--insert", "Abc=nop"), "'Abc' is no variant name: give lower-case letters"),
+        (("--insert", "a="), "no assembly"),
+        (("--boot", "thunk=wrong"), "thunk is one of none, retbleed"),
+        (("--boot", "memcg=on,memcg=off"), "says memcg twice"),
+        (("--boot", "memcg"), "write NAME=VALUE"),
         (("--only", "no-such-arm"), "selects no arm"),
         (("--insert", "bad=cli"), "cli"),
     ],
 )
 def test_what_cannot_be_is_refused(kernels: list[str], words: tuple[str, ...], said: str) -> None:
     """In one line, before anything is measured."""
-    refused(run("benchmarks", "--vmlinux", kernels[0], *words, "--list"), said)
+    if "--on" not in words:
+        words += ("--list",)
+    refused(run("benchmarks", "--vmlinux", kernels[0], *words), said)
 
 
 def test_what_is_no_kernel_is_refused(tmp_path: Path, kernels: list[str]) -> None:
@@ -77,3 +201,31 @@ def test_what_is_no_kernel_is_refused(tmp_path: Path, kernels: list[str]) -> Non
         refused(run("benchmarks", "--vmlinux", str(path), "--list"), "--vmlinux")
     refused(run("benchmarks", "--vmlinux", kernels[0], "--vmlinux", kernels[0], "--list"), "twice")
     refused(run("benchmarks", "--boot", "memcg=off", "--list"), "--vmlinux FILE")
+
+
+LIMITED = """
+import ctypes, sys
+from benchmarks.__main__ import start
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+{0}
+sys.exit(start(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("libc.mmap(0x42000000, 4096, 0, 0x100022, -1, 0)", "these addresses are taken in this process"),
+        ("if libc.prctl(65, 1, 0, 0, 0): sys.exit(77)", "forbids memory that is writable and executable"),
+    ],
+    ids=["addresses", "write and execute"],
+)
+def test_a_machine_on_which_it_cannot_run(kernels: list[str], line: str, said: str) -> None:
+    """Met for real, in a process of its own: one line, where the emulator would end the process itself."""
+    command = [sys.executable, "-c", LIMITED.format(line), "--vmlinux", kernels[0], *BOOT, *LEAST]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 77:
+        pytest.skip("this kernel cannot deny write and execute")
+    refused(done, f"--vmlinux {kernels[0]}: ", said)

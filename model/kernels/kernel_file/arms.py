@@ -13,7 +13,7 @@ from typing import Any, Final
 from model.code.x86 import NOP5
 from model.common.errors import KernelFileError, UsageError
 from model.kernels.kernel_file.cutting import Change, Function
-from model.kernels.kernel_file.places import inserted, place_called, places
+from model.kernels.kernel_file.places import inserted, place_at, place_called
 from model.kernels.kernel_file.survey import Survey, calls_of, flags_dead
 from model.kernels.variants import Variant
 from model.vmlinux.boot import KEYS
@@ -121,7 +121,12 @@ class FileArm:
 
 
 def arms_of(
-    loaded: LoadedKernel, survey: Survey, functions: Sequence[Function], inserts: Sequence[Insert] = ()
+    loaded: LoadedKernel,
+    survey: Survey,
+    functions: Sequence[Function],
+    inserts: Sequence[Insert] = (),
+    *,
+    usual: bool = True,
 ) -> dict[str, FileArm]:
     """Every arm that this kernel has on this path, by name, in the order of tables.
 
@@ -129,6 +134,8 @@ def arms_of(
     ----------
     inserts
         Operations of the user.
+    usual
+        Whether this is the usual path: on another one, an operation is left out whose place it does not pass.
 
     Raises
     ------
@@ -142,7 +149,7 @@ def arms_of(
         *_list_check(loaded, functions),
         *_private(survey, functions),
         *_tests(loaded, survey, functions),
-        *(_inserted(loaded, survey, functions, insert) for insert in inserts),
+        *_insertions(loaded, survey, functions, inserts, usual=usual),
     ]
     names = [arm.name for arm in arms]
     for insert in inserts:
@@ -214,19 +221,35 @@ def _tests(loaded: LoadedKernel, survey: Survey, functions: Sequence[Function]) 
     yield FileArm("nop", "exact: a 5-byte NOP there", Change(before={place: [NOP5]}), slots=1)
 
 
+def _insertions(
+    loaded: LoadedKernel,
+    survey: Survey,
+    functions: Sequence[Function],
+    inserts: Sequence[Insert],
+    *,
+    usual: bool,
+) -> Iterator[FileArm]:
+    for insert in inserts:
+        try:
+            yield _inserted(loaded, survey, functions, insert)
+        except UsageError:
+            if usual:
+                raise
+
+
 def _inserted(loaded: LoadedKernel, survey: Survey, functions: Sequence[Function], insert: Insert) -> FileArm:
     """An operation of the user's, at the place that was asked for or where the memcg key is tested."""
     if insert.at:
         place = place_called(loaded, survey, insert.at)
     else:
         usual = place_of_memcg(loaded, survey, functions)
-        found = [each for each in places(loaded, survey) if each.address == usual]
-        if not found:
+        found = place_at(loaded, survey, usual) if usual else None
+        if found is None:
             raise UsageError(
                 f"--insert {insert.name}: nothing can be put in where the memcg key is tested: choose a "
                 "place with --at; --list names them"
             )
-        place = found[0]
+        place = found
     code = inserted(insert.text, f"--insert {insert.name}", place)
     about = f"{insert.text}, put in at {place.name}: page in {place.page}, {place.free} free"
     return FileArm(insert.name, about, Change(before={place.address: [code]}))

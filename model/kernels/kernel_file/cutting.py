@@ -26,6 +26,8 @@ ALIGNMENT: Final = 16
 """Of a function, as the kernel is compiled (CONFIG_FUNCTION_ALIGNMENT_16B)."""
 SHORT: Final = 2
 """Bytes of a short jump."""
+CS_PREFIX: Final = 0x2E
+"""Of a call of a retpoline that fills the space of a longer instruction (arch/x86/kernel/alternative.c)."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,9 @@ def _instruction(decoded: Any, function: str, start: int) -> Instruction:
     first, second = code[0], code[1] if len(code) > 1 else 0
     if first in (0xE8, 0xE9, 0xEB) or 0x70 <= first <= 0x7F or (first == 0x0F and 0x80 <= second <= 0x8F):
         return replace(made, target=decoded.operands[0].imm)
-    leads = decoded.group(capstone.CS_GRP_JUMP) or decoded.group(capstone.CS_GRP_CALL)
-    if leads and decoded.operands and decoded.operands[0].type == x86.X86_OP_IMM:
+    if first == CS_PREFIX and second == 0xE8:
+        return replace(made, target=decoded.operands[0].imm)
+    if decoded.group(capstone.CS_GRP_BRANCH_RELATIVE):
         raise KernelFileError(f"has {decoded.mnemonic} in {function}, which cannot be moved")
     for operand in decoded.operands:
         if operand.type == x86.X86_OP_MEM and operand.mem.base == x86.X86_REG_RIP:
@@ -260,6 +263,8 @@ class Cut:
             end = at + size
             written = bytearray(self._long_form(each) if each.place in self._long else each.code)
             landing = None if each.target is None else self._landings.get(each.target)
+            if landing is not None and each.code[0] == CS_PREFIX:
+                raise KernelFileError(f"has a call with a prefix at {each.place}, which cannot be moved")
             if landing is not None:
                 branches.append((at, landing))
                 if size == SHORT:
@@ -267,8 +272,10 @@ class Cut:
                 else:
                     written[-4:] = struct.pack("<i", landing - end)
             elif each.target is not None:
+                written[-4:] = bytes(4)
                 references.append((end - 4, end, each.target))
             elif each.refers is not None:
+                written[each.distance : each.distance + 4] = bytes(4)
                 references.append((at + each.distance, end, each.refers))
             code[at:end] = written
         self.branches, self.references = tuple(branches), tuple(references)

@@ -116,8 +116,9 @@ class KnownFile:
     def arms(self, entry: str) -> dict[str, FileArm]:
         """What is measured, by name."""
         if entry not in self._arms:
+            usual = entry == next(iter(self.surveys))
             arguments = self._loaded, self.surveys[entry], self.functions(entry), self.inserts
-            self._arms[entry] = arms_of(*arguments)
+            self._arms[entry] = arms_of(*arguments, usual=usual)
         return self._arms[entry]
 
     @cached_property

@@ -52,13 +52,23 @@ class Place:
 def places(loaded: LoadedKernel, survey: Survey) -> Iterator[Place]:
     """Every place on the path, in the order in which they run."""
     for address in dict.fromkeys(survey.executed):
-        page = survey.registers.get(address)
-        if page is None or not flags_dead(loaded, address):
-            continue
-        free = next((name for name in FREE if name != page and register_dead(loaded, address, name)), None)
-        symbol = loaded.name(address)
-        if free and symbol:
-            yield Place(f"{symbol.name}+{address - symbol.start:#x}", address, page, free)
+        if place := place_at(loaded, survey, address):
+            yield place
+
+
+def place_at(loaded: LoadedKernel, survey: Survey, address: int) -> Place | None:
+    """The place right before an instruction, if a test can be put in there."""
+    page, symbol = survey.registers.get(address), loaded.name(address)
+    if page is None or symbol is None or not flags_dead(loaded, address):
+        return None
+    free = next((name for name in FREE if name != page and register_dead(loaded, address, name)), None)
+    return Place(name_of(loaded, address), address, page, free) if free else None
+
+
+def name_of(loaded: LoadedKernel, address: int) -> str:
+    """`free_unref_page+0x4f`."""
+    symbol = loaded.name(address)
+    return f"{symbol.name}+{address - symbol.start:#x}" if symbol else hex(address)
 
 
 def place_called(loaded: LoadedKernel, survey: Survey, name: str) -> Place:
@@ -69,10 +79,10 @@ def place_called(loaded: LoadedKernel, survey: Survey, name: str) -> Place:
     UsageError
         When there is none of that name.
     """
-    known = list(places(loaded, survey))
-    for place in known:
-        if place.name == name:
+    for address in dict.fromkeys(survey.executed):
+        if name_of(loaded, address) == name and (place := place_at(loaded, survey, address)):
             return place
+    known = list(places(loaded, survey))
     near = ", ".join(place.name for place in known[:6])
     raise UsageError(
         f"--at {name}: no test can be put in there: page, flags or a register are not free; there are "
