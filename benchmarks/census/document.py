@@ -54,9 +54,7 @@ def census(cases: Sequence[Case], cpu: str = "", *, ordered: bool = False) -> di
     return {"schema": CENSUS, "cpu": cpu, "numba": version("numba"), "arms": arms}
 
 
-def _entries(
-    case: Case, counted: dict[Arm, dict[str, Counts]], *, ordered: bool
-) -> Iterator[dict[str, Any]]:
+def _entries(case: Case, counted: dict[Arm, dict[str, Counts]], *, ordered: bool) -> Iterator[dict[str, Any]]:
     for arm, figures in counted.items():
         base = counted[base_of(arm, case.arms)]
         for name, counts in figures.items():
