@@ -3,45 +3,53 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-# Node.js, Chromium and the checkers of the browser test, where this machine can be given them.
+# Node.js, Chromium and the checkers of the browser test, where they can be installed.
 BROWSER := $(VENV)/.browser
-# Apache Otava, LNT and a reader of JUnit, which the tests of exports call.
+# Apache Otava, LNT and a reader of JUnit, for the tests of exports.
 TOOLS := $(VENV)/.tools
 # Kernel files of distributions, which the tests of real kernels read.
 KERNELS := $(VENV)/.kernels
 # Options for every measurement, for instance FLAGS='--store-bypass off'.
 FLAGS ?=
-# Not empty where there is a .venv whose Python does not start: it was upgraded, removed, or half made.
+# Not empty where .venv's Python does not start: it was upgraded, removed, or half made.
 GONE := $(shell test ! -d $(VENV) || $(PY) -c '' 2>/dev/null || echo gone)
-# Named once, when a recipe first asks: Python is there by then.
+# Named once, when a recipe first needs it: Python is there by then.
 RUN = $(eval RUN := results/runs/$(shell $(PY) -m benchmarks.run_name))$(RUN)
 
-# One word of a shell command, whatever is in it, for a folder may come from elsewhere; and as make passes it on.
+# One quoted word of a shell command, since a folder's name may hold anything; and the same for a nested make.
 quoted = $(if $(1),'$(subst ','\'',$(1))')
 passed = $(call quoted,$(subst $$,$$$$,$(1)))
 IN = $(call quoted,$(RUN))
 
-# The latest run that was stopped before its end.
+# The latest interrupted run.
 STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))
 
-.PHONY: gone help setup run resume finish publish calibrate test reliability lint web clean
+.PHONY: gone help setup run kernel resume finish publish picture documents calibrate test reliability lint web clean
 
-help:  ## what there is to make
+help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-setup: $(READY)  ## everything that the commands need, into .venv
+setup: $(READY)  ## install what the commands need into .venv
 
-run: $(READY)  ## measure the headline, draw it and say the answer, all under results/runs/
+run: $(READY)  ## measure the headline, draw it and print the answer, under results/runs/
 	@mkdir -p $(IN)
 	@$(PY) -m benchmarks --quick $(FLAGS) -o $(IN)/run.json
+	@$(MAKE) --no-print-directory kernel RUN=$(call passed,$(RUN))
 	@$(MAKE) --no-print-directory finish RUN=$(call passed,$(RUN))
 
-resume: $(READY)  ## go on with the latest run that was stopped, or with STOPPED=results/runs/...
+OWN_KERNEL ?= /boot/vmlinuz-$(shell uname -r)
+kernel: $(READY)  ## price the free path of this machine's own kernel file, or of OWN_KERNEL=FILE
+	@mkdir -p $(IN)
+	@if test -r $(call quoted,$(OWN_KERNEL)); then \
+	$(PY) -m benchmarks --vmlinux $(call quoted,$(OWN_KERNEL)) --quick $(FLAGS) -o $(IN)/kernel.json; \
+	else echo 'not measured: your kernel, since $(OWN_KERNEL) cannot be read; make kernel OWN_KERNEL=FILE' >&2; fi
+
+resume: $(READY)  ## resume the latest interrupted run, or STOPPED=results/runs/...
 	@test -n '$(if $(STOPPED),yes)' || { echo 'make resume: no run under results/runs/ was stopped' >&2; exit 2; }
 	@$(PY) -m benchmarks --resume $(call quoted,$(STOPPED))/run.json
 	@$(MAKE) --no-print-directory finish RUN=$(call passed,$(STOPPED))
 
-finish: $(READY)  ## show and draw what was measured: RUN=results/runs/...
+finish: $(READY)  ## tables, figures and report of a run: RUN=results/runs/...
 	@$(PY) -m results show $(IN)/run.json --format markdown --force -o $(IN)/table.md
 	@$(PY) -m plots $(IN)/run.json --force -o $(IN) >$(IN)/figures.txt 2>&1 || { grep "^cannot" $(IN)/figures.txt >&2; exit 2; }
 	@$(PY) -m results claims $(IN)/run.json --force -o $(IN)/claims.txt || test $$? -eq 1  # one that fails is an answer
@@ -53,12 +61,21 @@ finish: $(READY)  ## show and draw what was measured: RUN=results/runs/...
 	@printf 'tables:  %s/table.md, claims.txt, figures beside them\n' $(IN)
 	@printf 'next:    ./freepath results show %s/run.json\n' $(IN)
 	@$(PY) -c 'from benchmarks.conditions import can_hold_loads as can; raise SystemExit(not can())' || exit 0; \
-	echo "         make run FLAGS='--store-bypass off'    where loads wait for older stores"
+	echo "         make run FLAGS='--store-bypass off'    with SSBD"
 
-publish: $(READY)  ## put the newest run, or RUN=FILE, where its machine has its place in results/machines
+publish: $(READY)  ## copy the newest run, or RUN=FILE, to its machine's place in results/machines
 	@$(PY) -m results publish $(if $(filter file,$(origin RUN)),$(call quoted,$(lastword $(sort $(wildcard results/runs/*/run.json)))),$(IN)) $(FLAGS)
 
-calibrate: $(READY)  ## measure the instrument, and two seeds against each other; fails when a target is missed
+picture: RUN := results/runs/$(shell date +%Y-%m-%d-%H%M%S)-picture
+picture: $(READY)  ## README's picture of make run in a terminal
+	@mkdir -p $(IN)
+	@{ echo '$$ make run'; $(MAKE) --no-print-directory run RUN=$(call passed,$(RUN)); } >$(IN)/said.txt
+	@$(PY) -m plots.terminal $(IN)/said.txt --force -o docs/figures/terminal.svg
+
+documents: $(READY)  ## generate the tables of README and docs from results/machines
+	@$(PY) -m results documents
+
+calibrate: $(READY)  ## measure the instrument, and compare two seeds; fails when a target is missed
 	@mkdir -p $(IN)
 	@$(PY) -m benchmarks --calibrate $(FLAGS) -o $(IN)/calibration.json >/dev/null || test $$? -eq 1
 	@$(PY) -m results calibration $(IN)/calibration.json --format json -o $(IN)/calibration-figures.json || test $$? -eq 1
@@ -72,7 +89,7 @@ test: $(READY)  ## every test
 	@$(MAKE) --no-print-directory -j 3 lint $(BROWSER) $(TOOLS) $(KERNELS)
 	@$(PY) -m pytest -n 2 --dist worksteal
 
-reliability: $(READY)  ## 200 ended runs, 100,000 key flips, 200 cache flips, 10,000 hostile files, every sweep: an hour
+reliability: $(READY)  ## 200 interrupted runs, 100,000 key flips, 200 cache flips, 10,000 hostile files, every sweep: an hour
 	@$(PY) -m tests.kills 200
 	@$(PY) -m tests.key_flips 100000
 	@$(PY) -m tests.cache_flips 200
@@ -105,5 +122,5 @@ $(KERNELS): tests/set_up_kernels.sh
 
 web: $(READY) $(BROWSER)  ## what the browser test of the report needs, where this machine can be given it
 
-clean:  ## remove what make made, but no measured run
+clean:  ## remove what make made, except measured runs
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

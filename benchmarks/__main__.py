@@ -6,19 +6,19 @@ For example:
   python -m benchmarks --only 'v1*' --quick -o v1.json
                                                     two variants beside base
   python -m benchmarks --only 'memcg=on-*,depth=full,keyfirst' -o full.json
-  python -m benchmarks --sweep between -o b.json    free only in a hot loop?
+  python -m benchmarks --sweep between -o b.json    evicted caches, branches
   python -m benchmarks --sweep threads=1,2 -o t.json
-                                                    two CPUs at a time
+                                                    on one and on two CPUs
   python -m benchmarks --insert 'movl 48($0), %edx; testl %edx, %edx; js 2f'
-                                                    your own check, judged
-  python -m benchmarks --memory dram -o cold.json   beyond every cache
+                                                    your own check
+  python -m benchmarks --memory dram -o cold.json   struct pages in DRAM
   python -m benchmarks --quick --until-decided --budget 5min -o sure.json
-  python -m benchmarks --resume run.json            go on with what was stopped
+  python -m benchmarks --resume run.json            resume an interrupted run
   python -m benchmarks --quick --on tcp://scheduler:8786 -o fleet
                                                     on every host of a fleet
-  python -m benchmarks --list                       what there is
-  python -m benchmarks --doctor                     what disturbs measuring here
-  python -m benchmarks --calibrate -o inst.json     what the instrument can tell
+  python -m benchmarks --list                       scenarios and arms
+  python -m benchmarks --doctor                     what disturbs measuring
+  python -m benchmarks --calibrate -o inst.json     the instrument's errors
 then: python -m results show run.json
 """
 
@@ -26,8 +26,8 @@ import signal
 import sys
 
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    # Until `run` meets it, Ctrl-C ends the process at once and in silence; a worker it ends so at any time,
-    # for the parent tells what happened.
+    # Until `run` handles it, Ctrl-C ends the process at once, without a message. A worker always ends so:
+    # the parent reports what happened.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from model.common.command import Parser, complain, guard, leave, note, run, say
@@ -112,7 +112,7 @@ def main(argv: list[str]) -> int:
     else:
         own.add(early)
     kernel_files.add(early)
-    scheme = Scheme(early.builds, early.scheme)  # refuses what does not exist, whatever else is asked for
+    scheme = Scheme(early.builds, early.scheme)  # refuses what does not exist, also with --list
     if early.list:
         return listing.show(_chosen(early, early.memory or ("" if early.quick else "all")), early.json)
     if early.doctor:
@@ -123,7 +123,7 @@ def main(argv: list[str]) -> int:
 
 
 def _fleet(argv: list[str], *, resumes: bool) -> int:
-    """Measure on the hosts of a scheduler, once the same command could be run here."""
+    """Measure on the hosts of a scheduler, after the checks of a run on this machine."""
     from benchmarks.fleet import driver
     from results.reading.load import load
     from results.reading.machine import key_of, machine_of
@@ -141,9 +141,9 @@ def _fleet(argv: list[str], *, resumes: bool) -> int:
 
 
 def _resume(argv: list[str]) -> int:
-    """Go on with a run that did not come to its end, as it was asked for."""
-    parser = Parser(prog=NAME, description="Go on with a run that did not come to its end.")
-    parser.add_argument("--resume", metavar="FILE", required=True, help="the file that it was to write")
+    """Resume an interrupted run, with the options that it began with."""
+    parser = Parser(prog=NAME, description="Resume an interrupted run.")
+    parser.add_argument("--resume", metavar="FILE", required=True, help="the file after -o of that run")
     parser.add_argument("-o", "--output", help="write this file instead")
     asked, more = parser.parse_known_args(argv)
     if more:
@@ -161,14 +161,14 @@ def _resume(argv: list[str]) -> int:
         )
     early = early_options(plan["argv"])
     kernel_files.add(early)
-    add_again(plan.get("own", []))  # the texts that it began with, whatever the files say by now
+    add_again(plan.get("own", []))  # the texts that it began with: the files may have changed
     return _measure(plan["argv"], early, Scheme(early.builds, early.scheme), partial)
 
 
 def _measure(
     argv: list[str], early: argparse.Namespace, scheme: Scheme, partial: Partial | None = None
 ) -> int:
-    """Measure what the command line asks for, or what a run that is resumed lacks."""
+    """Measure what the command line selects, or what a resumed run lacks."""
     set_store_bypass(early.store_bypass)
     cases = calibration_cases() if early.calibrate else _chosen(early, early.memory)
     code = json.loads(early.code)
@@ -202,7 +202,7 @@ def _chosen(early: argparse.Namespace, memory: str) -> list[Case]:
 
 
 def _undecided(folder: Path, margin: str) -> set[str]:
-    """Scenarios with an open verdict: this command stands above the stages, and knows how runs are judged."""
+    """Names of undecided scenarios. Only this command imports results; the rest of benchmarks/ does not."""
     from model.vocabulary.margin import Margin
     from results.analysis.groups import analyse
     from results.reading.load import load
@@ -227,14 +227,14 @@ def _brought(folder: Path, margin: str) -> list[str]:
 
 
 def _read(content: str, path: Path) -> None:
-    """Read what is to be written there, as `python -m results` will."""
+    """Check that `python -m results` can read this content."""
     from results.reading.load import document_in, run_of
 
     run_of(document_in(content.encode(errors="replace"), path), path)
 
 
 def _calibration(file: Path) -> int:
-    """As `python -m results calibration` says it."""
+    """Print it as `python -m results calibration` does."""
     from results.__main__ import main as results
 
     return results(["calibration", str(file)])
@@ -271,14 +271,14 @@ def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme, affinit
     """Metadata of every run, of workers on these CPUs."""
     known = commit()
     if known == UNKNOWN:
-        note("the commit is unknown (no git, or no checkout of this user): the figures will not name theirs")
+        note("the commit is unknown (no git, or no checkout of this user): figures will not name it")
     settings = {k: v for k, v in sorted(os.environ.items()) if k.startswith(("NUMBA_", "LLVMLITE_"))}
     if settings:
-        note(f"compiled with {', '.join(settings)} from the environment; the code is cached apart")
+        note(f"compiled with {', '.join(settings)} from the environment; the code has a cache of its own")
     if loads_wait() and early.store_bypass == "on":
-        note("store bypass is off in this process, by seccomp or the kernel's command line: the file says so")
+        note("SSBD is on in this process, by seccomp or the kernel's command line: the file says so")
     if addresses_fixed():
-        note("addresses are not drawn (setarch -R): processes are more alike than they are elsewhere")
+        note("address randomisation is off (setarch -R): processes differ less than elsewhere")
     return {
         "commit": known,
         "numba": version("numba"),
@@ -297,7 +297,7 @@ def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme, affinit
 
 
 def _begun(argv: list[str], early: argparse.Namespace, context: dict[str, Any], seed: int | None) -> Partial:
-    """A folder for a new run, once nothing speaks against it."""
+    """Make the folder of a new run, after the last checks."""
     if early.append:
         check_append(Path(early.append), context, early.seed)
         note_differences(f"--append {early.append}", metadata_of(Path(early.append)), context)
@@ -331,7 +331,7 @@ def _continued(partial: Partial, context: dict[str, Any]) -> Partial:
                 f"{asked}: it began with {name} {began.get(name)}, this is "
                 f"{context.get(name)}: such processes are not averaged"
             )
-    # The same sources are the same commit: what was committed meanwhile measures nothing.
+    # Equal sources count as one commit: later commits changed nothing that measures.
     context |= {name: began[name] for name in ("commit", "freepath_command")}
     return partial
 
@@ -360,7 +360,7 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
             "the sources of model/ or benchmarks/ were edited meanwhile: put them back, and resume"
         )
     store.expect(code.get("sums", {}))
-    # Every value has builds of its own: the same ones again would be no new evidence.
+    # Every value has builds of its own: repeated builds would add no evidence.
     scheme = replace(scheme, groups=max(GROUPS, runner.args.values + runner.args.warmups))
     # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
     schedule = [int(index) for index in runner.args.schedule.split(",") if index] or range(len(cases))
@@ -370,7 +370,7 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
 
 
 def start_worker(argv: list[str]) -> None:
-    """What a worker does first: end with its parent, and leave its last words where the parent looks."""
+    """A worker's first steps: end with its parent, and write stderr to the file that the parent reads."""
     import faulthandler
 
     early = early_options(argv)

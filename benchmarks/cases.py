@@ -21,7 +21,7 @@ class SelectionError(FreepathError):
 
 
 def names() -> Mapping[str, Sequence[str]]:
-    """What `--only` can choose by, and the values of each."""
+    """Axes of `--only`, each with its values."""
     variants = [name for kernel in kernels() for name in kernel.variants]
     return {"variant": list(dict.fromkeys(variants)), "gate": GATES, **AXES}
 
@@ -31,21 +31,21 @@ def _mix(scenario: Scenario) -> str:
 
 
 MIXES: Final = frozenset(_mix(s) for kernel in kernels() for s in kernel.scenarios if s.mixed)
-"""Mixes as kinds of page, which is how they were called."""
+"""Mixes by their old names, as kinds of page."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A scenario and the arms of it that are to be measured, bases first.
+    """A scenario with the arms to measure in it, bases first.
 
     Attributes
     ----------
     processes
-        How many workers; None: as the command line says.
+        Number of workers; None: as the command line says.
     values
-        How many values each gives; None likewise.
+        Values per worker; None likewise.
     pyperf_alone
-        One arm, one placement, plain means: what pyperf alone would do, to compare with.
+        One arm, one placement, plain means, as pyperf alone measures: for comparison.
     """
 
     scenario: Scenario
@@ -56,7 +56,7 @@ class Case:
 
     @property
     def path(self) -> Path:
-        """What the scenario is about."""
+        """The path that the scenario measures."""
         return path_of(self.scenario)
 
     @property
@@ -70,7 +70,7 @@ class Case:
         return {**kernel.calibration, **kernel.variants}[arm.variant]
 
     def images(self) -> list[Spec]:
-        """What its arms run, compiled."""
+        """The images that its arms run."""
         return [self.path.image(self.scenario, arm) for arm in self.arms]
 
 
@@ -85,14 +85,14 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
     Parameters
     ----------
     only
-        Comma-separated `axis=glob` or bare globs, which mean the variant. Terms of one axis add up,
-        different axes narrow down. The bases and the twin are always kept: without them nothing can be said.
+        Comma-separated `axis=glob` or bare globs, which mean the variant. One term of every named axis must
+        match. Bases and the A/A control are always kept: every verdict needs them.
     memory
         Comma-separated memory sizes, or `all`; warm by default.
     quick
-        The headline scenarios and arms; an axis that `only` names overrides that. Where `only` says nothing,
-        every kernel's are chosen, else those of the kernel that it names, or of the first; where that one has
-        nothing of what is asked for, of the others.
+        The headline scenarios and arms; an axis that `only` names overrides that. Without `only`, those of
+        every kernel; else of the kernel that it names, or of the first one; of the others where that one has
+        no match.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
 
 
 def _selected(kernel: Kernel, scenario: Scenario, terms: dict[str, list[str]], quick: bool) -> Case | None:
-    """A scenario with the arms that are asked for; None where it is not, or has none of them."""
+    """A scenario with its selected arms; None where it is not selected, or no arm is."""
     if not all(_matches(_value(scenario, axis, terms), terms[axis]) for axis in terms if axis in AXES):
         return None
     arms = tuple(arm for arm in path_of(scenario).arms(scenario) if _wanted(kernel, arm, terms, quick))
@@ -128,7 +128,7 @@ def _selected(kernel: Kernel, scenario: Scenario, terms: dict[str, list[str]], q
 
 
 def along(sweep: str) -> str:
-    """`AXIS=VALUE,VALUE` of what `--sweep` was given; without values, those of the axis that are possible.
+    """The argument of `--sweep` as `AXIS=VALUE,VALUE`; without values, all that are possible here.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def along(sweep: str) -> str:
 
 
 def swept(sweep: str) -> list[Case]:
-    """The scenarios along an axis, with the arms of a sweep and whatever else is no form of the history.
+    """The scenarios along an axis, with the arms of a sweep and all user variants.
 
     Parameters
     ----------
@@ -198,10 +198,10 @@ def _parse(only: str) -> dict[str, list[str]]:
 
 
 def _value(scenario: Scenario, axis: str, terms: Mapping[str, object]) -> str:
-    """What a glob is matched with.
+    """The text that a glob is matched with.
 
-    Until axes `share` and `spread` came, a mix was a kind of page, and where they are not named it still is:
-    `page_kind=flagged` means pages that are all flagged, `flagged-10-random` and `flagged*` what they did.
+    Before axes `share` and `spread`, a mix was a kind of page. Where they are not named it still is:
+    `page_kind=flagged` selects pages that are all flagged, `flagged-10-random` and `flagged*` also mixes.
     """
     if axis == "page_kind" and scenario.mixed and not {"share", "spread"} & terms.keys():
         return _mix(scenario)

@@ -15,15 +15,15 @@ ROOT: Final = Path(__file__).parent.parent
 MEASURING: Final = ("model", "benchmarks")
 """Folders whose sources shape a figure."""
 IMPORTED: Final = (".py", ".pyc", ".so")
-"""Ends of the names that Python imports; a .so comes before a .py of the same name."""
+"""Suffixes of files that Python imports; a .so comes before a .py of the same name."""
 OF_GIT: Final = ("GIT_CONFIG", "GIT_EXEC_PATH")
-"""What the environment may tell git: how it is set up (safe.directory, say), not what it reads."""
+"""Prefixes of variables that git is given: its configuration (safe.directory, say), not its repository."""
 SHA256_DIGITS: Final = 64
-"""Of an id in a repository that was made with --object-format=sha256; elsewhere 40, of SHA-1."""
+"""Digits of an object id in a repository with --object-format=sha256; elsewhere 40, of SHA-1."""
 UNKNOWN: Final = "unknown"
 DIRTY: Final = "-dirty"
 MARK: Final = ".freepath-commit"
-"""Beside sources that were unpacked from an archive (`benchmarks.fleet.remote`): their commit and digest."""
+"""File with commit and digest of sources that were unpacked from an archive (`benchmarks.fleet.remote`)."""
 # include/uapi/linux/prctl.h
 PR_GET_SPECULATION_CTRL: Final = 52
 PR_SET_SPECULATION_CTRL: Final = 53
@@ -35,7 +35,7 @@ PR_SPEC_DISABLE_NOEXEC: Final = 16
 # include/uapi/linux/personality.h
 ADDR_NO_RANDOMIZE: Final = 0x0040000
 ASK: Final = 0xFFFFFFFF
-"""As a personality: tell, and change nothing."""
+"""Argument of personality(2) that reads the personality and changes nothing."""
 IDENTITY: Final = {
     "cpu_model_name": "model name",
     "cpu_vendor": "vendor_id",
@@ -46,14 +46,14 @@ IDENTITY: Final = {
 }
 """Metadata name -> name in /proc/cpuinfo."""
 TICK_FIELDS: Final = 8
-"""user nice system idle iowait irq softirq steal, in the first line of /proc/stat."""
+"""Fields in the first line of /proc/stat: user nice system idle iowait irq softirq steal."""
 
 
 def commit(root: Path = ROOT) -> str:
-    """Commit of the checkout, `-dirty` where what measures is not that commit's, `unknown` outside of git.
+    """Commit of the checkout; `-dirty` where a measuring source differs from it, `unknown` outside of git.
 
-    Git's index is not asked: it can be told to overlook a file, and a variant that is ignored is measured all
-    the same. What a fleet unpacked says which commit it is, and with which sources.
+    Git's index is not used: it can be set to overlook a file, and an ignored variant is measured all the
+    same. Sources that a fleet unpacked have a file that names their commit and digest.
     """
     if (root / MARK).is_file():
         known, _, digest = (root / MARK).read_text().strip().partition(" ")
@@ -71,7 +71,7 @@ def commit(root: Path = ROOT) -> str:
 
 
 def git(root: Path, *arguments: str) -> bytes:
-    """What git prints about this checkout, whatever repository GIT_DIR and its like name.
+    """Output of git for this checkout, also where GIT_DIR or the like names another repository.
 
     Raises
     ------
@@ -85,14 +85,14 @@ def git(root: Path, *arguments: str) -> bytes:
 
 
 def _committed(root: Path, known: str) -> dict[str, str]:
-    """Id of each file that measures, by its path, as a commit has them."""
+    """Path -> object id of each file that measures, in a commit."""
     listed = os.fsdecode(git(root, "ls-tree", "-r", "-z", known, "--", *MEASURING)).split("\0")
     entries = (line.partition("\t") for line in listed if line)
     return {path: of.split()[2] for of, _, path in entries if _is_imported(path)}
 
 
 def _object_id(content: bytes, like: str) -> str:
-    """The id that git gives a file's content, by the hash of another id."""
+    """Git's object id of a content, by the hash function of another id."""
     hashed = hashlib.sha256() if len(like) == SHA256_DIGITS else hashlib.sha1(usedforsecurity=False)
     hashed.update(b"blob %d\0" % len(content) + content)
     return hashed.hexdigest()
@@ -118,7 +118,7 @@ def _measuring(root: Path) -> dict[str, bytes]:
 
 
 def _is_imported(path: str) -> bool:
-    """Whether Python would run it as a module; what it keeps of sources is theirs."""
+    """Whether Python would import it; its caches of sources do not count."""
     return path.endswith(IMPORTED) and "/__pycache__/" not in path
 
 
@@ -127,8 +127,8 @@ def processor(
 ) -> dict[str, str]:
     """Which processor this is: name, vendor, family, model, stepping, microcode, core type.
 
-    The name alone does not tell: "AMD EPYC" is three generations. `cpu` is the one asked about, by default
-    the one that this process runs on; a hybrid processor has two core types, and they are two machines.
+    The name alone is not enough: "AMD EPYC" is three generations. `cpu` is by default the one that this
+    process runs on; a hybrid processor has two core types, which count as two machines.
     """
     text = read(cpuinfo)
     if not text:
@@ -149,28 +149,28 @@ def current_cpu() -> int:
 
 
 def can_hold_loads() -> bool:
-    """Whether `--store-bypass off` can be had here: a hypervisor may hide the switch of the CPU."""
+    """Whether `--store-bypass off` works here: a hypervisor may hide the CPU's SSBD switch."""
     state = int(ctypes.CDLL(None).prctl(PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, 0, 0, 0))
     return state > 0 and bool(state & PR_SPEC_PRCTL)
 
 
 def loads_wait() -> bool:
-    """Whether loads wait for older stores: asked for, by seccomp, or for the whole machine."""
+    """Whether SSBD is on: for this process, by seccomp, or for the whole machine."""
     state = int(ctypes.CDLL(None).prctl(PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, 0, 0, 0))
     return state > 0 and bool(state & (PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE | PR_SPEC_DISABLE_NOEXEC))
 
 
 def addresses_fixed() -> bool:
-    """Whether this process and what it starts get no addresses drawn: `setarch -R`, a debugger."""
+    """Whether address randomisation is off for this process and its children: `setarch -R`, a debugger."""
     persona = int(ctypes.CDLL(None).personality(ASK))
     return persona > 0 and bool(persona & ADDR_NO_RANDOMIZE)
 
 
 def set_store_bypass(wanted: str) -> None:
-    """Let loads pass older stores whose address is not known (`on`, as the CPU does), or make them wait.
+    """Store bypass `on` (default): loads may pass older stores with unknown addresses. `off`: SSBD.
 
-    It holds for this process and the workers that it starts. The kernel of a task runs with the task's
-    setting.
+    It holds for this process and the workers that it starts. The kernel runs with the setting of the task
+    that calls it.
 
     Raises
     ------
@@ -222,7 +222,7 @@ class Watch:
 
 
 def _load() -> float | None:
-    """Processes that ran or wanted to, averaged over a minute; None where the system does not say."""
+    """Load average over a minute; None where the system does not say."""
     try:
         return os.getloadavg()[0]
     except OSError:

@@ -1,8 +1,8 @@
-"""Which kind of core a CPU is: a processor with several kinds is as many machines.
+"""Which kind of core a CPU is: each kind of a hybrid processor counts as a machine.
 
-The CPU itself is asked, by CPUID executed on it; where it does not say, Linux's lists of the event counters
-of each kind (/sys/devices/cpu_core/cpus). What nobody says is `unknown`: a hypervisor may hide the kinds, and
-moves a guest from one to another.
+CPUID is executed on the CPU itself. Where that does not say, Linux lists the CPUs whose event counters are of
+each kind (/sys/devices/cpu_core/cpus). Otherwise the kind is `unknown`: a hypervisor may hide the kinds, and
+move a guest from one to another.
 
 core, atom, lowpower       Intel's P, E and low-power E-cores
 performance, efficiency    AMD's two: Zen 4 and 4c, Zen 5 and 5c
@@ -28,7 +28,7 @@ from model.vocabulary.machine import ONLY, UNKNOWN
 
 SYSTEM: Final = Path("/sys/devices")
 LISTED: Final = ("core", "atom", "lowpower")
-"""Kinds of which Linux lists the CPUs, the one that is measured by default first."""
+"""Kinds of which Linux lists the CPUs; the first one is measured by default."""
 KINDS: Final = (*LISTED, "performance", "efficiency", ONLY, UNKNOWN)
 Registers = tuple[int, int, int, int]
 """eax, ebx, ecx, edx."""
@@ -38,19 +38,19 @@ Ask = Callable[[int, int], Registers]
 LEAF_CACHES: Final = 0x04
 LEAF_FEATURES: Final = 0x07
 HYBRID: Final = 1 << 15
-"""In edx."""
+"""Bit of edx: the processor has cores of several kinds."""
 LEAF_HYBRID: Final = 0x1A
 INTEL_KINDS: Final = {0x20: "atom", 0x40: "core"}
-"""By bits 31 to 24 of eax."""
+"""Bits 31 to 24 of eax -> kind."""
 MOST_CACHES: Final = 16
 # AMD64 Architecture Programmer's Manual, volume 3, CPUID Fn8000_0026
 LEAF_TOPOLOGY: Final = 0x8000_0026
 HETEROGENEOUS: Final = 1 << 30
-"""In eax."""
+"""Bit of eax: the cores are not alike."""
 AMD_KINDS: Final = {0: "performance", 1: "efficiency"}
-"""By bits 31 to 28 of ebx."""
+"""Bits 31 to 28 of ebx -> kind."""
 GUEST: Final = 1 << 31
-"""In ecx of leaf 1: a hypervisor answers."""
+"""Bit of ecx of leaf 1: a hypervisor answers."""
 CODE: Final = bytes.fromhex("53 4989d0 89f8 89f1 0fa2 418900 41895804 41894808 4189500c 5b c3")
 """push rbx; mov r8, rdx; mov eax, edi; mov ecx, esi; cpuid; the four registers to r8; pop rbx; ret."""
 
@@ -58,7 +58,7 @@ CODE: Final = bytes.fromhex("53 4989d0 89f8 89f1 0fa2 418900 41895804 41894808 4
 def core_type(cpu: int, system: Path = SYSTEM) -> str:
     """Which of `KINDS` a CPU is."""
     try:
-        # In a thread of its own: where this one may run stays as it is.
+        # In another thread, so that this thread's affinity does not change.
         with ThreadPoolExecutor(1) as helper:
             helper.submit(os.sched_setaffinity, 0, {cpu}).result()
             kind = helper.submit(kind_of, cpuid).result()
@@ -70,7 +70,7 @@ def core_type(cpu: int, system: Path = SYSTEM) -> str:
 def by_kind(cpus: Iterable[int], system: Path = SYSTEM) -> dict[str, list[int]]:
     """CPUs by their kind, in the order of `KINDS`."""
     kinds = {cpu: core_type(cpu, system) for cpu in cpus}
-    if ONLY in kinds.values():  # one CPU speaks for all, also for those that may not be asked
+    if ONLY in kinds.values():  # one CPU answers for all, also for those that are not ours
         kinds = dict.fromkeys(kinds, ONLY)
     found: dict[str, list[int]] = {}
     for cpu, kind in kinds.items():
@@ -79,7 +79,7 @@ def by_kind(cpus: Iterable[int], system: Path = SYSTEM) -> dict[str, list[int]]:
 
 
 def kind_of(ask: Ask) -> str:
-    """What a CPU says of itself."""
+    """The kind of a CPU, by its CPUID."""
     _, ebx, ecx, edx = ask(0, 0)
     vendor = struct.pack("<3I", ebx, edx, ecx)
     kinds = {b"GenuineIntel": _intel, b"AuthenticAMD": _amd}

@@ -1,7 +1,7 @@
-"""python -m benchmarks.disasm ARM: the machine code of one free, read with what it did beside it.
+"""python -m benchmarks.disasm ARM: the machine code of one free, annotated with its accesses.
 
-Marks: `>` base has no such instruction (the patch point, and what was laid out anew around it), `.` never
-ran in this state. Behind each instruction: the fields it touched, or the state of a static key.
+Marks: `>` not in base (the patch point, and code around it that the compiler laid out anew), `.` not
+executed in this state. Behind each instruction: the fields it accessed, or the state of a static key.
 
 For example:
   python -m benchmarks.disasm v1
@@ -72,7 +72,7 @@ def _parser() -> Parser:
     parser.add_argument("--gate", choices=GATES, help="jump-label where there is one")
     parser.add_argument("--memcg", choices=AXES["memcg"], help="the usual state of the kernel's time")
     parser.add_argument("--page-kind", choices=AXES["page_kind"], default="plain")
-    parser.add_argument("--function", help="only this one")
+    parser.add_argument("--function", help="show only this function")
     parser.add_argument("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for")
     return parser
 
@@ -94,7 +94,7 @@ def _arm(scenario: Scenario, name: str, gate: str | None) -> Arm:
 
 
 class Listing:
-    """Instructions of the functions that one free passed, each with its marks."""
+    """Instructions of the functions that one free executed, each with its marks."""
 
     def __init__(self, placement: "Placement", trace: "Trace", reference: "Placement") -> None:
         import capstone
@@ -168,7 +168,7 @@ class Listing:
         return f"out of line+{inside:#x}"
 
     def _shape(self, instruction: Any) -> str:
-        """The instruction as it is compared: where a jump goes depends on where the code lies."""
+        """The instruction as it is compared, without jump targets: these depend on the layout."""
         if self._calls & set(instruction.groups):
             return str(instruction.mnemonic)
         return f"{instruction.mnemonic} {instruction.op_str}"
@@ -192,7 +192,7 @@ def _show(listing: Listing, only: str | None, title: str) -> None:
     if only and only not in names:
         from benchmarks.cases import SelectionError
 
-        raise SelectionError(f"no function {only} was passed; there are {', '.join(names)}")
+        raise SelectionError(f"function {only} was not executed; these were: {', '.join(names)}")
     with console(WIDE) as page:
         page.print(f"{title}; {listing.trace.instructions} instructions ran", style="bold")
         for name in [only] if only else names:

@@ -1,4 +1,4 @@
-"""--doctor: what this machine will do to a measurement, and what to do about it.
+"""--doctor: what disturbs measurements on this machine, and what helps.
 
 Everything is read from /proc and /sys; a fact that is not there is "unknown", never guessed.
 """
@@ -28,12 +28,12 @@ SYS: Final = SYSTEM / "system" / "cpu"
 STEAL_S: Final = 1.0
 BUSY_PCT, STEAL_PCT = 10.0, 1.0
 FAST_CLOCKS: Final = ("tsc", "kvm-clock", "hyperv_clocksource_tsc_page", UNKNOWN)
-"""Read without leaving the program: the time stamp counter, or a page by which a hypervisor scales it."""
+"""Clock sources without a system call: the time stamp counter, or a page by which a hypervisor scales it."""
 RANDOMIZE: Final = Path("/proc/sys/kernel/randomize_va_space")
 ASLR: Final = {"0": "No randomization", "1": "Conservative randomization", "2": "Full randomization"}
-"""What it says, in pyperf's words."""
+"""Value of that file -> pyperf's words for it."""
 LARGEST: Final = 1 << 30
-"""Bytes of --memory dram."""
+"""Size of the page array of --memory dram, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def chosen(text: str) -> str:
 
 
 def online() -> list[int]:
-    """Numbers of the CPUs that are there and not switched off."""
+    """Numbers of the online CPUs."""
     numbers = (int(path.name[3:]) for path in SYS.glob("cpu[0-9]*"))
     return sorted(number for number in numbers if read(SYS / f"cpu{number}" / "online") != "0")
 
@@ -73,17 +73,17 @@ def alike(values: Mapping[int, str]) -> str:
 
 
 def governors() -> str:
-    """What chooses the frequency; it may be set for each CPU."""
+    """The frequency governor; CPUs may differ."""
     return alike({cpu: read(SYS / f"cpu{cpu}" / "cpufreq" / "scaling_governor") for cpu in online()})
 
 
 def siblings() -> dict[int, str]:
-    """List of the CPUs on each CPU's core, itself among them."""
+    """CPU -> the CPUs on its core, itself included."""
     return {cpu: read(SYS / f"cpu{cpu}" / "topology" / "thread_siblings_list") for cpu in online()}
 
 
 def smt() -> str:
-    """Whether cores have two threads, and which CPU shares the first one's."""
+    """Whether cores have two threads, and which CPU shares cpu0's core."""
     state = {"1": "on", "0": "off"}.get(read(SYS / "smt" / "active"), UNKNOWN)
     cores = siblings()
     first = cores.get(0, UNKNOWN)
@@ -113,18 +113,18 @@ def facts() -> dict[str, str]:
 
 
 def virtual() -> str:
-    """Whether there is a hypervisor: on x86 it is among a CPU's flags, and without flags nobody says."""
+    """Whether there is a hypervisor: it is among the flags of an x86 CPU; without flags it is unknown."""
     flags = re.search(r"^flags\s*:(.*)$", read(Path("/proc/cpuinfo")), re.MULTILINE)
     return UNKNOWN if flags is None else "yes" if "hypervisor" in flags[1].split() else "no"
 
 
 def aslr() -> str:
-    """Whether addresses are drawn, in pyperf's words; it overlooks that they may not be for this process."""
+    """Address randomisation in pyperf's words; pyperf misses that it may be off for this process alone."""
     return f"{ASLR['0']} (setarch -R)" if addresses_fixed() else ASLR.get(read(RANDOMIZE), UNKNOWN)
 
 
 def cpu_caches() -> str:
-    """Sizes by which scenarios are laid out, KiB: `data 32, code 32, l2 512, l3 unknown (32768 assumed)`."""
+    """Cache sizes for laying out scenarios, KiB: `data 32, code 32, l2 512, l3 unknown (32768 assumed)`."""
     known = caches.told()
     words = {
         name: f"{size >> 10}" if name in known else f"{UNKNOWN} ({size >> 10} assumed)"
@@ -157,17 +157,17 @@ def findings() -> Iterator[Finding]:
     advice = "--memory dram then uses 4 KiB pages, unlike the kernel's memory map: set it to madvise"
     yield Finding("transparent huge pages", known["thp"], never, advice)
     virtual = known["virtual"] == "yes"
-    advice = "speed moves by tens of percent for seconds; pairs cancel it, levels do not compare between runs"
+    advice = "speed changes by tens of percent for seconds: compare differences between runs, not levels"
     yield Finding("virtual machine", known["virtual"], virtual, advice)
     yield Finding("mitigations", known["mitigations"], False, "")
     held = "can be switched off" if can_hold_loads() else "cannot be switched off here"
-    advice = "loads wait for older stores, by seccomp or the kernel's command line: the run will say so"
+    advice = "SSBD is on, by seccomp or the kernel's command line: the run will say so"
     yield Finding("store bypass", "is off" if loads_wait() else held, loads_wait(), advice)
     drawn = read(RANDOMIZE)
     value = f"{drawn}, but off for this process (setarch -R)" if addresses_fixed() else drawn
     advice = "leave it on (2, and no setarch -R): placements should differ between processes"
     yield Finding("address randomisation", value, known["aslr"].startswith(ASLR["0"]), advice)
-    advice = "--memory and --sweep between are sized by them: l2 and l3 may not be where the data lies"
+    advice = "--memory and --sweep between use these sizes: data may lie in another level than they say"
     yield Finding("CPU caches", known["caches"], UNKNOWN in known["caches"], advice)
     yield from _limits()
 
@@ -177,7 +177,7 @@ def _load(watched: dict[str, float]) -> Iterator[Finding]:
     busy, steal = watched.get("busy_pct"), watched.get("steal_pct")
     parts = [f"{watched['load_after']:.2f} on {os.cpu_count()} CPUs"] if "load_after" in watched else []
     parts += [] if busy is None else [f"others take {busy:.0f} %"]
-    advice = "stop other work; blocks in which the machine is busy are set aside, so it only takes longer"
+    advice = "stop other work: blocks in which the core is busy are set aside"
     yield Finding("load", ", ".join(parts) or UNKNOWN, busy is not None and busy > BUSY_PCT, advice)
     value, much = (UNKNOWN, False) if steal is None else (f"{steal:.1f} %", steal > STEAL_PCT)
     yield Finding("steal", value, much, "the hypervisor takes time: try later, or another host")
@@ -193,12 +193,10 @@ def _frequency(known: dict[str, str]) -> Iterator[Finding]:
 
 def _cores(known: dict[str, str]) -> Iterator[Finding]:
     shared = known["smt"].startswith("on") and any(len(cpus_in(core)) > 1 for core in siblings().values())
-    advice = (
-        "a busy sibling doubles the cost of one more load: keep it idle, or --affinity with its twin offline"
-    )
+    advice = "a busy sibling doubles the cost of one more load: keep it idle, or take it offline"
     yield Finding("smt", known["smt"], shared, advice)
     kinds = by_kind(online(), SYS.parent.parent)
-    advice = "each kind is a machine of its own: the first one is measured, another with --affinity"
+    advice = "each kind counts as a machine: the first one is measured, another one with --affinity"
     text = "one" if [*kinds] == [ONLY] else text_of(kinds) if len(kinds) > 1 else next(iter(kinds), UNKNOWN)
     yield Finding("core types", text, len(kinds) > 1, advice)
 
@@ -231,7 +229,7 @@ def _limits() -> Iterator[Finding]:
 
 
 def show(as_json: bool) -> int:
-    """Print the findings; returns the exit status: 0, for a disturbed machine can measure too."""
+    """Print the findings; returns exit status 0 also on a disturbed machine: it can measure."""
     rows = list(findings())
     if as_json:
         say(json.dumps([asdict(finding) for finding in rows], indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Checks of the user's own, before anything is measured: `--insert`, `--variant`, `--new-variant`."""
+"""User variants, before anything is measured: `--insert`, `--variant`, `--new-variant`."""
 
 import argparse
 import re
@@ -17,7 +17,7 @@ from model.kernels.own import added as added
 from model.kernels.vetting import VariantError, vet, vet_values
 
 MOST_BYTES: Final = 64 << 10
-"""Of a file; its text goes to every process."""
+"""Largest size of a user variant in bytes: its text is sent to every worker."""
 NAMED: Final = re.compile(r"([A-Za-z0-9_-]+)=(.*)", re.DOTALL)
 KERNEL: Final = re.compile(r"""^KERNEL\s*=\s*["']([^"']*)["']""", re.MULTILINE)
 BARE: Final = frozenset({"base", "base-twin"})
@@ -33,25 +33,25 @@ def add_options(parser: Any) -> None:
         default=[],
         metavar=INSERT,
         help="insert this assembly at the patch point, as an arm of its own; may be repeated. AT&T syntax; "
-        "$0 is the page's address, $$1 a number, 2f the end; edx and the flags are yours",
+        "$0 is the page's address, $$1 a number, 2f the end; it may change edx and the flags",
     )
     parser.add_argument(
         "--variant",
         action="append",
         default=[],
         metavar="FILE",
-        help="a variant in a file of yours, named by the file; may be repeated (--new-variant makes one)",
+        help="a variant in your own file, named after it; may be repeated (--new-variant writes one)",
     )
     parser.add_argument(
         "--kernel",
         choices=VERSIONS,
         default=DEFAULT_KERNEL,
-        help=f"the kernel that --insert and --new-variant are for; {DEFAULT_KERNEL} if nothing is said",
+        help=f"kernel of --insert and --new-variant; default: {DEFAULT_KERNEL}",
     )
 
 
 def add(args: argparse.Namespace) -> list[Own]:
-    """Add what the options bring to this process; nothing when nothing is brought.
+    """Add the user variants that the options name to this process.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def named(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
         name, operation = match.groups() if match else ("insert" if number == 1 else f"insert-{number}", text)
         where = f"--insert {name}"
         if not _is_text(text):
-            raise UsageError(f"{where}: it is no text in UTF-8")
+            raise UsageError(f"{where}: it is not UTF-8 text")
         if not operation.strip():
             raise UsageError(f"{where}: no assembly: give {INSERT}, such as 'movl 48($0), %edx'")
         yield name, operation
@@ -99,13 +99,13 @@ def _from_file(name: str) -> Own:
     path = Path(name)
     if path.suffix != ".py" or not path.is_file():
         raise UsageError(
-            f"--variant {name}: no Python file; python -m benchmarks --new-variant my-check -o my_check.py "
-            "makes one"
+            f"--variant {name}: not a Python file; python -m benchmarks --new-variant my-check "
+            "-o my_check.py writes one"
         )
     try:
         text = read_bounded(path, MOST_BYTES).decode()
     except UnicodeDecodeError:
-        raise VariantError(f"{name}: no text in UTF-8") from None
+        raise VariantError(f"{name}: not UTF-8 text") from None
     named = KERNEL.search(text)
     version = named[1] if named else DEFAULT_KERNEL
     if version not in VERSIONS:
@@ -115,7 +115,7 @@ def _from_file(name: str) -> Own:
 
 
 def vet_checkout() -> None:
-    """The same rules for the variants of the checkout.
+    """Apply the same rules to the variants of the checkout.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def write_template(name: str, version: str, output: str | None) -> int:
 
 
 def select(args: argparse.Namespace, memory: str) -> list[Case]:
-    """What the command line chooses; where it only brings checks, these in the usual scenario."""
+    """Cases of the command line; where it only names user variants, these in the usual scenario."""
     if args.sweep:
         return swept(along(args.sweep))
     brought = added()

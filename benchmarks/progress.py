@@ -1,4 +1,4 @@
-"""How far long work is: a bar with time left on a terminal, elsewhere one line per quarter."""
+"""Progress of long work: a bar with time left on a terminal, elsewhere one line per quarter."""
 
 import sys
 from collections.abc import Callable, Iterator

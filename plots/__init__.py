@@ -1,1 +1,1 @@
-"""How it looks: every neighbour that has `draw` is one figure, drawn from a run file alone."""
+"""Figures and pages: every module here with a `draw` function is one figure, made from a run file alone."""

@@ -1,4 +1,4 @@
-"""python -m plots: draw every figure that a run has the data for.
+"""python -m plots: draw every figure for which a file has the data.
 
 For example:
   python -m plots run.json                      SVG and PNG beside the run
@@ -69,7 +69,7 @@ def _draw_all(args: argparse.Namespace) -> int:
 
 
 def _check_targets(folder: Path, source: Any, endings: Sequence[str], *, replace: bool) -> None:
-    """Refuse before drawing what could not be written after it."""
+    """Refuse before drawing a target that could not be written."""
     from plots.drawing import figures
 
     for name in figures(source):
@@ -82,14 +82,14 @@ def _beside(path: Path) -> Path:
 
 
 def _has_history(path: Path) -> bool:
-    """Whether this is a folder of runs, and not that of one run that was interrupted."""
+    """Whether this is a folder of runs, not that of one interrupted run."""
     from results.reading.load import is_partial
 
     return path.is_dir() and not is_partial(path)
 
 
 def _read(args: argparse.Namespace) -> tuple[Any, ...]:
-    """What kind of file it is, and what a figure of it takes."""
+    """The kind of the file, and the arguments of its figures."""
     if any(Path(args.file).glob("*/machine.json")):
         from results.machines import entries
 

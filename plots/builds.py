@@ -1,4 +1,4 @@
-"""Build by build: what each arm costs in every build that was measured, and the mean that a figure states."""
+"""Build by build: the cost of each arm in every measured build, and the mean over builds."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,11 +16,11 @@ NEEDS: Final = "python -m benchmarks --quick -o FILE"
 SCENARIO: Final = "on-idle/plain/warm/sequential/pcp"
 ROW: Final = 0.42
 MOST_CYCLES: Final = 60
-"""Grey lines either side; more could not be told apart."""
+"""Most grey lines, one per cycle, on either side of zero; more would run together."""
 MOST_DOTS: Final = 600
-"""Of an arm; of more builds every second or third is drawn: it looks the same in half the bytes."""
+"""Most dots of an arm; of more builds every second or third is drawn, which looks the same."""
 SHOWN: Final = 0.98
-"""Share of the builds within the axis; the others are counted at its ends."""
+"""Share of the builds within the axis; the shares beyond are printed at its ends."""
 
 
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:

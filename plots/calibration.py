@@ -1,4 +1,4 @@
-"""The instrument's self-test: cycles injected against cycles measured."""
+"""Test of the instrument: cycles inserted against cycles measured."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,7 +11,7 @@ from results.calibration import known_cost
 from results.reading.load import BadRunError, Run
 
 READS: Final = "run"
-ALT: Final = "Injected against measured cycles."
+ALT: Final = "Inserted against measured cycles."
 NEEDS: Final = "python -m benchmarks --calibrate -o FILE"
 
 
@@ -27,12 +27,12 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     look = {"fmt": "o", "color": "#0072B2", "capsize": 3, "linewidth": 1.2, "markersize": 5}
     panel.plot([1, injected[-1]], [1, injected[-1]], color="black", linewidth=0.8, linestyle=(0, (4, 3)))
     panel.errorbar(injected, measured, yerr=halves, **look)
-    panel.set(xlabel="dependent additions injected", ylabel="cycles measured, k = 1 set to 1")
+    panel.set(xlabel="dependent additions inserted", ylabel="cycles measured, k = 1 set to 1")
     panel.set_title(f"slope {cost.slope:.3f} ± {cost.slope_half:.3f} cycles per addition")
     residuals.axhline(0, color="black", linewidth=0.8)
     off = [cycles - k for k, cycles in zip(injected, measured, strict=True)]
     residuals.errorbar(injected, off, yerr=halves, **look)
-    residuals.set(xlabel="dependent additions injected", ylabel="measured minus injected, cycles")
+    residuals.set(xlabel="dependent additions inserted", ylabel="measured minus inserted, cycles")
     residuals.set_title(f"one cycle is {cost.cycle_ns:.4f} ns (chain of {cost.points[-1][0]})")
     text = "Chains of k dependent additions at the patch point; bars are 95 % intervals over processes."
     caption(figure, run, [g for g in groups if g.scenario.axes["memcg"] == "disabled"], text)

@@ -1,4 +1,4 @@
-"""The answer as one picture to be forwarded: 1200 x 630 pixels, as previews of links have it."""
+"""The answer as one picture to be forwarded: 1200 x 630 pixels, the size of a link preview."""
 
 import io
 import textwrap
@@ -11,15 +11,15 @@ from results.reading.load import Run
 
 DOTS: Final = 100
 SIZE: Final = (12.0, 6.3)
-"""Inches, of 100 pixels each."""
+"""Inches at 100 pixels each."""
 ROWS: Final = 6
 LOOK: Final[dict[str, Any]] = {"fmt": "o", "color": "#0072B2", "capsize": 4, "linewidth": 2, "markersize": 8}
-"""Of a mark with its interval."""
+"""Look of a mark with its interval."""
 COLUMNS: Final = 74
 
 
 def card(run: Run, margin: Margin) -> bytes:
-    """A PNG with the answer in words, and below it the same for the other states, with their intervals.
+    """A PNG with the answer as a sentence, and below it every state with its interval.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def card(run: Run, margin: Margin) -> bytes:
     panel.set_yticks(range(len(rows[:ROWS])), [line.about for line in rows[:ROWS]], fontsize=13)
     panel.set_ylim(len(rows[:ROWS]) - 0.5, -0.5)
     panel.tick_params(axis="x", labelsize=12)
-    panel.set_xlabel("ns per page over base, 95 % intervals; grey: what does not matter", fontsize=13)
+    panel.set_xlabel("ns per page over base, 95 % intervals; grey: the margin", fontsize=13)
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=DOTS)
     return image.getvalue()

@@ -1,4 +1,4 @@
-"""The census as bars: what each arm executes more than base per freed page, and what less."""
+"""The census as bars: instructions that each arm executes per freed page more or less than base."""
 
 from typing import Any, Final
 
@@ -41,8 +41,8 @@ def draw(document: dict[str, Any]) -> Figure | None:
     unique = dict(zip(labels, handles, strict=True))
     legend(figure, list(unique.values()), list(unique))
     text = (
-        "Exact counts, plain page, order 0, without a drain: what an arm executes more, or less, than base; "
-        "in brackets all that it executes. "
+        "Exact counts, plain page, order 0, without a drain: instructions more or less than base; "
+        "in brackets all instructions of the arm. "
         f"Compiled for {document['cpu']} by Numba {document['numba']}; python -m benchmarks.census."
     )
     foot(figure, text)
@@ -56,7 +56,7 @@ def _arms(document: dict[str, Any], state: str) -> list[dict[str, Any]]:
 
 
 def _bar(panel: Any, row: int, arm: dict[str, Any]) -> None:
-    """What is more stands right of zero, what is less left of it; a store may be part of an instruction."""
+    """Additions right of zero, savings left of it; a store may be part of another instruction."""
     over = arm["over_base"]
     parts = {name: over[name] for name in ("loads", "stores", "branches")}
     parts["other"] = over["instructions"] - sum(parts.values())

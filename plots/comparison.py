@@ -17,17 +17,17 @@ from results.reading.load import Run
 from results.reading.machine import machine_of
 
 STATUS: Final = {
-    0: "nothing was found (exit status 0)",
-    1: "something got dearer (exit status 1)",
-    3: "something could not be told (exit status 3, with --strict)",
+    0: "no regression (exit status 0)",
+    1: "a regression (exit status 1)",
+    3: "some cells are missing or unsure (exit status 3, with --strict)",
 }
 CENSUS_STATUS: Final = {**STATUS, 0: "no count differs (exit status 0)", 1: "counts differ (exit status 1)"}
 WORDS: Final = {
-    "regressed": "dearer",
-    "improved": "cheaper",
+    "regressed": "regressed",
+    "improved": "improved",
     "changed": "changed",
     "missing": "in one file only",
-    "unsure": "not to be told",
+    "unsure": "unsure",
     "same": "the same",
 }
 NOTABLE: Final = ("regressed", "changed", "improved")
@@ -83,7 +83,7 @@ def _facts(run: Run) -> dict[str, str]:
 
 
 def _content(changes: Sequence[Change], status: dict[int, str], *, strict: bool) -> dict[str, Any]:
-    """What both kinds of page say of the changes."""
+    """The part that both kinds of page share."""
     code = as_changes.exit_status(changes, strict=strict)
     by = {word: [change for change in changes if change.verdict == word] for word in WORDS}
     counts = [f"{len(found)} {WORDS[word]}" for word, found in by.items() if found]

@@ -1,4 +1,4 @@
-"""How a figure comes about: every process's own estimate, arm by arm, in the headline's on-idle scenario."""
+"""The estimate of every process, arm by arm, in the on-idle scenario of the headline."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,7 +11,7 @@ from results.analysis.groups import Group
 from results.reading.load import Run
 
 READS: Final = "run"
-ALT: Final = "Each process's own estimate, arm by arm, with memcg on-idle."
+ALT: Final = "The estimate of each process, arm by arm, with memcg on-idle."
 NEEDS: Final = "python -m benchmarks --quick -o FILE"
 SCENARIO: Final = "on-idle/plain/warm/sequential/pcp"
 ROW: Final = 0.28

@@ -1,13 +1,12 @@
-"""Figures: found by themselves, drawn in every shape and format, one failure at a time.
+"""Finds the figures and draws them in every shape and format; a failure of one stops no other.
 
-A figure is a file beside this one with
+A figure is a module beside this one with
 
-`READS`   what it is drawn from: "run", "census", "history", "machines" or "pair"
-`ALT`     what it shows, in words
-`NEEDS`   the command that measures what it shows
+`READS`   its source: "run", "census", "history", "machines" or "pair"
+`ALT`     its description in a sentence
+`NEEDS`   the command that measures its data
 `draw`    of a run `draw(run, groups)`, of a census `draw(document)`, of a history `draw(history)`, of
-          machines `draw(entries)`, of a pair of runs `draw(old, new, changes, run)`; None where there is
-          nothing to show
+          machines `draw(entries)`, of a pair of runs `draw(old, new, changes, run)`; None without data
 """
 
 import io
@@ -44,12 +43,12 @@ FIRST: Final = (
     "noise",
     "census",
 )
-"""The order of a report; whatever else there is comes behind them, by name."""
+"""Order of the figures in a report; the others follow by name."""
 DPI: Final = {"svg": 100, "pdf": 150, "png": 150}
-"""In an SVG only dots and hatches are pixels, and a page is made of SVGs."""
+"""Dots per inch by format; in an SVG only dots and hatches are pixels, so 100 is enough."""
 MOST_WORKERS: Final = 4
 DATES: Final = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
-"""Without a date the same run gives the same bytes."""
+"""Metadata by format that omit the date, so that the same run gives the same bytes."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Drawing:
     images
         By the end of the file name, `-narrow.svg`; empty where there is no data, or drawing failed.
     fault
-        What went wrong, in one line.
+        The error in one line.
     """
 
     name: str
@@ -73,11 +72,11 @@ class Drawing:
 
 @cache
 def import_matplotlib() -> None:
-    """Import it as it comes: its settings, backend and caches are not this user's, nor this folder's.
+    """Import it with its defaults, not with settings, backend and caches of the user or the folder.
 
-    A figure is the same everywhere, and is drawn where there is no home and no screen.
+    So a figure is the same everywhere, and can be drawn without a home folder or a screen.
     """
-    # What it cannot do here is met when a figure is drawn, or does not matter.
+    # A warning about caches or fonts does not matter; a failure shows when a figure is drawn.
     logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore", UserWarning)
     os.environ.pop("MATPLOTLIBRC", None)
@@ -99,7 +98,7 @@ def figures(source: Source) -> dict[str, Any]:
 
 
 def drawings(source: Source, endings: Sequence[str], *data: Any) -> Iterator[Drawing]:
-    """Every figure that is drawn from such a file, with data or without; drawing begins at once.
+    """Every figure of such a source, also one without data; drawing begins at once.
 
     Parameters
     ----------
@@ -112,7 +111,7 @@ def drawings(source: Source, endings: Sequence[str], *data: Any) -> Iterator[Dra
     workers = min(usable_cpus(), MOST_WORKERS, len(jobs))
     if workers < 2:
         return (_drawing(*job) for job in jobs)
-    # Forked: the data is there already, and what comes back is bytes. A signal is the parent's to meet.
+    # Forked: workers share the data and return bytes. The parent alone handles signals.
     _jobs[:] = jobs
     pool = ProcessPoolExecutor(workers, get_context("fork"), initializer=ignore_signals)
     return _collected(pool, [pool.submit(_drawn, number) for number in range(len(jobs))])
@@ -124,7 +123,7 @@ def _collected(pool: ProcessPoolExecutor, drawn: "list[Future[Drawing]]") -> Ite
 
 
 _jobs: list[Any] = []
-"""What forked processes draw."""
+"""Arguments of `_drawing` for forked workers."""
 
 
 def _drawn(number: int) -> Drawing:
@@ -134,13 +133,13 @@ def _drawn(number: int) -> Drawing:
 def _drawing(name: str, module: Any, endings: Sequence[str], data: Sequence[Any]) -> Drawing:
     try:
         images = dict(_images(partial(module.draw, *data), endings))
-    except Exception as error:  # one figure is not worth the others
+    except Exception as error:  # the other figures are still drawn
         return Drawing(name, module.ALT, module.NEEDS, fault=_said(error))
     return Drawing(name, module.ALT, module.NEEDS, images)
 
 
 def _images(draw: Callable[[], Any], endings: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """The figure in every shape and format; nothing where there is no data."""
+    """The figure in every shape and format; none without data."""
     from plots.style import narrow
 
     for shape in SHAPES:
@@ -158,6 +157,6 @@ def _image(figure: Any, kind: str) -> bytes:
 
 
 def _said(error: Exception) -> str:
-    """What went wrong, and where, in one line."""
+    """The error and its place in one line."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {Path(place.filename).name} line {place.lineno}: {error}"

@@ -24,7 +24,7 @@ def panels(groups: Sequence[Group]) -> list[Group]:
 
 
 def shown(group: Group) -> list[Cell]:
-    """The variants of the history; exact arms have a figure of their own."""
+    """Every variant but the exact arms, which have a figure of their own."""
     return [cell for cell in group.cells if cell.overhead.arm.variant not in EXACT]
 
 
@@ -35,7 +35,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
         for group in panels(groups)
         if shown(group)
     }
-    text = "Overhead over base with 95 % intervals; left of zero: cheaper. Each panel has its own scale."
+    text = "Overhead over base with 95 % intervals; left of zero: it saves. Each panel has its own scale."
     return forest(run, chosen, text)
 
 
@@ -45,7 +45,7 @@ def forest(run: Run, chosen: Mapping[str, Group], text: str, apart: Collection[s
     Parameters
     ----------
     apart
-        Variants whose figures are so large that nothing else could be read beside them: below, by themselves.
+        Variants with overheads so large that they need a scale of their own: drawn below the others.
     """
     if not chosen:
         return None

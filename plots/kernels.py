@@ -1,4 +1,4 @@
-"""The same operations on the free path of every kernel version that was measured, side by side."""
+"""The same operations on the free path of every measured kernel version, side by side."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""The ladder: what one operation at the patch point costs, each rung inserting exactly one more."""
+"""The ladder: the cost of operations at the patch point; each rung inserts exactly one more."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -29,7 +29,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
 
 
 def rungs(run: Run, groups: Mapping[str, Group]) -> Figure | None:
-    """Bars with 95 % intervals, by what the groups are called; None where none has exact arms."""
+    """Bars with 95 % intervals, a colour per group, by its name; None without exact arms."""
     chosen = {n: g for n, g in groups.items() if any(c.overhead.arm.variant in RUNGS for c in g.cells)}
     if not chosen:
         return None
@@ -59,7 +59,7 @@ def rungs(run: Run, groups: Mapping[str, Group]) -> Figure | None:
     legend(figure, *panel.get_legend_handles_labels())
     text = (
         "Each arm inserts its operations and changes no other instruction. Plain page; the store writes the "
-        "value that is there already. Grey band: noise floor; dashed: margin."
+        "same value again. Grey band: noise floor; dashed: margin."
     )
     caption(figure, run, list(chosen.values()), text)
     return figure

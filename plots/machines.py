@@ -1,4 +1,4 @@
-"""A forest plot over machines: what each arm costs on every CPU that was published."""
+"""A forest plot over machines: the cost of each arm on every published CPU."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,11 +16,12 @@ ROW: Final = 0.17
 COLOURS: Final = ("#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS: Final = "osDv^<>"
 FAR, LEAST = 20, 0.1
-"""An arm this many times as large as the usual one, and than so many ns, bends the axis."""
+"""Ratio of the largest overhead to the median one (at least so many ns) beyond which the axis is
+logarithmic."""
 MOST_INCHES: Final = 1.4
-"""Of an arm: with more than eight machines they stand closer."""
+"""Most inches per arm; with more than eight machines the marks stand closer."""
 MANY: Final = 7
-"""Machines with a colour and a marker of their own; of more, each processor has one."""
+"""Most machines with a colour and a marker each; of more, each processor model has one."""
 
 
 def draw(found: Sequence[Entry]) -> Figure | None:
@@ -39,12 +40,12 @@ def draw(found: Sequence[Entry]) -> Figure | None:
     handles = [_handle(at, name) for name, at in places.items()]
     legend(figure, handles, [handle.get_label() for handle in handles])
     about = "; ".join(f"{entry.title}: {entry.processor}, commit {entry.commit}" for entry in found[:MANY])
-    foot(figure, f"Mean over builds, 95 % intervals; right of zero: dearer than base. {about}")
+    foot(figure, f"Mean over builds, 95 % intervals; right of zero: it costs. {about}")
     return figure
 
 
 def _names(found: Sequence[Entry]) -> list[str]:
-    """What the legend tells apart: machines, or where these are many their processors."""
+    """Entries of the legend: machines, or processors where there are many machines."""
     return [entry.title if len(found) <= MANY else entry.short for entry in found]
 
 
@@ -81,4 +82,4 @@ def _panel(panel: Any, name: str, arms: Sequence[Row], looks: Sequence[dict[str,
         panel.set_xscale("symlog", linthresh=max(values[len(values) // 2], LEAST))
         panel.set_xlim(-1.6 * values[-1], 1.6 * values[-1])
         panel.xaxis.set_major_formatter("{x:g}")
-        panel.set_xlabel("ns per page, logarithmic beyond the middle")
+        panel.set_xlabel("ns per page, logarithmic away from zero")

@@ -1,4 +1,4 @@
-"""Overhead against how many struct pages are in play: the line is hot, in a cache, or in memory."""
+"""Overhead against the number of struct pages: their lines are in L1D, in another cache, or in memory."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,10 +10,10 @@ from results.analysis.groups import Cell, Group, usual
 from results.reading.load import Run
 
 READS: Final = "run"
-ALT: Final = "Overhead of v1 against the number of struct pages in play, sequential and random."
+ALT: Final = "Overhead of v1 against the number of struct pages, sequential and random."
 NEEDS: Final = "python -m benchmarks --memory all --only 'v1,keyfirst,memcg=on-idle,depth=pcp' -o FILE"
 SIZES: Final = {"warm": 512, "l2": 8192, "l3": 65536, "dram": 16_777_216}
-"""struct pages of a run that does not say how many there were."""
+"""Number of struct pages of older runs, which do not state it."""
 UNITS: Final = ((30, "GiB"), (20, "MiB"), (10, "KiB"))
 SHOWN: Final = {("v1", "jump-label"): ("#0072B2", "o"), ("keyfirst", "jump-label"): ("#D55E00", "s")}
 LINES: Final = {"on": "-", "deferred": ":"}
@@ -55,7 +55,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
 
 
 def _label(memory: str, groups: Sequence[Group]) -> str:
-    """The name and how many bytes of struct pages that was, on this machine."""
+    """The name and the bytes of struct pages on this machine."""
     of_it = [group.scenario for group in groups if group.scenario.axes["memory"] == memory]
     told = [
         process.facts["struct_pages"]

@@ -1,4 +1,4 @@
-"""What limits a claim: the noise floor of each scenario, and how far one code placement may be off."""
+"""Limits of a verdict: the noise floor of each scenario, and the spread of one code placement."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -33,7 +33,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
         known = [(value, row) for row, value in enumerate(values) if value is not None]
         if known:
             panel.plot(*zip(*known, strict=True), marker, color=colour, label=name, markersize=6)
-    # Logarithmic down to a picosecond, then linear: a spread of zero is a finding, and has a place.
+    # Logarithmic down to a picosecond, then linear, so that a spread of zero is visible.
     panel.set_xscale("symlog", linthresh=LINEAR_NS)
     panel.set_xlim(left=-0.2 * LINEAR_NS)
     panel.set_xlabel("ns per page")
@@ -41,7 +41,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     panel.invert_yaxis()
     panel.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     legend(figure, *panel.get_legend_handles_labels())
-    text = "Noise floor: what base, compiled once more, may seem to cost. Others: sd, median over arms."
+    text = "Noise floor: largest apparent cost of the A/A control. Others: sd, median over arms."
     caption(figure, run, chosen, text)
     return figure
 

@@ -1,4 +1,4 @@
-"""Two runs over each other: what each arm cost before, and costs now."""
+"""Two runs side by side: the overhead of each arm in the old run and in the new one."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -19,7 +19,7 @@ LOOKS: Final[dict[str, dict[str, Any]]] = {
 }
 ROW: Final = 0.28
 MOST: Final = 4
-"""Scenarios: those with the most that somebody must look at."""
+"""Most scenarios; those with the most changes first."""
 NOTABLE: Final = ("regressed", "improved")
 
 

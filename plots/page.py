@@ -1,6 +1,6 @@
-"""What the pages share: templates, figures and data inside the file, no network and no script.
+"""Rendering of self-contained pages: templates, figures and data in one file, no network and no script.
 
-Every string of a run is a stranger's: Jinja escapes it, and figures are embedded as images, in which scripts
+Every string of a run is untrusted: Jinja escapes it, and figures are embedded as images, in which scripts
 do not run. A figure that could not be drawn is named in the page.
 """
 
@@ -18,7 +18,7 @@ ENDINGS: Final = (".svg", "-narrow.svg")
 
 @dataclass(frozen=True)
 class Page:
-    """A page, and a line on each figure that failed; one without data is no failure."""
+    """A page, and a line on each figure that failed."""
 
     text: str
     failed: tuple[str, ...] = ()

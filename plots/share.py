@@ -1,4 +1,4 @@
-"""Overhead against the share of flagged pages, evenly spread or at random: what prediction makes of it."""
+"""Overhead against the share of flagged pages, evenly spread or at random."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Colours, markers, sizes and the caption: what all figures share.
+"""Colours, markers, sizes and the caption of all figures.
 
 Colours are Okabe and Ito's, safe for colour-blind readers; every series also has its own marker and fill, so
 that a figure survives a black-and-white printer.
@@ -23,14 +23,14 @@ from results.reading.load import Run
 WIDTH: Final = 10.0
 """Inches; at 100 dpi a thousand pixels."""
 NARROW_WIDTH: Final = 4.2
-"""For a telephone: panels stand below each other, and text is as large as on a wide screen."""
+"""Inches, for a telephone: panels stand below each other, with text as large as on a wide screen."""
 CAPTION_COLUMNS: Final = 15
-"""Per inch."""
+"""Characters of a caption per inch of width."""
 FRAME: Final = 1.2
-"""Inches that legend and caption take of a figure's height."""
+"""Inches of a figure's height for legend and caption."""
 SHORT_LABEL: Final = 20
 MOST_COLUMNS: Final = 7
-"""Of a legend."""
+"""Most columns of a legend."""
 NARROW: Final = ContextVar("narrow", default=False)
 
 SERIES: Final[dict[str, tuple[str, str, Any]]] = {
@@ -40,7 +40,7 @@ SERIES: Final[dict[str, tuple[str, str, Any]]] = {
 }
 """Gate -> colour, marker, fill."""
 OTHER: Final[tuple[str, str, Any]] = ("#CC79A7", "v", "full")
-"""Of a gate that is not known here: a file may come from a later version."""
+"""Look of an unknown gate: a file may come from a later version."""
 
 FLOOR: Final = "#BBBBBB"
 STATES: Final = ("off", "disabled", "on-idle", "on-active", "on-charged")
@@ -90,7 +90,7 @@ def gate_legend(figure: Figure, gates: Sequence[str]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    labels = {"none": "no key asked"}
+    labels = {"none": "no static key"}
     looks = {gate: SERIES.get(gate, OTHER) for gate in dict.fromkeys((*SERIES, *gates)) if gate in gates}
     handles: list[Any] = [
         Line2D([], [], color=colour, marker=marker, fillstyle=fill, label=labels.get(gate, gate))
@@ -102,7 +102,7 @@ def gate_legend(figure: Figure, gates: Sequence[str]) -> None:
 
 
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """A legend above the panels, where nothing runs through it."""
+    """A legend above the panels, where it covers no data."""
     columns = min(max(len(labels), 1), MOST_COLUMNS)
     if NARROW.get():
         columns = 2 if max(map(len, labels)) <= SHORT_LABEL else 1
@@ -120,7 +120,7 @@ def narrow(wanted: bool) -> Iterator[None]:
 
 
 def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> None:
-    """Machine, commit, command, noise floor, and what was doubtful, below the panels."""
+    """Machine, commit, command, noise floor and warnings, below the panels."""
     facts = fact_texts(run)
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
     counts = [len(group.scenario.processes) for group in groups]
@@ -144,7 +144,7 @@ def foot(figure: Figure, text: str) -> None:
     """Small print below the panels, wrapped to the figure's width."""
     columns = int(CAPTION_COLUMNS * figure.get_figwidth())
     wrapped = [part for line in text.splitlines() for part in textwrap.wrap(line, columns)]
-    # A dollar sign would start mathematics, and the text is a stranger's.
+    # A dollar sign would start mathematics in an untrusted text.
     figure.supxlabel("\n".join(wrapped).replace("$", r"\$"), x=0.01, ha="left", fontsize=7.5, color="#333333")
 
 
@@ -160,7 +160,7 @@ def new_figure(rows: int, columns: int, height: float, **options: Any) -> tuple[
     figure = Figure(figsize=(NARROW_WIDTH, 1.6 * FRAME + rows * columns * panel), layout="constrained")
     ratios = [ratio for ratio in options.pop("height_ratios", [1] * rows) for _ in range(columns)]
     if options.get("sharey") == "row":
-        options["sharey"] = False  # below each other each panel has a row, and its names
+        options["sharey"] = False  # each panel has a row of its own, with names
     axes = figure.subplots(rows * columns, 1, squeeze=False, height_ratios=ratios, **options)
     for axis in axes.flat:
         axis.tick_params(labelsize=7)

@@ -1,4 +1,4 @@
-"""Along an axis: what an arm costs at each of its values, a panel per axis that the run varies."""
+"""The cost of an arm at each value of an axis, a panel per axis that the run varies."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -11,7 +11,7 @@ from results.analysis.groups import Group, usual
 from results.reading.load import Run
 
 READS: Final = "run"
-ALT: Final = "What the test and the ladder cost at each value of an axis, in ns per page with 95 % intervals."
+ALT: Final = "Cost of the test and the ladder at each value of an axis, in ns per page with 95 % intervals."
 NEEDS: Final = "python -m benchmarks --sweep between -o FILE"
 CHARGED: Final = {"memcg": "on-charged", "page_kind": "charged"}
 FAR: Final = {"memory": "dram", "order": "random"}
@@ -46,10 +46,10 @@ PANELS: Final[Sequence[tuple[str, str, int, dict[str, str]]]] = (
         for axis, what, least, fixed in OF_OTHERS
     ),
 )
-"""Axes with no figure of their own: axis, what else is said of it, values that make a sweep of it, and where
-other axes stand."""
+"""Axes without a figure of their own: axis, addition to the title, fewest values of a sweep, values of other
+axes."""
 MANY: Final = 5
-"""Values beyond which their names are written small."""
+"""Number of values beyond which their labels are small."""
 SHOWN: Final = {
     ("v1", "jump-label"): ("#0072B2", "o"),
     ("v1-unlikely", "jump-label"): ("#E69F00", "P"),
@@ -62,7 +62,7 @@ SHOWN: Final = {
     ("memcg-off", "jump-label"): ("#D55E00", "s"),
     ("memcg-flag-first", "jump-label"): ("#E69F00", "P"),
 }
-"""Each kernel has the forms of its own, and the ladder."""
+"""Variant and gate -> colour and marker: the variants of each kernel, and the ladder."""
 
 
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
@@ -82,7 +82,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     legend(figure, *axes[0][0].get_legend_handles_labels())
     others = ", ".join(f"{kernel}: {usual_of(kernel)['memcg']}" for kernel in OTHERS)
     text = (
-        f"memcg {usual_of(DEFAULTS['kernel'])['memcg']} ({others}), plain pages, if nothing else is said; "
+        f"memcg {usual_of(DEFAULTS['kernel'])['memcg']} ({others}), plain pages, unless stated; "
         "95 % intervals. Below each value: base. Grey: noise floor."
     )
     caption(figure, run, [group for _, chosen in along.values() for group in chosen], text)

@@ -1,4 +1,4 @@
-"""Today's kernel: what each step of v6.18's free path costs, as what leaving it out saves."""
+"""v6.18: the cost of each step of the free path, as the saving when it is left out."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -26,7 +26,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     found = {title: usual(groups, kernel="v6.18", **axes) for title, axes in PANELS.items()}
     chosen = {title: known[0] for title, known in found.items() if known and shown(known[0])}
     text = (
-        "v6.18. Base is the kernel as it is, and most variants take a step away: left of zero is what that "
-        "step costs. 95 % intervals; each panel has its own scale, and the large ones stand below."
+        "v6.18. Base is the kernel as it is, and most variants leave a step out: left of zero is the cost of "
+        "that step. 95 % intervals; each panel has its own scale, and large overheads stand below."
     )
     return forest(run, chosen, text, LARGE)

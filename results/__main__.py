@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from model.common.command import Parser, complain, leave, run
 from model.common.errors import UsageError
 from model.common.files import STANDARD, check_target
+from results.options import add_pair, census_option, file_option, format_option, margin_option, output
 from results.output.emit import emit, emit_lines, to_terminal
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _command(argv: Sequence[str]) -> int:
-    """What takes long to import is imported by the commands, where Ctrl-C and errors are met."""
+    """Slow imports stand inside the commands, where Ctrl-C and errors are handled."""
     args = _parser().parse_args(argv)
     if args.output is not None:
         check_target(args.output, replace=args.force)
@@ -52,7 +53,7 @@ def _add(
     summary: str,
     *parents: Parser,
 ) -> Parser:
-    """A command under its function's name; the function's docstring is what its `--help` says."""
+    """A command under its function's name; the function's docstring is its `--help` text."""
     about = inspect.cleandoc(command.__doc__ or "")
     name = command.__name__.removeprefix("_")
     parser = commands.add_parser(name, help=summary, description=about, parents=parents)
@@ -61,104 +62,63 @@ def _add(
 
 
 def _add_commands(commands: "argparse._SubParsersAction[Parser]") -> None:
-    """Every command, from the options that several share; what only one has stands beneath it."""
-    out, margin, census, file = output(), _margin(), _census(), _file()
+    """Every command: shared options as parents, its own options below it."""
+    out, margin, census, file = output(), margin_option(), census_option(), file_option()
     answer = "what the test costs here, in one sentence; the claims"
-    _add(commands, _answer, answer, file, census, _format("text", "json"), margin, out)
+    _add(commands, _answer, answer, file, census, format_option("text", "mail", "json"), margin, out)
     show = "overheads with intervals, noise floor and verdicts"
-    _add(commands, _show, show, file, _format("table", "json", "csv", "markdown"), margin, out)
+    _add(commands, _show, show, file, format_option("table", "json", "csv", "markdown"), margin, out)
     claims = "the mail's six claims: holds, fails, undecided; exit 1 if one fails"
-    _add(commands, _claims, claims, file, census, _format("text", "json", "markdown"), margin, out)
+    _add(commands, _claims, claims, file, census, format_option("text", "json", "markdown"), margin, out)
     compare = "what changed between two runs, or two census files; exit 1 if so"
-    _add_pair(_add(commands, _compare, compare, _format("table", "json", "markdown"), out))
+    add_pair(_add(commands, _compare, compare, format_option("table", "json", "markdown"), out))
     history = "each cell over the runs of a folder, change points marked"
-    parser = _add(commands, _history, history, _format("text", "json"), out)
+    parser = _add(commands, _history, history, format_option("text", "json"), out)
     parser.add_argument("folder", metavar="DIR", help="results/runs, or any folder of runs")
-    machines = "the same arms on every CPU that was published, side by side"
-    parser = _add(commands, _machines, machines, _format("table", "json", "csv", "markdown"), out)
+    machines = "the same arms on every published CPU, side by side"
+    parser = _add(commands, _machines, machines, format_option("table", "json", "csv", "markdown"), out)
     about = "results/machines by default, or any folder of machines"
     parser.add_argument("folder", metavar="DIR", nargs="?", help=about)
     about = "a scenario by name, or all; each kernel's usual one by default"
     parser.add_argument("--scenario", metavar="NAME", default="", help=about)
-    publish = "put a run where its machine has its place in results/machines"
+    overview = "the answer on every published CPU, on one screen"
+    parser = _add(commands, _overview, overview, format_option("text", "markdown"), out)
+    about = "results/machines by default, or any folder of machines"
+    parser.add_argument("folder", metavar="DIR", nargs="?", help=about)
+    documents = "regenerate the tables of README and docs from the published runs"
+    _add(commands, _documents, documents).set_defaults(output=None)
+    publish = "publish a run: store it in results/machines under its machine"
     parser = _add(commands, _publish, publish, file)
     parser.add_argument("--to", metavar="DIR", help="another folder of machines")
-    parser.add_argument("--force", action="store_true", help="take the place of the run that is there")
+    parser.add_argument("--force", action="store_true", help="replace the run that is there")
     parser.set_defaults(output=None)
-    export = "for github-action-benchmark, Apache Otava, LNT, or anything that reads JUnit"
+    export = "for github-action-benchmark, Apache Otava, LNT, or any reader of JUnit"
     parser = _add(commands, _export, export, margin, out)
     parser.add_argument("file", metavar="FILE", help="a run; for otava also a folder of runs")
     names = ("github-action-benchmark", "otava", "lnt", "junit")
     parser.add_argument("--format", choices=names, required=True)
     report = "one self-contained page: report.html, or report.md"
     _add(commands, _report, report, file, census, margin, out)
-    calibration = "what the instrument can tell, from --calibrate; exit 1 when a target is missed"
-    _add(commands, _calibration, calibration, _file("--calibrate -o FILE"), _format("text", "json"), out)
-
-
-def _parent() -> Parser:
-    """Options that several commands share."""
-    return Parser(add_help=False)
-
-
-def _file(made_with: str = "-o FILE") -> Parser:
-    parent = _parent()
-    parent.add_argument("file", metavar="FILE", help=f"run of python -m benchmarks {made_with}")
-    return parent
-
-
-def _census() -> Parser:
-    parent = _parent()
-    about = "census file; the kept reference by default"
-    parent.add_argument("census", metavar="CENSUS", nargs="?", help=about)
-    return parent
-
-
-def _margin() -> Parser:
-    parent = _parent()
-    about = "smallest overhead that matters: 0.05ns, 1%% (default)"
-    parent.add_argument("--margin", default="1%", help=about)
-    return parent
-
-
-def _format(*names: str) -> Parser:
-    parent = _parent()
-    parent.add_argument("--format", choices=names, default=names[0])
-    return parent
-
-
-def output() -> Parser:
-    """Options of every command that writes a file."""
-    parent = _parent()
-    parent.add_argument("-o", "--output", metavar="OUT", help="write there, not to standard output (-)")
-    parent.add_argument("--force", action="store_true", help="overwrite OUT")
-    return parent
-
-
-def _add_pair(compare: Parser) -> None:
-    """What is compared, and how."""
-    compare.add_argument("old", metavar="OLD")
-    compare.add_argument("new", metavar="NEW")
-    about = "smallest change of interest: 0.1ns, 2%% of base (default)"
-    compare.add_argument("--threshold", default="2%", help=about)
-    about = "compare unlike machines or compilers too"
-    compare.add_argument("--across-machines", action="store_true", help=about)
-    about = "list what is unsure or the same too, not only its count"
-    compare.add_argument("--all", action="store_true", help=about)
-    about = "old against new as one self-contained page; with -o OUT.html"
-    compare.add_argument("--html", action="store_true", help=about)
-    about = "exit 3 when something is missing or unsure, and nothing worse"
-    compare.add_argument("--strict", action="store_true", help=about)
+    calibration = "what the instrument can resolve, from --calibrate; exit 1 when a target is missed"
+    _add(
+        commands,
+        _calibration,
+        calibration,
+        file_option("--calibrate -o FILE"),
+        format_option("text", "json"),
+        out,
+    )
 
 
 def _answer(args: argparse.Namespace) -> int:
-    """What the test costs here, in one sentence, and what the mail claimed.
+    """What the test costs on this machine, in one sentence, and the verdict on each claim.
 
     For example:
       python -m results answer run.json
       python -m results answer run.json --margin 0.05ns
+      python -m results answer run.json --format mail      for a reply on a mailing list
     """
-    from results import answer, claims
+    from results import answer, claims, mail
     from results.reading.load import load
 
     run, margin = load(args.file), margin_of(args.margin, "--margin")
@@ -166,7 +126,8 @@ def _answer(args: argparse.Namespace) -> int:
     if args.format == "json":
         emit(answer.as_json(run, margin, answers), args)
     else:
-        emit_lines(answer.lines(run, margin, answers), args)
+        said = mail.lines if args.format == "mail" else answer.lines
+        emit_lines(said(run, margin, answers), args)
     return 0
 
 
@@ -244,7 +205,7 @@ def _history(args: argparse.Namespace) -> int:
 
 
 def _machines(args: argparse.Namespace) -> int:
-    """The same arms on every machine that was published, side by side.
+    """The same arms on every published machine, side by side.
 
     Mean over builds with its interval, cycles with what dispatch slots predict, share of builds that pay.
 
@@ -265,8 +226,34 @@ def _machines(args: argparse.Namespace) -> int:
     return 0
 
 
+def _overview(args: argparse.Namespace) -> int:
+    """What the test of 2015 and the steps of v6.18 cost on every published machine.
+
+    For example:
+      python -m results overview
+      python -m results overview --format markdown -o overview.md
+    """
+    from results import machines, overview
+
+    found = machines.entries(Path(args.folder) if args.folder else machines.FOLDER)
+    emit_lines((overview.markdown if args.format == "markdown" else overview.table)(found), args)
+    return 0
+
+
+def _documents(args: argparse.Namespace) -> int:
+    """Regenerate the tables of README.md and docs/results.md from the runs in results/machines.
+
+    Prints the pages that changed.
+    """
+    from model.common.command import say
+    from results import documents
+
+    say("".join(f"{page}\n" for page in documents.rewrite()))
+    return 0
+
+
 def _publish(args: argparse.Namespace) -> int:
-    """Put a run where its machine has its place, with its figures and conditions.
+    """Store a run under its machine in results/machines, with its figures and conditions.
 
     A machine is its processor (name, vendor, family, model, stepping, microcode, core type), SMT, governor,
     hypervisor, kernel and huge pages; it has one run.
@@ -285,7 +272,7 @@ def _publish(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    """What was measured, for the tools that people have (docs/ci.md): ns per page, levels or overheads.
+    """A run in the format of another tool (docs/ci.md): ns per page, levels or overheads.
 
     Otava and LNT get levels, of base and of every arm; the others get overheads over base.
 
@@ -326,7 +313,7 @@ def _report(args: argparse.Namespace) -> int:
 def _compare(args: argparse.Namespace) -> int:
     """What changed between two runs of one machine, or between two census files.
 
-    Exit status 1 on a regression or a changed count, 3 with --strict when something could not be told.
+    Exit status 1 on a regression or a changed count, 3 with --strict when something is missing or unsure.
 
     For example:
       python -m results compare old.json new.json
@@ -367,7 +354,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _calibration(args: argparse.Namespace) -> int:
-    """What the instrument can tell: each target, what was got, and whether it is reached.
+    """What the instrument can resolve: each target, the figure, and whether it is reached.
 
     Exit status 1 when a target is missed.
 

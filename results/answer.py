@@ -1,8 +1,8 @@
-"""`python -m results answer FILE`: what the run says about the question, on one screen, to be forwarded.
+"""`python -m results answer FILE`: the answer of a run on one screen, to be forwarded.
 
-The question is the mail's: what does the PageKmem test cost every page? It is answered by `v1` with a jump
-label over base, for a plain page with memcg idle, which is what almost every page of almost every machine
-was; the other memcg states and the forms that came later stand below it.
+The question is the mail's: what does the PageKmem test cost every page? The answer is `v1` with a jump label
+over base, for a plain page, memcg present and its key disabled: the usual state of a machine in 2015. The
+other memcg states and the later forms of the test stand below it.
 """
 
 import json
@@ -15,6 +15,7 @@ from model.vocabulary.formats import ANSWER
 from model.vocabulary.machine import said_of
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, Scenario
+from results import kernel_files
 from results.analysis.groups import Cell, Group, analyse, usual
 from results.claim import Answer
 from results.output.as_json import cell_document
@@ -25,7 +26,7 @@ from results.reading.load import Arm, Run
 QUESTION: Final = "What does one PageKmem() test cost a page that is freed?"
 WIDTH: Final = 79
 STATES: Final[tuple[MemcgState, ...]] = ("on-idle", "off", "disabled", "on-active")
-"""Memcg states, the one that the answer is about first."""
+"""Memcg states; the answer's own first."""
 LATER: Final = (
     (Arm("keyfirst", "jump-label"), "key first, as merged in v4.8"),
     (Arm("memcg-data", "jump-label"), "memcg_data, since v5.11"),
@@ -38,15 +39,17 @@ TODAY: Final = {
     "no-trylock": "without the trylock",
     "load-compare": "with one test more",
 }
-"""Variants of v6.18, and what the path is then."""
+"""Variants of v6.18, each with what it does to the path."""
 TESTS: Final = 2
-"""Of `TODAY`: the tests that a reviewer asks about."""
+"""How many rows of `TODAY` are tests that a review questioned: the first ones."""
 WORDS: Final = {
-    "costs": "it costs",
-    "saves": "it saves",
-    "negligible": "it costs nothing that matters",
-    "undecided": "this run cannot tell",
+    "costs": "the 2015 test costs",
+    "saves": "the 2015 test saves",
+    "negligible": "the 2015 test is negligible",
+    "undecided": "this run cannot decide",
 }
+ASKED: Final = {"C": "Claims of the mails of 2015", "T": "Questions of v6.18"}
+"""First letter of a claim's number -> what such claims are."""
 VERBS: Final = {
     "holds": ("holds", "hold"),
     "fails": ("fails", "fail"),
@@ -56,13 +59,13 @@ VERBS: Final = {
 
 @dataclass(frozen=True)
 class Line:
-    """One cell of the answer, what it is about, and whether the machine was busy throughout."""
+    """One cell of the answer with its label, and whether the machine was busy throughout."""
 
     about: str
     cell: Cell
     busy: bool
     twin: Cell | None = None
-    """Base against its own copy, in the same scenario: what noise alone looks like."""
+    """The A/A control of the same scenario."""
 
 
 def cells(run: Run, margin: Margin) -> list[Line]:
@@ -91,7 +94,7 @@ def today(run: Run, margin: Margin) -> list[Line]:
 
 
 V1: Final = (Arm("v1", "jump-label"), Arm("v1", "none"))
-"""Without memcg no key is asked."""
+"""Without memcg there is no key to test."""
 TWINS: Final = (Arm("base-twin", "none"), Arm("base-twin", "jump-label"))
 
 
@@ -114,7 +117,7 @@ def sentence(run: Run, line: Line) -> str:
 
 
 def today_sentence(run: Run, rows: Sequence[Line]) -> str:
-    """Today's path in one sentence: how long it takes, and what its two tests are in that."""
+    """The v6.18 path in one sentence: its time per page, and what its two tests change."""
     told = [
         f"{line.about} {line.cell.overhead.ns:+z.3f} ns ({line.cell.judgement.verdict})"
         for line in rows[:TESTS]
@@ -124,16 +127,16 @@ def today_sentence(run: Run, rows: Sequence[Line]) -> str:
 
 
 def _by_noise(line: Line) -> str:
-    """How many builds seem to pay where nothing differs."""
+    """Share of builds that seem to pay in the A/A control."""
     twin = line.twin.overhead.spread.paying if line.twin else None
-    return "" if twin is None else f" (base against its own copy: {twin:.0%})"
+    return "" if twin is None else f" (A/A control: {twin:.0%})"
 
 
 def _why(line: Line) -> str:
-    """What makes it negligible or undecided, in brackets."""
+    """Why it is negligible or undecided, in brackets."""
     judged, more = line.cell.judgement, line.cell.seconds_needed
     if judged.verdict == "negligible":
-        return f" (less than {judged.margin_ns:.2f} ns either way)"
+        return f" (within {judged.margin_ns:.2f} ns either way)"
     if judged.verdict != "undecided":
         return ""
     if line.busy:
@@ -147,6 +150,9 @@ def _why(line: Line) -> str:
 def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     """For a terminal of 80 columns."""
     rows = cells(run, margin)
+    yield from kernel_files.lines(run, margin)
+    if kernel_files.only_files(run):
+        return
     yield QUESTION
     if rows:
         yield from wrap(sentence(run, rows[0]), WIDTH)
@@ -156,11 +162,11 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     yield from map(row, rows[1:])
     mails, questions = (([c for c in claims if c.id.startswith(letter)]) for letter in "CT")
     if mails:
-        yield f"The mail's claims: {told(mails)}."
+        yield f"{ASKED['C']}: {told(mails)}."
     if now := today(run, margin):
-        yield f"Today's path, v6.18, memcg key on, is {now[0].cell.overhead.bare_ns:.1f} ns; and"
+        yield f"The v6.18 path, memcg key on, takes {now[0].cell.overhead.bare_ns:.1f} ns; the difference"
         yield from map(row, now)
-        yield f"Today's questions: {told(questions)}."
+        yield f"{ASKED['T']}: {told(questions)}."
     yield from wrap(doubt(run, [*rows, *now]), WIDTH)
 
 
@@ -182,9 +188,9 @@ def told(claims: Sequence[Answer]) -> str:
 
 
 def doubt(run: Run, rows: Sequence[Line]) -> str:
-    """How far the figures can be trusted, in one sentence; empty when nothing speaks against them."""
+    """Why the figures deserve caution, in one sentence; empty when there is no reason."""
     if run.mixed:
-        return f"The file mixes machines ({said_of(run.mixed)}): its figures are of no single one."
+        return f"The file mixes machines ({said_of(run.mixed)}): its figures describe none of them."
     busy = [line.about for line in rows if line.busy]
     if busy:
         return f"Do not use {', '.join(busy)}: measured beside other work throughout. Measure again."

@@ -1,10 +1,10 @@
-"""`python -m results calibration`: what the instrument can and cannot tell, from a run of --calibrate.
+"""`python -m results calibration`: what the instrument can resolve, from a run of --calibrate.
 
-A/A            arms whose code is base's, and NOPs of 1 to 9 bytes against one another, which take the same
-               slot but shift what follows: every difference is a false one
+A/A            arms with the code of base, and NOPs of 1 to 9 bytes against one another, which take the same
+               slot but shift the code behind them: every difference is a false alarm
 layout floor   how far these NOPs, averaged over builds, lie from one another
-half-widths    of the twin and of v1 after half a minute of measuring
-plain pyperf   the same two arms one after the other, for as long
+half-widths    of the A/A control and of v1 after half a minute of measuring
+plain pyperf   the same two arms one after the other, in the same time
 known cost     chains of k dependent additions, from k = 1 on, in cycles that the longest chain defines
 
 Each figure has a target; a target that is missed makes the exit status 1.
@@ -34,13 +34,13 @@ SESSION: Final = 6
 """Processes of one A/A session, as --calibrate measures them."""
 HALF_MINUTE_S: Final = 30.0
 NO_MARGIN: Final = Margin(1e-6, percent=False)
-"""So small that no verdict is `negligible`: a false alarm cannot hide behind the margin."""
+"""Margin so small that no verdict is `negligible`, so that every false alarm is counted."""
 NULL: Final = frozenset({"base-twin", "v1-ifdef", "keyfirst", "memcg-data"})
 
 
 @dataclass(frozen=True)
 class Target:
-    """One figure, what was asked of it, and whether it was reached."""
+    """One figure with its target, and whether it was reached."""
 
     name: str
     asked: str
@@ -104,7 +104,7 @@ class KnownCost:
     points
         (k, cost over k = 1 in ns, 95 % half-width in ns).
     own_cycle_ns
-        The cycle as each process measures it for itself; None in older files.
+        The cycle as each process measures it; None in older files.
     """
 
     cycle_ns: float
@@ -201,7 +201,7 @@ def layout_floor(run: Run) -> LayoutFloor | None:
 
 
 def half_widths(run: Run, plain: Path | None) -> HalfWidths:
-    """Intervals of the twin and of v1 from the processes of the first half minute."""
+    """Intervals of the A/A control and of v1 from the processes of the first half minute."""
     whole = scenario_of(run, "on-idle")
     used: list[Process] = []
     seconds = 0.0
@@ -229,8 +229,8 @@ def _half(interval: tuple[float, float] | None) -> float:
 def plain_comparison(path: Path) -> tuple[float, float]:
     """Half-width and difference of two benchmarks measured one after the other, ns per page.
 
-    Welch's interval over process means: kinder to pyperf than its own test, which takes all values of a
-    process for independent.
+    Welch's interval over process means. pyperf's own test treats all values of a process as independent and
+    would do worse.
 
     Raises
     ------
@@ -254,12 +254,12 @@ def plain_comparison(path: Path) -> tuple[float, float]:
 def known_cost(run: Run) -> KnownCost:
     """Cost of each chain over the chain of one, per process, so that the slope has an interval.
 
-    Two lfence with nothing between them are cheaper than with one addition, so k = 0 is no point of the line.
+    Two adjacent lfence take less time than two with an addition between them, so k = 0 is not on the line.
 
     Raises
     ------
     BadRunError
-        When the run has no such chains, or more additions took less time.
+        When the run has no such chains, or a longer chain took less time than a shorter one.
     """
     scenario = scenario_of(run, "disabled")
     chains = {length_of(arm, CHAIN): arm for arm in family(scenario, CHAIN)}
@@ -297,12 +297,12 @@ def _finite(interval: Interval) -> float:
 
 
 def figures(run: Run, plain: Path | None) -> tuple[FalseAlarms, HalfWidths, KnownCost, LayoutFloor | None]:
-    """All that a calibration tells."""
+    """Every figure of a calibration."""
     return false_alarms(run), half_widths(run, plain), known_cost(run), layout_floor(run)
 
 
 def targets(run: Run, plain: Path | None) -> list[Target]:
-    """Every figure against what is asked of it (docs/methodology.md says why)."""
+    """Every figure with its target (docs/calibration.md)."""
     alarms, halves, cost, layout = figures(run, plain)
     share, cover = alarms.alarms / alarms.sessions, alarms.covering / alarms.intervals
     rows = [
@@ -380,7 +380,7 @@ def lines(run: Run, plain: Path | None) -> Iterator[str]:
     yield f"{processor_line(run.facts)}{bypass}"
     for target in targets(run, plain):
         word = "reached" if target.reached else "NOT REACHED"
-        yield f"  {word:11}  {target.name}: asked {target.asked}, got {target.got}"
+        yield f"  {word:11}  {target.name}: target {target.asked}, measured {target.got}"
     yield f"A/A: {alarms.sessions} sessions of {SESSION} processes; median half-width {alarms.half_ns:.4f} ns"
     v1 = f"{halves.v1_overhead_ns:+.4f} +- {halves.v1_ns:.4f} ns"
     yield f"after {halves.seconds:.0f} s of measuring: v1 costs {v1}"

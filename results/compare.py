@@ -1,16 +1,16 @@
 """`python -m results compare OLD NEW`: what changed, run against run or census against census.
 
-Runs are compared by their log ratios ln(arm / base), so a machine that is faster or slower today moves
-nothing; the difference is shown in ns at the old run's level of base. That level is a row too, but beyond the
-threshold it is `unsure`: the census decides whether base itself changed. Census files are exact: any change
-in a count is one.
+Runs are compared by their log ratios ln(arm / base), so a change of the machine's speed cancels. The
+difference is shown in ns at the old run's level of base. That level is a row too, but beyond the threshold it
+is `unsure`: the census decides whether base itself changed. Census files are exact: any changed count is a
+finding.
 
 regressed  the interval of the difference, corrected for the arms of its scenario (Holm), lies above the noise
            floor, and a change as large as the threshold cannot be excluded
 improved   the same below
-same       the interval lies within the threshold, or both files hold the very same measurements
+same       the interval lies within the threshold, or both files hold the same measurements
 unsure     neither; measure longer
-missing    only one of the files has it, so nothing can be said
+missing    only one of the files has it
 changed    a count of the census, or an arm that only one census has
 """
 
@@ -39,16 +39,16 @@ from results.reading.formats import arm_named
 from results.reading.load import Arm, BadRunError, Run, clean, is_partial, load, read_json, run_of
 
 MUST_MATCH: Final = ("numba", "freepath_cpu", "build_scheme", "store_bypass")
-"""Beside the machine (`results.reading.machine.unlike`)."""
+"""Facts that two compared runs must share, beside those of `results.reading.machine.unlike`."""
 COUNTS: Final = ("instructions", "loads", "stores", "branches", "taken", "locked", "lines", "code_bytes")
 LEVEL: Final = {
-    "same": "level of base: the machine's speed, for its machine code is the same",
+    "same": "level of base: the speed of the machine, since the machine code is the same",
     "other": "level of base",
-    "unknown": "level of base: the machine's speed; compare census files for its code",
+    "unknown": "level of base: the speed of the machine; compare census files for its code",
 }
-"""Detail of a level of base, by what is known of its code."""
+"""Detail of a level of base, by whether its code is the same."""
 ORDER: Final = ("regressed", "changed", "missing", "improved", "unsure", "same")
-"""Of the rows: what somebody must look at comes first."""
+"""Verdicts in the order of the rows, findings first."""
 
 
 def run_or_census(path: str) -> Run | dict[str, Any]:
@@ -84,11 +84,9 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
     ]
     unlike += unlike_settings(old, new)
     if unlike and not across:
-        hint = "--across-machines compares all the same"
+        hint = "--across-machines compares them anyway"
         if [line.partition(":")[0] for line in unlike] == ["store_bypass"]:
-            hint = (
-                "two experiments; measure both with the same --store-bypass, or insist by --across-machines"
-            )
+            hint = "two experiments; measure both with the same --store-bypass, or use --across-machines"
         raise BadRunError(f"not comparable ({'; '.join(unlike)}): {hint}")
     margin = Margin(1.0, percent=True)
     before, after = (
@@ -185,7 +183,7 @@ class Pair:
 
     def ns(self, log_ratio: float) -> float:
         """A difference of log ratios in ns at the old run's level: arms are 1 to 1.3 times base there."""
-        with np.errstate(over="ignore"):  # of strangers' times; infinity is met where it is shown
+        with np.errstate(over="ignore"):  # untrusted times; infinity is handled where it is shown
             return float(np.expm1(log_ratio)) * (self.old.base_ns + self.old.ns)
 
 
@@ -193,7 +191,7 @@ def _change(pair: Pair, error: float, threshold: Margin) -> Change:
     old_ns, difference = pair.old.ns, pair.ns(pair.difference)
     new_ns = old_ns + difference
     if np.array_equal(pair.old.per_process, pair.new.per_process):
-        return Change(pair.key, old_ns, new_ns, 0.0, None, "same", "the very same measurements")
+        return Change(pair.key, old_ns, new_ns, 0.0, None, "same", "the same measurements")
     if pair.error is None:
         return Change(pair.key, old_ns, new_ns, difference, None, "unsure", "one process only: no interval")
     half = quantile(pair.freedom, 1 - error / 2) * pair.error

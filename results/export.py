@@ -1,8 +1,8 @@
-"""`python -m results export FILE --format NAME`: what was measured, for the tools that people have.
+"""`python -m results export FILE --format NAME`: a run in the format of another tool.
 
-In ns per page; smaller is better everywhere. Overheads over base where a tool draws or lists them, levels
-(ns per page of base and of every arm) where it divides or compares: an overhead may be zero, or below it.
-docs/ci.md shows each tool.
+Values are ns per page; smaller is better. A tool that draws or lists values gets overheads over base. A tool
+that divides or compares gets levels (ns per page of base and of every arm), since an overhead may be zero or
+negative. docs/ci.md shows each tool.
 """
 
 import csv
@@ -37,7 +37,7 @@ def runs(path: str) -> list[Run]:
     Raises
     ------
     BadRunError
-        When there is none, or there are several machines: no tool here tells machines apart.
+        When there is none, or when there are several machines: none of these tools distinguishes machines.
     """
     folder = Path(path)
     if not folder.is_dir() or is_partial(path):
@@ -65,7 +65,7 @@ def _only(found: Sequence[Run], kind: str) -> Run:
 
 
 def _cells(run: Run, margin: Margin) -> Iterator[tuple[Group, Cell]]:
-    """What is no number is left out: a chart cannot show it."""
+    """Cells with a finite overhead: a chart shows no other."""
     for group in analyse(run, margin):
         yield from ((group, cell) for cell in group.cells if math.isfinite(cell.overhead.ns))
 
@@ -100,11 +100,11 @@ def github_action_benchmark(found: Sequence[Run], margin: Margin) -> str:
 def otava(found: Sequence[Run], margin: Margin) -> str:
     """Apache Otava, test of type `csv`: a row per run, oldest first, a column for base and for each arm.
 
-    Levels, since Otava divides a change by the level before it, which below zero turns its sign. A row
-    each in the order of time, since it takes them as they come; and only series that every run has,
-    since with a single cell missing it analyses nothing. The others are named on standard error.
+    Values are levels, since Otava divides a change by the level before it; a negative one would turn the
+    sign. Rows are in the order of time, since Otava does not sort them. Only series that every run has are
+    written, since one missing cell stops the analysis; the others are named on standard error.
 
-    A column's name has letters, digits and underscores only, for Otava's configuration names them.
+    A column's name has letters, digits and underscores only, so that Otava's configuration can name it.
 
     Raises
     ------
@@ -148,8 +148,8 @@ def _time(run: Run) -> str:
 def lnt(found: Sequence[Run], margin: Margin) -> str:
     """LLVM's LNT, report format 2, test suite `nts`: ns per page of base and of every arm.
 
-    LNT orders runs by the numbers that it finds in the revision, and in a commit's hash it finds some. So
-    the revision is when the run was measured, in digits: `20261126104340`; the commit is a fact of the run.
+    LNT orders runs by the numbers in the revision, and those in a commit's hash are arbitrary. So the
+    revision is the time of measuring in digits, `20261126104340`; the commit is a fact of the run.
     """
     run = _only(found, "lnt")
     say_zoneless(found)
@@ -169,7 +169,7 @@ def lnt(found: Sequence[Run], margin: Margin) -> str:
 
 
 def _levels(run: Run, margin: Margin) -> Iterator[tuple[str, str, float]]:
-    """Scenario, arm and ns per page, `base` first; what is no number is left out, as if not measured."""
+    """Scenario, arm and ns per page, `base` first; a value that is not finite is left out."""
     for group in analyse(run, margin):
         levels = {"base": group.base_ns}
         levels |= {c.overhead.arm.name: c.overhead.base_ns + c.overhead.ns for c in group.cells}
@@ -181,7 +181,7 @@ def _levels(run: Run, margin: Margin) -> Iterator[tuple[str, str, float]]:
 def junit(found: Sequence[Run], margin: Margin) -> str:
     """JUnit's XML, as pytest writes it: a suite of claims, and one per scenario.
 
-    An arm that costs, and a claim that fails, is a failure; what could not be told is skipped.
+    An arm that costs and a claim that fails are failures; an undecided one is skipped.
     """
     run = _only(found, "junit")
     suites = ElementTree.Element("testsuites", name="freepath")
@@ -224,4 +224,4 @@ FORMATS: Final[dict[str, Callable[[Sequence[Run], Margin], str]]] = {
     "lnt": lnt,
     "junit": junit,
 }
-"""By the name that `--format` takes."""
+"""Name that `--format` takes -> function that writes that format."""

@@ -1,7 +1,7 @@
 """`python -m results history DIR`: each cell over time, machine by machine, and where its level changed.
 
-A change is believed when shuffled runs hardly ever show as large a difference between the runs before and
-after: docs/history.md has the rule, why it is this rule, and how often it is wrong.
+A change is reported when at most 5 % of shuffles of the runs show as large a difference between the runs
+before and after. docs/history.md has the rule, its reason and its error rates.
 """
 
 import json
@@ -27,31 +27,32 @@ from results.reading.machine import machine_of
 from results.reading.times import MOST_NS
 
 LEAST: Final = 8
-"""Fewest runs that can show a change. A shuffle parts three runs from four as the order of measuring did
-in 2 of 35 cases, 5.7 %: seven runs cannot reach 5 %, however large the step. Four and four: 2 of 70."""
+"""Fewest runs that can show a change. Of the 35 ways to split seven runs into three and four, 2 are as the
+order of measuring: 5.7 %, so no step reaches 5 %, however large. Four and four: 2 of 70."""
 SEGMENT: Final = 2
-"""Fewest runs on each side of a change: a single run that differs is an outlier, wherever it lies."""
+"""Fewest runs on each side of a change: a single run that differs is an outlier."""
 FALSE_RATE: Final = 0.05
-"""Folders of noise that may show any change."""
+"""Share of folders without any change in which one may be reported."""
 SHUFFLES: Final = 199
-"""5 % of 200 is a whole number, which makes the test exact (Davison and Hinkley 1997, section 4.2)."""
+"""Number of shuffles: 5 % of 199 + 1 is a whole number, so the test is exact (Davison and Hinkley 1997,
+section 4.2)."""
 BATCH: Final = 10
-"""Shuffles between two looks at whether more of them can still matter. Changes the time only:
-40 takes twice as long."""
+"""Shuffles between two checks whether further ones can change a result. It changes the time only: 40 takes
+twice as long."""
 CLIP: Final = 5.0
-"""Standard errors by which a run may differ from the median of its series; the rest is cut off, so that a
+"""Largest distance of a run from its series' median, standard errors: values are clipped there, so that a
 broken run cannot hide a step. Of 60 steps in tests/test_history.py's folders of 12 runs, a tenth of them
-broken: 49 found with nothing cut off, 51 at 8, 55 at 6, 58 at 5, 4 and 3; at 3, 48 beside a wild series."""
+broken: 49 found without clipping, 51 at 8, 55 at 6, 58 at 5, 4 and 3; at 3, 48 beside a noisy series."""
 CHANCE: Final = 2.0
-"""Standard errors by which a series must scatter more than the others before it gets errors of its own. Of 60
-steps beside a wild series: 11 found if none ever does, 47 at 8, 60 at 4, 2 and 1, 59 at 0. Of 60 levels that
-came and went in quiet folders: 43 at 2, 39 at 1, 25 at 0."""
+"""Excess of a series' scatter, standard errors, from which on its errors are scaled up. Of 60 steps beside a
+noisy series: 11 found without scaling, 47 at 8, 60 at 4, 2 and 1, 59 at 0. Of 60 temporary levels in quiet
+folders: 43 at 2, 39 at 1, 25 at 0."""
 HALF_OF_SQUARES: Final = 0.454936
 """Median of the square of a standard normal number."""
 TIE: Final = 1e-6
-"""Standard errors: statistics that differ by less are equal but for rounding."""
+"""Largest difference between statistics that is rounding, standard errors."""
 LEAST_ERROR: Final = 1e-8
-"""Of the largest value of a series: errors smaller than rounding's say nothing."""
+"""Smallest standard error, relative to the largest value of a series: a smaller one is rounding."""
 
 Indices = npt.NDArray[np.intp]
 Machine = dict[str, str | float]
@@ -76,7 +77,7 @@ class Series:
     machine
         The facts of `model.vocabulary.machine` and of `SETTINGS` that the first of the runs has.
     code
-        Of the arm and of base; another code under the same name is a series of its own.
+        Digests of the arm and of base; different code under the same name is another series.
     changes
         Indices of the points that begin a new level.
     """
@@ -128,7 +129,7 @@ def history(folder: Path) -> list[Series]:
 
 
 def _machine(run: Run) -> Machine:
-    """What compiled, and every fact of the machine: another kernel or microcode begins another series."""
+    """Every fact of the machine, and the compiler: another kernel or microcode begins another series."""
     return {**machine_of(run), **_settings(run)}
 
 
@@ -137,12 +138,12 @@ def _settings(run: Run) -> Machine:
 
 
 def _series_of(run: Run) -> str:
-    """What two runs of one series have in common."""
+    """Key that the runs of one series share."""
     return json.dumps([identity(machine_of(run)), _settings(run)])
 
 
 def _code(scenario: Scenario, arm: Arm) -> str:
-    """Of the arm and of the base that it is compared with, as far as the run says."""
+    """Digests of the arm and of its base, as far as the run has them."""
     codes = [" and ".join(map(str, scenario.codes_of(one))) for one in (arm, scenario.base_of(arm))]
     return f"{codes[0]}; base {codes[1]}"
 
@@ -168,7 +169,7 @@ def _changes(points: Sequence[list[Point]], errors: Sequence[list[float]]) -> li
 def change_points(values: Sequence[Array], errors: Sequence[Array]) -> list[list[int]]:
     """Where levels changed, in all series of a folder together.
 
-    Binary segmentation: the largest difference that is believed parts a series, then each part is searched.
+    Binary segmentation: the largest significant step splits a series, then each part is searched.
 
     Parameters
     ----------
@@ -199,9 +200,9 @@ def change_points(values: Sequence[Array], errors: Sequence[Array]) -> list[list
 
 
 def _placed(values: Array, changes: list[int]) -> list[int]:
-    """Each change where its two levels, the medians of the runs up to the next changes, part the runs best.
+    """Each change, moved to where its two levels (medians up to the next changes) fit the runs best.
 
-    The test's own place is blurred by its windows and by cutting outliers off.
+    The test's place is blurred by its windows and by clipping.
     """
     placed = list(changes)
     for index, place in enumerate(changes):
@@ -223,12 +224,12 @@ class _Block:
 
 
 def _believed(values: Sequence[Array], errors: Sequence[Array], rng: np.random.Generator) -> list[int]:
-    """For each series the index of its largest step, 0 where noise does as much too often.
+    """For each series the index of its largest step; 0 where it is not significant.
 
-    Bonferroni over positions and series: 5 % is shared by all, so it holds however the cells of a run depend
-    on one another. What a shuffle shows in any series counts: by its own shuffles alone (2 of 924 part 12
-    runs in half as measured) no series could ever pass a 66th of 5 %. As with Holm, what is believed leaves
-    the family, and the rest is tested again.
+    Bonferroni over positions and series: they share 5 %, so the rate holds however the cells of a run
+    depend on one another. The shuffles of all series are pooled: by its own shuffles alone (2 of 924 split 12
+    runs in half as measured) no series could reach a 66th of 5 %. As with Holm, a significant step leaves
+    the family, and the others are tested again.
     """
     blocks = _blocks(values, errors)
     sizes, places = np.zeros(len(values)), np.zeros(len(values), int)
@@ -255,7 +256,7 @@ def _shuffled(block: _Block, count: int, rng: np.random.Generator) -> Array:
 
 
 def _blocks(values: Sequence[Array], errors: Sequence[Array]) -> list[_Block]:
-    """Series by length, with the noise between runs in their variances, and without outliers."""
+    """Series by length, with the noise between runs in their variances, and clipped."""
     lengths = np.array([len(value) for value in values])
     blocks = []
     for runs in np.unique(lengths):
@@ -270,8 +271,8 @@ def _blocks(values: Sequence[Array], errors: Sequence[Array]) -> list[_Block]:
 def _stated(errors: Array) -> Array:
     """float64[runs, series]: variances, none below that of the series' median error.
 
-    An error estimated from a few processes is sometimes far too small, and its run would count for all the
-    others: of 60 levels that came and went in 12 runs, 27 are seen with the errors as they are, 43 so.
+    An error estimated from a few processes is sometimes far too small, and its run would outweigh all the
+    others: of 60 temporary levels in 12 runs, 27 are found with the errors as they are, 43 with this rule.
     """
     return np.asarray(np.maximum(errors, np.median(errors, axis=0)) ** 2)
 
@@ -279,7 +280,7 @@ def _stated(errors: Array) -> Array:
 def _between(blocks: Sequence[_Block]) -> float:
     """Variance between runs, ns^2, that their errors do not explain.
 
-    From successive runs, which a step parts only once, and by a median over all series, of which few change.
+    From successive runs, of which a step changes one pair only, by the median over all series.
     """
     squares = [np.diff(block.values, axis=0) ** 2 / HALF_OF_SQUARES for block in blocks]
     explained = [block.variances[1:] + block.variances[:-1] for block in blocks]
@@ -297,8 +298,8 @@ def _without_outliers(block: _Block, between: float) -> _Block:
 def _steps(values: Array, variances: Array) -> Array:
     """How much the runs before and after each place differ, in standard errors.
 
-    A place is looked at through windows of 2, 4, 8, ... runs on each side and through all runs, so that a
-    level which came and went is seen too; the largest counts.
+    Each place is tested in windows of 2, 4, 8, ... runs on each side and in all runs, so that a temporary
+    level is found too; the largest difference counts.
 
     Parameters
     ----------
@@ -333,7 +334,7 @@ def _sums(values: Array) -> Array:
 def _widths(runs: int) -> list[int]:
     """SEGMENT, doubled while two windows fit, then all runs: a level fills at least half of some window.
 
-    Of 60 levels that came and went in 12 runs, 43 are seen; through all runs alone, 5.
+    Of 60 temporary levels in 12 runs, 43 are found; with all runs as the only window, 5.
     """
     doublings = range(int(math.log2(runs / 2 / SEGMENT)) + 1)
     return [*(SEGMENT << doubling for doubling in doublings), runs]
@@ -342,8 +343,8 @@ def _widths(runs: int) -> list[int]:
 def _excess(values: Array, variances: Array) -> Array:
     """float64[...]: times by which a series scatters more than its variances say, from successive runs.
 
-    Less than CHANCE standard errors of this figure is chance (von Neumann 1941 gives the error), and is
-    divided out of the rest: else it would add its own noise to the many quiet series.
+    An excess below CHANCE standard errors of this figure (von Neumann 1941 gives the error) counts as chance
+    and leaves the series as it is: otherwise it would add noise to the many quiet series.
     """
     runs = len(values)
     scatter = np.mean(np.diff(values, axis=0) ** 2 / (variances[1:] + variances[:-1]), axis=0)
@@ -373,7 +374,7 @@ def lines(series: Sequence[Series]) -> Iterator[str]:
 
 
 def cells_of_several_codes(series: Sequence[Series]) -> set[str]:
-    """Cells whose name alone does not tell their series apart."""
+    """Cells that have more than one series, by code."""
     codes: dict[str, set[str]] = {}
     for row in series:
         codes.setdefault(row.cell, set()).add(row.code)

@@ -1,8 +1,8 @@
-"""`python -m results machines [DIR]`: the same arms on every CPU that was seen, side by side.
+"""`python -m results machines [DIR]`: the same arms on every published CPU, side by side.
 
-A folder of machines has a folder for each, called by what the machine is (`results.reading.machine`): the run
-that was published, and `machine.json` with its facts, date, commit and every figure. So a table over many
-machines reads no run.
+A folder of machines has a folder for each, named by the facts of the machine (`results.reading.machine`). It
+holds the published run, and `machine.json` with facts, date, commit and every figure, so that a table over
+many machines reads no run.
 """
 
 import csv
@@ -25,6 +25,7 @@ from model.vocabulary.machine import NAMES
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import usual_of
 from model.vocabulary.sittings import OWN_NAMES
+from results.kernel_files import only_files
 from results.output import as_json as shown
 from results.output.words import escape
 from results.reading import formats
@@ -42,14 +43,14 @@ PLACES: Final = (
     *("hostname", "python_executable", "python_config_args", "boot_time"),
     *(own for own, name in OWN_NAMES.items() if name in ("hostname", "python_executable")),
 )
-"""Metadata of pyperf that say whose machine it was, and nothing of a figure."""
+"""pyperf metadata that identify the owner of a machine and affect no figure; left out of published runs."""
 FOLDERS: Final = re.compile(r"^(|-o|--[a-z-]+=)/(?:[^/]*/)*")
-"""Of an absolute path as a shell's word, alone or behind its option."""
+"""The folders of an absolute path in a shell word, alone or behind an option."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of one machine, as its `machine.json` says.
+    """One machine, from its `machine.json`.
 
     Attributes
     ----------
@@ -66,17 +67,17 @@ class Entry:
 
     @property
     def short(self) -> str:
-        """`Zen 3`, or the numbers of a processor that is not known by name."""
+        """`Zen 3`, or the numbers of a processor without a known name."""
         inside = self.processor.rpartition("(")[2].rstrip(")")
         return inside.partition(":")[0] if ":" in inside else inside
 
     @property
     def title(self) -> str:
-        """What heads a column."""
+        """Heading of a column."""
         return f"{self.short}, {self.date[:10]}"
 
 
-# What is there
+# Reading
 
 
 def entries(folder: Path = FOLDER) -> list[Entry]:
@@ -126,12 +127,12 @@ def _entry(place: Path) -> Entry:
 
 
 def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
-    """Put a run where the machine that it is of has its place.
+    """Store a run in the folder of its machine.
 
     Parameters
     ----------
     replace
-        Take the place of the run that is there.
+        Replace the run that is there.
 
     Returns
     -------
@@ -140,7 +141,7 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
     Raises
     ------
     UsageError
-        For a run that cannot stand for a machine and a commit, or where one is there already.
+        For a run that is not of one machine and one commit, or where there is a run already.
     FileError
         When it cannot be written.
     """
@@ -150,8 +151,7 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
     if (place / ENTRY).exists() and not replace:
         there = json.loads((place / ENTRY).read_text())
         raise UsageError(
-            f"{place} has a run of {there['date'][:10]}, commit {there['commit']}: which one stands for this "
-            "machine? --force puts this one in its place"
+            f"{place} has a run of {there['date'][:10]}, commit {there['commit']}: --force replaces it"
         )
     source = without_places(read_bounded(run.path, MOST_BYTES))
     figures = shown.document(run, MARGIN)
@@ -175,7 +175,7 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
 
 
 def without_places(source: bytes) -> bytes:
-    """A run's file (JSON) without what says where it was measured, not on what: host name, folders."""
+    """A run's file (JSON) without host name and folders."""
     data = json.loads(source)
     processes = [process for part in data["benchmarks"] for process in part["runs"]]
     for facts in (part.get("metadata", {}) for part in (data, *data["benchmarks"], *processes)):
@@ -187,7 +187,7 @@ def without_places(source: bytes) -> bytes:
 
 
 def command_without_places(command: str) -> str:
-    """`python -m benchmarks -o run.json`, wherever run.json was; what no shell reads stays as it is."""
+    """The command without folders of absolute paths; a command that no shell could parse is unchanged."""
     try:
         words = shlex.split(command)
     except ValueError:
@@ -196,7 +196,7 @@ def command_without_places(command: str) -> str:
 
 
 def _check_publishable(run: Run) -> None:
-    # Which host it was decides nothing, and seeds differ in all that was appended.
+    # The host name does not matter, and appended processes have seeds of their own.
     may_differ = ("hostname", "seed", *NAMES)
     mixed = [*run.mixed]
     mixed += [name for name, fact in run.facts.items() if isinstance(fact, tuple) and name not in may_differ]
@@ -205,9 +205,11 @@ def _check_publishable(run: Run) -> None:
     if mixed:
         raise UsageError(f"{run.path} mixes {', '.join(mixed)}: publish a run of one machine and one commit")
     if commit == "unknown" or commit.endswith("-dirty"):
-        raise UsageError(f"{run.path} is of commit {commit}: publish what a commit measures")
+        raise UsageError(f"{run.path} is of commit {commit}: publish a run of a clean checkout")
     if unknown:
         raise UsageError(f"{run.path} does not say which processor it is of: measure with this version")
+    if only_files(run):
+        raise UsageError(f"{run.path} is of a kernel file: publish a run of the models")
     if not date_of(run):
         raise UsageError(f"{run.path} does not say when it was measured")
     if run.facts.get("store_bypass", "on") != "on":
@@ -224,7 +226,7 @@ def _check_publishable(run: Run) -> None:
 def scenarios_of(found: Sequence[Entry], wanted: str = "") -> list[str]:
     """Scenarios to show: each kernel's usual one, one by name, or `all`.
 
-    Of a kernel whose usual scenario no machine has, the first that there is: no version is hidden.
+    Where no machine has a kernel's usual scenario, the first measured one: no version is hidden.
 
     Raises
     ------
@@ -268,7 +270,7 @@ def rows(found: Sequence[Entry], scenario: str) -> list[Row]:
 
 
 def text_of(cell: dict[str, Any] | None) -> tuple[str, str]:
-    """Number, interval and verdict; cycles, in brackets what is predicted, and which share of builds pays."""
+    """Number, interval and verdict; cycles, in brackets the prediction, and the share of builds that pay."""
     if cell is None:
         return "", ""
     low_high = cell["ci95_ns"]
@@ -286,19 +288,21 @@ def text_of(cell: dict[str, Any] | None) -> tuple[str, str]:
 
 
 def markdown(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
-    """A table per scenario, a column per machine."""
+    """A table per scenario, a column per machine; then a table of the machines."""
+    yield "ns per page over base with 95 % interval; cycles (predicted); share of builds that pay."
     for name in names:
-        what = "ns per page over base, 95 % interval; cycles (predicted); share of builds that pay"
-        yield f"{escape(name)}: {what}"
-        yield ""
+        yield from ("", f"{escape(name)}:", "")
         bases = [_base_ns(entry, name) for entry in found]
         yield f"| arm | {' | '.join(escape(entry.title) for entry in found)} |"
         yield f"|---|{'---:|' * len(found)}"
         yield f"| base, ns per page | {' | '.join(bases)} |"
         for row in rows(found, name):
             yield f"| `{row.arm}` | {' | '.join('<br>'.join(filter(None, text_of(c))) for c in row.cells)} |"
-        yield ""
-    yield from (f"- {escape(line)}" for line in about(found))
+    yield from ("", "| machine | processor | conditions | date, commit |", "|---|---|---|---|")
+    for entry in found:
+        measured = f"{entry.date[:10]}, {entry.commit}"
+        cells = (entry.key, entry.processor, _conditions(entry), measured)
+        yield f"| {' | '.join(map(escape, cells))} |"
 
 
 def table(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
@@ -320,17 +324,15 @@ def table(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
 def about(found: Sequence[Entry]) -> Iterator[str]:
     """A line on each machine."""
     for entry in found:
-        machine = entry.machine
-        where = ", ".join(
-            f"{word} {machine[name]}"
-            for word, name in (
-                ("microcode", "cpu_microcode"),
-                ("hypervisor", "virtual"),
-                ("kernel", "platform"),
-            )
-            if name in machine
-        )
-        yield f"{entry.key}: {entry.processor}, {where}; {entry.date[:10]}, commit {entry.commit}"
+        date = entry.date[:10]
+        yield f"{entry.key}: {entry.processor}, {_conditions(entry)}; {date}, commit {entry.commit}"
+
+
+def _conditions(entry: Entry) -> str:
+    """`microcode 0x1, hypervisor yes, kernel Linux-6.18`, as far as the run has them."""
+    names = {"microcode": "cpu_microcode", "hypervisor": "virtual", "kernel": "platform"}
+    known = {word: entry.machine[name] for word, name in names.items() if name in entry.machine}
+    return ", ".join(f"{word} {fact}" for word, fact in known.items())
 
 
 def _base_ns(entry: Entry, scenario: str) -> str:

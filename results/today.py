@@ -1,6 +1,6 @@
-"""Today's questions: what the checks of v6.18's free path cost, each judged by a rule that is written down.
+"""Questions of v6.18: what the checks of its free path cost, each judged by a written rule.
 
-Base is the kernel as it is, and most variants take a step away: what a step costs is what leaving it out
+The baseline is the kernel as it is, and most variants leave a step out: a step costs what leaving it out
 saves. docs/claims.md has the rules in words.
 """
 
@@ -14,7 +14,8 @@ from results.output.words import text_of
 KERNEL: Final = "v6.18"
 MEASURE: Final = "python -m benchmarks --quick --only kernel=v6.18 -o FILE"
 LOW_PERCENT: Final = 5.0
-"""A check that costs less than this part of the path is low-cost; the mail of 2025 gives no number."""
+"""Largest cost of a "low-cost" check, percent of the path as compiled: our choice, for the mail of 2025 has
+no number."""
 
 
 def cells(data: Data, variant: str) -> dict[str, Cell]:
@@ -28,7 +29,7 @@ def cells(data: Data, variant: str) -> dict[str, Cell]:
 
 
 def said(measured: Mapping[str, Cell]) -> list[str]:
-    """A line of evidence for each."""
+    """A line of evidence for each cell."""
     return [
         text_of(c.overhead, c.judgement, f"{name}: {c.overhead.arm.name}, over the kernel as it is")
         for name, c in measured.items()
@@ -41,11 +42,11 @@ def step_costs(number: str, claim: str, measured: Mapping[str, Cell], what: str)
         return missing(number, claim, what, MEASURE)
     words = {name: cell.judgement.verdict for name, cell in measured.items()}
     if all(word == "saves" for word in words.values()):
-        because = f"without it the path is cheaper: {', '.join(words)}"
+        because = f"leaving it out saves: {', '.join(words)}"
         return Answer(number, claim, "holds", because, said(measured))
-    nothing = [name for name, word in words.items() if word in ("negligible", "costs")]
-    if nothing:
-        because = f"leaving it out saves nothing that matters: {', '.join(nothing)}"
+    without = [f"{name} {word}" for name, word in words.items() if word in ("negligible", "costs")]
+    if without:
+        because = f"leaving it out does not save: {', '.join(without)}"
         return Answer(number, claim, "fails", because, said(measured))
     return Answer(number, claim, "undecided", "the intervals do not settle it", said(measured))
 
@@ -65,21 +66,21 @@ def memcg_test(data: Data) -> Answer:
 
 def order_of_2015(data: Data) -> Answer:
     """T3: flag first, over key first, with the key off, where the two differ most."""
-    claim = "the order of 2015, flag before key, would be dearer today"
+    claim = "the order of 2015, flag before key, would cost on v6.18 too"
     measured = {name: c for name, c in cells(data, "memcg-flag-first").items() if name != "no memcg"}
     if "key off" not in measured:
         return missing("T3", claim, "memcg-flag-first with the key off", MEASURE)
     word = measured["key off"].judgement.verdict
     verdict, because = {
         "costs": ("holds", "with the key off it costs"),
-        "negligible": ("fails", "with the key off it costs nothing that matters"),
+        "negligible": ("fails", "with the key off it is negligible"),
         "saves": ("fails", "with the key off it saves"),
     }.get(word, ("undecided", "the intervals do not settle it"))
     return Answer("T3", claim, verdict, because, said(measured))  # type: ignore[arg-type]
 
 
 def page_checks(data: Data) -> Answer:
-    """T4: the checks that init_on_alloc turns on, compiled in without their key."""
+    """T4: the checks that init_on_alloc turns on, measured without their static key."""
     claim = "the page checks are relatively low-cost"
     measured = cells(data, "check-pages")
     bounds = {n: (c.judgement.ci95, c.overhead.bare_ns) for n, c in measured.items() if c.judgement.ci95}
@@ -95,7 +96,7 @@ def page_checks(data: Data) -> Answer:
 
 
 def wipe_and_cpupid(data: Data) -> Answer:
-    """T5: both write the same word, so either alone is free while the other stays."""
+    """T5: both write the same word, so leaving out one of them is negligible."""
     claim = "the wipe of the flags and the reset of the last cpupid are free beside each other"
     group = data.group("on-active", kernel=KERNEL)
     measured = {name: c for name in ("no-wipe", "no-cpupid") if (c := data.cell(group, name))}
@@ -103,29 +104,29 @@ def wipe_and_cpupid(data: Data) -> Answer:
         return missing("T5", claim, "no-wipe and no-cpupid", MEASURE)
     words = {name: cell.judgement.verdict for name, cell in measured.items()}
     if all(word == "negligible" for word in words.values()):
-        return Answer("T5", claim, "holds", "leaving out either saves nothing that matters", said(measured))
+        return Answer("T5", claim, "holds", "leaving out either is negligible", said(measured))
     saving = [name for name, word in words.items() if word == "saves"]
     if saving:
-        return Answer("T5", claim, "fails", f"cheaper: {', '.join(saving)}", said(measured))
+        return Answer("T5", claim, "fails", f"leaving it out saves: {', '.join(saving)}", said(measured))
     return Answer("T5", claim, "undecided", "the intervals do not settle it", said(measured))
 
 
 def trylock(data: Data) -> Answer:
-    """T6: a bound. `irq-off` is pushf and popf, v4.3's guard without its cli, so the real one costs more.
+    """T6: a lower bound. `irq-off` is pushf and popf, v4.3's guard without its cli, which costs more.
 
     The kernel has restored with a test and sti since v5.12, which is faster than popf; user space may execute
-    neither cli nor sti, so for that form the run says nothing, whatever it measured.
+    neither cli nor sti, so no run decides about that form.
     """
-    claim = "the trylock is cheaper than v4.3's guard, even without its cli"
+    claim = "the trylock costs less than v4.3's guard, even without its cli"
     group = data.group("on-active", kernel=KERNEL)
     measured = {name: c for name in ("irq-off", "no-trylock") if (c := data.cell(group, name))}
     if "irq-off" not in measured:
         return missing("T6", claim, "irq-off", MEASURE)
-    today = "undecided for today's form, cli and sti, which user space cannot run"
+    newer = "undecided for the form of v6.18, cli and sti, which user space cannot run"
     if measured["irq-off"].judgement.verdict == "costs":
-        because = f"pushf and popf alone cost more than the lock; {today}"
+        because = f"pushf and popf alone cost more than the lock; {newer}"
         return Answer("T6", claim, "holds", because, said(measured))
-    because = f"pushf and popf alone cost no more than the lock, and cli comes on top; {today}"
+    because = f"pushf and popf alone cost no more than the lock, and cli comes on top; {newer}"
     return Answer("T6", claim, "undecided", because, said(measured))
 
 

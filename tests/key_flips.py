@@ -1,7 +1,7 @@
 """python -m tests.key_flips [FLIPS] [REFUSED]: flip static keys between calls, and beside a thread.
 
-Prints one line with the counts; the exit status is 1 if a site, a count or a page was ever wrong. A crash is
-a signal, which whoever started this sees.
+Prints one line with the counts; the exit status is 1 if a site, a count or a page was ever wrong. A crash
+ends the process with a signal, which its parent sees.
 """
 
 import ctypes

@@ -39,7 +39,7 @@ class DefectError(Exception):
 
 
 def default_signals() -> None:
-    """As a shell starts a command: whoever started this may ignore signals, and a command inherits that."""
+    """As a shell starts a command: our own parent may ignore signals, and a command inherits that."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 

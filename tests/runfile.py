@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model.vocabulary.scenario import axes_of, name_of
 from results.reading.load import Arm, Process, Scenario
 
 Arms = dict[tuple[str, str], float]
@@ -100,6 +101,8 @@ class FakeRun:
         axes = {"memcg": "on-idle", "page_kind": "plain", "memory": "warm", "order": "sequential"}
         axes |= {"depth": "pcp", "checks": "on", "entry": "__free_pages"} | self.axes
         name = "/".join(axes[name] for name in ("memcg", "page_kind", "memory", "order", "depth"))
+        if "kernel" in axes:  # with all that is unusual, as a measured run has it
+            name = name_of(axes_of(axes))
         return {"scenario": name, **axes}
 
 

@@ -75,7 +75,7 @@ def test_a_fact_of_the_common_part_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["both-24", "one"])
 def test_a_file_without_builds_is_refused(tmp_path: Path, scheme: str) -> None:
-    """Such files hold one compilation, at other placements than any scheme of today."""
+    """Such files hold one compilation, at other placements than any scheme has now."""
     path = stored(tmp_path, without("build_scheme", "store_bypass", "cpu_family", "cpu_model"))
     with pytest.raises(FreepathError, match=r"build_scheme .*older freepath"):
         check_append(path, FACTS | {"build_scheme": scheme}, None)

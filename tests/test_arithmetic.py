@@ -214,7 +214,7 @@ def test_the_spread_over_builds() -> None:
 
 
 def test_without_a_cycle_nobody_is_said_to_pay() -> None:
-    """And one process without it is enough: its builds would be counted by another's clock."""
+    """And one process without it is enough: its builds would be counted by the clock of other processes."""
     rows = [process(n, [20.0] * 4, [20.5] * 4, per_block=4) for n in range(3)]
     rows[1].facts = {}
     result = estimated(*rows)

@@ -24,7 +24,6 @@ from tests.command import ROOT, refused, run
 
 ONLY = "base,memcg=off,page_kind=plain,depth=pcp,checks=on,entry=__free*"
 SMALL = ("-p", "1", "-n", "1", "-l", "96")
-BASES = ("base", "base-twin")
 THRESHOLD = Margin(2.0, percent=True)
 PERCENT = Margin(1.0, percent=True)
 TWO = {"old": "0000000000000001", "new": "0000000000000002"}

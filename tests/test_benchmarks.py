@@ -85,7 +85,9 @@ def test_selection_keeps_base_and_twin() -> None:
         assert {arm.gate for arm in case.arms if arm.variant == "keyfirst"} == {"memory-flag"}
 
 
-@pytest.mark.parametrize("only", ["v9", "colour=red", "memcg=onn", "load,page_kind=charged", "gate=jump"])
+@pytest.mark.parametrize(
+    "only", ["v9", "colour=red", "memcg=onn", "load,page_kind=charged,kernel=v4.3", "gate=jump"]
+)
 def test_selecting_nothing_is_an_error(only: str) -> None:
     """The message names the choices."""
     with pytest.raises(SelectionError):
@@ -264,7 +266,9 @@ def test_bad_input(measured: Path, tmp_path: Path) -> None:
     refused(run("benchmarks", *TINY, "-o", str(measured)), "exists", "--append")
     assert measured.read_bytes() == before
     refused(run("benchmarks", "--only", "v9", "-o", str(tmp_path / "x")), "v9", "base")
-    refused(run("benchmarks", "--only", "load,page_kind=charged", "-o", str(tmp_path / "x")), "--list")
+    refused(
+        run("benchmarks", "--only", "load,page_kind=charged,kernel=v4.3", "-o", str(tmp_path / "x")), "--list"
+    )
     refused(run("benchmarks", "-o", str(tmp_path / "no" / "x.json")), "cannot write")
     refused(run("benchmarks", *TINY, NUMBA_DISABLE_JIT="1"), "NUMBA_DISABLE_JIT", "unset")
     refused(run("benchmarks", "--memory", "tape"), "tape", "dram")

@@ -120,7 +120,7 @@ def test_v1_adds_one_load_to_a_plain_page(memcg: str) -> None:
 
 
 def test_v1_stores_for_a_flagged_page() -> None:
-    """C3: at worst load, comparison, store; the base it is compared with asks the key in the old helper."""
+    """C3: at worst load, comparison, store; the base it is compared with tests the key in the old helper."""
     for arm in chosen(variant="v1", gate="jump-label", memcg="on-idle", page_kind="flagged", depth="pcp"):
         assert added(arm) == [LOAD, STORE]
     for arm in chosen(variant="v1", memcg="off", page_kind="flagged"):
@@ -257,7 +257,7 @@ def test_disasm_shows_the_jump_and_refuses_what_is_not_there() -> None:
 
 
 def test_a_mix_is_not_traced_as_a_plain_page() -> None:
-    """One page is followed; the message names the kinds of which a page can be."""
+    """One page is traced; the message names the kinds of which a page can be."""
     mix = Scenario("on-idle", "flagged", share="10", spread="random")
     with pytest.raises(SelectionError, match=r"mix.*plain, anon, flagged, charged"):
         traced(mix, Arm("v1", "jump-label"), Store())

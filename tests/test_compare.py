@@ -99,7 +99,7 @@ def test_exit_status_and_formats(tmp_path: Path) -> None:
 @pytest.mark.parametrize("processes", [1, 8])
 @pytest.mark.parametrize("spikes", [0.0, 0.9])
 def test_a_file_against_itself_has_nothing_unsure(tmp_path: Path, processes: int, spikes: float) -> None:
-    """However noisy, busy or short: the very same measurements do not differ."""
+    """However noisy, busy or short: the same measurements do not differ."""
     machine = runfile.FakeHost(between=0.05, noise=0.1, spikes=spikes)
     session = runfile.FakeRun(processes=processes, machine=machine)
     file = runfile.write(tmp_path / "run.json", runfile.document(session))

@@ -273,7 +273,7 @@ def test_the_folder_of_a_run_has_its_time_and_commit(another: Path, monkeypatch:
     """UTC, wherever this is, and the commit of the checkout, whatever repository the environment names."""
     monkeypatch.setenv("TZ", "XXX-9")  # nine hours ahead of UTC
     done = subprocess.run(["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, check=True)
-    (name,) = set(re.findall(r"mkdir -p results/runs/(\S+)", done.stdout))
+    (name,) = set(re.findall(r"mkdir -p '?results/runs/([^\s']+)", done.stdout))
     assert name.endswith(f"-{commit(ROOT)}")
     then = datetime.strptime(name[: len("2026-11-27-104340Z")], "%Y-%m-%d-%H%M%SZ").replace(tzinfo=UTC)
     assert abs(datetime.now(UTC) - then) < timedelta(hours=1)

@@ -74,7 +74,7 @@ def test_cpuid_is_that_of_this_processor() -> None:
 
 
 def test_a_cpu_that_may_not_be_asked_is_unknown(tmp_path: Path) -> None:
-    """It is offline, or another's."""
+    """It is offline, or outside of this process's affinity."""
     assert core_type(1 << 20, tmp_path) == "unknown"
 
 

@@ -135,14 +135,14 @@ def test_every_place_is_looked_at(name: str, written: dict[str, Any]) -> None:
 
 @cache
 def described() -> str:
-    """docs/format.md."""
-    return (ROOT / "docs" / "format.md").read_text()
+    """docs/format.md and docs/format-outputs.md."""
+    return "".join((ROOT / "docs" / name).read_text() for name in ("format.md", "format-outputs.md"))
 
 
 @pytest.mark.parametrize("name", formats.MADE_BY)
 def test_the_page_names_every_field(name: str) -> None:
     """In a section of its own; a field that comes later must be explained too."""
-    section = described().partition(f"\n## {name}")[2].partition("\n## ")[0]
+    section = described().partition(f"\n## {name}\n")[2].partition("\n## ")[0]
     assert formats.MADE_BY[name] in section
     for field in set(fields(formats.schema(name))) - AXES.keys():
         assert f"`{field}`" in section, field

@@ -122,7 +122,7 @@ def test_a_run_of_mixed_machines_is_left_out(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_the_calibration_is_no_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is said of it: whoever keeps it beside the runs did nothing wrong."""
+    """There is no message: it may lie beside the runs."""
     runfile.write(tmp_path / "calibration.json", runfile.calibration(sessions=1))
     with pytest.raises(BadRunError, match="holds no run"):
         history(tmp_path)

@@ -252,7 +252,7 @@ def test_the_doctor_looks_at_every_cpu(devices: Path) -> None:
         (devices / f"cpu_{kind}").mkdir()
         (devices / f"cpu_{kind}" / "cpus").write_text(listed)
     assert found("core types").value == "core: CPUs 0-1; atom: CPUs 2-3"
-    assert found("core types").disturbs and "a machine of its own" in found("core types").advice
+    assert found("core types").disturbs and "counts as a machine" in found("core types").advice
 
 
 @pytest.mark.parametrize(

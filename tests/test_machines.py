@@ -105,8 +105,8 @@ def test_what_is_damaged_is_left_out(spoil: Any, said: str, folder: Path) -> Non
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({"commit": "0123456789ab-dirty"}, "publish what a commit measures"),
-        ({"commit": "unknown"}, "publish what a commit measures"),
+        ({"commit": "0123456789ab-dirty"}, "publish a run of a clean checkout"),
+        ({"commit": "unknown"}, "publish a run of a clean checkout"),
         ({"store_bypass": "off"}, "store bypass off"),
     ],
 )
@@ -203,8 +203,8 @@ def test_data_that_is_kept_names_no_place() -> None:
         assert not [name for name in machines.PLACES if f'"{name}":'.encode() in data], file
 
 
-def test_the_readme_has_the_table() -> None:
-    """Word for word what the command prints of what is committed."""
+def test_the_results_page_has_the_table() -> None:
+    """Word for word what the command prints for the published runs."""
     made = run("results", "machines", "--format", "markdown").stdout
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs/results.md").read_text()
     assert text.partition("<!-- machines -->\n")[2].partition("<!-- /machines -->")[0] == made

@@ -46,7 +46,7 @@ TEXTS = {
     "unknown name": (text_of("if flagz: pass"), "nothing is called flagz"),
     "returns a value": (text_of("return page.flags"), "a check returns nothing"),
     "key, not gated": (text_of("if kernel.memcg_kmem_enabled(): pass"), "does not say GATED = True"),
-    "gated, no key": (text_of("pass", "GATED = True"), "is GATED but never asks"),
+    "gated, no key": (text_of("pass", "GATED = True"), "is GATED but never tests"),
     "two arguments": (text_of("pass").replace("page, order", "page"), "defines one function of the page and"),
 }
 
@@ -111,7 +111,7 @@ def test_the_end_is_supplied_and_slots_are_counted(text: str, end: str, expected
 
 MISBEHAVING = {
     "endless": ("while True:\n    kernel.count_event(1)", "did not return within 20,000 instructions"),
-    "writes": ("page.private = 7", "leaves page.private otherwise than base does"),
+    "writes": ("page.private = 7", "leaves page.private in another state than base does"),
     "types": ("if page.flags + 'x':\n    kernel.count_event(1)", "No implementation of function"),
 }
 
@@ -132,9 +132,9 @@ def test_what_a_check_does_is_tried_first(body: str, words: str, tmp_path: Path)
         (("--insert", "movl $$1, 0x100000($0)"), "Invalid memory write"),
         (("--insert", "v1=nop"), "there is a variant called v1"),
         (("--insert", "a=nop", "--insert", "a=nop"), "there is a variant called a"),
-        (("--insert", "My_Check=nop"), "is no name for an arm"),
+        (("--insert", "My_Check=nop"), "is no variant name"),
         (("--insert", "a="), "no assembly"),
-        (("--variant", "nowhere.py"), "no Python file"),
+        (("--variant", "nowhere.py"), "not a Python file"),
         (("--new-variant", "No Name"), "give a name of lower-case letters"),
     ],
 )
@@ -163,7 +163,9 @@ def test_the_tutorial_runs_as_printed(tmp_path: Path) -> None:
     document = json.loads(run("results", "show", "count.json", "--format", "json", cwd=tmp_path).stdout)
     assert {cell["variant"] for cell in document["cells"]} == {"base-twin", "count-types", "second-flag"}
     assert run("results", "report", "key.json", "-o", "key.html", cwd=tmp_path).returncode == 0
-    assert "The second flag, asked for only while the key is on." in (tmp_path / "key.html").read_text()
+    assert (
+        "The second flag, tested only while the static key is enabled." in (tmp_path / "key.html").read_text()
+    )
     again = run("benchmarks", "--insert", "second=nop", "--append", "second.json", *SMALL, cwd=tmp_path)
     refused(again, "own_variants")
 

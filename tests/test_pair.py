@@ -15,7 +15,10 @@ from tests.test_arithmetic import judged
 
 def pair(old: Overhead, new: Overhead, floors: tuple[float | None, ...] = (0.1, 0.2), busy: int = 0) -> Pair:
     """Of two runs whose noise floors are these; `busy` is a mask of the runs that were."""
-    groups: list[Any] = [SimpleNamespace(floor_ns=f, busy=bool(busy >> n & 1)) for n, f in enumerate(floors)]
+    scenario = SimpleNamespace(codes_of=lambda arm: [], base_of=lambda arm: arm)
+    groups: list[Any] = [
+        SimpleNamespace(floor_ns=f, busy=bool(busy >> n & 1), scenario=scenario) for n, f in enumerate(floors)
+    ]
     cells: list[Any] = [SimpleNamespace(overhead=overhead) for overhead in (old, new)]
     return Pair("cell", groups[0], cells[0], groups[1], cells[1])
 
@@ -48,7 +51,7 @@ def test_p_is_of_what_lies_beyond_the_larger_floor() -> None:
 def test_one_busy_run_is_enough_to_claim_nothing(busy: int, verdict: str) -> None:
     """Whichever of the two it was."""
     old, new = judged(0.5, 0.02), judged(5.5, 0.03)
-    old.per_process.resize(1, refcheck=False)  # else both would be the very same measurements
+    old.per_process.resize(1, refcheck=False)  # else both would be the same measurements
     change = _change(pair(old, new, busy=busy), 0.05, Margin(0.1, percent=False))
     assert change.verdict == verdict
 

@@ -29,8 +29,8 @@ def test_a_signal_is_named_whether_it_killed_or_asked(status: int, said: str) ->
 
 def test_its_last_words_are_quoted() -> None:
     """Not empty lines."""
-    assert how_it_ended(1, ["first", "", " last "]).endswith("its last words: first | last")
-    assert how_it_ended(1).endswith("said nothing")
+    assert how_it_ended(1, ["first", "", " last "]).endswith("; stderr: first | last")
+    assert how_it_ended(1).endswith("wrote nothing on stderr")
 
 
 def test_what_must_be_done_in_whole_is_not_interrupted() -> None:

@@ -55,7 +55,7 @@ def test_the_largest_seed_is_read(tmp_path: Path) -> None:
 
 
 def test_the_size_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a measured file within a half; and what is larger than is read is refused, whoever made it."""
+    """Of a measured file within a half; a file larger than the readers' limit is refused, also by them."""
     from benchmarks.timing import rehearsal
 
     target = tmp_path / "run.json"

@@ -36,7 +36,7 @@ def shown(file: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
 
 
 def test_json_is_the_contracts(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every field of docs/format.md, as the schema that lies beside the code has it."""
+    """Every field of docs/format-outputs.md, as its schema says."""
     document = json.loads(shown(file, capsys, "--format", "json"))
     assert formats.fault(document, "show") is None
     cell = next(c for c in document["cells"] if c["memcg"] == "on-idle" and c["variant"] == "v1")
@@ -68,7 +68,7 @@ def test_a_file_from_before_builds_is_shown_as_one(
     file = runfile.write(tmp_path / "run.json", runfile.document(runfile.FakeRun(builds=0)))
     text = shown(file, capsys)
     assert "8 processes, one build" in " ".join(text.split())
-    assert "warning: one build: what this compilation pays" in text
+    assert "warning: one build: the cost in this compilation" in text
     document = json.loads(shown(file, capsys, "--format", "json"))
     assert formats.fault(document, "show") is None
     for cell in document["cells"]:
@@ -84,7 +84,7 @@ def test_a_file_from_before_builds_is_shown_as_one(
     [
         ("numba", "0.99.0", "2 versions of Numba"),
         ("cpu_model", "68", "machines (cpu_model 2 and 68)"),
-        ("build_scheme", "phase-8", "2 ways of drawing builds"),
+        ("build_scheme", "phase-8", "2 build schemes"),
         ("store_bypass", "off", "2 settings of store bypass"),
         ("commit", "fedcba987654", "2 commits"),
     ],

@@ -95,7 +95,7 @@ def test_clocks_must_agree(
     if good:
         subject.check()
     else:
-        with pytest.raises(KernelReportError, match="no figure of this process is good"):
+        with pytest.raises(KernelReportError, match="the process is not stored"):
             subject.check()
 
 

@@ -244,14 +244,14 @@ def test_a_failed_compilation_is_one_line(tmp_path: Path) -> None:
     ("script", "words"),
     [
         ("kill -9 $$", "was ended by SIGKILL .*memory"),
-        ("echo 'a word' >&2; exit 7", "exit status 7; its last words: a word"),
+        ("echo 'a word' >&2; exit 7", "exit status 7; stderr: a word"),
         ("head -c 300000 /dev/zero | tr '\\\\0' '\\\\n' >&2; kill -SEGV $$", "was ended by SIGSEGV"),
     ],
 )
 def test_a_compiler_that_dies_says_how(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, words: str
 ) -> None:
-    """Its signal or exit status, and its last words; with an address-space limit, that there is one."""
+    """Its signal or exit status, and its stderr; with an address-space limit, that there is one."""
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)

@@ -153,7 +153,7 @@ def test_a_switch_that_is_off_already_is_stored_as_off(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     stored = load(tmp_path / "run.json").facts["store_bypass"]
     assert stored == ("off" if conditions.can_hold_loads() else stored)
-    assert ("store bypass is off" in done.stderr) == (stored == "off")
+    assert ("SSBD is on" in done.stderr) == (stored == "off")
 
 
 def undated(data: dict[str, Any]) -> dict[str, Any]:

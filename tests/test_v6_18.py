@@ -1,4 +1,4 @@
-"""Today's kernel: the compiled path against the oracle, what it reads and writes, what it refuses."""
+"""v6.18: the compiled path against the oracle, what it reads and writes, what it refuses."""
 
 import json
 from collections import Counter
@@ -314,10 +314,10 @@ def test_both_kernels_side_by_side() -> None:
 
 
 def test_every_variant_says_which_way_it_goes() -> None:
-    """Its one line begins with what it does to the kernel as it is."""
+    """Its summary begins with what it does to the kernel as it is."""
     for name, variant in VARIANTS.items():
         if name not in ("base", "base-twin"):
-            assert variant.summary.startswith(("takes away:", "replaces:", "adds:", "exact, adds:")), name
+            assert variant.summary.startswith(("removes:", "replaces:", "adds:", "exact, adds:")), name
     listed = json.loads(run("benchmarks", "--list", "--json", "--only", "kernel=v6.18").stdout)
     assert {scenario["kernel"] for scenario in listed["scenarios"]} == {"v6.18"}
     assert kernel_called("v6.18").usual == USUAL
@@ -330,7 +330,7 @@ Kernel: v6.18.
 Expect: what that test costs.
 """
 
-SUMMARY = "takes away: the memcg test"
+SUMMARY = "removes: the memcg test"
 KERNEL = "v6.18"
 
 
@@ -376,7 +376,7 @@ def test_wrong_steps_are_refused(tmp_path: Path, old: str, new: str, said: str) 
 
 
 def test_an_insertion_goes_into_the_kernel_that_is_named(tmp_path: Path) -> None:
-    """Today's, where that is asked for."""
+    """It is v6.18 with --kernel v6.18."""
     told = ("--insert", "movl 48($0), %edx", "-p", "1", "-n", "1", "-o", str(tmp_path / "run.json"))
     done = run("benchmarks", "--kernel", "v6.18", *told)
     assert done.returncode == 0 and "/v6.18: insert/none" in done.stdout, done

@@ -1,4 +1,4 @@
-"""Today's kernel beyond its fast path, against the oracle: blocks, drains, batches, kfree, charged pages."""
+"""v6.18 beyond its fast path, against the oracle: blocks, drains, batches, kfree, charged pages."""
 
 from collections import Counter
 from typing import Any

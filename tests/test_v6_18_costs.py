@@ -1,4 +1,4 @@
-"""Today's kernel beyond its fast path: counts beside the kernel's, timing, and what it refuses."""
+"""v6.18 beyond its fast path: counts beside the kernel's, timing, and what it refuses."""
 
 import numpy as np
 import pytest

@@ -28,7 +28,7 @@ def test_every_axis_but_the_first_has_a_default_among_its_values() -> None:
 
 
 def test_a_file_from_before_an_axis_is_read_with_its_default(tmp_path: Path) -> None:
-    """And its scenarios have the names of today, so that they compare with new ones."""
+    """And its scenarios have the current names, so that they compare with new ones."""
     session = runfile.FakeRun(axes={"memcg": "on-idle", "page_kind": "flagged-10-random"})
     (scenario,) = load(runfile.write(tmp_path / "old.json", runfile.document(session))).scenarios
     assert scenario.name == "on-idle/flagged/warm/sequential/pcp/10%/random"

@@ -25,7 +25,7 @@ from model.vocabulary.scenario import DEFAULTS
 WIDE: Final = 160
 """Columns when the output is no terminal."""
 UNUSUAL: Final = ("config", "hvo", "block", "levels", "stock", "cgroup")
-"""Axes of a table's title that are named where a file says them."""
+"""Axes that a table's title names where the file has them."""
 NUMBERS: Final = (
     "instructions",
     "over base",
@@ -39,9 +39,9 @@ NUMBERS: Final = (
 )
 HEADINGS: Final = ("arm", *NUMBERS, "adds")
 SPARE: Final = ("bytes", "lines", "locked", "taken", "branches", "stores", "loads", "adds")
-"""Columns that a narrow terminal goes without, the first one first."""
+"""Columns that a narrow terminal leaves out, in this order."""
 SHORT_ADDS: Final = 18
-"""Columns within which the text on what an arm adds can be broken."""
+"""Least width of the last column, in characters: its lines are broken between words."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _command(argv: Sequence[str]) -> int:
-    """What takes long to import is imported where it is used, so that Ctrl-C is met at any time."""
+    """Slow imports are here and not at the top, so that Ctrl-C is handled at any time."""
     args = _parser().parse_args(argv)
     if args.output is not None:
         check_target(args.output, replace=args.force)

@@ -17,7 +17,7 @@ from model.vocabulary.scenario import AXES, DEFAULTS, Arm, Scenario
 WARM_FREES: Final = 3
 """Frees before the counted one: the list is in use, the neighbour exists."""
 MANY: Final = 100
-"""Frees from one drain to the next of which each is followed, which takes 2 ms."""
+"""Largest drain period, in frees, of which every free is traced; a trace takes 2 ms."""
 FIGURES: Final = ("instructions", "loads", "stores", "branches", "taken", "locked")
 
 
@@ -93,13 +93,13 @@ def _figures(traces: list[Trace], scenario: Scenario) -> dict[str, Counts]:
 def trace_arm(scenario: Scenario, arm: Arm, store: Store) -> list[Trace]:
     """Trace one free, or at depth `full` all from one drain to the next.
 
-    Where these are very many, all but the middle one and the last are taken for equal to the middle one.
+    Of more than `MANY` only the middle one and the last are traced; the others count as the middle one.
     """
     return traced(scenario, arm, store)[1]
 
 
 def check_one_kind(scenario: Scenario) -> None:
-    """Refuse a mix: one page is followed, and of a mix some are plain and some flagged.
+    """Refuse a mix: one page is traced, and the pages of a mix differ.
 
     Raises
     ------
@@ -107,13 +107,13 @@ def check_one_kind(scenario: Scenario) -> None:
     """
     if scenario.mixed:
         raise SelectionError(
-            f"{scenario.share} % {scenario.page_kind} pages are a mix, and here single pages are followed: "
+            f"{scenario.share} % {scenario.page_kind} pages are a mix, and a census traces a single page: "
             f"choose share={DEFAULTS['share']}, and one of {', '.join(AXES['page_kind'])}"
         )
 
 
 def traced(scenario: Scenario, arm: Arm, store: Store) -> tuple[Placement, list[Trace]]:
-    """Free pages into steady state, then those that are counted; the code that ran and what it did."""
+    """Free pages into steady state, then trace the counted frees; returns the code and the traces."""
     check_one_kind(scenario)
     path, order = path_of(scenario), scenario.block_order
     full = scenario.depth == "full" and not order
@@ -123,10 +123,10 @@ def traced(scenario: Scenario, arm: Arm, store: Store) -> tuple[Placement, list[
     name = path.free(scenario, arm)
     address = placement.address(name)
     machine.activate()
-    # The first frees are emulated too: an instruction that the emulator does not know is named then, while
-    # this processor, if it lacks it, would end the process.
+    # The first frees are emulated too: the emulator names an instruction that it does not know; a processor
+    # without that instruction would end the process.
     emulator = Emulator(machine, [placement])
-    # Another free would leave another stock than the one that is asked for.
+    # One more free would change the stock that the scenario sets.
     warm = 0 if full or scenario.stock != DEFAULTS["stock"] else WARM_FREES
     for page in range(warm):
         emulator.call(address, machine.memory.page_address(page << order), order)

@@ -15,12 +15,12 @@ from model.vocabulary.scenario import DEFAULTS, Arm, Scenario, base_of, usual_of
 
 
 def countable(cases: Sequence[Case]) -> list[Case]:
-    """Those that counting can follow: one page, through __free_pages."""
+    """Cases that a census can trace: one page through __free_pages."""
     return [case for case in cases if case.scenario.entry == "__free_pages" and not case.scenario.mixed]
 
 
 def census_cases(only: str = "") -> list[Case]:
-    """Cases that counting tells apart: not by memory size, order, entry, or the share of a mix.
+    """Cases with counts of their own: memory size, order, entry and share are left at their defaults.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def census_cases(only: str = "") -> list[Case]:
         cases = [case for case in cases if case.scenario not in slow]
     if not cases:
         raise SelectionError(
-            f"--only '{only}' leaves nothing to count: one page is followed through __free_pages, so mixes "
+            f"--only '{only}' leaves nothing to count: one page is traced through __free_pages, so mixes "
             "and other entries have no census of their own"
         )
     return cases
@@ -79,14 +79,14 @@ def _axes(scenario: Scenario, arm: Arm) -> dict[str, str]:
 
 
 def _unusual(axes: dict[str, str]) -> dict[str, str]:
-    """Axes that came later, where they are not as in the files that do not say."""
+    """Axes that older files lack, where their value is not the default."""
     usual = {**usual_of(axes["kernel"]), **{name: DEFAULTS[name] for name in ALWAYS_SAID}}
     return {name: axes[name] for name in LATER if axes[name] != usual[name]}
 
 
 LATER: Final = ("kernel", "path", "config", "hvo", "block", "levels", "stock", "cgroup")
 ALWAYS_SAID: Final = ("kernel", "path", "config", "hvo")
-"""Of these, what is said even where it is usual on its kernel."""
+"""Axes of these that are stored even at their kernel's usual value."""
 
 
 def as_json(document: dict[str, Any]) -> str:

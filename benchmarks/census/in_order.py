@@ -16,13 +16,13 @@ ADJUSTS: Final = frozenset({"add", "sub"})
 
 
 def in_order(trace: Trace) -> list[dict[str, Any]]:
-    """Each instruction that accesses memory other than the stack, in program order, and in the end the return.
+    """Each instruction that accesses memory other than the stack, in program order; the return comes last.
 
     Returns
     -------
-    Rows with `op` (load, store, or update: both), `object` and `field`; and counts of the instructions since the
-    row before, its own among them, and a conditional jump right behind it: `instructions`, of which `idle` do
-    nothing and `frame` call, return or use the stack.
+    Rows with `op` (load, store, or update: both), `object` and `field`; and counts of the instructions since
+    the row before, its own among them, and a conditional jump right behind it: `instructions`, of which
+    `idle` do nothing and `frame` call, return or use the stack.
     """
     kinds, accesses = dict(_kinds(trace)), _by_place(trace)
     rows: list[dict[str, Any]] = []
@@ -32,7 +32,9 @@ def in_order(trace: Trace) -> list[dict[str, Any]]:
         kind, here = kinds[at], accesses.get(place, [])
         stack = any(access.object == "stack" for access in here)
         here = [access for access in here if access.object != "stack"]
-        counts = Counter({"instructions": 1, "idle": kind == "idle", "frame": not here and (stack or kind == "frame")})
+        counts = Counter(
+            {"instructions": 1, "idle": kind == "idle", "frame": not here and (stack or kind == "frame")}
+        )
         if before and kind == "branch":
             rows[-1]["instructions"] += 1
         else:

@@ -1,7 +1,7 @@
-"""A check that somebody brings is tried before it is measured: it ends, and leaves all as base does.
+"""Check a user variant before it is measured: it returns, and it leaves memory as base does.
 
-Base is compared with the oracle by the tests; so what leaves memory as base leaves it is right as well. Both
-free the same page from the same state, in the emulator, which names every access.
+Tests compare base with the oracle, so a variant that leaves memory as base does is correct as well. Both
+free the same page from the same state in the emulator, which names every access.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,10 +22,10 @@ from model.kernels.store import Store
 from model.vocabulary.scenario import Arm, base_of
 
 LIMIT: Final = 20_000
-"""Instructions of one free. Of what is measured, a compound block of order 9 on v6.18 has most, 11,500; with
-the page checks on, which no scenario has there, it would be 31,000."""
+"""Most instructions of one free. Among the scenarios a compound block of order 9 on v6.18 needs most, 11,500;
+with the page checks on, which no scenario has there, it would be 31,000."""
 COUNTERS: Final = "events"
-"""The per-CPU counters that are there for checks."""
+"""The field of per-CPU counters for user variants."""
 
 
 class UnfitCheckError(FreepathError):
@@ -33,7 +33,7 @@ class UnfitCheckError(FreepathError):
 
 
 def prove(cases: Sequence[Case], names: dict[str, str], store: Store) -> None:
-    """Try every arm of these variants, in every state in which it will be measured.
+    """Check every arm of these variants, in every state in which it will be measured.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def _prove(case: Case, arm: Arm, where: str, store: Store) -> None:
     base, path, scenario = base_of(arm, case.arms), case.path, case.scenario
     entry = path.free(scenario, arm)
     if scenario.depth == "full" or path.loop(scenario, arm) != path.loop(scenario, base):
-        return  # drains add nothing that concerns a page's check; an unlike loop has an unlike base
+        return  # a drain runs no variant's code; where the loops differ, so does what base leaves
     start = path.start(scenario, np.random.default_rng(0), counting=arm)
     machine = start.machine
     codes = [store.load(path.image(scenario, each)) for each in (base, arm)]
@@ -85,13 +85,13 @@ def _prove(case: Case, arm: Arm, where: str, store: Store) -> None:
     names = dict.fromkeys(_differences(machine, emulator, *after))
     if names:
         raise UnfitCheckError(
-            f"{where}: in {scenario.name} it leaves {', '.join(names)} otherwise than base does: a check may "
-            "read everything, and count in kernel.count_event"
+            f"{where}: in {scenario.name} it leaves {', '.join(names)} in another state "
+            "than base does: a check may read everything, and count in kernel.count_event"
         )
 
 
 def _try_alone(code: bytes, emulator: Emulator, page: int, where: str) -> None:
-    """Refuse an operation that changes what is not its own, whatever its instructions are said to do."""
+    """Refuse an operation that the emulator sees change more than edx, the flags and the model's memory."""
     try:
         runs = effects(emulator, code, page, LIMIT)
     except EmulationError as error:
@@ -110,7 +110,7 @@ def _memory(machine: Any) -> list[npt.NDArray[np.uint8]]:
 
 
 def _differences(machine: Any, emulator: Emulator, expected: list[Any], actual: list[Any]) -> Iterator[str]:
-    """Names of the words that differ, but for counters."""
+    """Names of the words that differ, except counters."""
     for array, one, other in zip(_memory(machine), expected, actual, strict=True):
         for offset in np.flatnonzero(one != other):
             name = ".".join(filter(None, emulator.names.of(address_of(array) + int(offset))[:2]))

@@ -1,4 +1,4 @@
-"""Run the code of an operation alone in the emulator, and say what it changed that is not its own."""
+"""Run an operation alone in the emulator, and list what it changed beyond edx, the flags and memory."""
 
 import mmap
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from unicorn import x86_const as x86
 from benchmarks.emulator import STACK, STACK_BYTES, Emulator, Trace
 
 CODE: Final = 0x30000000
-"""Where it is put; the model's memory lies elsewhere."""
+"""Address of the operation's code, outside of the model's memory."""
 ARITHMETIC: Final = 0x8D5
 """Flags that comparisons and additions write: overflow, sign, zero, adjust, parity, carry."""
 ALWAYS: Final = 0x202
@@ -28,21 +28,21 @@ OTHERS: Final = {
     **{f"xmm{number}": getattr(x86, f"UC_X86_REG_XMM{number}") for number in range(16)},
 }
 KEPT: Final = {**GENERAL, **OTHERS}
-"""Registers that are the path's."""
+"""Registers that an operation must not change."""
 STARTS: Final = [(edx, flags) for edx in (0, (1 << 64) - 1) for flags in (ALWAYS, ALWAYS | ARITHMETIC)]
-"""What rdx and the flags hold before it runs, so that it may take either way of a branch."""
+"""Start values of rdx and the flags; between them a branch may go either way."""
 
 
 @dataclass(frozen=True)
 class Effects:
-    """What one run of an operation did.
+    """Effects of one run of an operation.
 
     Attributes
     ----------
     others
         Names of what it changed, other than rdx, the flags of arithmetic, and the model's memory.
     edx
-        Whether rdx holds something else than before.
+        Whether rdx changed.
     trace
         Its instructions and accesses.
     """
@@ -69,7 +69,7 @@ def effects(emulator: Emulator, code: bytes, page: int, limit: int) -> list[Effe
     Raises
     ------
     EmulationError
-        Where it does not come to its end, or reaches outside of the model's memory.
+        When it does not reach its end, or accesses other memory than the model's.
     """
     emulator.cpu.mem_map(CODE, (len(code) // mmap.PAGESIZE + 1) * mmap.PAGESIZE)
     emulator.cpu.mem_write(CODE, code)

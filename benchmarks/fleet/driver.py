@@ -29,11 +29,11 @@ PLAN: Final = "plan.json"
 SUFFIX: Final = ".json.partial"
 POLL_S: Final = 0.5
 LOOK_S: Final = 2.0
-"""Between two looks at whether every host is still there."""
+"""Seconds between two checks that every host is still there."""
 STOP_S: Final = 30.0
 NOT_SHIPPED: Final = ("docs", "tests", "results/reference", "results/machines")
 Namer = Callable[[Path], str]
-"""What the file of a run is called: by what its machine is."""
+"""Names the file of a run by its machine."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Part:
     folder
         Where its complete processes lie here.
     lost
-        Why nothing more comes of it.
+        Why the host was given up.
     """
 
     host: Host
@@ -62,7 +62,7 @@ class Part:
 
     @property
     def processes(self) -> int:
-        """Complete ones."""
+        """Number of complete processes."""
         return sum(name != PLAN for name in self.files)
 
 
@@ -83,7 +83,7 @@ def run(argv: Sequence[str], processes: int, name_of: Namer) -> int:
     argv
         The command line.
     processes
-        That each host is asked for, to say how far it is.
+        Per host, for the display of progress.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _check(asked: Any) -> None:
 
 
 def _parts(asked: Any, hosts: Sequence[Host]) -> Iterator[Part]:
-    """What each host has to do: everything, or what a folder lacks that began on such a processor."""
+    """Work of each host: everything, or what is missing in a folder that began on such a processor."""
     folder = Path(asked.output or asked.resume)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ class Fleet:
     parts
         One per host.
     processes
-        That each is asked for.
+        Per host.
     name_of
         Names a file by its machine.
     """
@@ -192,7 +192,7 @@ class Fleet:
         return self._tell()
 
     def _at(self) -> str:
-        """How far each is, for the bar."""
+        """Progress of each host, for the bar."""
         return "  ".join(f"{part.host.number}: {part.processes}/{self.processes}" for part in self.parts)
 
     def _start(self, argv: list[str], known: str, digest: str) -> None:
@@ -217,7 +217,7 @@ class Fleet:
             )
 
     def _gather(self) -> None:
-        """Take what came, then look which hosts are done or gone."""
+        """Write what arrived, then check which hosts are done or gone."""
         self._drain(POLL_S)
         for part in (part for part in self.parts if not part.done):
             if part.future.status == "finished":
@@ -293,7 +293,7 @@ def _named(path: Path, name: str) -> Path:
 
 
 def _archive(known: str) -> bytes:
-    """The checkout of a commit, as tar: what git has, but for what only readers need."""
+    """The checkout of a commit as tar, without the files that only readers need."""
     try:
         return git(ROOT, "archive", known, "--", ".", *(f":(exclude){name}" for name in NOT_SHIPPED))
     except subprocess.CalledProcessError as error:

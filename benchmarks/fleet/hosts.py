@@ -19,7 +19,7 @@ from model.common.errors import UsageError
 TIMEOUT: Final = "10s"
 SSH: Final = "ssh:"
 SHIPPED: Final = "freepath_remote"
-"""What `remote` is called on hosts, which have no package of ours."""
+"""Module name of `remote` on hosts, which lack freepath's packages."""
 
 
 @dataclass(frozen=True)
@@ -132,5 +132,5 @@ def _unfit(facts: Any) -> str | None:
 
 
 def like(hosts: Sequence[Host], context: dict[str, Any]) -> Iterator[Host]:
-    """Hosts with the processor that a run began on; what else makes a machine, each asks when it resumes."""
+    """Hosts with the processor that a run began on; each checks the rest of the machine when it resumes."""
     return (host for host in hosts if all(host.facts[name] == context.get(name) for name in IDENTITY))

@@ -35,12 +35,12 @@ leave(start(sys.argv[2:]))
 
 
 def describe(identity: dict[str, str]) -> dict[str, Any]:
-    """What this host is, for whoever chooses among hosts: plain data.
+    """Facts by which hosts are chosen, as plain data.
 
     Parameters
     ----------
     identity
-        What tells processors apart: names of facts, and what /proc/cpuinfo calls them.
+        Facts that identify a processor -> their names in /proc/cpuinfo.
     """
     cpus = sorted(os.sched_getaffinity(0))
     fields: dict[str, str] = {}
@@ -81,7 +81,7 @@ def has_checkout(digest: str) -> bool:
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
-    """Measure what a job asks for, and send each complete process as soon as it is there.
+    """Run a job, and send each complete process as soon as it is there.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
 
     Returns
     -------
-    `status` as the command's exit status, `said`: its last words, and `run`: bytes of the file, or None.
+    `status`: the command's exit status, `said`: its last stderr, and `run`: bytes of the file, or None.
     """
     from distributed import Event, Queue
 
@@ -143,7 +143,7 @@ def _send(partial: Path, sent: dict[str, bytes], queue: Any, host: int) -> None:
     try:
         names = sorted(path.name for path in partial.iterdir() if COMPLETE.fullmatch(path.name))
     except OSError:
-        return  # it was just renamed, for the run is done
+        return  # just renamed: the run is done
     for name in names:
         if name in sent and name != "plan.json":
             continue
@@ -176,6 +176,6 @@ def _unpacked(digest: str, commit: str, archive: bytes | None) -> Path:
     (new / MARK).write_text(f"{commit} {digest}\n")
     try:
         new.rename(place)
-    except OSError:  # somebody was faster
+    except OSError:  # another job made it first
         shutil.rmtree(new)
     return place

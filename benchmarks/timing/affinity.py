@@ -1,4 +1,4 @@
-"""On which CPUs workers run: on cores of one kind, for two kinds are two machines."""
+"""CPUs of the workers: cores of one kind, since each kind counts as a machine."""
 
 import os
 from pathlib import Path

@@ -15,13 +15,13 @@ from model.vocabulary.sittings import by_pyperfs_names
 
 SCHEME: Final = ("build_scheme", "store_bypass", "freepath_cpu", "numba")
 MUST_MATCH: Final = (*SCHEME, "own_variants")
-"""Processes that differ in one of these measured something else; of the machine `check_machine` asks."""
+"""Metadata in which processes of one file must not differ; `check_machine` compares the machine."""
 DEFAULTS: Final = {"build_scheme": "one, of an older freepath", "store_bypass": "on"}
-"""What files from before these facts were stored hold."""
+"""Values of these facts in files from before they were stored."""
 
 
 def check_append(path: Path, facts: Mapping[str, Any], seed: int | None) -> None:
-    """Refuse a file that these processes would spoil.
+    """Refuse a file that these processes must not join.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def check_append(path: Path, facts: Mapping[str, Any], seed: int | None) -> None
     facts
         Metadata of the processes to come.
     seed
-        Theirs, if it was asked for.
+        Their seed, if the user gave one.
 
     Raises
     ------
@@ -72,7 +72,7 @@ Codes = Mapping[tuple[str, str, str], str]
 
 
 def codes_of(cases: Iterable[Case], store: Store) -> Codes:
-    """What the arms of these cases run; the images must have been compiled."""
+    """Machine code digests of the arms of these cases; the images must have been compiled."""
     return {
         (case.scenario.name, arm.variant, arm.gate): store.load(case.path.image(case.scenario, arm)).digest
         for case in cases
@@ -90,7 +90,7 @@ def check_codes(path: Path, codes: Codes, settings: str) -> None:
     codes
         Of the processes to come.
     settings
-        Their compiler settings: what tells the code of a run from before its digests were stored.
+        Their compiler settings: they identify the code of runs from before digests were stored.
 
     Raises
     ------

@@ -1,11 +1,11 @@
-"""--calibrate measures the instrument: does it tell nothing from something, and how small a something.
+"""--calibrate measures the instrument: its false differences, its intervals, and a known cost.
 
 Three paired cases and one plain one, each in a scenario of its own:
 
 `off`       arms whose code is base's, byte for byte, and NOPs of 1 to 9 bytes, which take the same slot but
             shift what follows: every difference between like arms is a false one
-`on-idle`   base, its twin and v1: how narrow the interval is after half a minute
-`disabled`  chains of k dependent additions: a known cost must come out
+`on-idle`   base, the A/A control and v1: the width of the interval after half a minute
+`disabled`  chains of k dependent additions: the known cost must be measured
 plain       base and v1 one after the other, as pyperf alone would measure them, for as long
 """
 
@@ -18,12 +18,12 @@ from model.vocabulary.scenario import Arm, Scenario
 SESSION: Final = 6
 """Processes of one A/A session; results/calibration.py cuts the run into sessions of this many."""
 SESSIONS: Final = 42
-"""Of twelve intervals each: 504 in all; tests/test_coverage.py simulates more."""
+"""A/A sessions of twelve intervals each: 504 in all; tests/test_coverage.py simulates more."""
 VALUES: Final = 3
-"""Per process of these sessions: so many sessions are what takes the time."""
+"""Values per process of a session: few, since the number of sessions takes the time."""
 HALF_MINUTE: Final = 24
 HALF_MINUTE_VALUES: Final = 32
-"""Processes that take about 30 s; of three arms and eight values they would spend most of it on starting."""
+"""Values of processes that take about 30 s in all; with eight values most of it would be their start."""
 PLAIN: Final = 20
 CHAINS: Final = 8
 

@@ -20,7 +20,7 @@ def collect(files: Iterable[Path]) -> pyperf.BenchmarkSuite:
     Raises
     ------
     FileError
-        When a file does not read, or there is nothing.
+        When a file cannot be read, or there is none.
     """
     suites = [load_suite(path) for path in files]
     if not suites:
@@ -53,7 +53,7 @@ def join(suites: Iterable[pyperf.BenchmarkSuite]) -> pyperf.BenchmarkSuite:
 
 
 def _agreeing(runs: Sequence[pyperf.Run]) -> list[pyperf.Run]:
-    """Runs of one benchmark; what they differ in though pyperf insists on it goes by names of our own."""
+    """Runs of one benchmark; facts that differ, though pyperf insists on equal ones, get names of our own."""
     metadata = [by_pyperfs_names(run.get_metadata()) for run in runs]
     own = {
         name: own

@@ -45,7 +45,7 @@ class Crew:
         Parameters
         ----------
         run
-            What the loop is told, with that of the others in `others`.
+            The loop's record, with those of the other CPUs in `others`.
         stack
             Bytes that the stack is moved down.
         address
@@ -76,7 +76,7 @@ class Crew:
         return sum(ticks) / len(ticks)
 
     def restore(self, run: Any, function: Any) -> None:
-        """Give back the pages of every CPU, by its own thread: else they would lie in another one's cache.
+        """Restore the pages of every CPU in its own thread, so that they lie in its own cache.
 
         The zone and the cgroups are CPU 0's, so they come last.
         """

@@ -16,7 +16,7 @@ def moments(began: datetime, facts: Mapping[str, Any]) -> dict[str, str]:
     began
         When the process did, in UTC.
     facts
-        What pyperf says: a time of boot that it could not read is not asked for again.
+        pyperf's metadata: a boot time that it could not read is not read again.
     """
     known = {"date": began}
     if "boot_time" in facts:
@@ -25,7 +25,7 @@ def moments(began: datetime, facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def dated_like(before: pyperf.BenchmarkSuite, more: pyperf.BenchmarkSuite) -> pyperf.BenchmarkSuite:
-    """Processes that are to join a file, with dates that can stand in it.
+    """Processes that are to join a file, with dates of the kind that it has.
 
     pyperf cannot compare a date that has a zone with one that has none. Where a file has some of the older
     kind, which are read as UTC, those that join it are UTC without saying so.

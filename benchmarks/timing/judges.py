@@ -1,4 +1,4 @@
-"""What measuring asks of the stages that read a run: it does not know them."""
+"""Verdict hooks: functions of the stages that read a run, which measuring does not import."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Judges:
-    """What is asked of the stages that read a run.
+    """Verdict hooks.
 
     Attributes
     ----------
     undecided
-        Names of the scenarios with an open verdict, of the processes in a folder, at a margin.
+        Names of the undecided scenarios, from the processes in a folder, at a margin.
     calibration
-        Asked, got, reached, of the calibration in a file: says it, and returns the exit status.
+        Prints the calibration in a file (asked, got, reached), and returns the exit status.
     brought
-        A line on each arm that the user brought, of the processes in a folder, at a margin.
+        A line on each user variant, from the processes in a folder, at a margin.
     read
         Raises a FreepathError if no stage could read a file of this content, which is to get that name.
     """

@@ -34,11 +34,11 @@ HIDDEN: Final = frozenset(
     | {"calibrate_loops", "recalibrate_loops", "calibrate_warmups", "recalibrate_warmups", "tracemalloc"}
 )
 VIEWS: Final = ("stats", "metadata", "hist", "dump")
-"""Options of pyperf that are its commands too: shown for every arm, once the file is written."""
+"""pyperf's options that print a run: applied to every arm, once the file is written."""
 
 
 def early_options(argv: Sequence[str]) -> argparse.Namespace:
-    """What must be known before pyperf, which takes long to import, sees the arguments."""
+    """Options that are needed before pyperf, whose import is slow, sees the arguments."""
     parser = Parser(prog=NAME, add_help=False)
     add_options(parser)
     parser.add_argument("-o", "--output")
@@ -51,7 +51,7 @@ def early_options(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def without_targets(argv: Sequence[str]) -> list[str]:
-    """The arguments for pyperf: which file is written, and when, is ours."""
+    """The arguments for pyperf, without the output file, which freepath writes."""
     parser = Parser(add_help=False)
     parser.add_argument("-o", "--output")
     parser.add_argument("--append")
@@ -59,7 +59,7 @@ def without_targets(argv: Sequence[str]) -> list[str]:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Our options; pyperf's runner has its own besides."""
+    """Our options, beside those of pyperf's runner."""
     _add_what(parser.add_argument_group("what to measure"))
     own.add_options(parser.add_argument_group("checks of your own"))
     kernel_files.add_options(parser.add_argument_group("a kernel file of your own"))
@@ -69,7 +69,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     other.add_argument(
         "--doctor", action="store_true", help="say what disturbs measuring here, and what helps"
     )
-    about = "write a check of your own to begin from; -o FILE"
+    about = "write a commented check to begin from; -o FILE"
     other.add_argument("--new-variant", metavar="NAME", help=about)
     other.add_argument("--json", action="store_true", help="with --list or --doctor: as JSON")
     for name in ("--cache", "--schedule"):
@@ -98,17 +98,17 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
     add(
         "--resume",
         metavar="FILE",
-        help="go on with a run that was stopped: measure what FILE.partial lacks, then write FILE",
+        help="resume an interrupted run: measure what FILE.partial lacks, then write FILE",
     )
 
 
 def _add_how(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--until-decided", action="store_true", help="add processes where a verdict is open")
-    add("--budget", default="10min", help="how long that may take: 90s, 10min (default), 1h")
+    add("--until-decided", action="store_true", help="add processes where a verdict is undecided")
+    add("--budget", default="10min", help="time for that: 90s, 10min (default), 1h")
     add("--margin", default="1%", help="for that: smallest overhead that matters, 0.05ns or 1%% (default)")
     add("--seed", type=int, metavar="N", help="repeat the builds and placements of another run")
-    add("--builds", type=int, default=PHASES, metavar="N", help="phases of the compilation; 1: as compiled")
+    add("--builds", type=int, default=PHASES, metavar="N", help="NOP phases (24); 1: the image as compiled")
     add(
         "--scheme",
         choices=INCIDENTAL,
@@ -120,7 +120,7 @@ def _add_how(group: argparse._ArgumentGroup) -> None:
         "--store-bypass",
         choices=("on", "off"),
         default="on",
-        help="off: loads wait for older stores, as under PR_SPEC_STORE_BYPASS; for CPUs that guess wrongly",
+        help="off: SSBD (PR_SPEC_STORE_BYPASS), which prevents memory-order misspeculation",
     )
     add(
         "--on",
@@ -161,14 +161,14 @@ def help_text(description: str, pyperfs: str) -> str:
 
 
 def hide(parser: argparse.ArgumentParser) -> None:
-    """Keep out of pyperf's help what is ours (`-o`, `-h`, `--append`), and what only workers are given."""
+    """Hide our options (`-o`, `-h`, `--append`) and those of workers from pyperf's help."""
     for action in parser._actions:
         if action.dest in HIDDEN:
             action.help = argparse.SUPPRESS
 
 
 def check(early: argparse.Namespace) -> None:
-    """Refuse before measuring what could not be done, or not be written after it."""
+    """Refuse, before measuring, what could not be measured or not be written."""
     if early.json:
         raise UsageError("--json goes with --list or --doctor; a run is written as JSON anyway, with -o FILE")
     if early.only and not early.only.strip(", "):
@@ -189,7 +189,7 @@ def check(early: argparse.Namespace) -> None:
 
 
 def check_pyperfs(args: argparse.Namespace) -> None:
-    """Refuse options of pyperf's by which a run would be no list of times, side by side.
+    """Refuse options of pyperf with which a run would not be paired times.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""FILE.partial: where the processes of a run lie, complete and on the disk, until all are there.
+"""FILE.partial: a folder with the complete processes of a run, on the disk until all are there.
 
 A folder beside the file that is to be written, with the plan of the run, a pyperf file per complete process,
 and a lock that the measuring process holds. Whatever ends a run, the folder stays, `python -m results show`
@@ -26,9 +26,9 @@ from model.vocabulary import formats
 SUFFIX: Final = ".partial"
 PLAN: Final = "plan.json"
 WORDS: Final = "worker.err"
-"""What the latest worker wrote on stderr."""
+"""File with the latest worker's stderr."""
 PROCESS: Final = re.compile(r"(\d+)-(\d+)(\.plain)?\.json")
-"""Case and number of a process; `plain` where pyperf alone measured."""
+"""File name of a process: case and number; `plain` where pyperf alone measured."""
 MOST_BYTES: Final = 64 << 20
 
 
@@ -79,7 +79,7 @@ class Partial:
         try:
             folder.mkdir()
         except FileExistsError:
-            # Without a plan, whoever made it was ended before it was written, or is about to write it.
+            # Without a plan, the run that made it was ended before writing it, or is about to write it.
             if not folder.is_dir() or any(not _is_ours(path.name) for path in folder.iterdir()):
                 raise _taken(folder, target) from None
         except OSError as error:
@@ -155,7 +155,7 @@ class Partial:
         return len(self._remembered)
 
     def remember(self) -> list[str]:
-        """Keep a copy of what is complete: a folder may be removed under a run that takes an hour.
+        """Keep a copy of what is complete, in case the folder is removed during the run.
 
         Returns the names of what is new.
         """
@@ -168,7 +168,7 @@ class Partial:
         return new
 
     def words(self) -> str:
-        """What the latest worker wrote on stderr; asked for once."""
+        """The latest worker's stderr; the file is removed."""
         with suppress(OSError):
             text = (self.folder / WORDS).read_text(errors="replace")
             (self.folder / WORDS).unlink()
@@ -209,7 +209,7 @@ class Partial:
         return f"{processes} kept in {name}; go on with: {resume}"
 
     def close(self, *, done: bool) -> None:
-        """Let go of the folder; it is removed when the run is done, or when it holds no process."""
+        """Release the folder; it is removed when the run is done, or when it holds no process."""
         with signals_later(), suppress(OSError):
             if done or self.target is None or not any(self._processes()):
                 # All at once: what is left of half a folder could neither be resumed nor begun again.
@@ -224,7 +224,7 @@ class Partial:
         return (path for path in self.folder.iterdir() if PROCESS.fullmatch(path.name))
 
     def _forget_broken(self) -> None:
-        """Claim what is complete, and remove what is unfinished or no longer reads: that comes again."""
+        """Claim what is complete, and remove what is unfinished or unreadable: it is measured again."""
         complete = set()
         for path in self._processes():
             try:
@@ -244,7 +244,7 @@ class Partial:
 
 
 def _is_ours(name: str) -> bool:
-    """What lies in the folder before the plan does."""
+    """Whether a file may be in the folder before the plan is."""
     return name == "lock" or name.startswith(".freepath-")
 
 

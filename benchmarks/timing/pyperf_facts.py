@@ -1,4 +1,4 @@
-"""What pyperf says of the machine, as far as it can be read.
+"""pyperf's facts of the machine, as far as they can be read.
 
 pyperf reads /proc and /sys as strict UTF-8, takes `isolcpus=managed_irq,3` for numbers, and asks for the time
 of boot where /proc/stat may be hidden; whatever it cannot read ends the worker, once everything is measured.
@@ -27,7 +27,7 @@ COLLECTORS: Final = (
 
 
 def collect_what_can_be_read() -> None:
-    """From now on a file that pyperf cannot read costs the facts of that file, and no measurement."""
+    """From now on a file that pyperf cannot read loses its own facts, and no measurement."""
     collecting.read_proc = _lines_of
     for name in COLLECTORS:
         collect = getattr(collecting, name)

@@ -1,4 +1,4 @@
-"""A made-up process of each case, so that what no reader would take is refused before it is measured."""
+"""A made-up process of each case: what no reader would accept is refused before it is measured."""
 
 import argparse
 import json
@@ -14,9 +14,9 @@ from model.vocabulary.formats import MOST_BYTES, MOST_TIMES, RUN
 WIDEST: Final = "99999.999"
 """A time in ns per page, with as many digits as any scenario's has."""
 USUAL_CHARACTERS: Final = 7
-"""Of a time with the blank behind it: `23.456 `."""
+"""Characters of a time with the blank behind it: `23.456 `."""
 FACTS_BYTES: Final = 3000
-"""Metadata of one arm in one process beside its cells."""
+"""Bytes of metadata of one arm in one process, beside its cells."""
 
 
 def rehearse(
@@ -50,7 +50,7 @@ def rehearse(
 
 
 def _process(case: Case, values: int, scheme: Scheme, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A file with one process of a case, as long as it can become."""
+    """A file with one process of a case, at its largest size."""
     most = MOST_TIMES // ((len(WIDEST) + 1) * scheme.cells)
     if values > most:
         raise UsageError(

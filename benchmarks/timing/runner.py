@@ -4,7 +4,7 @@ pyperf sees the first arm as "the benchmark": its options, worker processes, war
 The worker also writes a side file, itself a valid pyperf suite, with one run per arm, into the folder of
 `partial`; the parent merges these. Runs of one process share a `pair_id`, and value k of each comes from the
 same block of slices.
-Only pyperf's public API is used, but for what it says of the machine (`pyperf_facts`).
+Only pyperf's public API is used, except for its facts of the machine (`pyperf_facts`).
 """
 
 import argparse
@@ -101,7 +101,7 @@ class _Worker:
         self.sampler: Any = None
 
     def time(self, loops: int) -> float:
-        """Pyperf's time function; sets up on its first call, for every worker builds every case."""
+        """Pyperf's time function; sets up the sampler on its first call."""
         if self.sampler is None:
             args = self.runner.args
             self.process = claim_number(args.pair_dir, self.index)
@@ -111,7 +111,7 @@ class _Worker:
         return float(self.sampler(loops))
 
     def save(self, bench: pyperf.Benchmark, folder: Path) -> None:
-        """Write the process down: all of it, and on the disk, or nothing."""
+        """Write the process to the disk, whole or not at all."""
         (run,) = bench.get_runs()
         if not run.values:
             return

@@ -21,15 +21,15 @@ from model.vocabulary.scenario import Arm, Scenario
 
 CLOCK_NS: Final = 20_000_000
 CLOCK_READINGS: Final = 15
-"""Readings at each end of the clock's calibration, of which the tightest counts."""
+"""Readings of both clocks at each end of the calibration; the tightest pair counts."""
 CLOCK_DRIFT: Final = 1e-3
-"""A clock that runs faster or slower than this against another is no clock."""
+"""Largest relative change of the counter's rate within a process; beyond it the process is not stored."""
 CLOCK_SLICES: Final = 4
-"""In which the clock alone is read, per cell, where each free is timed alone; the fastest counts."""
+"""Slices per cell that only read the clock, where each free is timed alone; the fastest counts."""
 CHAIN_PASSES: Final = 40
-"""About 10,000 cycles per cell."""
+"""Passes of the additions per cell: about 10,000 cycles."""
 SLOT_PASSES: Final = 160
-"""Likewise, at four to eight NOPs a cycle."""
+"""Passes of the NOPs per cell: 5,000 to 10,000 cycles, at eight to four NOPs a cycle."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,12 +51,12 @@ def interquartile_mean(values: list[float]) -> float:
 
 @dataclass
 class PlacedArm:
-    """One arm: its loop's code and address in each cell, what it is told, how its pages are given back."""
+    """One arm: its loop's code and address in each cell, its record, and how its pages are restored."""
 
     arm: Arm
     start: Any
     digest: str
-    """Of the image as loaded."""
+    """Machine code digest of the image as loaded."""
     run: Any
     builds: Builds
     addresses: list[int]
@@ -124,7 +124,7 @@ class Sampler:
             block[:, place] = self._cell(int(group[place]), slices) - clock
             chains.append(self._chain(CHAIN_PASSES) / self.ticks_per_ns / (CHAIN_PASSES * CHAIN))
             slots.append(self._slots(SLOT_PASSES) / self.ticks_per_ns / (SLOT_PASSES * CHAIN))
-            # A copy that nobody writes to says nothing about code that was just changed.
+            # With between=flip a copy whose sites are not rewritten is no reference.
             as_compiled = self._slice(self.arms[0], self._bare, self.stacks[group[place]]) - clock
             bare.append(float(block[0, place]) if self._flips else as_compiled)
         self.blocks.append(block)
@@ -170,15 +170,15 @@ class Sampler:
         if abs(rate / self.ticks_per_ns - 1) > CLOCK_DRIFT:
             raise KernelReportError(
                 f"the time stamp counter ran at {self.ticks_per_ns:.4f} and at {rate:.4f} ticks per ns: "
-                "no figure of this process is good"
+                "the process is not stored"
             )
 
     def _check_work(self, placed: PlacedArm) -> None:
-        """Free once more in every cell; before the pages are given back, none may hold a reference."""
+        """Free once more in every cell; before the pages are restored, none may hold a reference."""
         record = placed.run.record
         restores = int(record["restore"][0])
         record["restore"], record["passes"] = 0, 1
-        # Gives all pages back first; then a larger array is walked on, for giving back takes a second there.
+        # Restores all pages first, then walks on through a larger array, where restoring takes a second.
         self.walk.at = self.walk.pages
         for cell in [0] if self._alone else range(len(placed.addresses)):
             self._begin(placed)
@@ -207,7 +207,7 @@ class Sampler:
         return PlacedArm(arm, start, code.digest, run, builds, addresses, placement.function("restore", 1))
 
     def _place_base(self, case: Case, store: Store) -> None:
-        """The first arm as compiled, the chain that tells a cycle, and the clock."""
+        """The first arm as compiled, the chain that measures a cycle, and the clock."""
         scenario = case.scenario
         (placement,) = self.machine.place(store.load(self.path.image(scenario, case.arms[0])))
         self._bare = placement.address(self.path.loop(scenario, case.arms[0]))
@@ -221,14 +221,14 @@ class Sampler:
         self._idle.record["restore"] = 0
 
     def _slice(self, placed: PlacedArm, address: int, stack: int) -> float:
-        """Ns per page of one slice; what restores the pages is not in it."""
+        """Ns per page of one slice, without restoring the pages."""
         self._begin(placed)
         ticks = self._crew.call(placed.run, stack, address)
         self.freed += self.pages_per_slice
         return ticks / self.ticks_per_ns / self.pages_per_slice
 
     def _begin(self, placed: PlacedArm) -> None:
-        """Give pages back where that is due, and point the arm's record at the next ones."""
+        """Restore pages where that is due, and point the arm's record at the next ones."""
         record = placed.run.record
         if self._several:
             placed.start.machine.activate()
@@ -262,12 +262,12 @@ class Sampler:
         return interquartile_mean([self._empty() for _ in range(99)])
 
     def _empty(self) -> float:
-        """The same, once."""
+        """One such measurement."""
         return float(self._nothing(self._idle.address)) / self.ticks_per_ns / self.walk.chunk
 
 
 class Walk:
-    """Which pages a slice frees: all of the warm set, pass after pass, or the next part of a larger array.
+    """Page cursor: a slice frees all of the warm set, pass after pass, or the next part of a larger array.
 
     Cold pages are restored in bulk when the array is used up, so that restoring does not warm what
     is freed next. So all arms must find the same pages there.
@@ -279,7 +279,7 @@ class Walk:
         self.pages = path.pages(scenario)
         self.restores_each_pass = scenario.memory == "warm"
         self.chunk, self.passes = path.pages_per_pass(scenario), path.passes(scenario)
-        # Nothing was restored yet: the page array holds plain pages, whatever kind was asked for.
+        # Nothing was restored yet: the page array holds plain pages, whatever the scenario's kind.
         self.at = self.pages
         if not self.restores_each_pass and len({arm.run.templates for arm in arms}) > 1:
             raise FreepathError(

@@ -17,12 +17,12 @@ from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 from model.common.errors import FreepathError
 
 PHASES: Final = 24
-"""NOPs before the patch point: 0 to 23. A multiple of every dispatch width from 4 to 12 but 5, 7, 9, 10 and
-11, over which 24 consecutive phases are balanced to a 24th."""
+"""Phases: 0 to 23 NOPs before the patch point. A multiple of every dispatch width from 4 to 12 but 5, 7, 9,
+10 and 11, over which 24 consecutive phases are balanced to a 24th."""
 SLICES: Final = 4
 """Slices of each arm in a cell: two orders of the arms, each mirrored; the faster half counts."""
 GROUPS: Final = 8
-"""Different sets of cells that a process holds: in so many values each phase meets each stack place."""
+"""Sets of cells that a process holds: in so many values each phase meets each stack place."""
 
 Incidental = Literal["both", "phase", "random"]
 INCIDENTAL: Final[tuple[Incidental, ...]] = get_args(Incidental)

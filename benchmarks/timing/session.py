@@ -51,7 +51,7 @@ EXPECTED: Final = (
     MemoryError,
     subprocess.TimeoutExpired,
 )
-"""What may end a run; anything else is a defect, and is shown as one once the processes are safe."""
+"""Exceptions that may end a run; any other is a defect, and is shown once the processes are saved."""
 VALUE_S: Final = 0.011
 """Seconds of one value of one arm, on Zen 3: only to say how long a run will take."""
 
@@ -70,7 +70,7 @@ class Session:
     partial
         Where complete processes go; after a resumption some are there.
     judges
-        What later stages say of the measurement: measuring does not know them.
+        Verdict hooks of later stages.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Session:
         self.verdicts: Sequence[str] = ()
         # Complete processes are merged here, with all their arms; pyperf alone would keep the first arm.
         args.output = args.append = None
-        # pyperf shows the first arm only: what it is asked for is shown here, for all of them.
+        # pyperf prints the first arm only: its views are shown here, for all arms.
         self.verbose, self.views = args.verbose, views(args)
         args.verbose, args.quiet = False, True
         for view in VIEWS:
@@ -131,7 +131,7 @@ class Session:
         return self.judges.calibration(target) if args.calibrate and target else 0
 
     def _close(self) -> None:
-        """Let go of the folder, also when a signal comes before it goes: only one is raised."""
+        """Release the folder, also when a signal arrives meanwhile: only one is raised."""
         try:
             self.partial.close(done=self.written)
         except Ended:
@@ -139,7 +139,7 @@ class Session:
             raise
 
     def _foretell(self) -> None:
-        """What will be measured, for how long, and where it goes, before the time is spent."""
+        """Say what will be measured, for how long, and where it goes."""
         args = self.runner.args
         missing = [
             (max(0, self._wanted(case) - self.partial.count(index)), case)
@@ -181,7 +181,7 @@ class Session:
             note(line)
 
     def _until_decided(self) -> None:
-        """Add rounds of processes to the cases that have an open verdict, while the budget lasts.
+        """Add rounds of processes to the undecided cases, while the budget lasts.
 
         The verdicts are those of `python -m results show`. Every look is one more chance to be wrong, so
         results narrow the error of each (`looks` in the metadata).
@@ -197,11 +197,11 @@ class Session:
                 return
             for index in open_cases:
                 if time.monotonic() > budget:
-                    note(f"the budget is spent; {len(open_cases)} scenarios are open")
+                    note(f"the budget is spent; {len(open_cases)} scenarios are undecided")
                     return
                 self._measure(index, ROUND)
             took = time.monotonic() - before
-            note(f"look {look}: {len(open_cases)} scenarios were open, {took:.0f} s more")
+            note(f"look {look}: {len(open_cases)} scenarios were undecided, {took:.0f} s more")
 
     def _set_looks(self, look: int) -> None:
         self.context["looks"] = look
@@ -221,7 +221,7 @@ class Session:
             )
 
     def _announce(self) -> None:
-        """Tell the workers which code this run is about, and keep its digest in every run.
+        """Give workers the digests of this run's code, and store one in every run.
 
         Raises
         ------
@@ -245,7 +245,7 @@ class Session:
         self.partial.save_plan(code=sums)
 
     def _check_codes(self) -> None:
-        """Refuse to join a file in which an arm of ours is other code.
+        """Refuse to join a file in which an arm of the same name ran other machine code.
 
         Raises
         ------
@@ -318,7 +318,7 @@ class Session:
             return
         before = load_suite(target)
         if pair_ids(suite) <= pair_ids(before):
-            return  # written in full just before an end
+            return  # written in full just before an interruption
         if not self.partial.plan["append"]:
             raise FreepathError(f"{target} appeared while this was measured, and is left as it is")
         check_append(target, self.context, None)
@@ -327,7 +327,7 @@ class Session:
         write_new(target, self._readable(merged, target), replace=True)
 
     def _readable(self, suite: Any, target: Path) -> str:
-        """The suite as a file, which readers take.
+        """The suite as the content of a file, checked to be readable.
 
         Raises
         ------
@@ -341,7 +341,7 @@ class Session:
         return content
 
     def _tell(self) -> None:
-        """What was measured, now that it is safe."""
+        """Print what was measured, after it was saved."""
         target = self.partial.target
         say("".join([*self.levels, *(f"{line}\n" for line in self.verdicts)]))
         for view in self.views:

@@ -18,7 +18,7 @@ def prepare(args: Any) -> None:
 
 
 def what_stops_a_worker(args: Any) -> list[str]:
-    """What a Python says that fails where workers start, for one that failed before it could write it down.
+    """Stderr of a Python that is started as workers are, for a worker that failed before it wrote its own.
 
     Parameters
     ----------

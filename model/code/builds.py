@@ -1,10 +1,10 @@
 """Builds: an image as other compilations of the same source might have left it.
 
-Which instructions stand before the patch point, and how long they are, is incidental to the question and
-decides the answer: the same test costs nothing or a cycle (docs/decisions/0004). A build therefore differs
-from the image in NOPs alone:
+The instructions before the patch point, and their lengths, have nothing to do with the question and decide
+the answer: the same test costs nothing or a cycle (docs/decisions/0004). A build therefore differs from the
+image in NOPs alone:
 
-phase      so many one-byte NOPs at the entry of the function that holds the patch point, before its first
+phase      a number of one-byte NOPs at the entry of the function that holds the patch point, before its first
            instruction: the straight run that leads to the patch point begins there
 incidental NOPs of 1 to 8 bytes in front of a share of all other instructions of the path, drawn anew for
            each build
@@ -28,8 +28,8 @@ from model.code.x86 import JMP_REL32, NOP5, SITE_BYTES
 
 FUNCTION_ALIGNMENT: Final = 16
 SHARE: Final = 0.15
-"""Share of the places that get a NOP: enough to move every distance, few beside the path. docs/decisions/0004
-has the figures with 5, 15 and 30 %."""
+"""Share of the insertion points that get a NOP: enough to change every distance, few beside the path's
+instructions. docs/decisions/0004 has the figures with 5, 15 and 30 %."""
 LONGEST: Final = 8
 NOPS: Final = (
     b"",
@@ -61,7 +61,7 @@ class Plan:
     offsets
         int64[builds], bytes from a line's start at which the image begins, below 64.
     share
-        Of the places that get an incidental NOP; 0 for none.
+        Share of the insertion points that get an incidental NOP; 0 for none.
     """
 
     phases: Ints
@@ -79,7 +79,7 @@ def mixed(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 
 class Pieces:
-    """The part of an image that one entry reaches, with the places where it may be opened.
+    """Reached code: the part of an image that one entry reaches, with its insertion points.
 
     Parameters
     ----------
@@ -91,9 +91,9 @@ class Pieces:
     Attributes
     ----------
     source
-        uint8[bytes], the functions that are reached, one behind the other.
+        uint8[bytes], the reached functions, one behind the other.
     starts
-        int64[functions], where each begins in `source`; the last one holds what lies out of line.
+        int64[functions], where each begins in `source`; the last one is the out-of-line code.
     """
 
     def __init__(self, code: Code, entry: str) -> None:
@@ -171,7 +171,7 @@ class Pieces:
 
 
 class Layout:
-    """Where every byte of some pieces lies in each build of a plan."""
+    """Where every byte of the reached code lies in each build of a plan."""
 
     def __init__(self, pieces: Pieces, plan: Plan) -> None:
         self.pieces, self.builds = pieces, len(plan.phases)
@@ -339,7 +339,7 @@ class Builds:
         self._region.seal()
 
     def rewrite(self, build: int) -> None:
-        """Write every site of one build, a NOP and then what it was: the processor meets changed code."""
+        """Write a NOP to every site of one build, then restore it: the processor sees modified code."""
         with self._region.writable() as target:
             for at in self._sites[build]:
                 before = target[at : at + SITE_BYTES].copy()
@@ -347,7 +347,7 @@ class Builds:
                 target[at : at + SITE_BYTES] = before
 
     def patch(self, key: int, enabled: bool) -> None:
-        """Write JMP or NOP to every site of a key, in every build. StaticKeys sees to it that none runs."""
+        """Write JMP or NOP to every site of a key, in every build; StaticKeys ensures that none runs."""
         chosen = self._keys == key
         if not chosen.any():
             return

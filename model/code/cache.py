@@ -1,7 +1,7 @@
 """Compiled images on disk: found by a digest of everything that shapes them.
 
-The bytes are executed, so a file is believed only if it belongs to this user, is whole by its own checksum,
-and holds what was asked for.
+The bytes are executed, so a file is used only if it belongs to this user, matches its own checksum, and
+holds the image that was requested.
 """
 
 import contextlib
@@ -27,12 +27,13 @@ CPU_NAME: Final = r"[\w.-]{1,40}"
 FOLDER_NAME: Final = re.compile(rf"[0-9a-f]{{16}}-{CPU_NAME}")
 LARGEST_IMAGE: Final = 16 << 20
 KEPT_FOLDERS: Final = 4
+"""Folders of other digests that are kept at least: sources are often changed back."""
 KEPT_S: Final = 86400.0
-"""Other digests' folders are kept that were used within a day, and as many as this: going back is common."""
+"""Seconds since its last use for which every such folder is kept."""
 
 
 class UnusableImageError(CompileError):
-    """A file of the cache that does not hold the image that was asked for.
+    """A file of the cache that does not hold the requested image.
 
     Attributes
     ----------
@@ -64,7 +65,7 @@ class Cache:
     Raises
     ------
     CompileError
-        When no CPU can be called like that.
+        When no CPU can have that name.
     """
 
     def __init__(self, folder: Path, cpu: str, digest: str) -> None:
@@ -82,7 +83,7 @@ class Cache:
         return self.folder / f"{spec.kernel}.{spec.name}.json"
 
     def missing(self, specs: Iterable[Spec]) -> list[Spec]:
-        """The images that have to be compiled, each once: what is damaged is as good as missing."""
+        """The images that have to be compiled, each once; a damaged one counts as missing."""
         return list(self.faults(specs))
 
     def load(self, spec: Spec) -> Code:
@@ -95,13 +96,13 @@ class Cache:
         return self._read(spec)
 
     def sums(self, specs: Iterable[Spec]) -> dict[str, str]:
-        """SHA-256 of each image, by name: what a parent tells its workers to expect."""
+        """SHA-256 of each image, by name, which a parent sends to its workers."""
         return {spec.name: _sum(self._content(spec)) for spec in dict.fromkeys(specs)}
 
     def expect(self, sums: Mapping[str, str]) -> None:
         """From now on load only images with these sums, and compile none.
 
-        Without sums (a worker that was started by hand) there is nothing to keep to.
+        Without sums (a worker that was started by hand) nothing is checked.
         """
         self.expected = dict(sums)
 
@@ -165,10 +166,10 @@ class Cache:
         return content
 
     def _bytes(self, path: Path) -> bytes:
-        """A file's bytes. They are executed, so nobody else may have been able to write them."""
+        """A file's bytes. They are executed, so the file must not be writable by other users."""
         try:
             _check_owner(path.parent, path.parent.stat())
-            # A pipe in a file's place must not make us wait for somebody to write.
+            # A pipe in a file's place must not block us until somebody writes.
             number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             try:
                 status = os.fstat(number)
@@ -204,18 +205,18 @@ class Cache:
             ) from None
 
     def hold(self) -> None:
-        """Mark the folder as used now, and keep others from pruning it for as long as this store lives."""
+        """Mark the folder as used now, and lock it against pruning for as long as this store lives."""
         with contextlib.suppress(OSError):
             if self._held is None or not os.path.samestat(os.fstat(self._held), self.folder.stat()):
                 number = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
                 weakref.finalize(self, os.close, number)
                 self._held = number
-                # Where the file system has no locks, nobody prunes either.
+                # Where the file system has no locks, no process prunes either.
                 lock(number, fcntl.LOCK_SH)
             os.utime(self._held)
 
     def prune(self) -> None:
-        """Remove the folders of other digests that nobody has used for long."""
+        """Remove the folders of other digests that were not used for long."""
         others = []
         for folder in self.root.iterdir():
             with contextlib.suppress(OSError):
@@ -239,7 +240,7 @@ def _remove_unused(folder: Path) -> None:
     """Remove a folder of ours, unless it is in use or was within a day."""
     number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        # Whoever uses it holds it; and who comes next waits here, and finds it gone.
+        # A user of the folder holds its lock; the next one waits for this lock, and finds no folder.
         if lock(number) is not None:
             return
         status = os.fstat(number)

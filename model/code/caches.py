@@ -1,4 +1,4 @@
-"""Sizes of this CPU's caches, as Linux tells them, and how many struct pages lie in which of them."""
+"""Sizes of this CPU's caches, as Linux reports them, and how many struct pages lie in each of them."""
 
 from pathlib import Path
 from typing import Final
@@ -7,7 +7,7 @@ from model.common.system_files import read
 
 CPU: Final = Path("/sys/devices/system/cpu/cpu0/cache")
 USUAL: Final = {"data": 32 << 10, "code": 32 << 10, "l2": 1 << 20, "l3": 32 << 20}
-"""Where the system tells nothing."""
+"""Cache sizes in bytes that are assumed where the system reports none."""
 KINDS: Final = {
     ("1", "Data"): "data",
     ("1", "Instruction"): "code",
@@ -15,9 +15,9 @@ KINDS: Final = {
     ("3", "Unified"): "l3",
 }
 PAGE_BYTES: Final = 64
-"""Of a struct page, on every kernel modelled."""
+"""Size of a struct page in bytes, on every modelled kernel."""
 CHUNK: Final = 4096
-"""Pages that a slice walks through at most: an array holds a whole number of times so many."""
+"""Most pages of a slice: the size of an array is a multiple of it."""
 LEAST_DRAM: Final = 1 << 30
 UNITS: Final = {"K": 10, "M": 20, "G": 30}
 
@@ -28,7 +28,7 @@ def sizes(folder: Path | None = None) -> dict[str, int]:
 
 
 def told(folder: Path | None = None) -> dict[str, int]:
-    """Those of these sizes that the system tells."""
+    """The cache sizes that the system reports."""
     folder, known = folder or CPU, {}
     for index in sorted(folder.glob("index*")):
         level, kind, size = (read(index / name) for name in ("level", "type", "size"))
@@ -39,7 +39,7 @@ def told(folder: Path | None = None) -> dict[str, int]:
 
 
 def struct_pages(memory: str, folder: Path | None = None) -> int:
-    """How many struct pages are in play where they are to be found so far away.
+    """Number of struct pages in play for a value of axis `memory`.
 
     `warm`: 32 KiB of them, the first-level cache of the smallest machine, on every machine alike. `l2`: half
     the second-level cache. `l3`: four times that cache, or half the third if that is less. `dram`: twice the

@@ -1,4 +1,4 @@
-"""What a machine does between two frees: hand-made code that takes caches or predictor away.
+"""What a machine does between two frees: hand-made code that evicts L1D, L1I or the branch predictor.
 
 No kernel frees 512 pages in a row with everything hot. These functions are called before each free, untimed;
 they use registers that a call may use, and return.
@@ -15,20 +15,20 @@ from model.common.errors import FreepathError
 
 LINE: Final = 64
 TIMES: Final = 2
-"""How many times a cache's size is walked through: once would leave what was used last."""
+"""Size of the evicting walk over the size of the cache: once would leave what was used last."""
 NOP: Final = bytes.fromhex("0f1f840000000000")
 """One instruction of 8 bytes."""
 RET: Final = b"\xc3"
 BRANCHES: Final = 1024
-"""Of which each is met with another direction in every call: the tables of a predictor hold thousands, and a
-history of some hundred branches, and both are another's then."""
+"""Branches per call, each with a new direction: a predictor has thousands of entries and a history of some
+hundred branches, so a call replaces the history and many entries."""
 WORDS: Final = BRANCHES // 64
 PATTERNS: Final = 512
 """Sets of directions; the next call takes the next set."""
 
 
 class Disturbance:
-    """One function of those, at an address.
+    """One such function, at an address.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Disturbance:
             "branches": self._branches,
         }
         if kind not in code:
-            raise FreepathError(f"nothing is called {kind}; there are {', '.join(code)}")
+            raise FreepathError(f"there is no disturbance {kind}; there are {', '.join(code)}")
         text = code[kind]()
         self._region = Region(len(text))
         with self._region.writable() as memory:

@@ -17,7 +17,7 @@ def set_gs(address: int) -> None:
     Raises
     ------
     UnsupportedCPUError
-        Where that is not possible. What only looks like Linux may even say that it was done.
+        Where that is not possible; an emulation of Linux may report success all the same.
     """
     area, base = ctypes.c_long(address), ctypes.c_long()
     done = _libc.syscall(SYS_ARCH_PRCTL, ARCH_SET_GS, area) == 0

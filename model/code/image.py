@@ -42,7 +42,7 @@ def to_json(spec: Spec) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Site:
-    """One jump label: where the NOP or JMP stands, where the JMP leads, which key decides."""
+    """One jump label: address of the NOP or JMP, target of the JMP, number of the key."""
 
     code: int
     target: int
@@ -50,7 +50,7 @@ class Site:
 
     @property
     def jump(self) -> bytes:
-        """The five bytes that the site holds while its key is on."""
+        """The five bytes of the site while its key is enabled."""
         return struct.pack("<Bi", JMP_REL32, self.target - (self.code + SITE_BYTES))
 
 
@@ -66,7 +66,7 @@ class Code:
     sites: tuple[Site, ...]
     """Jump table, offsets from the image's start."""
     points: tuple[tuple[int, int], ...] = field(default=(), repr=False)
-    """Offset and key of each place that a build may open (model.compiler.seams)."""
+    """Offset and key of each insertion point (model.compiler.seams)."""
     branches: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     """Offset and target of each jump and call."""
     references: tuple[tuple[int, int, int], ...] = field(default=(), repr=False)

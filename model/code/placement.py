@@ -1,4 +1,4 @@
-"""One copy of an image in memory, placed where asked; and a call with the stack moved."""
+"""One copy of an image in memory at a chosen place; and a call with the stack moved."""
 
 import ctypes
 import struct
@@ -43,7 +43,7 @@ class Placement:
         self._region.seal()
 
     def patch(self, key: int, enabled: bool) -> None:
-        """Write JMP or NOP to every site of a key. Called by StaticKeys, which knows that nobody runs it."""
+        """Write JMP or NOP to every site of a key. Called by StaticKeys, while the code does not run."""
         wanted = [site for site in self.sites if site.key == key]
         if not wanted:
             return
@@ -74,7 +74,7 @@ class Placement:
 def callable_at(
     address: int, arguments: int, keeps: Region, returns: type | None = ctypes.c_int64
 ) -> Callable[..., int]:
-    """Placed code as a function of 64-bit integers, which holds on to the region that it lies in."""
+    """Placed code as a function of 64-bit integers, which keeps its region alive."""
     function: Any = ctypes.CFUNCTYPE(returns, *[ctypes.c_int64] * arguments)(address)
     function.keeps = keeps
     return partial(RUNNING.call, function)

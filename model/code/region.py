@@ -40,7 +40,7 @@ class Region:
     start
         Address of the first byte.
     torn
-        Regions that are being written, or whose writing was broken off and not repeated.
+        Regions that are being written, or whose writing failed and was not repeated.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class Region:
 
     @contextmanager
     def writable(self) -> Iterator[npt.NDArray[np.uint8]]:
-        """The memory, writable for as long as this lasts; nobody may run it meanwhile."""
+        """The memory, writable for as long as this lasts; it must not be executed meanwhile."""
         self.torn.add(self)
         try:
             self._protect(PROT_RW)

@@ -1,4 +1,4 @@
-"""Placed code runs, or it is changed: never both."""
+"""Placed code is executed or changed, never both at once."""
 
 import contextlib
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from model.common.errors import CompileError, KeysBusyError
 
 
 class Running:
-    """Placed code runs, or it is changed: never both, whatever the threads of this process do.
+    """Keeps the threads of this process from changing placed code while one of them executes it.
 
     ctypes lets other threads go on while code runs. One of them could change a site under the processor that
-    executes it, or take the page away for the moment of writing. The kernel patches code that runs, with
-    int3 and an interrupt to every CPU; here that is refused. A call that begins during a change waits for
-    its end, and a change happens as a whole or not at all.
+    executes it, or make its page writable and not executable. The kernel patches running code with int3 and
+    an interrupt to every CPU; here that is refused. A call that begins during a change waits for its end, and
+    a change happens as a whole or not at all.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Running:
         """Run placed code in this thread."""
         thread = get_ident()
         try:
-            # First the name, then the look: a change looks for names after it has told of itself.
+            # First register, then check for a change: a change announces itself, then checks for threads.
             self._threads.add(thread)
             if self._undo is not None:
                 self._wait(thread)
@@ -43,9 +43,9 @@ class Running:
         do
             Makes the change.
         undo
-            Brings everything to where it was before, however far `do` came. Where that leaves a region torn,
-            the next call or change tries it again, and is refused if that is in vain: code that is half
-            changed, or on a page that cannot be executed, never runs.
+            Restores the state before, however far `do` came. Where that leaves a region torn, the next call
+            or change tries it again, and is refused if it fails: code that is half changed, or on a page that
+            is not executable, never runs.
         code
             Whether code that may be running is changed.
 
@@ -57,7 +57,7 @@ class Running:
         with self._lock:
             self._take_back()
             self._undo = undo
-            # This thread is here and so runs none, even if Ctrl-C left its name behind.
+            # This thread is here, so it runs no code, even if Ctrl-C left it registered.
             if code and self._threads - {get_ident()}:
                 self._undo = None
                 raise KeysBusyError(
@@ -73,14 +73,14 @@ class Running:
             self._undo = None
 
     def _wait(self, thread: int) -> None:
-        """Until a change is complete, or taken back."""
+        """Wait until a change is complete or undone."""
         self._threads.discard(thread)
         with self._lock:
             self._take_back()
             self._threads.add(thread)
 
     def _take_back(self) -> None:
-        """Undo what was not completed; raises CompileError where code remains that must not run."""
+        """Undo an incomplete change; raises CompileError where code remains that must not run."""
         if self._undo is None:
             return
         self._undo()

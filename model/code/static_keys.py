@@ -17,19 +17,19 @@ class Follower(Protocol):
 
 
 class StaticKeys:
-    """The static keys of one machine: reference counted, and known in code and in memory.
+    """The static keys of one machine: reference counts, in code (jump labels) and in memory.
 
     A flip reaches every copy registered here; a copy that is placed later starts in the key's current
     state. Patching under load (int3, IPIs) is left out: a key that would have to patch while another thread
-    runs placed code, of whichever machine, is refused with KeysBusyError and stays as it was. So change keys
-    between calls. A flip that fails is taken back, so that counts, memory and every site agree.
+    runs placed code, of any machine, is refused with KeysBusyError and does not change. So change keys
+    between calls. A flip that fails is undone, so that counts, memory and every site agree.
 
     Parameters
     ----------
     numbers
         Name of each key -> its number in the jump table.
     set_count
-        Brings a key's count into memory.
+        Writes a key's count to memory.
     """
 
     def __init__(self, numbers: Mapping[str, int], set_count: Callable[[str, int], None]) -> None:
@@ -109,7 +109,7 @@ def _patch(followers: Iterable[Follower], keys: Iterable[int], enabled: bool) ->
 
 
 def _patch_back(followers: Iterable[Follower], keys: Iterable[int], enabled: bool) -> None:
-    """Patch whoever can be; who fails has said so before, and his region is torn."""
+    """Patch back as many as possible; a failure was raised before, and its region is marked as torn."""
     for follower, key in product(followers, keys):
         with contextlib.suppress(Exception):
             follower.patch(key, enabled)

@@ -1,6 +1,6 @@
-"""What every stage needs and no stage owns: errors, files, commands, child processes.
+"""What every stage needs: errors, files, commands, child processes.
 
-Nothing here imports anything else of the project, so that everybody may import it.
+Nothing here imports anything else of the project, so every package may import it.
 """
 
 import sys

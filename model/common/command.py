@@ -1,4 +1,4 @@
-"""What every command does alike: its streams, its one-line errors, its exit status.
+"""What all commands have in common: streams, one-line errors, exit statuses.
 
 0    done
 1    a finding: a regression, a failed claim, a missed target
@@ -41,14 +41,14 @@ MOMENT_S: Final = 0.01
 
 
 def run(name: str, command: Callable[[], int], *, signals: bool = True) -> int:
-    """Run a command; returns the exit status. Nothing that it can raise leaves here.
+    """Run a command; returns the exit status. No exception leaves here.
 
     Parameters
     ----------
     name
         As the user called it: `python -m results`.
     signals
-        End in order on the signals that end a command; without it they do what they do by default.
+        Handle the signals that end a command; without it they have their default effect.
     """
     usual, before = sys.unraisablehook, {}
     try:
@@ -57,7 +57,7 @@ def run(name: str, command: Callable[[], int], *, signals: bool = True) -> int:
             before = raise_on_signals()
         return _run(name, command)
     except Ended as end:
-        Ended.asked = None  # with it go the frames that it was raised in, and what they hold
+        Ended.asked = None  # release the frames that it was raised in, with their objects
         return end.status
     finally:
         if signals:
@@ -67,7 +67,7 @@ def run(name: str, command: Callable[[], int], *, signals: bool = True) -> int:
 
 
 def guard(name: str) -> None:
-    """Give a crash before `run`, while modules are imported, the exit status that it would have inside."""
+    """Give a crash during imports, before `run`, the exit status that it would have inside."""
 
     def crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, KeyboardInterrupt):
@@ -79,13 +79,13 @@ def guard(name: str) -> None:
 
 
 def leave(status: int) -> NoReturn:
-    """End the process; a signal comes too late now, and would only spoil the exit status."""
+    """End the process; signals are ignored now, since they would only change the exit status."""
     ignore_signals()
     sys.exit(status)
 
 
 def _end_again(usual: Callable[[Any], object], dropped: "sys.UnraisableHookArgs") -> None:
-    """Raise the end once more that Python dropped, as it does with what is raised in a callback."""
+    """Raise `Ended` once more where Python dropped it, as it drops what is raised in a callback."""
     end = dropped.exc_value
     if not isinstance(end, Ended):
         usual(dropped)
@@ -99,7 +99,7 @@ def _end_again(usual: Callable[[Any], object], dropped: "sys.UnraisableHookArgs"
 
 
 def _run(name: str, command: Callable[[], int]) -> int:
-    """Whatever the command raises becomes a message and an exit status; the end by a signal is left."""
+    """Turn what the command raises into a message and an exit status, except the end by a signal."""
     prepare_streams()
     status = 0
     try:
@@ -108,7 +108,7 @@ def _run(name: str, command: Callable[[], int]) -> int:
         meet_end()
         return status
     except BrokenPipeError:
-        forget(sys.stdout)  # the reader has gone, as `head` does: what was found stays found
+        forget(sys.stdout)  # the reader has gone, as `head` does: the exit status stays
         return status
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -139,7 +139,7 @@ def _complain_of(error: BaseException, name: str) -> int:
 
 
 def _what_failed(error: OSError) -> str:
-    """The file that cannot be used, or the function that the system refused something."""
+    """The file that cannot be used, or the function whose system call was refused."""
     if error.filename is not None:
         return f"cannot use {error.filename}"
     frames = traceback.extract_tb(error.__traceback__)
@@ -150,7 +150,7 @@ def _what_failed(error: OSError) -> str:
 
 
 def _status(command: Callable[[], int]) -> int:
-    """Of a command that may end by exit, as argparse does when it has helped."""
+    """Exit status of a command that may call exit, as argparse does for --help."""
     try:
         return command()
     except SystemExit as stop:
@@ -158,7 +158,7 @@ def _status(command: Callable[[], int]) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """Options as spelled, never guessed from a beginning; errors of one line; help that `head` may cut."""
+    """Parser without abbreviated options, with errors of one line, and with help that `head` may cut."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -170,7 +170,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; {self.prog} --help lists what there is")
 
     def print_help(self, file: Any = None) -> None:
-        """Say it."""
+        """Print the help."""
         say(self.format_help())
 
 
@@ -183,7 +183,7 @@ def complain(name: str, message: str, shown: Iterable[str] = ()) -> int:
 
 
 def say(content: str | bytes) -> None:
-    """Print text as it stands. A reader that has gone changes nothing about a command's exit status.
+    """Print text unchanged. A reader that has gone does not change the exit status.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def say(content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def console(wide: int) -> "Iterator[Console]":
-    """A Rich console on standard output; what was printed is said when the block ends.
+    """A Rich console on standard output; its text is printed when the block ends.
 
     Parameters
     ----------
@@ -225,9 +225,9 @@ def console(wide: int) -> "Iterator[Console]":
 
 
 def forced(terminal: bool) -> bool | None:
-    """`force_terminal` of a Rich console: on a terminal Rich looks for itself what that can.
+    """`force_terminal` of a Rich console: on a terminal Rich finds its abilities itself.
 
-    Elsewhere never, whatever FORCE_COLOR and TTY_COMPATIBLE say: a file or a pipe has no width, and obeys no
+    Elsewhere False, also with FORCE_COLOR or TTY_COMPATIBLE: a file or a pipe has no width and interprets no
     escape sequence.
     """
     return None if terminal else False
@@ -243,7 +243,7 @@ def that_fit(
     width
         Of the terminal.
     spare
-        Headings of columns that may be left out, the first one first.
+        Headings of columns that may be left out, in this order.
     """
     needed = {
         heading: SEPARATOR + max(len(text) for text in (heading, *(row[at] for row in rows)))
@@ -276,7 +276,7 @@ def _broken(line: str, columns: int) -> list[str]:
 
 
 def note(text: str) -> None:
-    """One line on stderr beside the result; nobody's work fails because nobody reads it."""
+    """Print one line on stderr; a closed stderr is no error."""
     try:
         line = printable(text)
         if sys.stderr.isatty():
@@ -287,12 +287,12 @@ def note(text: str) -> None:
 
 
 def spelled(*arguments: str) -> str:
-    """A command as this user can paste it: `.venv/bin/python -m results show 'my run.json'`."""
+    """A command quoted for the shell: `.venv/bin/python -m results show 'my run.json'`."""
     return shlex.join([_python(), *arguments])
 
 
 def _python() -> str:
-    """How to call this Python from here: `python` where that is this one, else its path, short if it can."""
+    """Name of this Python in a command: `python` where that is this one, else its path, shortest form."""
     python = shutil.which("python")
     if python and Path(python).absolute() == Path(sys.executable).absolute():
         return "python"
@@ -302,7 +302,7 @@ def _python() -> str:
 
 
 def prepare_streams() -> None:
-    """Give closed streams somewhere to go, and let a terminal show what it can of what it cannot."""
+    """Open closed streams on /dev/null, and escape characters that a terminal cannot show."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
@@ -312,11 +312,11 @@ def prepare_streams() -> None:
 
 
 def forget(stream: IO[str]) -> None:
-    """Send the rest of a stream nowhere, so that Python does not complain when it flushes."""
+    """Redirect the rest of a stream to /dev/null, so that Python's last flush does not fail."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def printable(text: str) -> str:
-    """Text on one line, control characters shown and not obeyed: it may hold a stranger's words."""
+    """Text on one line, with control characters escaped: it may come from a stranger's file."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

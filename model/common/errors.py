@@ -1,4 +1,4 @@
-"""What a user can mend; a command prints it as one line and exits with 2."""
+"""Errors that a user can fix; a command prints one line and exits with 2."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ class FreepathError(Exception):
 
 
 class UsageError(FreepathError):
-    """The command line asks for what cannot be done."""
+    """The command line is wrong, or requests what cannot be done."""
 
 
 class FileError(FreepathError):

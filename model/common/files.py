@@ -1,7 +1,7 @@
-"""Files of users and strangers: written whole or not at all, read once and never without a bound.
+"""Files of users and strangers: written whole or not at all, read once and up to a limit.
 
-A file that is written never replaces one that it was not asked to replace, and never exists in part: the
-content goes to a file of its own beside the target, to the disk, and then gets the target's name.
+Writing replaces no file unless `replace` is set, and leaves none in part: the content goes to a temporary
+file beside the target, to the disk, and then gets the target's name.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ STANDARD: Final = "-"
 GZIP_MAGIC: Final = b"\x1f\x8b"
 CHUNK: Final = 1 << 20
 HELD: Final = (errno.EWOULDBLOCK, errno.EACCES)
-"""Errors of flock where another process has the lock; any other says that the file system has no locks."""
+"""Errors of flock where another process has the lock; any other means a file system without locks."""
 
 
 def write_new(path: Path | str, content: str | bytes, *, replace: bool = False) -> None:
@@ -50,13 +50,13 @@ def write_new(path: Path | str, content: str | bytes, *, replace: bool = False) 
     if str(path) == STANDARD:
         say(content)
         return
-    # Half of a surrogate pair, which JSON may hold, is no character: nothing can be written of it.
+    # Half of a surrogate pair, which JSON may hold, is no character and cannot be written.
     data = content.encode(errors="replace") if isinstance(content, str) else content
     try:
         if _is_stream(path):
             path.write_bytes(data)
         else:
-            # The same content gives the same bytes: no time of packing.
+            # No time stamp: the same content gives the same bytes.
             packed = gzip.compress(data, mtime=0) if path.suffix == ".gz" else data
             _write_whole(path.resolve() if path.is_symlink() else path, packed, replace)
     except FileExistsError:
@@ -82,7 +82,7 @@ def check_target(path: Path | str, *, replace: bool = False) -> None:
             raise FileError(f"cannot write {path}: it is a folder")
         if path.exists() and not replace:
             raise FileExistsError
-        # Looking at it was a test too: a name may be too long for the file system.
+        # The checks above may fail as well: a name may be too long for the file system.
         with _temporary((path.resolve() if path.is_symlink() else path).parent):
             pass
     except FileExistsError:
@@ -134,8 +134,8 @@ def lock(number: int, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> str | None:
 
     Returns
     -------
-    None once it is locked; else what the system says where the file system has no locks: ENOSYS, ENOLCK or
-    EOPNOTSUPP in words.
+    None once it is locked; where the file system has no locks, the system's message for ENOSYS, ENOLCK or
+    EOPNOTSUPP.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def lock(number: int, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> str | None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the file system can."""
+    """Write the names in a folder to the disk, where the file system can."""
     with contextlib.suppress(OSError):
         number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -185,7 +185,7 @@ def _write_whole(target: Path, data: bytes, replace: bool) -> None:
 
 
 def _name_new(name: Path, target: Path) -> None:
-    """Give a file a name that nobody has; a link is refused where the name is taken, a rename is not."""
+    """Give a file a name that does not exist yet; link(2) fails where it does, rename(2) would not."""
     try:
         os.link(name, target)
     except FileExistsError:

@@ -1,7 +1,7 @@
 """What this process may use of the machine: CPUs and memory, as control groups and ulimit leave them.
 
-`os.cpu_count()` and the free memory that the kernel names are the machine's. In a container, in a job of a
-batch system or after `ulimit` less than that is ours, and who takes more is slowed down, refused or killed.
+`os.cpu_count()` and the kernel's free memory are the machine's. In a container, in a job of a batch system or
+after `ulimit` a process has less, and one that takes more is slowed down, refused or killed.
 """
 
 import os
@@ -17,7 +17,7 @@ from model.common.system_files import read, read_bytes, unescaped
 
 PROC: Final = Path("/proc/self")
 NO_LIMIT: Final = 1 << 60
-"""Version 1 of control groups has no word for "none": it names a number beyond any memory."""
+"""Bytes beyond any memory: version 1 of control groups writes such a number where there is no limit."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Limit:
     free
         Bytes.
     under
-        What says so, to be put behind "are free"; nothing for the machine itself.
+        The limit's name, to be put behind "are free"; empty for the machine itself.
     remedy
-        What helps.
+        What to do.
     """
 
     free: int
@@ -71,7 +71,7 @@ def memory_limit(proc: Path = PROC) -> Limit:
 
 
 def _machine_memory() -> Limit | None:
-    """What the machine has free; None where /proc/meminfo is hidden or says something else."""
+    """Free memory of the machine; None where /proc/meminfo is hidden or unusual."""
     import psutil
 
     try:
@@ -81,9 +81,9 @@ def _machine_memory() -> Limit | None:
 
 
 def group_memory(proc: Path = PROC) -> Limit | None:
-    """What the control group, or one above it, still allows; None without a limit.
+    """Memory that the control group, or one above it, still allows; None without a limit.
 
-    Files that were read and can be dropped count as used there, and are free all the same.
+    Droppable page cache counts as used in the group's statistics, and as free here.
     """
     free = []
     for group in _groups("memory", proc):
@@ -123,7 +123,7 @@ def address_space_limit() -> int | None:
 
 
 def check_address_space(need: int, what: str) -> None:
-    """Refuse what is known not to fit: libraries that lack address space crash, or wait for ever.
+    """Refuse what does not fit: libraries that lack address space crash, or hang.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Child processes: they end with their parent, and how they ended can be said."""
+"""Child processes, which end with their parent, and the way in which they ended."""
 
 import ctypes
 import os
@@ -18,7 +18,7 @@ of the four runs in results/machines: 0.38 to 0.55."""
 LAST_LINES: Final = 3
 LAST_BYTES: Final = 1 << 16
 SIGNALLED: Final = 128
-"""A command that a signal asked to end says which by 128 + n."""
+"""Offset of the exit status of a command that signal n ended: 128 + n."""
 ASKED_TO_END: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 NEEDED_BY_PYTHON: Final = (
     "LD_LIBRARY_PATH",
@@ -44,7 +44,7 @@ def end_with_parent(parent: int) -> None:
     Parameters
     ----------
     parent
-        Process id that the parent told of itself: one that has ended already is noticed by that.
+        The parent's process id, from the parent itself: so a parent that has ended already is noticed.
     """
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -73,11 +73,11 @@ def how_it_ended(status: int, said: Sequence[str] = ()) -> str:
     else:
         how = f"ended with exit status {status}"
     lines = [line.strip() for line in said if line.strip()][-LAST_LINES:]
-    return how + (f"; its last words: {' | '.join(lines)}" if lines else " and said nothing")
+    return how + (f"; stderr: {' | '.join(lines)}" if lines else " and wrote nothing on stderr")
 
 
 class Child:
-    """A process that prints words on its way; what it complains of is kept for when it fails.
+    """A process that prints words as it goes; its stderr is kept for the case that it fails.
 
     Parameters
     ----------
@@ -86,11 +86,11 @@ class Child:
     environment
         All its variables.
     folder
-        Where it runs, and where its complaints are kept, in a file without a name.
+        Where it runs, and where its stderr is kept, in a file without a name.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
-        # A file and no pipe: who has much to say must not wait for us to read it.
+        # A file and no pipe: long output must not block the child until it is read.
         self._complaints = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (it stays open)
         try:
             self._process = subprocess.Popen(
@@ -115,7 +115,7 @@ class Child:
         return status, self._complaints.read().decode(errors="replace").splitlines()
 
     def end(self) -> None:
-        """Leave nothing of it behind."""
+        """Kill it, and release its files."""
         self._process.kill()
         self._process.wait()
         self.output.close()
@@ -123,7 +123,7 @@ class Child:
 
 
 def follow(children: Sequence[Child]) -> Iterator[tuple[Child, str]]:
-    """Words of all children as they come; an empty one when a child has said its last."""
+    """Words of all children as they come; an empty one when a child's output ends."""
     with selectors.DefaultSelector() as waiting:
         for child in children:
             waiting.register(child.output, selectors.EVENT_READ, child)

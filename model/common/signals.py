@@ -10,7 +10,7 @@ ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Ended(BaseException):
-    """A signal asked this process to end. No Exception, so that only who means it catches it.
+    """A signal asked this process to end. It is no Exception, so that only explicit handlers catch it.
 
     Attributes
     ----------
@@ -19,8 +19,8 @@ class Ended(BaseException):
     name
         `SIGTERM`.
     asked
-        The end that this process was asked for, whatever C code made of the exception: numpy, being imported,
-        makes an ImportError of it.
+        The latest such end, kept because C code may replace the exception: numpy, while it is imported,
+        turns it into an ImportError.
     """
 
     asked: "ClassVar[Ended | None]" = None
@@ -32,9 +32,9 @@ class Ended(BaseException):
 
 
 def raise_on_signals() -> dict[int, Any]:
-    """From now on raise `Ended` in the main thread; what the caller has us ignore (nohup) stays ignored.
+    """From now on raise `Ended` in the main thread; signals that the caller ignores (nohup) stay ignored.
 
-    Returns the handlers that were there, for `restore_signals`.
+    Returns the previous handlers, for `restore_signals`.
     """
     Ended.asked = None
     before: dict[int, Any] = {number: signal.getsignal(number) for number in ENDING}
@@ -45,16 +45,16 @@ def raise_on_signals() -> dict[int, Any]:
 
 
 def restore_signals(before: Mapping[int, Any]) -> None:
-    """What a signal did before, it does again."""
+    """Restore the previous handlers."""
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
 @contextmanager
 def signals_later() -> Iterator[None]:
-    """What must be done in whole: a signal that comes meanwhile is met at the end.
+    """Delay signals until the end of a block that must not be interrupted.
 
-    Not by a signal mask, which is one thread's: Python runs handlers here, whichever thread the kernel chose.
+    Not by a signal mask, which is per thread: Python runs handlers in this thread anyway.
     """
     came: list[int] = []
     before: dict[int, Any] = {}
@@ -69,7 +69,7 @@ def signals_later() -> Iterator[None]:
 
 
 def meet_end() -> None:
-    """Raise the end that this process was asked for, if what was raised for it went nowhere.
+    """Raise a requested end once more, if the exception was dropped.
 
     A library may drop every exception where it closes something, as Unicorn does with an engine.
 
@@ -83,13 +83,13 @@ def meet_end() -> None:
 
 
 def ignore_signals() -> None:
-    """From now on they come too late, and change neither what was written nor the exit status."""
+    """From now on ignore them: they change neither what was written nor the exit status."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    # Once is enough: a second one must not interrupt the putting away of what was measured.
+    # Only once: a second signal must not interrupt the saving of results.
     ignore_signals()
     Ended.asked = Ended(number)
     raise Ended.asked

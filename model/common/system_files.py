@@ -1,7 +1,7 @@
-"""Files of /proc and /sys: bytes that anybody may have a part in, and none of them is there everywhere.
+"""Files of /proc and /sys, any of which may be absent or hold bytes that are not text.
 
 The name of a mount or of a processor need not be UTF-8, and a container, a sandbox or a mount option
-(`subset=pid`) hides files. What is not there is unknown, which is no error.
+(`subset=pid`) hides files. An absent file means "unknown", which is no error.
 """
 
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 ESCAPED: Final = re.compile(rb"\\([0-7]{3})")
-"""A blank, a tab, a newline or a backslash in the name of a mount."""
+"""Escape of a blank, a tab, a newline or a backslash in the name of a mount."""
 
 
 def read(path: Path | str) -> str:
@@ -20,7 +20,7 @@ def read(path: Path | str) -> str:
 
 
 def read_bytes(path: Path | str) -> bytes:
-    """Content of a file, for names that are to be opened. Empty where it cannot be read."""
+    """Content of a file, for paths that will be opened. Empty where it cannot be read."""
     try:
         return Path(path).read_bytes()
     except OSError:

@@ -3,8 +3,8 @@
 `intrinsics`  what a kernel writes in assembly or with volatile: loads, locks, %gs, the time stamp
 `function`    one Python function -> one real, not inlined function with the C calling convention
 `jump_label`  a jump label in the code and an entry in the jump table
-`slot`        the place of an exact arm
+`slot`        the patch point of an exact arm
 `namespace`   where an image's functions find its configuration
-`seams`       where a build may open an image
+`seams`       insertion points: where a build may put NOPs
 `emit`        functions -> position-independent machine code
 """

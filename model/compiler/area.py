@@ -181,8 +181,8 @@ this_cpu_sub_at = _through("subq $1, %gs:($0)", "r,er,~{memory}", types.none)
 """this_cpu_sub() through a per-CPU pointer, as percpu_ref_put_many() does; no lock prefix."""
 this_cpu_add_at = _through("addq $1, %gs:($0)", "r,er,~{memory}", types.none)
 this_cpu_xadd_32_at = _through("xaddl ${0:k}, %gs:($1)", "=r,r,0,~{memory}", types.int64)
-"""The value of 4 bytes before something was added to it; no lock prefix."""
+"""Add to 4 bytes, and return their value before; no lock prefix."""
 this_cpu_xchg_32_at = _through(
     "movl %gs:($1), %eax\n1: cmpxchgl ${2:k}, %gs:($1)\njne 1b", "={ax},r,r,~{memory}", types.int64
 )
-"""Its value before something took its place; by cmpxchg, for xchg would lock."""
+"""Replace 4 bytes, and return their value before; by cmpxchg, since xchg would lock."""

@@ -1,7 +1,7 @@
 """The machine code of an exact operation alone: python -m model.compiler.assembler, text on standard input.
 
-A process of its own, for LLVM ends the process that gives it wrong assembly; what it said of it, with a
-caret, is on standard error then.
+A process of its own, since LLVM ends the process that gives it wrong assembly; LLVM's message is on standard
+error then.
 """
 
 import sys
@@ -20,7 +20,7 @@ define void @operation(i64 %page) {{
   ret void
 }}
 """
-"""With the constraints of the slot (model.compiler.slot); the page's address is in rdi here."""
+"""LLVM IR with the constraints of the slot (model.compiler.slot); the page's address is in rdi here."""
 
 
 def machine_code(text: str) -> bytes:

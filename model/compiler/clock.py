@@ -1,4 +1,4 @@
-"""What timed loops are made of: the clock, known amounts of work, and giving pages back."""
+"""Parts of timed loops: the clock, known amounts of work, and restoring pages."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from model.compiler.intrinsics import I64, asm, inline_asm, intrinsic
 
 
 def dependent_additions(count: int) -> Any:
-    """Make a register added to itself so often: one cycle each, also where `add $1` is renamed away."""
+    """Make a chain of `add %edx, %edx`: one cycle each, also where `add $1` is eliminated at rename."""
     return asm("\n".join(["addl %edx, %edx"] * count), "~{edx}")
 
 
 def independent_nops(count: int) -> Any:
-    """Make so many NOPs: only dispatch limits them, and a busy sibling thread takes every second turn."""
+    """Make a run of NOPs: only dispatch limits them, which a busy sibling thread shares."""
     return asm("\n".join(["nop"] * count))
 
 
@@ -24,8 +24,8 @@ read_tsc = asm(
 )
 
 
-# A return to where no call predicts it, as a retpoline does: until it is executed the front end waits in a
-# loop of its own, so nothing that follows is fetched before. Behind a fence fetching would go on.
+# A return with a wrong prediction, as in a retpoline: until it is executed the front end fetches a loop, so
+# nothing that follows is fetched before. Behind a fence fetching would go on.
 fetch_anew = asm(
     "callq 2f\n3:\npause\nlfence\njmp 3b\n2:\nleaq 1f(%rip), %rdx\nmovq %rdx, (%rsp)\nretq\n1:",
     "~{rdx},~{memory}",
@@ -34,7 +34,7 @@ fetch_anew = asm(
 
 @intrinsic
 def call_address(typingctx: Any, address: Any) -> Any:
-    """Call code that takes nothing and returns nothing; it may use what any call may."""
+    """Call code without arguments or result; it may change the registers that any call may."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         used = ["rax", "rcx", "rdx", "rsi", "rdi", *(f"r{number}" for number in range(8, 12))]

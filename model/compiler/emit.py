@@ -29,7 +29,7 @@ llvm.initialize_native_asmprinter()
 
 TRIPLE: Final = "x86_64-unknown-linux-gnu"
 CONSTANTS: Final = ".LCPI"
-"""How LLVM calls a constant that no instruction can hold."""
+"""Prefix of LLVM's names for constants that no instruction can hold."""
 PC32: Final = ENUM_RELOC_TYPE_x64["R_X86_64_PC32"]
 RELATIVE: Final = (PC32, ENUM_RELOC_TYPE_x64["R_X86_64_PLT32"])
 ENTRY_BYTES: Final = 16
@@ -37,7 +37,8 @@ OPTIMISATION: Final = 2
 REASON: Final = re.compile(r" *(No implementation|Unknown attribute|NameError|Cannot|Invalid|Untyped|Use of)")
 MODEL: Final = Path(__file__).parent.parent
 LONG_NOPS: Final = "+fast-15bytenop"
-"""LLVM's assembler pads with shorter NOPs than its code generator unless told so; tests/ compare the two."""
+"""CPU feature for long NOPs: without it LLVM's assembler pads with shorter ones than its code generator does;
+tests/ compare the two."""
 
 
 class UnusableCodeError(CompileError):
@@ -53,12 +54,12 @@ def gather(linkage: Linkage, entries: Entries) -> dict[str, Compiled]:
         functions[name] = _compiled(linkage.functions[name], args)
         callees = functions[name].callees
         wanted.update({callee: callees[callee] for callee in callees if callee not in functions})
-    # One order for all images, so that two arms differ in no address that they need not differ in.
+    # One order for all images, so that addresses of two arms differ no more than necessary.
     return {name: functions[name] for name in linkage.functions if name in functions}
 
 
 def _compiled(function: KernelFunction, args: Types) -> Compiled:
-    """Compile one function; what Numba refuses is said in one line that names the file.
+    """Compile one function; Numba's refusal becomes one line that names the file.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def _compiled(function: KernelFunction, args: Types) -> Compiled:
     try:
         return function.compile(args)
     except NumbaError as error:
-        # Around the reason stands Numba's own way to it: functions that call the one at fault, and passes.
+        # Numba's message holds the reason among its callers and compiler passes.
         said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
         reasons = [line.strip() for line in said.splitlines() if REASON.match(line)]
         places = re.findall(r'File "([^"]+)", line (\d+)', said)
@@ -97,8 +98,8 @@ def assembly(module: Any, entries: Iterable[str], cpu: str) -> str:
 def optimised(module: Any, entries: Iterable[str], cpu: str) -> Any:
     """Optimise a module in place; returns the target machine that is to emit it.
 
-    The functions are optimised while they could still be replaced by others of the same name: so no
-    argument that happens to be constant is propagated from caller to callee. Afterwards the rest is dropped.
+    The functions are optimised with a linkage that allows their replacement, so that no constant argument is
+    propagated from caller to callee. Afterwards the rest is dropped.
     """
     target = target_machine(cpu)
     tuning = llvm.create_pipeline_tuning_options(speed_level=OPTIMISATION)
@@ -117,14 +118,14 @@ def optimised(module: Any, entries: Iterable[str], cpu: str) -> Any:
 
 
 def target_machine(cpu: str, features: str = "") -> Any:
-    """LLVM's back end as the kernel uses gcc's: position-independent, direct calls."""
+    """LLVM's back end, set up for position-independent code with direct calls."""
     return llvm.Target.from_triple(TRIPLE).create_target_machine(
         cpu=cpu, features=features, opt=OPTIMISATION, reloc="pic", codemodel="small"
     )
 
 
 def assemble(text: str, cpu: str) -> bytes:
-    """An ELF object, by LLVM's own assembler: a fresh machine need have no other."""
+    """An ELF object, by LLVM's own assembler, so that no other is needed."""
     quoted = '"\\'
     escaped = "".join(c if c.isprintable() and c not in quoted else f"\\{ord(c):02X}" for c in text)
     module = llvm.parse_assembly(f'target triple = "{TRIPLE}"\nmodule asm "{escaped}"\n')

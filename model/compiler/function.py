@@ -1,6 +1,6 @@
 """One Python function becomes one function of the compiled image.
 
-A kernel version has one `Linkage`; its decorators stand where a function is written.
+A kernel version has one `Linkage`, with the decorators that register its functions.
 
 Numba's own calls pass a return pointer and an exception pointer and jump through a register, and its
 optimiser would inline the lot. The kernel's path makes four direct calls per page, so these do too.
@@ -20,7 +20,7 @@ from numba.core.registry import cpu_target
 from model.compiler.intrinsics import intrinsic
 from model.compiler.namespace import Namespace
 
-# No vector or x87 registers and no red zone: the kernel is compiled so.
+# No vector or x87 registers and no red zone, as in the kernel.
 KERNEL_ATTRIBUTES: Final = ("noimplicitfloat", "noredzone", "nounwind")
 
 Types = tuple[Any, ...]
@@ -36,9 +36,9 @@ class Compiled:
     Attributes
     ----------
     callees
-        Whom it calls, with which types.
+        Functions that it calls, with their argument types.
     ir
-        LLVM IR of the function alone. What Numba would link in (its `int` or `max`) has no place here.
+        LLVM IR of the function alone, without what Numba would link in (its `int` or `max`).
     """
 
     def __init__(self, function: Callable[..., Any], args: Types) -> None:
@@ -60,7 +60,7 @@ _callers: list[Compiled] = []
 
 
 def _flags() -> Any:
-    """No exceptions for arithmetic, no Python wrappers, and no machine code: that is made per image."""
+    """No arithmetic exceptions, no Python wrappers, and no machine code: that is made per image."""
     flags: Any = compiler.Flags()
     flags.error_model = "numpy"
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
@@ -85,8 +85,8 @@ class KernelFunction:
 
     def compile(self, args: Types) -> Compiled:
         """Compile for these types, or find what an equal function of another image compiled to."""
-        # Closures of a variant are made anew for each image, but share their code. Python takes like code at
-        # the same line of two files for equal, and two kernel versions have such.
+        # Closures of a variant are made anew for each image, but share their code. Python compares equal code
+        # at the same line of two files as equal, and two kernel versions have such.
         code = self.function.__code__
         key = (code.co_filename, code, args, self._environment())
         if key not in _compiled:
@@ -94,14 +94,14 @@ class KernelFunction:
         return _compiled[key]
 
     def _environment(self) -> tuple[Any, ...]:
-        """What the function reads from elsewhere: constants by value, functions by symbol."""
+        """Globals and closure variables of the function: constants by value, functions by symbol."""
         names = [name for name in self.function.__code__.co_names if hasattr(self._namespace, name)]
         values = [getattr(self._namespace, name) for name in names]
         values += [cell.cell_contents for cell in self.function.__closure__ or ()]
         return (*names, *((symbol(value) or value) for value in values))
 
     def declare(self, context: Any, module: Any, args: Types, returns: Any) -> Any:
-        """Name the C function in a module; no value for None, since a dead zero would be an instruction."""
+        """Declare the C function; it returns void for None, since an unused zero would be an instruction."""
         if self.name in module.globals:
             return module.globals[self.name]
         kinds = [context.get_value_type(arg) for arg in args]
@@ -146,8 +146,8 @@ class Linkage:
     Attributes
     ----------
     functions
-        In the order in which they were written down first; that is their order in every image. An image's own
-        replace those of the image before.
+        In the order of their first registration, which is their order in every image. An image's own
+        functions replace those of the image before.
     """
 
     def __init__(self, namespace: Namespace) -> None:
@@ -163,7 +163,7 @@ class Linkage:
         return self._made(function, inline=False)
 
     def _made(self, function: Any, *, inline: bool) -> Any:
-        """Register a function and make what compiled code calls it by."""
+        """Register a function, and make the intrinsic by which compiled code calls it."""
         target = KernelFunction(function, self.namespace, inline=inline)
         self.functions[target.name] = target
 

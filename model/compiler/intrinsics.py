@@ -15,7 +15,7 @@ from numba.core import cgutils
 # Numba's own annotation still shows the typing context as an argument of every intrinsic.
 intrinsic: Any = extending.intrinsic
 
-# Inline assembly aborts the process without it.
+# Without it inline assembly aborts the process.
 llvm.initialize_native_asmparser()
 
 I64_TYPE: Final = types.int64
@@ -198,7 +198,7 @@ def _load_once_at(bits: int) -> Any:
     return load_once
 
 
-# Exactly once, here, at an address: a bit of a word that is asked by its byte, a word of another layout.
+# Exactly once, here, at an address: a bit of a word that is tested by its byte, a word of another layout.
 load_once_u8, load_once_u32, load_once_64 = _load_once_at(8), _load_once_at(32), _load_once_at(64)
 
 
@@ -261,7 +261,7 @@ def asm(text: str, constraints: str = "", result: Any = types.none) -> Any:
 
 
 rare = asm("")
-"""Keeps a branch a branch: LLVM would fold a short body into arithmetic, and gcc does not."""
+"""Keeps a branch a branch: LLVM would turn a short body into arithmetic, and gcc does not."""
 
 
 # The kernel also clears the interrupt flag (cli) in between; user mode may not.

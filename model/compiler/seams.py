@@ -1,13 +1,13 @@
-"""Where an image may be opened: between which instructions another compilation would have had others.
+"""Insertion points: places between instructions where another compilation might have other instructions.
 
 A *build* (model.code.builds) puts NOPs in front of instructions and moves what lies behind them. For that it
-needs the places, and every branch that leads across them. Both are found once, here, when the image is
-compiled.
+needs the insertion points, and every branch that leads across them. Both are found once, here, when the image
+is compiled.
 
-A place is known by its function, its instruction and which of the like instructions it is. So base and every
-arm have the same places, also where an arm has more blocks or instructions than base; inline assembly (slots,
-jump labels) is never opened and does not count. Nothing is put in front of a conditional jump, for no
-compiler separates it from its comparison.
+A point is identified by its function, its instruction and its ordinal among equal instructions. So base and
+every arm have the same points, also where an arm has more blocks or instructions than base; inline assembly
+(slots, jump labels) is never opened and does not count. Nothing is put in front of a conditional jump, since
+no compiler separates it from its comparison.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ import capstone
 from capstone import x86
 
 MARK: Final = "freepath.point."
-"""Prefix of the symbols that mark places in the assembly."""
+"""Prefix of the symbols that mark insertion points in the assembly."""
 APART: Final = re.compile(r"time_\w+|restore|ticks")
-"""Functions that are no part of the kernel's path: they look the same in every build."""
+"""Functions that are no part of the kernel's path: they are the same in every build."""
 LABEL: Final = re.compile(r"([A-Za-z_][\w.]*):")
 OWN_NAME: Final = re.compile(r"\.L\w+")
-"""Labels are numbered through the file, so an arm with one block more numbers them otherwise."""
+"""Labels in the assembly: their numbers run through the file, so they differ between arms."""
 JUMP: Final = re.compile(r"j(?!mp)")
 
 Marked = tuple[str, dict[str, int]]
@@ -40,7 +40,7 @@ def mark(assembly: str) -> Marked:
 
     Returns
     -------
-    The assembly with the symbols, and the key of each symbol: 63 bits that are the same for the same place of
+    The assembly with the symbols, and the key of each symbol: 63 bits that are the same for the same point of
     another arm.
     """
     lines: list[str] = []
@@ -69,7 +69,7 @@ def _key(place: str) -> int:
 
 
 def seams(image: dict[str, Any], keys: dict[str, int]) -> dict[str, Any]:
-    """Replace an image's marks by what a build needs.
+    """Replace an image's marks by insertion points and branches.
 
     Parameters
     ----------

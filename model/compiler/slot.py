@@ -2,8 +2,8 @@
 
 The constraints never differ: the page's address in a register, edx and the flags clobbered, no memory
 clobber. So the compiler produces the same instructions around it, whatever the slot holds; the
-disassembly tests prove it. Base carries the empty slot, as does a variant whose patch point is compiled
-out. It is edx because nothing around the slot wants it: with ecx clobbered, base had a move more.
+disassembly tests check it. Base has the empty slot, as does a variant whose patch point is compiled
+out. The register is edx because nothing around the slot uses it: with ecx, base had one move more.
 """
 
 from functools import cache

@@ -7,7 +7,7 @@ from model.kernels.kernel import Kernel, Path
 from model.vocabulary.scenario import AXES, Scenario
 
 VERSIONS: Final = AXES["kernel"]
-"""What is modelled. A version's folder has its name, with `_` for `.`."""
+"""The modelled versions. A version's folder has its name, with `_` for `.`."""
 
 
 def kernel_called(version: str) -> Kernel:
@@ -42,5 +42,5 @@ def kernels() -> list[Kernel]:
 
 
 def path_of(scenario: Scenario) -> Path:
-    """The path that a scenario is about."""
+    """The path that a scenario measures."""
     return kernel_called(scenario.kernel).paths[scenario.path]

@@ -14,21 +14,21 @@ from model.common.process import end_with_parent
 
 
 def main(folder: str, cpu: str, digest: str, request: str) -> int:
-    """Compile and store each image that is asked for.
+    """Compile and store each requested image.
 
     Raises
     ------
     CompileError
-        When the sources are not those that the parent has seen; or what compiling raises.
+        When the sources differ from the parent's, or when compiling fails.
     """
-    # What takes long to import waits until this process is known to be wanted.
+    # Slow imports come after the check that the parent still runs.
     from model.code.image import to_json
     from model.kernels import compiled_called
     from model.kernels.own import add_again
     from model.kernels.store import Store, check_can_compile, digest_of
 
     check_can_compile()
-    # Numba prints what its NUMBA_DUMP_* settings ask for on standard output, which is ours to count by.
+    # Numba prints the output of its NUMBA_DUMP_* settings on standard output, where the parent counts images.
     finished = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
@@ -36,7 +36,7 @@ def main(folder: str, cpu: str, digest: str, request: str) -> int:
     except UnicodeDecodeError:
         raise CompileError(
             "Numba reads /proc/cpuinfo as text, and here it holds bytes that are no UTF-8: "
-            "set NUMBA_ENABLE_AVX=0, which spares it that and changes no code here"
+            "set NUMBA_ENABLE_AVX=0, which avoids that and changes no code here"
         ) from None
 
     asked = json.loads(request)

@@ -31,9 +31,9 @@ def aligned(dtype: npt.DTypeLike, count: int, offset: int = 0) -> npt.NDArray[An
 
 
 def huge_share(array: npt.NDArray[Any], smaps: Path = SMAPS) -> float | None:
-    """Which part of an array really lies in huge pages; None where the system does not say.
+    """Share of an array that lies in huge pages; None where the system does not say.
 
-    Of every mapping that the array has a part in, all of it.
+    Mappings that the array lies in count as a whole.
     """
     first, last = address_of(array), address_of(array) + array.nbytes
     inside, size, huge = False, 0, 0
@@ -48,7 +48,7 @@ def huge_share(array: npt.NDArray[Any], smaps: Path = SMAPS) -> float | None:
 
 
 def check_available(pages: int) -> None:
-    """Refuse an array of so many struct pages, and a fifth more, when it does not fit.
+    """Refuse an array of this many struct pages, when it does not fit with a fifth to spare.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""The instructions that a check may be made of, and what each of them writes.
+"""The instructions that a check may use, and what each of them writes.
 
-The table is ours: Capstone says what an instruction is, but not reliably what it writes. Version 5 reports no
-written register and no written memory for `cmpxchg`, and a load for the stores of `movnti` and `movups`. What
-the emulator sees change is held against it (benchmarks.census.trial).
+The table is ours: Capstone identifies an instruction, but does not reliably say what it writes. Version 5
+reports no written register and no written memory for `cmpxchg`, and a load for the stores of `movnti` and
+`movups`. The table is checked against the emulator (benchmarks.census.trial).
 
 An `instruction` is one that Capstone decoded with details.
 """
@@ -44,7 +44,7 @@ WRITES: Final[Mapping[str, tuple[int | str, ...]]] = {
     **dict.fromkeys(("xchg", "xadd"), (BEFORE, LAST)),
     **dict.fromkeys(("cwd", "cdq", "cqo"), ("rdx",)),
     "imul": (LAST,),
-    # Never a check's: these stand here for the reason that the refusal gives.
+    # Never allowed in a check: they are listed so that the refusal can name what they write.
     **dict.fromkeys(_names("cbw cwde cdqe lahf"), ("rax",)),
     **dict.fromkeys(_names("mul div idiv rdtsc rdpmc xgetbv"), ("rax", "rdx")),
     "cmpxchg": (LAST, "rax"),
@@ -56,20 +56,20 @@ WRITES: Final[Mapping[str, tuple[int | str, ...]]] = {
     "pop": (LAST, "rsp"),
     **dict.fromkeys(("enter", "leave"), ("rbp", "rsp")),
 }
-"""What is written beside the flags, by Intel's name: operands, and registers that no operand names."""
+"""Intel's name -> what is written beside the flags: operands, and registers that no operand names."""
 LEAVING: Final = _names(
     "call lcall ljmp ret retf retfq int int1 int3 into iret iretd iretq syscall sysenter sysexit sysexitq "
     "sysret sysretq hlt ud0 ud1 ud2 xbegin xabort"
 )
-"""What does not go on with the next instruction."""
+"""Instructions that leave the operation."""
 ONE_SLOT: Final = _names(
     "mov movabs movzx movsx movsxd lea add sub inc dec neg not and or xor cmp test nop endbr64"
 ) | (JUMPS - {"jecxz", "jrcxz"})
-"""What Intel and AMD since 2013 dispatch in one slot, a load included (uops.info, Agner Fog's tables)."""
+"""Instructions of one dispatch slot on Intel and AMD since 2013, a load included (uops.info, Agner Fog)."""
 SHIFTS: Final = _names("shl sal shr sar rol ror")
-"""One slot where the number of places is constant."""
+"""Instructions of one slot where the shift count is constant."""
 SPLIT_AFTER_CMP: Final = frozenset({"js", "jns", "jo", "jno", "jp", "jnp"})
-"""Fused with `test`; with `cmp` by AMD only."""
+"""Jumps that are fused with `test`, but with `cmp` by AMD only."""
 
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     **{f"r{x}x": (f"r{x}x", f"e{x}x", f"{x}x", f"{x}l", f"{x}h") for x in "abcd"},
@@ -89,7 +89,7 @@ VECTOR_REGISTER: Final = re.compile(r"[xyz]?mm\d+|k[0-7]")
 
 
 def shown(code: bytes) -> str:
-    """Bytes of an instruction that cannot be decoded: as many as it can have at most."""
+    """Bytes of an instruction that cannot be decoded, up to the longest possible."""
     return code[:LONGEST].hex(" ")
 
 
@@ -144,7 +144,7 @@ def vector(instruction: Any) -> bool:
 
 
 def slots(instructions: list[Any]) -> int | None:
-    """Dispatch slots; None where they depend on the processor, on a branch, or are not all that it costs.
+    """Dispatch slots; None where they depend on the processor or a branch, or are not the whole cost.
 
     A comparison and the branch behind it are one slot, except with memory and a constant.
     """

@@ -1,4 +1,4 @@
-"""What a kernel version is to everyone outside its folder."""
+"""The interface of a kernel version."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ Link = Callable[[Any], dict[str, tuple[Any, ...]]]
 
 
 class Path(Protocol):
-    """One way through a kernel that is measured: what it takes to compile, run and check it in a scenario."""
+    """One measured way through a kernel: how to compile, run and check it in a scenario."""
 
     def check(self, scenario: Scenario) -> None:
-        """Refuse what this kernel version does not have, or has not together.
+        """Refuse values that this kernel version does not have, alone or together.
 
         Raises
         ------
@@ -32,22 +32,22 @@ class Path(Protocol):
         """Every arm that makes sense here, bases first; refuses as `check` does."""
 
     def image(self, scenario: Scenario, arm: Arm) -> Spec:
-        """What this arm runs, compiled."""
+        """The image that this arm runs."""
 
     def loop(self, scenario: Scenario, arm: Arm) -> str:
         """The timed loop of that image."""
 
     def nothing(self, scenario: Scenario) -> str:
-        """The timed loop that frees nothing: the price of reading the clock."""
+        """The timed loop that frees nothing: the cost of reading the clock."""
 
     def free(self, scenario: Scenario, arm: Arm) -> str:
-        """The function that does it once, which the census follows."""
+        """The function that frees one page, which the census traces."""
 
     def slots(self, arm: Arm) -> int | None:
         """Dispatch slots of what the arm inserts, where they are known."""
 
     def pages(self, scenario: Scenario) -> int:
-        """Pages that are freed before they are given back."""
+        """Pages that are freed before they are restored."""
 
     def pages_per_pass(self, scenario: Scenario) -> int:
         """Pages that are freed between two readings of the clock."""
@@ -56,7 +56,7 @@ class Path(Protocol):
         """Passes per slice."""
 
     def start(self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None) -> Any:
-        """A machine, and the pages that timed loops, or one arm that is counted, will free on it.
+        """A machine with the pages that timed loops, or the arm of a census, will free.
 
         Refuses as `check` does.
         """
@@ -71,21 +71,21 @@ class Kernel:
     name
         As users name it: `v4.3`.
     paths
-        What is measured of it, by name.
+        Its measured paths, by name.
     scenarios, quick
-        What there is to measure, and the headline; every scenario names its path.
+        All scenarios, and those of the headline; every scenario names its path.
     not_quick
-        Variant and gate (None: every gate) that the headline goes without.
+        Variant and gate (None: every gate) that the headline leaves out.
     sweeps, sweep_arms
-        Axis -> the scenarios along it, and what is measured there beside base.
+        Axis -> the scenarios along it, and the arms that are measured there beside base.
     variants, calibration
         Forms of the patch point in the order of tables, and variants that only calibrate.
     counted_when_asked
-        Scenarios that a census leaves out where nobody names one: they take seconds for each arm.
+        Scenarios that a census leaves out unless they are selected: they take seconds for each arm.
     offer
         What a check may use.
     template
-        A variant to begin from, commented.
+        A commented variant to begin from.
     keys
         Name of each static key -> its number in the jump table.
     spec_of
@@ -114,7 +114,7 @@ class Kernel:
     def __post_init__(self) -> None:
         """Refuse a list with a scenario that this version cannot run, or that is in it twice.
 
-        A run would come to the first one after minutes, and processes of the second one would be pooled.
+        The first would fail after minutes of a run; processes of the second would be pooled.
 
         Raises
         ------
@@ -142,5 +142,5 @@ class Kernel:
 
     @property
     def usual(self) -> Scenario:
-        """Where a check is measured of which nothing else is asked."""
+        """The scenario in which a user variant is measured by default."""
         return usual_scenario(self.name)

@@ -1,11 +1,11 @@
-"""What a timed loop is told, and what it needs to give pages back: one record in memory."""
+"""The argument of a timed loop, with what it needs to restore pages: one record in memory."""
 
 from typing import Final
 
 import numpy as np
 
 PAGE_BYTES: Final = 64
-"""Of a struct page, on every kernel modelled: one line."""
+"""Size of a struct page in bytes, on every modelled kernel: one cache line."""
 
 LOOP: Final = np.dtype(
     [

@@ -1,6 +1,6 @@
 """Timed loops: only freeing lies between the two readings of the time stamp counter.
 
-Every kernel version has them; each names its own ways of freeing a page.
+Every kernel version has them, with its own functions that free a page.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,13 +30,13 @@ from model.kernels.loop_record import CHAIN, LOOP, PAGE_BYTES
 
 loop_at = record_at(LOOP, "loop_at")
 PATIENCE = 1 << 28
-"""Looks for another thread, some ten seconds of them; then it is not coming."""
+"""Most polls for another thread, about ten seconds; then the loop gives up."""
 chain = dependent_additions(CHAIN)
 nops = independent_nops(CHAIN)
 
 
 def restore_function(linkage: Linkage) -> Any:
-    """Make `restore(record)`, which gives every page, the lists and the counters their start state back."""
+    """Make `restore(record)`, which restores the start state of pages, lists and counters."""
 
     @linkage.static_inline
     def copy_page(page: int, template: int) -> None:
@@ -100,8 +100,8 @@ def timed_apart(
 ) -> Any:
     """As `timed`, but each free is timed by itself, and something else is called before it.
 
-    No instruction of the free is fetched before the first reading of the clock: else the front end would meet
-    the very misses that are asked for while the clock's fences wait.
+    No instruction of the free is fetched before the first reading of the clock: else the front end would take
+    its cache misses while the clock's fences wait.
     """
 
     def loop(at: int) -> int:
@@ -131,7 +131,7 @@ def timed_apart(
 def timed_together(
     linkage: Linkage, restore: Any, page_at: Any, name: str, free: Callable[[Any, int], Any]
 ) -> Any:
-    """As `timed`, while other threads do so too: all begin a pass together, none restores before the last.
+    """As `timed`, with other threads at once: all begin a pass together, none restores before the last ends.
 
     Returns a negative number when another thread did not come.
     """
@@ -205,7 +205,7 @@ def timed_batch(linkage: Linkage, restore: Any, name: str, free: Callable[[int, 
 
 
 def time_chain(passes: int) -> int:
-    """Ticks of so many times CHAIN dependent additions: what a cycle is, here and now."""
+    """Ticks of `passes` times CHAIN dependent additions: the length of a cycle at this moment."""
     start = read_tsc()
     while passes > 0:
         chain()
@@ -214,7 +214,7 @@ def time_chain(passes: int) -> int:
 
 
 def time_slots(passes: int) -> int:
-    """Ticks of so many times CHAIN independent NOPs: how much of the core is ours."""
+    """Ticks of `passes` times CHAIN independent NOPs: the share of dispatch that this thread gets."""
     start = read_tsc()
     while passes > 0:
         nops()
@@ -228,7 +228,7 @@ def ticks() -> int:
 
 
 def nothing(page: Any, order: int) -> None:
-    """The loop alone: what reading the clock and walking cost."""
+    """Free nothing: the cost of reading the clock and of the loop."""
 
 
 def apart_loops(
@@ -268,7 +268,7 @@ def timed_loops(
     ways: Mapping[str, Callable[[Any, int], Any]],
     batches: Mapping[str, tuple[Callable[[int, int], Any], int]],
 ) -> Entries:
-    """Register the loops of one kernel, and what every worker needs besides; returns them as entries.
+    """Register the loops of one kernel, and those that every worker needs; returns them as entries.
 
     Parameters
     ----------

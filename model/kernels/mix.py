@@ -1,4 +1,4 @@
-"""Mixes of pages: which of them are of a scenario's kind, by its share and spread; and blocks."""
+"""Mixes of pages: which pages are of a scenario's kind, by its share and spread; and blocks."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from model.vocabulary.scenario import Scenario
 
 PLAIN, HEAD, FIRST_TAIL, OTHER_TAIL = range(4)
-"""Numbers of the templates; a page that is none of a block is like a head."""
+"""Numbers of the templates; a page outside of blocks counts as a head."""
 MIX_PATTERN: Final = 1 << 16
 """Pages in the pattern of a random mix; each slice begins at another place of it."""
 

@@ -1,4 +1,4 @@
-"""Which scenarios a kernel version has: the values of its axes, and what goes together on every version."""
+"""Which scenarios a kernel version has: the values of its axes, and which of them go together."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -9,23 +9,23 @@ from model.vocabulary.scenario import AXES, Scenario
 Values = Mapping[str, tuple[str, ...]]
 ALONE: Final = "goes with entry=__free_pages"
 BATCHES: Final = ("release_pages", "folios_put_refs")
-"""Entries that take an array of pages, which the timed loop gives them from its beginning every time."""
+"""Entries that take an array of pages; the timed loop passes it from its beginning in every pass."""
 
 
 def values(**fewer: tuple[str, ...]) -> Values:
-    """The values of every axis on a kernel version: of some axes not all."""
+    """The values of every axis on a kernel version; `fewer` replaces those of some axes."""
     return {**AXES, **fewer}
 
 
 def check_modelled(scenario: Scenario, values: Values, faults: Iterable[str]) -> None:
-    """Refuse what a kernel version does not have.
+    """Refuse a scenario that a kernel version does not have.
 
     Parameters
     ----------
     values
         Axis -> its values there.
     faults
-        What does not go together there, in words.
+        Messages on values that do not go together there.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def check_modelled(scenario: Scenario, values: Values, faults: Iterable[str]) ->
 
 
 def _faults(scenario: Scenario) -> Iterator[str]:
-    """What the timed loops cannot do together: another thing would be measured under this name."""
+    """Messages on values that the timed loops cannot combine."""
     apart, together = scenario.between != "nothing", scenario.threads != "1"
     cold = scenario.memory != "warm"
     if scenario.entry != "__free_pages" and (apart or together):

@@ -1,7 +1,7 @@
-"""What an exact operation may do: it is assembled alone and read, before anything is compiled with it.
+"""What an exact operation may do: it is assembled alone and checked, before anything is compiled with it.
 
-Every byte is decoded, and every instruction is one of a list (model.kernels.instructions). What is measured
-is run alone in the emulator too, which tells what changed (benchmarks.census.trial).
+Every byte is decoded, and every instruction must be in a list (model.kernels.instructions). Before it is
+measured, the operation also runs alone in the emulator (benchmarks.census.trial).
 """
 
 import os
@@ -28,9 +28,9 @@ from model.kernels.instructions import (
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE_REGISTER: Final = "rdi"
-"""Where the page's address is while the operation is assembled alone; in an image it may be anywhere."""
+"""Register of the page's address while the operation is assembled alone; an image may use another."""
 MINE: Final = "rdx"
-"""The register that an operation may write; $0 is somewhere else, and everything else is the path's."""
+"""The only register that an operation may write; $0 is another one."""
 OPERAND: Final = re.compile(r"\$+[^\s,();]*")
 PAGE: Final = re.compile(r"\$0|\$\{0(:[a-z])?\}")
 DIRECTIVE: Final = re.compile(r"(?<![\w.$)])\.[A-Za-z]")
@@ -57,14 +57,14 @@ def with_end(text: str) -> str:
 
 
 def check(text: str, where: str) -> list[Any]:
-    """Refuse what is no plain operation on the page; returns its instructions, as Capstone decodes them.
+    """Refuse what is no allowed operation on the page; returns its instructions, decoded by Capstone.
 
     Parameters
     ----------
     text
         With its end (`with_end`).
     where
-        What the message names.
+        The source that the message names.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def assembled(text: str, where: str) -> bytes:
 
 
 def _decoded(text: str, code: bytes, where: str) -> list[Any]:
-    """All of it, or an error that names the first instruction that cannot be read."""
+    """All instructions, or an error that names the first one that cannot be decoded."""
     import capstone
 
     decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
@@ -132,7 +132,7 @@ def _decoded(text: str, code: bytes, where: str) -> list[Any]:
 
 
 def _check(instruction: Any, ends: set[int], where: str) -> None:
-    """One instruction: it is of the list, stays inside, and writes what is its own."""
+    """Check one instruction: it is in the list, stays inside, and writes only what it may."""
     text = f"{instruction.mnemonic} {instruction.op_str}".strip().replace(f"%{PAGE_REGISTER}", "$0")
     name = name_of(instruction)
     if name in LEAVING:
@@ -157,7 +157,7 @@ def _as_written(instruction: Any, register: str) -> str:
 
 
 def _check_jump(instruction: Any, text: str, ends: set[int], where: str) -> None:
-    """It goes to the beginning of an instruction, or to the end of the last one."""
+    """Check that a jump leads to the beginning of an instruction, or to the end of the last one."""
     from capstone.x86 import X86_OP_IMM
 
     target = instruction.operands[0]
@@ -170,7 +170,7 @@ def _check_jump(instruction: Any, text: str, ends: set[int], where: str) -> None
 
 
 def _check_address(instruction: Any, address: Any, text: str, where: str) -> None:
-    """What is written is found by what an operation knows: the page, edx, and this CPU's area."""
+    """Check that a store goes by the page's address, edx or %gs, this CPU's area."""
     names = [instruction.reg_name(register) for register in (address.base, address.index) if register]
     segment = instruction.reg_name(address.segment) if address.segment else None
     known = all(GENERAL.get(name) in (PAGE_REGISTER, MINE) for name in names)

@@ -1,7 +1,7 @@
-"""Variants from outside of the checkout: a file anywhere, or an operation on the command line.
+"""User variants: a file anywhere, or an operation on the command line.
 
-They become variants of their kernel in this process. Processes that it starts are given their texts, for a
-file may be edited while it is measured; what was compiled of a text is called by the text's digest.
+They become variants of their kernel in this process. Processes that it starts get their texts, since a file
+may be edited while it is measured; compiled code of a text is named after the text's digest.
 """
 
 import hashlib
@@ -26,16 +26,16 @@ _added: list["Own"] = []
 
 @dataclass(frozen=True)
 class Own:
-    """A variant that somebody brings.
+    """A user variant.
 
     Attributes
     ----------
     name
-        As arms are called.
+        Name of the variant in arms.
     text
-        Of its file.
+        Content of its file.
     where
-        What messages call it: the file, or the option.
+        Its name in messages: the file, or the option.
     kernel
         The version that it is a variant of.
     """
@@ -47,12 +47,12 @@ class Own:
 
     @property
     def digest(self) -> str:
-        """Of the text."""
+        """Digest of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
 
 def added() -> list[Own]:
-    """What was added to this process."""
+    """The user variants of this process."""
     return list(_added)
 
 
@@ -76,7 +76,7 @@ def inserted(name: str, text: str, where: str, kernel: str) -> Own:
 
 
 def add(own: Own) -> None:
-    """Make it a variant of its kernel, once nothing speaks against it.
+    """Check it, and make it a variant of its kernel.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def add(own: Own) -> None:
     kernel = kernel_called(own.kernel)
     if not NAME.fullmatch(own.name) or len(own.name) > LONGEST_NAME:
         raise VariantError(
-            f"{own.where}: '{own.name}' is no name for an arm: give lower-case letters, digits and hyphens, "
+            f"{own.where}: '{own.name}' is no variant name: give lower-case letters, digits and hyphens, "
             f"up to {LONGEST_NAME}, as in my-check"
         )
     if own.name in kernel.variants or own.name in kernel.calibration:
@@ -99,7 +99,7 @@ def add(own: Own) -> None:
 
 
 def add_again(texts: Iterable[dict[str, str]]) -> None:
-    """Add what another process added, and has checked."""
+    """Add the variants that another process has checked and added."""
     for plain in texts:
         own = Own(**plain)
         _register(own, _run(own))
@@ -120,7 +120,7 @@ def _run(own: Own) -> ModuleType:
     sys.modules[module.__name__] = module
     try:
         exec(compile(own.text, own.where, "exec"), vars(module))
-    except Exception as error:  # whatever a stranger's file does
+    except Exception as error:  # a user's file may raise anything
         frames: list[Any] = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == own.where]
         line = frames[-1].lineno if frames else 1
         raise VariantError(f"{own.where}:{line}: {type(error).__name__}: {error}") from None

@@ -1,7 +1,7 @@
-"""The array of struct pages, as every kernel version has it: where it lies, and how lists lead through it.
+"""The array of struct pages, alike for every kernel version: its memory, and the lists through it.
 
-The array is all that is large. It is private anonymous memory with huge pages asked for, as the kernel maps
-its memory map with 2 MiB pages.
+The array is private anonymous memory for which huge pages are requested, as the kernel maps its memory map
+with 2 MiB pages.
 """
 
 import contextlib
@@ -35,16 +35,16 @@ class PageArray:
     pages
         struct pages; rounded up to whole blocks of 1024.
     rng
-        Draws where data starts within a page, in lines; None: at its start.
+        Draws the line within a page at which data starts; None: the first one.
     huge
-        Ask for huge pages below the array, or for none.
+        Request huge pages for the array, or forbid them.
 
     Attributes
     ----------
     mem_map
         record[pages], zeroed.
     data_offset
-        Where data starts within a page, bytes.
+        Offset in bytes within a page at which data starts.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class PageArray:
         self.mem_map.view("u8").reshape(-1, PAGE_BYTES // 8)[:] = template.view("u8")
 
     def walk(self, head: int, lru: int) -> list[int]:
-        """Numbers of the pages that a list links, from its head's `next` on.
+        """Numbers of the pages on a list, from its head's `next` on.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class PageArray:
         Raises
         ------
         KernelReportError
-            When it leads to what is no page.
+            When a link leads to no page.
         """
         first = self.page_address(0)
         pages: list[int] = []

@@ -1,4 +1,4 @@
-"""Start states for measuring: which pages are freed, in which order, and how they are given back."""
+"""Start states for measuring: which pages are freed, in which order, and how they are restored."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -16,16 +16,16 @@ from model.vocabulary.scenario import Scenario
 class StartState(ABC):
     """Pages in play, the order in which they are freed, and the memory that restores them.
 
-    The start state is copied into place by `restore`, compiled, and never inside the timed part. Memory
-    beside the page array: 4 bytes per page for the order, 1 for the kind. A kernel version says how a page
-    starts (`templates`) and what it counts.
+    Compiled code (`restore`) copies the start state into place, outside of the timed part. Memory beside the
+    page array: 4 bytes per page for the order, 1 for the kind. A kernel version defines how a page starts
+    (`templates`) and what it counts.
 
     Parameters
     ----------
     scenario
-        What each page is, and in which order they are freed.
+        Kind of each page, and the order in which pages are freed.
     pages
-        How many pages are freed before they are given back.
+        Number of pages that are freed before they are restored.
     rng
         Draws the random order.
     memory
@@ -63,7 +63,7 @@ class StartState(ABC):
     def keep(
         self, arena: npt.NDArray[Any], restored: int, copied: range = range(0), *, by_template: bool = True
     ) -> None:
-        """Remember how everything is now: that is what restoring gives back.
+        """Keep a copy of the current state, which `restore` will copy back.
 
         Parameters
         ----------
@@ -72,9 +72,9 @@ class StartState(ABC):
         restored
             Offset from which on it is restored.
         copied
-            Pages that are given back as they are now, not by a template.
+            Pages that are restored from a copy of their current state, not from a template.
         by_template
-            Whether the pages in play are given back by template, as all are that look alike.
+            Whether the pages in play are restored from templates, as pages that are alike are.
         """
         self._arena = aligned(np.uint8, arena.nbytes - restored)
         self._arena[:] = arena.view(np.uint8)[restored:]
@@ -91,20 +91,20 @@ class StartState(ABC):
         return self
 
     def loop_record(self, variant: str) -> "LoopRecord":
-        """What the timed loops of one variant are told."""
+        """The record of one variant's timed loops."""
         return LoopRecord(self, variant)
 
     @property
     def between(self) -> int:
-        """Address of what is called before each free; 0: nothing is."""
+        """Address of the function that is called before each free; 0: none."""
         return self._between.address if self._between else 0
 
     def kinds_address(self, rng: np.random.Generator) -> int:
-        """Where a slice's kinds begin: in a random mix at a place drawn anew, so that nobody learns it."""
+        """Address of a slice's kinds: in a random mix drawn anew, so that no predictor learns it."""
         return address_of(self._kinds) + int(rng.integers(len(self._kinds) - self.pages + 1))
 
     def order_address(self, at: int) -> int:
-        """Where the loops find the page to free at this place of the order."""
+        """Address of the entry at this place of the order."""
         return address_of(self.order_of_pages) + at * self.order_of_pages.itemsize
 
 
@@ -114,15 +114,15 @@ class LoopRecord:
     Attributes
     ----------
     address
-        What the timed loops take.
+        Argument of the timed loops.
     record
         LOOP[1]; `n`, `passes` and `restore` may be changed between calls.
     templates
         The bytes that a page starts as, one page per kind.
     others
-        That of each other CPU.
+        The records of the other CPUs.
     arrived
-        i8[1]: how many of them have come to a meeting; of the first record for all.
+        i8[1]: number of threads that reached the barrier; the first record's, for all.
     """
 
     def __init__(self, start: StartState, variant: str) -> None:

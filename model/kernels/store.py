@@ -1,4 +1,4 @@
-"""Compiled images, made where they are missing: a separate process compiles, everyone else loads bytes.
+"""Compiled images, made where they are missing: a separate process compiles, all others load bytes.
 
 Numba's own cache does not see an edit in a callee's file, and a process that uses it must import Numba
 (0.3 s). docs/decisions/0001 has the figures.
@@ -32,11 +32,11 @@ DEFAULT_CPU: Final = "x86-64"
 SHAPELESS: Final = frozenset({"common", "vocabulary", "vmlinux"})
 """Rooms of model/ in which nothing shapes an instruction: files, streams, processes, words, kernel files."""
 SETTINGS: Final = ("NUMBA_", "LLVMLITE_")
-"""Beginnings of the environment variables that change what is compiled, and which of them do is not ours to
-know: NUMBA_OPT=0 does."""
+"""Prefixes of environment variables that may change compiled code, as NUMBA_OPT=0 does: all of them are part
+of the digest."""
 COMPILER_MEMORY: Final = 256 << 20
 COMPILER_SPACE: Final = 768 << 20
-"""A compiler takes 240 MiB, and 460 of address space; with less than that it may hang as well as fail."""
+"""Address space that a compiler must have, in bytes: it uses 460 MiB, and hangs or fails with less."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -49,7 +49,7 @@ def check_can_compile() -> None:
     UnsupportedCPUError
         On another CPU than x86-64.
     CompileError
-        When Numba is told not to compile, or compiled code may not run.
+        When NUMBA_DISABLE_JIT is set, or compiled code may not run.
     """
     if platform.machine().lower() not in ("x86_64", "amd64"):
         raise UnsupportedCPUError(
@@ -86,21 +86,21 @@ def default_folder() -> Path:
 
 
 class Store(Cache):
-    """Compiled images of one CPU target, compiled when somebody asks for them.
+    """Compiled images of one CPU target, compiled on request.
 
     Parameters
     ----------
     folder
-        The cache; `default_folder()` unless a test wants its own.
+        The cache; by default `default_folder()`.
     cpu
         LLVM's name of the CPU to compile for.
     digest
-        What the code was made from, if a parent says so: its environment is not its workers'.
+        The parent's digest of sources and settings: a worker's environment may differ.
 
     Raises
     ------
     CompileError
-        When no CPU can be called like that.
+        When no CPU can have that name.
     """
 
     def __init__(
@@ -177,11 +177,11 @@ class Store(Cache):
         environment = {
             **os.environ,
             "PYTHONPATH": python_path(MODEL.parent),
-            # It would reserve memory for a thread per CPU, and nobody computes with it there.
+            # OpenBLAS would reserve memory for a thread per CPU, and is not used there.
             "OPENBLAS_NUM_THREADS": "1",
         }
         try:
-            # In a folder of ours there is no .numba_config.yaml, and no other `model` to import.
+            # Our own folder has no .numba_config.yaml, and no other package `model`.
             return Child([*command, self.digest, request], environment, self.folder)
         except OSError as error:
             raise CompileError(f"cannot start a compiler: {error.strerror}") from None
@@ -200,7 +200,7 @@ def _check(status: int, said: Sequence[str]) -> None:
 
 
 def _give_up(fault: UnusableImageError) -> None:
-    """Say that a file is replaced; a folder in its place has to go first."""
+    """Say that a file is replaced; a folder in its place is removed first."""
     if isinstance(fault, MissingImageError):
         return
     note(f"{fault.path} {fault.why}: compiling it again")

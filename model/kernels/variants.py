@@ -4,7 +4,7 @@ A file's name is the variant's, with `_` for `-`. What it may define beside its 
 
 `SUMMARY`              one line for `--list`
 `GATED`                tests the static key, so it exists with both gates
-`NEEDS_MEMCG`          with memcg off its source is the base's
+`NEEDS_MEMCG`          with memcg off its source is base's
 `MARKS`                which pages alloc_kmem_pages marks, on v4.3
 `patch_point(kernel)`  the code at the patch point; its helpers are attributes of `kernel`
 `exact_operation`      instead: assembly that is inserted and changes no other instruction
@@ -28,13 +28,13 @@ class Variant:
     name: str
     module: ModuleType
     length: int | None = None
-    """Of a calibration's chain; None for a form of the patch point."""
+    """Length of a calibration's chain; None for a form of the patch point."""
     digest: str = ""
-    """Of its text, if it came from outside of the checkout (model.kernels.own)."""
+    """Digest of its text, if it is a user variant (model.kernels.own)."""
 
     @property
     def stem(self) -> str:
-        """What files of compiled code are called by."""
+        """Stem of the file names of its compiled code."""
         return f"{self.name}~{self.digest}" if self.digest else self.name
 
     @property
@@ -49,7 +49,7 @@ class Variant:
 
     @property
     def told(self) -> str:
-        """The story on one line, as metadata has texts."""
+        """The story on one line, for metadata."""
         return " ".join(self.story.split())
 
     @property
@@ -66,12 +66,12 @@ class Variant:
 
     @property
     def slots(self) -> int | None:
-        """Dispatch slots of an exact arm's operation; None for a variant as compiled, or if nobody said."""
+        """Dispatch slots of an exact arm's operation; None for a compiled variant, or where undeclared."""
         return getattr(self.module, "SLOTS", None)
 
     @property
     def gated(self) -> bool:
-        """Whether the patch point asks the static key."""
+        """Whether the patch point tests the static key."""
         return bool(getattr(self.module, "GATED", False))
 
     @property

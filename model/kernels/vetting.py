@@ -1,7 +1,7 @@
-"""A variant's text is read before it is run: what it may declare, and what a check may do.
+"""Checks of a variant's text before it is run: what it may declare, and what its check may do.
 
-Without this a misspelt name is no error but another benchmark: a file without `patch_point` is base, a key
-that is asked but not declared is always on, a `raise` takes the test out with it.
+Without them a misspelt name would be no error but another benchmark: a file without `patch_point` is base, a
+key that is tested but not declared is always enabled, a `raise` removes the test.
 """
 
 import ast
@@ -16,7 +16,7 @@ from model.common.errors import FreepathError
 
 DECLARATIONS: Final[Mapping[str, str]] = {
     "SUMMARY": "one line for --list",
-    "GATED": "True: the check asks the static key, so it exists with both gates",
+    "GATED": "True: the check tests the static key, so it exists with both gates",
     "NEEDS_MEMCG": "True: with memcg compiled out it is base",
     "MARKS": "which pages alloc_kmem_pages marks",
     "SLOTS": "dispatch slots of an exact operation, fused pairs counted once",
@@ -49,7 +49,7 @@ KEY: Final = "memcg_kmem_enabled"
 
 
 class VariantError(FreepathError):
-    """A file is no variant; file, line, and what is allowed."""
+    """A file is no valid variant; the message has file, line, and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class Offer:
     marks
         Values of MARKS.
     steps
-        Steps that a variant may replace, each by a function as `patch_point` is one -> what it is.
+        Function that replaces a step of the path, of the same form as `patch_point` -> the step.
     switches
-        What a variant may leave out or choose, by a constant -> what that says.
+        Constant by which a variant leaves out or chooses something -> its meaning.
     """
 
     helpers: Mapping[str, str]
@@ -88,7 +88,7 @@ def offsets(record: np.dtype[Any]) -> dict[str, int]:
 
 
 def vet(text: str, where: str, offer: Offer) -> None:
-    """Refuse a text that does not mean what it seems to.
+    """Refuse a text that is not a valid variant.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def vet(text: str, where: str, offer: Offer) -> None:
     where
         Its name, for the message.
     offer
-        What its kernel version has.
+        What its kernel version offers.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def vet(text: str, where: str, offer: Offer) -> None:
         said = getattr(defined.get("GATED"), "value", None)
         gated = isinstance(said, ast.Constant) and said.value is True
         if asks not in (None, gated):
-            what = f"asks {KEY} but does not say GATED = True" if asks else f"is GATED but never asks {KEY}"
+            what = f"tests {KEY} but does not say GATED = True" if asks else f"is GATED but never tests {KEY}"
             raise VariantError(f"{where}:{defined['patch_point'].lineno}: {what}")
     for step in offer.steps:
         if step in defined:
@@ -134,7 +134,7 @@ def vet(text: str, where: str, offer: Offer) -> None:
 
 
 def vet_values(values: Mapping[str, Any], where: str, offer: Offer) -> None:
-    """Refuse values of the wrong kind, once the text was run.
+    """Refuse values of the wrong type, after the text was run.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def _defined(tree: ast.Module, where: str, offer: Offer) -> Iterator[tuple[str, 
 
 
 def _check_names(tree: ast.Module, defined: Mapping[str, ast.stmt], where: str, offer: Offer) -> None:
-    """Every name is known, or is a constant that something uses."""
+    """Check that every name is known, or is a constant that is used."""
     names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
     used = {name.id for name in names if isinstance(name.ctx, ast.Load)}
     for name, statement in defined.items():
@@ -188,7 +188,7 @@ def _check_names(tree: ast.Module, defined: Mapping[str, ast.stmt], where: str, 
 def _vet_check(
     statement: ast.stmt, name: str, arguments: int, where: str, offer: Offer, known: Collection[str]
 ) -> bool | None:
-    """Look through the function that is compiled: does it ask the key? None where it is another file's."""
+    """Check the function that is compiled; returns whether it tests the key, None if imported."""
     if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Attribute):
         return None
     takes = "the page and its order" if arguments == 2 else "the page"
@@ -221,7 +221,7 @@ def _vet_check(
 
 
 def _check_known(check: ast.FunctionDef, known: Collection[str], where: str) -> None:
-    """Every name that the check reads is an argument, a constant of the file, or set before."""
+    """Check that every name is an argument, a constant of the file, or set before."""
     names = [node for node in ast.walk(check) if isinstance(node, ast.Name)]
     mine = {*known, *BUILTINS, *(argument.arg for argument in check.args.args)}
     mine |= {name.id for name in names if isinstance(name.ctx, ast.Store)}

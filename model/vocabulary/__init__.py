@@ -1,4 +1,4 @@
-"""The words that every stage shares: axes, scenarios, arms, margins, names of formats, what makes a machine.
+"""Terms that all stages share: axes, scenarios, arms, margins, names of formats, facts of a machine.
 
 Imports nothing.
 """

@@ -15,11 +15,11 @@ RUN: Final = "freepath.run/1"
 SHOW: Final = "freepath.show/1"
 
 MOST_BYTES: Final = 256 << 20
-"""Size of a file that is read, unpacked: what is larger could fill the memory of whoever reads it."""
+"""Largest size in bytes of a file that is read, unpacked: a larger one could fill the reader's memory."""
 MOST_SEED: Final = 10**18
 """Largest seed of a run that is read: below 2^63, so that every reader of JSON can hold it."""
 MOST_TIMES: Final = 1 << 20
 """Characters of a list of times in the metadata of a run that is read."""
 
 NO_SETTINGS: Final = "none"
-"""Compiler settings of a run that was compiled with none, or from before they were stored."""
+"""Compiler settings of a run that has none, or is from before they were stored."""

@@ -1,6 +1,6 @@
-"""What makes a machine: the one list that every stage asks, and never a host's name.
+"""What identifies a machine: one list of facts for every stage, without the host's name.
 
-Two sittings whose facts differ here are not one measurement:
+Two sessions whose facts differ here are not one measurement:
 
 --append, --resume       refuse before they measure (`Fact.refuses`)
 show, answer, report     warn of a file that mixes machines
@@ -16,22 +16,22 @@ from typing import Any, Final
 
 UNKNOWN: Final = "unknown"
 ONLY: Final = "only"
-"""Core type of a processor that says that its cores are all alike."""
+"""Core type of a processor whose cores are all alike."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact that makes a machine.
+    """One fact that identifies a machine.
 
     Attributes
     ----------
     name
-        Of the metadata.
+        Its name in the metadata.
     why
-        It makes another machine, in words for whoever is refused.
+        Why another value is another machine, for the message of a refusal.
     refuses
-        Whether --append and --resume refuse processes in which it differs. Where it does not they join, the
-        readers warn, and the file stands for no single machine.
+        Whether --append and --resume refuse processes in which it differs. Otherwise these join, the readers
+        warn, and the file stands for no single machine.
     """
 
     name: str
@@ -52,39 +52,39 @@ FACTS: Final = (
     Fact(
         "platform",
         "another kernel has other mitigations and another scheduler",
-        # An update between two sittings must not make a run of hours impossible to finish: timed code makes
-        # no system call. Whoever asks for one machine's figures is told all the same.
+        # An update between two sessions must not make a run of hours impossible to finish: timed code makes
+        # no system call. The readers warn all the same.
         refuses=False,
     ),
     Fact("thp", "huge pages change what a miss in the TLB costs"),
     Fact("cpu_model_name", "one set of numbers is sold with several cache sizes and clocks"),
 )
-"""In the order in which the key of a machine was first made of them; what came later stands behind."""
+"""The facts, in the order of their first use in a machine's key; newer ones are last."""
 NAMES: Final = tuple(fact.name for fact in FACTS)
 
 
 def plain(name: str, value: Any) -> str:
-    """A fact without what says which CPU of the machine was asked, or which C library was there."""
+    """A fact without the number of the CPU that it was read on, and without the C library."""
     text = str(value)
     return {"smt": text.partition(",")[0], "platform": re.sub(r"-with-.*", "", text)}.get(name, text)
 
 
 def stated(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Every fact of the list as `facts`, metadata of a process, has it; `unknown` where it does not say."""
+    """Every fact of the list, from the metadata of a process; `unknown` where it is absent."""
     return {name: plain(name, facts.get(name, UNKNOWN)) for name in NAMES}
 
 
 def identity(facts: Mapping[str, Any]) -> dict[str, str]:
-    """What a machine is told apart by: as `stated`, but that an unknown core type counts as `only`.
+    """The facts that distinguish machines: as `stated`, but an unknown core type counts as `only`.
 
-    Files from before it could be told say `only` of every processor but Intel's hybrid ones.
+    Older files have `only` for every processor except Intel's hybrid ones.
     """
     known = stated(facts)
     return known | ({"cpu_core_type": ONLY} if known["cpu_core_type"] == UNKNOWN else {})
 
 
 def mixed(processes: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """Facts that differ between processes, each with its values in the order in which they were met.
+    """Facts that differ between processes, each with its values in the order of their first occurrence.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ def mixed(processes: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
 
 
 def differing(seen: Iterable[Mapping[str, Any]], new: Mapping[str, Any]) -> list[tuple[Fact, str, str]]:
-    """Facts in which new processes are known to differ from those that were seen, with both values in words.
+    """Facts in which new processes are known to differ from earlier ones, with both values as text.
 
-    What one side does not know is no difference here; a reader of the file warns of it.
+    A fact that one side does not know is no difference here; a reader of the file warns of it.
     """
     old, here = [stated(facts) for facts in seen], stated(new)
     found = []
@@ -114,7 +114,7 @@ def differing(seen: Iterable[Mapping[str, Any]], new: Mapping[str, Any]) -> list
 
 
 def said(value: Any) -> str:
-    """A fact in words: `1`, and of several values `1 and 2`."""
+    """A fact as text: `1`, and of several values `1 and 2`."""
     if not isinstance(value, tuple | list):
         return str(value)
     *others, last = map(str, value)

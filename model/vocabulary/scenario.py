@@ -1,8 +1,8 @@
-"""Axes, scenarios and arms: what there is to measure, in words.
+"""Axes, scenarios and arms: the names of what is measured.
 
-An axis is declared once, as a field of `Scenario` with the type of its values and its default; a value is one
-word more in that type. Readers fill in the default where a file was written before the axis existed. Which
-values a kernel version has, and what they mean, is in its folder.
+An axis is declared once, as a field of `Scenario` with the type of its values and its default; a new value is
+one more word in that type. Readers fill in the default where a file was written before the axis existed.
+Which values a kernel version has, and what they mean, is in its folder.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from typing import Final, Literal, get_args, get_type_hints
 
 MemcgState = Literal["off", "disabled", "on-idle", "on-active", "on-charged"]
-"""Compiled out; cgroup_disable=memory; live and key off; key on, page not charged; key on, page charged."""
+"""Compiled out; cgroup_disable=memory; present, key disabled; key enabled; key enabled, page charged."""
 PageKind = Literal["plain", "anon", "flagged", "charged"]
 Memory = Literal["warm", "l2", "l3", "dram"]
 Order = Literal["sequential", "random"]
@@ -47,7 +47,7 @@ RELEASE: Final = re.compile(r"\d+\.\d+\.\d+[\w.+~-]*")
 """Of a kernel file, measured in place of a modelled version: `6.12.117+deb12-cloud-amd64`."""
 PathName = Literal["free"]
 Gate = Literal["jump-label", "memory-flag", "none"]
-"""How a variant asks the static key; `none` where no key is asked."""
+"""How a variant tests the static key; `none` where it tests none."""
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
 
 
@@ -60,12 +60,12 @@ class Scenario:
     memcg
         State of the memory cgroups.
     page_kind
-        What is freed: plain, anonymous, marked as a kmem page, or that and charged to a cgroup.
+        What is freed: plain, anonymous, marked as a kmem page, or marked and charged to a cgroup.
     memory
-        Where the struct pages in play are found: in the first-level cache, or as far away as the name says,
-        by the sizes of this machine's caches (`model.code.caches.struct_pages`).
+        Level of the memory hierarchy that holds the struct pages in play: the first-level cache (`warm`) or
+        the named one, by the sizes of this machine's caches (`model.code.caches.struct_pages`).
     order
-        In which they are freed.
+        Order of access to the pages; not the order of a block.
     depth
         How far the path goes: the checks, the per-CPU list, or drains to the buddy allocator as well.
     checks
@@ -75,31 +75,31 @@ class Scenario:
     share
         Percent of the pages that are of `page_kind`; the others are plain.
     spread
-        Of a share: evenly, or drawn anew for every slice.
+        Distribution of the share: even, or drawn anew for every slice.
     between
         What happens between two frees: nothing, so they follow each other; or each is timed alone, after
-        nothing else (`pause`), after work that takes the first-level data or instruction cache, after
-        branches that nobody can predict, or right after the static keys' sites were written anew (`flip`).
+        nothing else (`pause`), after L1D or L1I was evicted, after unpredictable branches, or right after the
+        static keys' sites were rewritten (`flip`).
     block
         What is freed at a time: a page, or a block of an order, as one compound page or not.
     levels, memsw
         Of a charged page: cgroups that its charge is taken off, and whether memory and swap are counted too.
     backing
-        Pages that the array of struct pages was asked to lie in: huge ones as in the kernel, or of 4 KiB.
+        Pages requested for the array of struct pages: huge ones as in the kernel, or of 4 KiB.
     threads
         CPUs that free at the same time, each from its own per-CPU lists; the zone and the cgroups are shared.
     config
         What is compiled in: x86_64's defconfig, or what distributions add (MEMCG, NUMA balancing, THP, CMA).
     hvo
-        Whether some hugetlb page's struct pages were optimised away, whose static key the path asks.
+        Whether struct pages of some hugetlb page were optimised away, for which the path tests a static key.
     stock
-        Of a charged page since v5.9, whose uncharge goes to a CPU's stock of pages that are charged ahead:
-        what it finds there. `cycle`: a stream of frees from an empty stock, so 1 miss, 63 hits, 1 overflow;
-        `taken`: all slots are other cgroups', so one is drained.
+        State of the per-CPU stock of pages that are charged ahead, to which the uncharge of a page goes since
+        v5.9. `cycle`: a stream of frees from an empty stock, so 1 miss, 63 hits, 1 overflow; `taken`: all
+        slots belong to other cgroups, so one is drained.
     cgroup
-        Hierarchy on which memory is controlled.
+        Version of the cgroup hierarchy that controls memory.
     kernel, path
-        The version that is modelled, and which of its paths.
+        The modelled version, and which of its paths.
     """
 
     memcg: MemcgState
@@ -125,7 +125,7 @@ class Scenario:
     path: PathName = "free"
 
     def __post_init__(self) -> None:
-        """Refuse a value that its axis does not have: it would be measured as another.
+        """Refuse a value that its axis does not have: another one would be measured.
 
         Raises
         ------
@@ -181,16 +181,16 @@ AXES: Final[Mapping[str, tuple[str, ...]]] = {
 DEFAULTS: Final[Mapping[str, str]] = {
     field.name: str(field.default) for field in fields(Scenario) if field.default is not MISSING
 }
-"""What a run that does not say it was measured with."""
+"""Axis -> the value of a run whose metadata lacks the axis."""
 USUAL: Final[Mapping[str, str]] = {**DEFAULTS, "memcg": "on-idle"}
-"""Axis -> its usual value on a kernel of which `USUAL_OF` says no other. A run must say its memcg state, so
-that one is no default: memcg compiled in and no kmem limit set is what almost every machine of v4.3 was."""
+"""Axis -> its usual value on a kernel, unless `USUAL_OF` has another. A run must state its memcg state, so
+that one is no default: almost every machine with v4.3 had memcg compiled in and no kmem limit set."""
 USUAL_OF: Final[Mapping[str, Mapping[str, str]]] = {
     # systemd makes cgroups, so the memcg key is on. Since v6.4 the check is behind a key that is off by
     # default; nobody runs a defconfig.
     "v6.18": {"memcg": "on-active", "checks": "off", "config": "distribution", "cgroup": "v2"},
 }
-"""Kernel -> what is usual there, where it is not `USUAL`."""
+"""Kernel -> its usual values where they differ from `USUAL`."""
 ALWAYS_NAMED: Final = ("memcg", "page_kind", "memory", "order", "depth")
 
 
@@ -220,11 +220,11 @@ WRITTEN: Final = {
     "stock": "stock-{}",
     "cgroup": "cgroup-{}",
 }
-"""How a value that would not speak for itself is written in a name."""
+"""Axis -> form of its value in a scenario's name, where the bare value would be unclear."""
 
 
 def name_of(axes: Mapping[str, str]) -> str:
-    """A scenario's name from the values of its axes, whoever chose them."""
+    """A scenario's name from the values of its axes."""
     usual = usual_of(axes["kernel"])
     usual["kernel"] = DEFAULTS["kernel"]  # another one is named
     unusual = [axis for axis in AXES if axis not in ALWAYS_NAMED and axes[axis] != usual[axis]]
@@ -233,9 +233,9 @@ def name_of(axes: Mapping[str, str]) -> str:
 
 
 def axes_of(metadata: Mapping[str, object]) -> dict[str, str]:
-    """The axes of a run from its metadata, whenever it was measured.
+    """The axes of a run from its metadata, also of an older run.
 
-    Until axis `share` came, a mix was a kind of page: `flagged-10-random`.
+    Before axis `share` existed, a mix was a kind of page: `flagged-10-random`.
     """
     usual = usual_of(str(metadata.get("kernel", DEFAULTS["kernel"])))
     axes = {axis: str(metadata.get(axis, usual[axis])) for axis in AXES}

@@ -1,11 +1,11 @@
-"""What differs between two files, cell by cell."""
+"""Differences between two files, cell by cell."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Change:
-    """One cell, ns per page (or counts, with `interval` None); None stands for what a file does not have."""
+    """One cell, ns per page (or counts, with `interval` None); None: the file does not have it."""
 
     cell: str
     old: float | None
@@ -15,9 +15,9 @@ class Change:
     verdict: str
     detail: str = ""
     agrees: bool | None = None
-    """Whether the difference lies within the joint 95 % interval, not corrected: so 95 % of all should."""
+    """Whether the difference lies within the joint 95 % interval, not corrected: 95 % of all should."""
     sides: "tuple[Side, Side] | None" = None
-    """The same in cycles and dispatch slots, which processors of other clocks and widths have in common."""
+    """The same in cycles and dispatch slots, for processors of different clocks and widths."""
     code: str = "unknown"
     """`same`, `other` or `unknown`: whether the arm is the same machine code and text in both files."""
 

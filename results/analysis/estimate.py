@@ -1,9 +1,9 @@
-"""From cells to an overhead with an interval, and to where its noise comes from.
+"""From cells to an overhead with an interval, and the sources of its noise.
 
 Rules and their figures: docs/methodology.md. In short: the mean of an arm over all builds of a process,
-against the mean of base over the same builds; blocks in which the machine was quiet, told by a reference that
-is no arm; Student's interval over processes, the unit of replication. Nothing is trimmed: a level that one
-build in ten has is part of the answer.
+against the mean of base over the same builds; only blocks in which the machine was quiet, by a reference that
+is neither an arm nor a build; Student's interval over processes, the unit of replication. Nothing is trimmed:
+a level that one build in ten has is part of the answer.
 """
 
 import math
@@ -19,15 +19,15 @@ from results.reading.load import QUIET_PERCENTILE, Arm, Array, Process, Scenario
 Mask = npt.NDArray[np.bool_]
 
 QUIET: Final = 1.08
-"""A block is quiet when its level is within 8 % of the quiet level. On Zen 3 quiet blocks dispatch 5.6 to 5.9
-NOPs a cycle, those beside a busy sibling 3.1 to 5.2, with little between (docs/methodology.md)."""
+"""Largest ratio of a quiet block's level to the quiet level. On Zen 3 quiet blocks dispatch 5.6 to 5.9 NOPs a
+cycle and those beside a busy sibling 3.1 to 5.2, with few between (docs/methodology.md)."""
 LEAST_BLOCKS: Final = 2
-"""Quiet blocks that a process needs to be used."""
+"""Fewest quiet blocks of a process that is used."""
 LEAST_QUIET: Final = 3
-"""Quiet processes that a figure may rest on, however many were busy: with fewer an interval says nothing."""
+"""Fewest quiet processes of a figure: with fewer its interval is useless."""
 REFERENCE_PERCENTILE: Final = 25
-"""Of the processes' own quiet levels: low, so that a busy half does not set it, and not the lowest, so that
-one fast or misclocked process does not make all others busy."""
+"""Percentile of the processes' quiet levels: low, so that a busy half does not set it; not the lowest, so
+that one process with a wrong clock does not make all others busy."""
 LEVEL_GAPS: Final = {6: 16.3, 8: 9.0, 12: 5.5, 16: 4.3, 30: 3.2, 45: 2.8}
 """Processes -> largest gap between neighbours, in spreads within the two sides, that one in 1,000 sets of so
 many normal numbers exceeds (20,000 sets each; tests/test_estimate.py draws them again)."""
@@ -40,7 +40,7 @@ class Interval:
     Attributes
     ----------
     error
-        Standard error; None with a single process, for then there is no interval.
+        Standard error; None with a single process.
     freedom
         Degrees of freedom of its t distribution.
     """
@@ -67,14 +67,14 @@ class Noise:
 
 @dataclass(frozen=True)
 class Spread:
-    """An arm against its base, build by build; cells are single builds, measured in one process.
+    """An arm against its base, build by build; a cell is one build in one process.
 
     Attributes
     ----------
     builds
         Phases that were enumerated.
     sd_ns
-        Over cells, ns per page; the noise of a cell included.
+        Over cells, ns per page; includes the noise of a cell.
     paying, saving
         Share of cells that cost, or save, more than half a cycle; None where the cycle is not known.
     by_build
@@ -103,15 +103,15 @@ class Overhead:
     base_ns
         Mean of base over builds, ns per page, on the quiet machine.
     bare_ns
-        The same as compiled, without a build's NOPs; what percentages and margins are of.
+        The same as compiled, without a build's NOPs: the baseline of percentages and margins.
     log_ratio
         ln(arm / base), both means over builds, over processes.
     per_process
         float64[processes], ns per page.
     busy_ns
-        Overhead on a busy machine, None when it never was.
+        Overhead while the machine was busy; None when it never was.
     levels
-        Two levels on which the processes lie, ns per page; None for one.
+        Two levels on which the processes lie, ns per page; None when there is one.
     cycle_ns
         One cycle, None where it was not measured.
     slots
@@ -164,7 +164,7 @@ class Overhead:
 
 
 def expm1(x: float) -> float:
-    """exp(x) - 1; infinite where a stranger's numbers leave the range."""
+    """exp(x) - 1; infinite where untrusted numbers exceed the range."""
     return math.expm1(x) if x < 700 else math.inf
 
 
@@ -185,12 +185,12 @@ def student(values: Array) -> Interval:
 
 
 def two_levels(values: Array, least: float = 0.0) -> tuple[float, float] | None:
-    """Means of both sides of a gap that the spread within the sides does not explain; None without one.
+    """Means of both sides of a gap that the spread within the sides does not explain; else None.
 
     Parameters
     ----------
     values
-        float64[processes]; with fewer than six no gap says anything.
+        float64[processes]; with fewer than six no gap is significant.
     least
         A smaller gap does not matter.
     """
@@ -217,10 +217,10 @@ def variances(rows: Sequence[Array]) -> Array:
 class Levels:
     """How busy the machine was in each block of a scenario.
 
-    A block's level is the cycles per dispatched NOP in it, a run of them timed between the builds: neither an
-    arm nor a build, so no arm is favoured and no build left out; in cycles, so no clock matters; and a
-    sibling thread shows in it, also one of another guest that nothing else tells of. In files without it:
-    base as compiled, or the mean over all arms.
+    A block's level is the cycles per dispatched NOP, from a run of NOPs that is timed between the builds. The
+    reference is neither an arm nor a build, so selection favours none. It is counted in cycles, so clock
+    errors cancel. It shows a busy sibling thread, even one of another guest. Files without it use base as
+    compiled, or the mean over all arms.
 
     Attributes
     ----------
@@ -228,8 +228,8 @@ class Levels:
         10th percentile over the file; in older files each process's 10th percentile, and of these the first
         quartile.
     busy
-        Fewer than three processes (of fewer than six: than half) had two quiet blocks, so all blocks are
-        used; what they say is the busy machine's, and no verdict rests on it.
+        Fewer than three processes (of fewer than six: than half) had two quiet blocks. All blocks are used
+        then, and there is no verdict.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -243,7 +243,7 @@ class Levels:
 
     @staticmethod
     def _enough(mask: Mask) -> bool:
-        """Each block meets every phase and place of the stack, so two make a figure; or half of a few."""
+        """Whether a process has two quiet blocks, each with every phase and stack offset."""
         return int(mask.sum()) >= min(LEAST_BLOCKS, math.ceil(len(mask) / 2))
 
     def quiet(self, process: Process) -> Mask:
@@ -252,18 +252,18 @@ class Levels:
         return mask
 
     def chosen(self, process: Process) -> Mask:
-        """bool[blocks]: those the estimate uses; none of a process that was busy for most of its time."""
+        """bool[blocks]: those that the estimate uses; none of a process that was mostly busy."""
         mask = self.quiet(process)
         if self.lacks_quiet:
             return np.ones_like(mask)
         return mask if self._enough(mask) else np.zeros_like(mask)
 
     def loaded(self, process: Process) -> Mask:
-        """bool[blocks]: those in which others took the machine."""
+        """bool[blocks]: those in which the machine was busy."""
         return ~self.quiet(process)
 
     def used(self, processes: Sequence[Process]) -> list[tuple[Process, Mask]]:
-        """The processes that an estimate rests on, each with its cells; all of them where none was quiet."""
+        """The processes that an estimate uses, each with a mask of its cells; all where none was quiet."""
         chosen = [(p, self.chosen(p)) for p in processes]
         quiet = [(p, mask) for p, mask in chosen if mask.any()]
         return [(p, np.repeat(mask, p.per_block)) for p, mask in quiet or [(p, m | True) for p, m in chosen]]
@@ -316,7 +316,7 @@ def overhead(scenario: Scenario, arm: Arm, levels: Levels, base: Arm | None = No
 
 
 def spread_of(used: list[tuple[Process, Mask]], arm: Arm, base: Arm, cycle_ns: float | None) -> Spread:
-    """How the overhead differs from build to build."""
+    """Spread of the overhead over builds."""
     builds = min(p.builds for p, _ in used)
     differences = np.concatenate([(p.ns[arm] - p.ns[base])[mask] for p, mask in used])
     phases = np.concatenate([p.phases[mask] for p, mask in used])
@@ -345,7 +345,7 @@ def _by_stack(processes: list[Process], arm: Arm, base: Arm) -> Array:
 
 
 def _noise(used: list[tuple[Process, Mask]], arm: Arm, base: Arm, ratios: Array, base_ns: float) -> Noise:
-    """Within: as the blocks of a process scatter; between: what the processes scatter beyond that."""
+    """Within: scatter of the blocks of a process; between: scatter of the processes beyond that."""
     within = []
     for process, mask in used:
         size = process.per_block
@@ -363,7 +363,7 @@ def _noise(used: list[tuple[Process, Mask]], arm: Arm, base: Arm, ratios: Array,
 
 
 def _placement_sd(processes: list[Process], arm: Arm, base: Arm) -> float | None:
-    """SD of the log ratio had each side been measured at one placement only, pooled over processes."""
+    """SD of the log ratio if each side had been measured at one placement only, pooled over processes."""
     pairs = [(p.placements[arm], p.placements[base]) for p in processes]
     usable = [pair for pair in pairs if min(map(len, pair)) > 1]
     if not usable:
@@ -373,7 +373,7 @@ def _placement_sd(processes: list[Process], arm: Arm, base: Arm) -> float | None
 
 
 def _busy(processes: list[Process], arm: Arm, base: Arm, levels: Levels) -> float | None:
-    """The raw difference while others took the machine; a cost is larger then."""
+    """The raw difference while the machine was busy; a cost is larger then."""
     marks = []
     for process in processes:
         mask = np.repeat(levels.loaded(process), process.per_block)

@@ -1,4 +1,4 @@
-"""Every arm of a run, estimated and judged: what tables, reports, claims and figures show."""
+"""Every arm of a run, estimated and judged, for tables, reports, claims and figures."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ FEW_PROCESSES: Final = 5
 NOP_BYTES: Final = "nop-bytes-"
 LEAST_FAMILY: Final = 3
 CLOCK_RATIO: Final = 1.001
-"""Processes of one machine whose clocks differ by more were not all measured in ns."""
+"""Largest ratio of two processes' time stamp counter rates on one machine; beyond it a clock was wrong."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Group:
-    """A scenario's cells and what concerns all of them."""
+    """A scenario's cells, with noise floors and warnings."""
 
     scenario: Scenario
     cells: list[Cell]
@@ -43,7 +43,7 @@ class Group:
     layout_floor_ns: float | None
     warnings: list[str]
     busy: bool = False
-    """Measured beside a busy sibling from beginning to end: the figures are that machine's."""
+    """Whether a sibling thread was busy throughout, so that there is no verdict."""
 
     @property
     def base_ns(self) -> float:
@@ -52,7 +52,7 @@ class Group:
 
 
 def usual(groups: Sequence[Group], *free: str, **fixed: str) -> list[Group]:
-    """The groups of usual scenarios of one kernel: every axis as is usual there.
+    """The groups of one kernel's usual scenarios.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def usual(groups: Sequence[Group], *free: str, **fixed: str) -> list[Group]:
 def analyse(run: Run, margin: Margin) -> list[Group]:
     """Estimate and judge every arm but base, scenario by scenario.
 
-    A page of tables, claims and figures asks for the same six times, so the last ones are kept.
+    A report needs the same analysis six times, so the last two are cached.
     """
     return list(_analysed(run, margin))
 
@@ -95,7 +95,7 @@ def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
     looks = looks_of(scenario)
     judged = [estimate for estimate in known if estimate is not twin]
     errors = dict(zip(map(id, judged), holm([chance(e, floor or 0.0) for e in judged], looks), strict=True))
-    # Whether it was busy is known only where the core was watched; older files keep their verdicts.
+    # Only files with a slot reference know whether the core was busy; older ones keep their verdicts.
     busy = levels.lacks_quiet and scenario.quiet_level is not None
     rows = []
     for estimate in known:
@@ -116,7 +116,7 @@ def looks_of(scenario: Scenario) -> int:
 
 
 def layout_floor(scenario: Scenario, levels: Levels) -> float | None:
-    """What shifting the following code by 1 to 9 bytes seems to cost, ns per page.
+    """Apparent cost of shifting the following code by 1 to 9 bytes, ns per page.
 
     The largest distance of one of the NOPs from their mean; None where fewer than three were measured.
     """
@@ -138,10 +138,10 @@ def _seconds(scenario: Scenario, judgement: Judgement) -> float | None:
 
 
 def _matters(twin: Overhead, margin: Margin) -> bool:
-    """Whether the twin is off by more than chance and by more than a tenth of what matters."""
+    """Whether the A/A control differs from base significantly, and by more than a tenth of the margin."""
     interval = twin.interval_ns(0.95)
-    real = interval is not None and (interval[0] > 0 or interval[1] < 0)
-    return real and abs(twin.ns) > 0.1 * margin.ns(twin.base_ns)
+    significant = interval is not None and (interval[0] > 0 or interval[1] < 0)
+    return significant and abs(twin.ns) > 0.1 * margin.ns(twin.base_ns)
 
 
 def _warnings(
@@ -156,7 +156,7 @@ def _warnings(
     if fewest < count:
         yield f"figures rest on {fewest} of {count} processes; the others were busy for most of their time"
     if all(process.builds == 1 for process in scenario.processes):
-        yield "one build: what this compilation pays, not the mean over builds; --builds 24 measures that"
+        yield "one build: the cost in this compilation, not the mean over builds; --builds 24 measures that"
     for estimate in overheads:
         if estimate.levels is not None:
             low, high = estimate.levels
@@ -169,10 +169,10 @@ def _warnings(
     if twin is None:
         yield "base-twin was not measured, so there is no noise floor"
     elif _matters(twin, margin):
-        yield "base-twin differs from base: nothing below the noise floor can be claimed"
+        yield "base-twin, the A/A control, differs from base: nothing below the noise floor can be claimed"
     if levels.lacks_quiet:
         yield (
-            "measured under heavy load: hardly a process had quiet blocks, so all are used"
+            "measured under heavy load: too few processes had quiet blocks, so all are used"
             + ("; nothing is claimed: measure again" if scenario.quiet_level is not None else "")
         )
     elif levels.quiet_share < 0.5:

@@ -1,4 +1,4 @@
-"""Whether arms of one name are the same code: within a run, and in two runs."""
+"""Whether arms of one name are the same code: within a run, and between two runs."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def compared(old: Scenario, new: Scenario, arm: Arm) -> Sameness:
 
 
 def unlike_settings(old: Run, new: Run) -> list[str]:
-    """In what the compiler's settings differ, unless every common arm is the same machine code."""
+    """Differences of the compiler's settings, unless every common arm is the same machine code."""
     before, after = _settings(old), _settings(new)
     if before == after or _all_the_same(old, new):
         return []

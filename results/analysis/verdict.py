@@ -1,4 +1,4 @@
-"""A judgement has four outcomes, and `undecided` says what would settle it.
+"""The verdict: one of four words; `undecided` comes with the measuring time that would settle it.
 
 `negligible`  the 90 % interval lies inside +-margin (two one-sided tests at 5 %: TOST), the noise floor is
               smaller than the margin, and the processes lie on one level
@@ -6,8 +6,8 @@
 `saves`       it lies below minus the noise floor
 `undecided`   none of these
 
-Corrected: Holm's step-down (1979) over the arms of a scenario, so that a whole table of nothing raises a
-false alarm in one of twenty tables at most, and what else is in the file decides nothing.
+Corrected: by Holm's step-down (1979) over the arms of a scenario. At most one table in twenty without any
+effect raises a false alarm, and the other scenarios of the file do not matter.
 """
 
 import math
@@ -22,14 +22,14 @@ CONFIDENCE: Final = 0.95
 TOST_CONFIDENCE: Final = 0.90
 POWER: Final = 0.8
 MOST_PROCESSES: Final = 10_000
-"""More than this is no advice."""
+"""Largest number of further processes that is worth stating."""
 
 Word = Literal["negligible", "costs", "saves", "undecided"]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict with what it rests on, in ns per page."""
+    """A verdict with its bounds and interval, in ns per page."""
 
     verdict: Word
     margin_ns: float
@@ -38,11 +38,11 @@ class Judgement:
     ci95_corrected: tuple[float, float] | None
     detectable_ns: float | None
     more_processes: int | None
-    """Processes that this run's noise would need on top to settle it; None: settled, or no number would."""
+    """Further processes that would settle it at this run's noise; None: settled, or no number would."""
 
 
 def floor_of(twin: Overhead | None) -> float | None:
-    """Noise floor: the larger end of the twin's 90 % interval; None without a twin or an interval."""
+    """Noise floor: the larger end of the A/A control's 90 % interval; None without one."""
     interval = twin.interval_ns(TOST_CONFIDENCE) if twin else None
     return None if interval is None else max(abs(end) for end in interval)
 
@@ -62,7 +62,7 @@ def chance(overhead: Overhead, floor_ns: float) -> float:
 
 
 def holm(chances: Sequence[float], looks: int = 0) -> list[float]:
-    """The error at which each arm of a scenario is judged: 5 %, shared out by Holm's step-down.
+    """The error rate at which each arm of a scenario is judged: 5 %, divided by Holm's step-down.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def holm(chances: Sequence[float], looks: int = 0) -> list[float]:
 
 
 def alpha_divisor(looks: int) -> int:
-    """By how much each of several looks narrows its error: the sum of 1 / (i (i + 1)) over all looks is 1."""
+    """Divisor of the error rate at one of several looks: the sum of 1 / (i (i + 1)) over all looks is 1."""
     return looks * (looks + 1) if looks else 1
 
 
@@ -100,11 +100,11 @@ def judge(
     Parameters
     ----------
     floor_ns
-        Noise floor; None: none was measured.
+        Noise floor; None: not measured.
     error
-        At which the cell may be wrong when it claims a cost or a saving: its share by `holm`.
+        Error rate of a wrong `costs` or `saves`: the cell's share by `holm`.
     looks
-        At one of how many looks; 0: the only one.
+        Number of this look; 0: the only one.
     """
     margin_ns = margin.ns(overhead.bare_ns)
     floor = floor_ns or 0.0
@@ -130,7 +130,7 @@ def judge(
 
 
 def _detectable(overhead: Overhead, floor: float, error: float) -> float | None:
-    """What this run would have found in four of five repetitions: beyond the floor, corrected."""
+    """Overhead that this run would have found in four of five repetitions: beyond the floor, corrected."""
     if overhead.error_ns is None:
         return None
     freedom = overhead.log_ratio.freedom
@@ -138,7 +138,7 @@ def _detectable(overhead: Overhead, floor: float, error: float) -> float | None:
 
 
 def _more_processes(overhead: Overhead, margin_ns: float, floor: float, error: float) -> int | None:
-    """How far the nearest boundary is, in half-widths, tells how many processes would reach it."""
+    """From the distance to the nearest boundary in half-widths: the processes that would reach it."""
     spread = overhead.error_ns
     if spread is None:
         return None

@@ -1,4 +1,4 @@
-"""What `compare` says of its changes: text, Markdown, JSON, exit status."""
+"""Output of `compare`: text, Markdown, JSON, exit status."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from results.output.words import escape, number, pair
 
 FINDINGS: Final = frozenset({"regressed", "changed"})
 COUNTED: Final = frozenset({"unsure", "same"})
-"""What a terminal gets a count of."""
+"""Verdicts whose rows a terminal shows as a count only."""
 OTHER: Final = "not the same code in both"
 OPEN: Final = frozenset({"missing", "unsure"})
 
 
 def exit_status(changes: Sequence[Change], *, strict: bool = False) -> int:
-    """1 on a finding; else 3 when `strict` and something could not be told; else 0."""
+    """1 on a finding; else 3 when `strict` and a row is missing or unsure; else 0."""
     verdicts = {change.verdict for change in changes}
     if verdicts & FINDINGS:
         return 1
@@ -25,7 +25,7 @@ def exit_status(changes: Sequence[Change], *, strict: bool = False) -> int:
 
 
 def as_json(changes: Sequence[Change], *, strict: bool = False) -> str:
-    """The document `freepath.compare/1`: docs/format.md."""
+    """The document `freepath.compare/1`: docs/format-outputs.md."""
     rows = [
         {
             "cell": change.cell,
@@ -45,7 +45,7 @@ def as_json(changes: Sequence[Change], *, strict: bool = False) -> str:
 
 
 def _units(change: Change) -> dict[str, float | None]:
-    """Cycles and slots of both sides, for programs."""
+    """Cycles and slots of both sides, for JSON."""
     old, new = change.sides or (Side(None, None, None),) * 2
     return {
         "old_cycles": number(old.cycles),
@@ -57,7 +57,7 @@ def _units(change: Change) -> dict[str, float | None]:
 
 
 def in_units(change: Change) -> str:
-    """`+0.45 to +0.05 cycles, +2.7 to +0.3 slots (1 inserted)`; empty where nothing is known."""
+    """`+0.45 to +0.05 cycles, +2.7 to +0.3 slots (1 inserted)`; empty where neither is known."""
     if change.sides is None:
         return ""
     old, new = change.sides
@@ -75,14 +75,14 @@ def in_units(change: Change) -> str:
 def lines(
     changes: Sequence[Change], *, markdown: bool, everything: bool = False, units: bool = False
 ) -> Iterator[str]:
-    """What somebody must look at, then a count; in Markdown short enough for a pull request.
+    """Rows that need attention, then a count; in Markdown short enough for a pull request.
 
     Parameters
     ----------
     everything
         Rows that are unsure or the same, too.
     units
-        In cycles and dispatch slots, too: what two machines have in common.
+        In cycles and dispatch slots, too: units in which two machines can be compared.
     """
     counts = {
         word: sum(change.verdict == word for change in changes)

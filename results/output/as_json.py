@@ -1,4 +1,4 @@
-"""`results show --format json`: every figure of a run, for programs."""
+"""`results show --format json`: every figure of a run."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ def document(run: Run, margin: Margin) -> dict[str, Any]:
 
 
 def cell_document(cell: Cell) -> dict[str, Any]:
-    """One cell; null where a single process allows no figure."""
+    """One cell; null where one process gives no figure."""
     overhead, judged, spread = cell.overhead, cell.judgement, cell.overhead.spread
     return {
         "scenario": cell.scenario.name,

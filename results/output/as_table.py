@@ -10,18 +10,18 @@ from results.output.words import HEADINGS, NUMERIC, footer, noise_line, row_of, 
 from results.reading.load import Run
 
 UNBOUNDED: Final = 1000
-"""Columns when piped: nothing is broken."""
+"""Columns of a table that is piped: no line is broken."""
 WIDE: Final = 110
-"""A terminal narrower than this gets verdicts of one word."""
+"""Columns of a terminal below which verdicts are one word."""
 SLIM: Final = 60
-"""On a terminal narrower than this even the names of arms are broken."""
+"""Columns of a terminal below which names of arms are broken too."""
 SHORT_VERDICT: Final = 12
 SPARE: Final = ("corrected", "sd", "%", "cycles", "pay, save", "95 % interval")
-"""Columns that a narrow terminal goes without, the first one first."""
+"""Headings that a narrow terminal omits, in this order."""
 
 
 def as_table(run: Run, margin: Margin, *, terminal: bool = False) -> str:
-    """For a terminal of any width; every figure, and no line broken, for a file or a pipe.
+    """Fits a terminal of any width; for a file or a pipe every column, and no line broken.
 
     Parameters
     ----------

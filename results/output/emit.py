@@ -1,4 +1,4 @@
-"""Where the text of a command goes: `-o OUT`, or standard output, which may be a terminal."""
+"""Output of a command: `-o OUT`, or standard output, which may be a terminal."""
 
 import argparse
 import sys
@@ -15,10 +15,10 @@ def emit_lines(lines: Iterable[str], args: argparse.Namespace) -> None:
 
 
 def to_terminal(args: argparse.Namespace) -> bool:
-    """Whether what is emitted is read on a terminal: not in a file, and not behind a pipe."""
+    """Whether the text goes to a terminal, not to a file or a pipe."""
     return args.output in (None, STANDARD) and sys.stdout.isatty()
 
 
 def emit(text: str, args: argparse.Namespace) -> None:
-    """Write it to OUT, or say it."""
+    """Write it to OUT, or to standard output."""
     write_new(STANDARD if args.output is None else args.output, text, replace=args.force)

@@ -1,4 +1,4 @@
-"""What tables, pages and figures say of a run and of a cell: texts, rounded numbers, headings, footers."""
+"""Texts that tables, pages and figures share: rounded numbers, headings, footers, warnings."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from model.common.command import note
 from model.vocabulary.machine import said
+from model.vocabulary.margin import Margin
+from model.vocabulary.scenario import RELEASE
 from results.analysis.estimate import Overhead
 from results.analysis.groups import Cell, Group
 from results.analysis.verdict import Judgement
@@ -13,8 +15,8 @@ from results.reading.cpus import processor_line
 from results.reading.load import Run
 
 REAL_FREE_CYCLES: Final = (80, 110)
-"""A real order-0 free, min cycles per page: Gorman, 12 April 2016, v4.6-rc3, free alone, batches of 1 to
-64, before and after his series: 79 to 108 cycles once his division by batch is corrected to batch + 1."""
+"""A real order-0 free, cycles per page: Gorman, 12 April 2016, v4.6-rc3, minimum, free alone, batches of 1 to
+64, before and after his series. 79 to 108 cycles once his division by batch is corrected to batch + 1."""
 REAL_FREE_GHZ: Final = 4.0
 
 HEADINGS: Final = (
@@ -28,13 +30,13 @@ HEADINGS: Final = (
     "pay, save",
     "verdict",
 )
-"""Mean over builds; cycles with what dispatch slots / width predicts in brackets; sd over builds, ns; share
+"""Mean over builds; cycles, in brackets the prediction dispatch slots / width; sd over builds, ns; share
 of builds that pay, and that save, more than half a cycle."""
 NUMERIC: Final = frozenset(HEADINGS) - {"arm", "verdict"}
 
 
 def number(value: float | None) -> float | None:
-    """Six significant digits; None for what is no finite number."""
+    """Six significant digits; None for a value that is not finite."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.6g}")
@@ -46,7 +48,7 @@ def pair(interval: tuple[float, float] | None) -> list[float | None] | None:
 
 
 def escape(text: str) -> str:
-    """Markdown that shows as typed, whoever wrote it."""
+    """Markdown that shows an untrusted text as it is."""
     return "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)
 
 
@@ -56,26 +58,26 @@ def run_facts(run: Run) -> dict[str, Any]:
 
 
 def fact_texts(run: Run) -> dict[str, str]:
-    """The same in words, for people: `1 and 2` where the file mixes several."""
+    """The same as texts: `1 and 2` where the file mixes several."""
     return {name: said(value) for name, value in run.facts.items()}
 
 
 def note_doubts(*runs: Run) -> None:
-    """Say on standard error what a reader of their figures must know, where the figures stand alone."""
+    """Print the runs' warnings on standard error, where the output itself has none."""
     for run in runs:
         for doubt in run.doubts:
             note(f"{run.path}: {doubt}")
 
 
 def run_warnings(run: Run) -> Iterator[str]:
-    """What is doubtful about the file as a whole."""
+    """Warnings about the file as a whole."""
     yield from run.doubts
     mixable = {
         "commit": "commits",
         "seed": "seeds",
         "numba": "versions of Numba",
         "freepath_cpu": "CPU targets",
-        "build_scheme": "ways of drawing builds",
+        "build_scheme": "build schemes",
         "store_bypass": "settings of store bypass",
         "builds": "numbers of builds",
     }
@@ -87,7 +89,7 @@ def run_warnings(run: Run) -> Iterator[str]:
         yield "measured from a checkout with changes that are not committed"
     settings = (str(process.facts.get("aslr", "")) for s in run.scenarios for process in s.processes)
     if any(setting.startswith("No randomization") for setting in settings):
-        yield "measured without address randomisation: intervals lack what the place of data and stack does"
+        yield "measured without address randomisation: intervals lack the effect of data and stack addresses"
 
 
 def row_of(cell: Cell) -> tuple[str, ...]:
@@ -121,7 +123,7 @@ def interval_text(interval: tuple[float, float] | None) -> str:
 
 
 def cycles_text(cell: Cell) -> str:
-    """Cycles, and in brackets what slots / width predicts."""
+    """Cycles, and in brackets the prediction slots / width."""
     cycles = cell.overhead.cycles
     if cycles is None:
         return ""
@@ -129,7 +131,7 @@ def cycles_text(cell: Cell) -> str:
 
 
 def verdict_text(cell: Cell) -> str:
-    """The verdict, and for `undecided` what could have been seen and what would settle it."""
+    """The verdict; for `undecided` with the detectable overhead and the time that would settle it."""
     judged = cell.judgement
     if judged.verdict != "undecided" or judged.detectable_ns is None:
         return judged.verdict
@@ -137,8 +139,13 @@ def verdict_text(cell: Cell) -> str:
     return f"{text})" if cell.seconds_needed is None else f"{text}; {spoken(cell.seconds_needed)} more)"
 
 
+def margin_text(margin: Margin) -> str:
+    """`1 % of the modelled path`, or `0.05 ns`."""
+    return f"{margin.value:g} % of the modelled path" if margin.percent else f"{margin.value:g} ns"
+
+
 def spoken(seconds: float) -> str:
-    """A time as short as a table has it: `17 s`, `34 min`, `2.5 h`."""
+    """A time in short form: `17 s`, `34 min`, `2.5 h`."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
@@ -165,7 +172,7 @@ def _median(values: list[float | None]) -> str:
 
 
 def noise_line(group: Group) -> str:
-    """Where the noise of this scenario comes from, and what a busy machine would have said."""
+    """Sources of this scenario's noise, and the overheads while the machine was busy."""
     noises = [cell.overhead.noise for cell in group.cells]
     parts: dict[str, list[float | None]] = {
         "within a process": [noise.within for noise in noises],
@@ -182,8 +189,14 @@ def noise_line(group: Group) -> str:
     return text + (f"; while the machine was busy: {', '.join(busy)}" if busy else "")
 
 
+def _whole(run: Run) -> str:
+    """What a percentage is of."""
+    files = [RELEASE.fullmatch(scenario.axes["kernel"]) for scenario in run.scenarios]
+    return "the kernel file's own path" if all(files) else "the modelled path, which is shorter"
+
+
 def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
-    """What every table must say beneath it."""
+    """Lines below every table."""
     facts = fact_texts(run)
     about = [processor_line(run.facts), *(facts[name] for name in ("hostname", "commit") if name in facts)]
     if facts.get("store_bypass") == "off":
@@ -195,18 +208,18 @@ def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
     yield (
         f"A real order-0 free was measured at {low} to {high} cycles (v4.6-rc3, Gorman 2016, batches of 1 to "
         f"64): {low / REAL_FREE_GHZ:.0f} to {high / REAL_FREE_GHZ:.0f} ns at {REAL_FREE_GHZ:g} GHz. "
-        "Percentages here are of the modelled path, which is shorter."
+        f"Percentages here are of {_whole(run)}."
     )
     margins = {f"{cell.judgement.margin_ns:.3f}" for group in groups for cell in group.cells}
     yield (
         f"negligible: 90 % interval within the margin ({min(margins)} to {max(margins)} ns); "
         "costs, saves: the corrected interval (95 % for all arms of a scenario together, by Holm) lies "
         "beyond the noise floor; undecided: in brackets the smallest overhead that this run would have seen, "
-        "and how much longer measuring would settle it."
+        "and the measuring time that would settle it."
     )
     if any(cell.overhead.spread.paying is not None for group in groups for cell in group.cells):
         yield (
             "mean and % over all builds, the margin on base as compiled; cycles: in brackets what dispatch "
-            "slots over the CPU's width predicts; pay, save: share of builds beyond half a cycle, of which "
-            "base-twin's are what noise alone gives."
+            "slots over the CPU's width predicts; pay, save: share of builds beyond half a cycle; that of "
+            "base-twin, the A/A control, is noise."
         )

@@ -1,1 +1,1 @@
-"""From files to runs: what may be read, what is refused, which processor it was."""
+"""From files to runs: what is read, what is refused, which processor it was."""

@@ -1,4 +1,4 @@
-"""Which code an arm is: told by digests of its machine code and of its text, never by its name alone."""
+"""Identity of an arm's code: digests of its machine code and of its text, not its name alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class ArmCode:
     image
         Digest of the machine code, `unknown` in files from before it was stored.
     settings
-        Of the compiler, which decide where the machine code is unknown; empty where it is known.
+        Of the compiler; they count where the machine code is unknown, and are empty where it is known.
     """
 
     text: str
@@ -55,5 +55,5 @@ def code_in(facts: Mapping[str, Any]) -> ArmCode:
 
 
 def settings_in(facts: Mapping[str, Any]) -> str:
-    """The compiler's settings, from the environment of the command; `none` where nothing is said of them."""
+    """The compiler's settings, from the environment of the command; `none` where the run has none."""
     return printable(str(facts.get("compiler_settings", NO_SETTINGS)))

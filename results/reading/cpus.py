@@ -1,8 +1,7 @@
-"""How many operations a processor dispatches per cycle, where that is published: what slots / width predicts.
+"""Dispatch width of processors, operations per cycle, from published manuals.
 
-An operation at the patch point takes dispatch slots; over all phases it costs slots / width of a cycle on the
-mean, if nothing but dispatch limits the path. Measured against predicted is a test of the instrument and of
-that "if".
+An operation at the patch point takes dispatch slots. Over all phases it costs slots / width cycles on the
+mean if dispatch alone limits the path. Measured against predicted tests the instrument and that condition.
 """
 
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from model.vocabulary.machine import ONLY, UNKNOWN, said
 
 @dataclass(frozen=True)
 class Core:
-    """A microarchitecture: name, operations dispatched (renamed) per cycle, and who says so."""
+    """A microarchitecture: name, operations dispatched (renamed) per cycle, source."""
 
     name: str
     width: int
@@ -76,7 +75,7 @@ def core_of(facts: Mapping[str, Any]) -> Core | None:
 
 
 def processor_line(facts: Mapping[str, Any]) -> str:
-    """`AMD EPYC (Zen 3: family 25 model 1 stepping 1)`; the name alone where the run does not say more."""
+    """`AMD EPYC (Zen 3: family 25 model 1 stepping 1)`; the name alone where the run has no numbers."""
     name = said(facts.get("cpu_model_name", "unknown processor"))
     words = [word for word in ("family", "model", "stepping") if f"cpu_{word}" in facts]
     numbers = [f"{word} {said(facts[f'cpu_{word}'])}" for word in words]

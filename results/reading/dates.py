@@ -1,7 +1,7 @@
 """When a run was measured, in UTC.
 
-A process stores its date with its zone: `2026-11-27 10:43:40.123456+00:00`. Files from before have local
-time, and do not say of which zone. Such a date is read as UTC, which is off by that zone, and shown without.
+A process stores its date with its zone: `2026-11-27 10:43:40.123456+00:00`. Older files have local
+time without its zone. Such a date is read as UTC, off by that zone, and shown without "UTC".
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,14 +12,14 @@ from model.common.command import note
 from results.reading.load import Run
 
 ZONE: Final = "+00:00"
-"""Behind a date that is known to be UTC."""
+"""Suffix of a date that is known to be UTC."""
 SECONDS: Final = len("2026-11-27 10:43:40")
 
 
 def date_of(run: Run) -> str:
     """When the first process was measured: `2026-11-27 10:43:40.123456+00:00`; such texts sort by time.
 
-    Without +00:00 where the file does not name a zone, empty where it has no date.
+    Without +00:00 where the file names no zone; empty where it has no date.
     """
     return min(_dates(run), default="")
 
@@ -32,7 +32,7 @@ def oldest_first(runs: Iterable[Run]) -> list[Run]:
 
 
 def say_zoneless(runs: Iterable[Run]) -> None:
-    """A line on standard error if dates are not known to be UTC, and are taken for it."""
+    """A line on standard error if dates have no zone and are read as UTC."""
     dates = [date for run in runs if (date := date_of(run))]
     number = sum(not date.endswith(ZONE) for date in dates)
     if number:
@@ -46,7 +46,7 @@ def utc_of(run: Run) -> datetime | None:
 
 
 def told(date: str) -> str:
-    """A date of `date_of` for people: `2026-11-27 10:43:40 UTC`."""
+    """A date of `date_of` as text: `2026-11-27 10:43:40 UTC`."""
     if not date:
         return "unknown date"
     return f"{date[:SECONDS]} {'UTC' if date.endswith(ZONE) else '(zone unknown)'}"
@@ -69,5 +69,5 @@ def _dates(run: Run) -> Iterator[str]:
                 date = datetime.fromisoformat(str(process.facts["date"]))
                 date = date if date.tzinfo is None else date.astimezone(UTC)
             except (KeyError, ValueError, OverflowError):
-                continue  # a stranger's text, or a moment before the year 1
+                continue  # untrusted text, or a moment before the year 1
             yield date.isoformat(" ", "microseconds")

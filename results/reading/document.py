@@ -1,4 +1,4 @@
-"""Read a document that somebody else may have written: once, bounded, and checked before it is used."""
+"""Read an untrusted document: once, bounded, and checked before it is used."""
 
 import json
 import os
@@ -17,11 +17,11 @@ from model.vocabulary.formats import MOST_BYTES
 from results.reading import formats
 
 MAX_PARTS: Final = 16 << 20
-"""Values, lists and objects: each takes up to 64 bytes, so that 256 MiB of `[],` would take 5 GiB."""
+"""Most values, lists and objects of a document: each takes up to 64 bytes, and 256 MiB of `[],` 5 GiB."""
 READ: Final = ("run", "census")
 """Formats that are read back."""
 ENDLESS: Final = frozenset(range(32)) - frozenset(b"\t\n\r\x1f")
-"""No text begins with such a byte, nor gzip: /dev/zero does."""
+"""First bytes of no text and no gzip file: /dev/zero is endless and begins with one."""
 
 
 class BadRunError(FileError):
@@ -72,7 +72,7 @@ def _wanted() -> str:
 
 
 def _parsed(data: bytes) -> Any:
-    """Any byte of it may be a stranger's, so it is UTF-8, says everything once, and is not too large."""
+    """Untrusted bytes as a document: UTF-8, no name twice in an object, and not too large."""
     if len(data) > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
     if sum(map(data.count, (b",", b"[", b"{"))) > MAX_PARTS:
@@ -104,7 +104,7 @@ def _refuse_folder(path: Path) -> None:
 
 
 def _refuse_endless(path: Path) -> None:
-    """Look at the first byte of a device, which need not end, and of standard input, without taking it."""
+    """Refuse by the first byte a device that may not end; standard input loses no byte."""
     if str(path) == STANDARD:
         first = sys.stdin.buffer.peek(1)[:1] if hasattr(sys.stdin.buffer, "peek") else b""
     elif stat.S_ISCHR(path.stat().st_mode):
@@ -118,9 +118,9 @@ def _refuse_endless(path: Path) -> None:
 
 @contextmanager
 def regular(path: str | Path) -> Iterator[Path]:
-    """The path of a regular file with the same content, for whoever reads it more than once.
+    """The path of a regular file with the same content, which can be read more than once.
 
-    A file or folder is that itself; standard input, a pipe or a device is copied, and the copy goes away.
+    A file or folder keeps its path; standard input, a pipe or a device is copied, and the copy is deleted.
 
     Raises
     ------

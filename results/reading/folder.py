@@ -1,6 +1,6 @@
-"""The runs of a folder, for what looks at several of them.
+"""The runs of a folder.
 
-What lies beside them is passed over in silence; what should have been a run and is none is named.
+Other files beside them are ignored; a damaged run is named on standard error.
 """
 
 import sys
@@ -13,9 +13,9 @@ from model.vocabulary.machine import said_of
 from results.reading.load import PLAN, BadRunError, NotARunError, Run, load
 
 CHAIN: Final = "chain-"
-"""Variants that measure a chain of known length, to see what the instrument sees: runs of the instrument."""
+"""Prefix of the variants of a calibration: chains of known length, which test the instrument."""
 SETTINGS: Final = ("store_bypass", "freepath_cpu", "numba")
-"""Beside the machine, what a series has in common: how the processor was set, and what compiled for it."""
+"""Facts that a series shares beside its machine: processor settings and compiler."""
 
 
 def runs_in(folder: Path) -> Iterator[Run]:
@@ -44,7 +44,7 @@ def runs_in(folder: Path) -> Iterator[Run]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """What may be a run; the processes of an interrupted one are none by themselves."""
+    """Files that may be runs; those of an interrupted run are not."""
     files = sorted(p for name in ("*.json", "*.json.gz") for p in folder.rglob(name) if p.is_file())
     partial = {path.parent for path in files if path.name == PLAN}
     for interrupted in sorted(partial):
@@ -53,7 +53,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _is_of_one_machine(run: Run) -> bool:
-    """Whether its processes agree on machine and settings; says what they differ in."""
+    """Whether its processes agree on machine and settings; prints in what they differ."""
     settings = {name: value for name in SETTINGS if isinstance(value := run.facts.get(name), tuple)}
     for what, values in (("machines", run.mixed), ("settings", settings)):
         if values:

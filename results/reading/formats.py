@@ -1,8 +1,8 @@
-"""What freepath writes, format by format: a schema each in `schemas/`, and docs/format.md in prose.
+"""The formats that freepath writes: a schema each in `schemas/`, prose in docs/format.md.
 
-A document is checked here before anything acts on a value of it; code that comes later checks only what a
-schema cannot say. jsonschema-rs does it in 2 % of the time of `show`, and its patterns cannot be made slow:
-docs/format.md has the figures.
+A document is checked here before any of its values is used; later code checks only what a schema cannot
+express. jsonschema-rs takes 2 % of the time of `show`, and its patterns take linear time:
+docs/format-outputs.md has the figures.
 """
 
 import decimal  # noqa: F401 (jsonschema_rs imports it in the middle of its work, and panics on a signal there)
@@ -35,14 +35,14 @@ MADE_BY: Final = {
 }
 """Format -> the command that writes it."""
 ARM: Final = ("variant", "gate", "memcg", "page_kind", "depth", "checks", "free")
-"""What names an arm of a census, and beside it what came later (`ARM_LATER`)."""
+"""Fields that identify an arm of a census, together with `ARM_LATER`."""
 ARM_LATER: Final = ("kernel", "path", "config", "hvo", "block", "levels", "stock", "cgroup")
-"""There where it is not what older files were counted with."""
+"""Fields added later; present where the value differs from that of older files."""
 SHOWN: Final = 40
-"""Characters of a stranger's text in a message."""
+"""Most characters of an untrusted text in a message."""
 PLACE: Final = 120
 BASE: Final = "freepath:///"
-"""Where schemas that name one another stand."""
+"""Base URI by which schemas refer to one another."""
 
 
 @cache
@@ -54,7 +54,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def _fill_in_axes(node: Any) -> None:
-    """Where a schema asks for them by `x-axes`: an axis is declared once, and not here."""
+    """Add the axes where a schema has `x-axes`, so that an axis is declared in one place."""
     if not isinstance(node, dict):
         return
     for part in node.values():
@@ -66,7 +66,7 @@ def _fill_in_axes(node: Any) -> None:
 
 @cache
 def validator(name: str) -> jsonschema_rs.Validator:
-    """It compiled; patterns by an engine whose time is linear, whatever they are matched with."""
+    """The compiled schema; its patterns are matched in linear time."""
     shared = jsonschema_rs.Registry([(f"{BASE}show.schema.json", schema("show"))])
     return jsonschema_rs.validator_for(
         schema(name),
@@ -89,7 +89,7 @@ def format_of(document: Any) -> str | None:
 
 
 def fault(document: Any, name: str) -> str | None:
-    """The first thing that is wrong with a document, on one short line; None when it is as it should be."""
+    """The first fault of a document in one short line; None for a valid one."""
     try:
         validator(name).validate(document)
     except jsonschema_rs.ValidationError as error:
@@ -104,7 +104,7 @@ def fault(document: Any, name: str) -> str | None:
 
 
 def _said(error: jsonschema_rs.ValidationError, document: Any) -> str:
-    """`is 'x', expected a whole number`: what was found, and what the schema says should be there."""
+    """`is 'x', expected a whole number`: the value found, and what the schema expects."""
     kind = error.kind.as_dict()
     if error.kind.name == "required":
         return f"lacks {kind['property']}"
@@ -122,7 +122,7 @@ def _at(document: Any, path: Sequence[str | int]) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A stranger's value, short and on one line."""
+    """An untrusted value, short and on one line."""
     if isinstance(value, dict | list):
         return ("an object" if isinstance(value, dict) else "a list") + f" of {len(value)}"
     text = repr(value) if isinstance(value, str) else json.dumps(value)
@@ -137,7 +137,7 @@ def place(path: Sequence[str | int]) -> str:
 
 
 def arm_named(arm: Mapping[str, Any]) -> str:
-    """What an arm of a census is called, from what it says of itself."""
+    """Name of an arm of a census, from its fields."""
     return "/".join([*(arm[name] for name in ARM), *(arm[name] for name in ARM_LATER if name in arm)])
 
 
@@ -149,4 +149,4 @@ def _arms_differ(document: Mapping[str, Any]) -> str:
 
 
 RULES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {"census": _arms_differ}
-"""Format -> what its schema cannot say; an empty text when nothing is wrong."""
+"""Format -> check of what its schema cannot express; an empty text when it passes."""

@@ -1,7 +1,7 @@
 """Read a run: a pyperf file whose runs carry the metadata of `freepath.run/1`, or an unfinished run's folder.
 
-pyperf's JSON is read directly: importing pyperf costs 0.15 s, and a reader of strangers' files should see
-every value before anything acts on it. tests/ check that pyperf reads the same files.
+pyperf's JSON is read directly: importing pyperf costs 0.15 s, and every value of an untrusted file is checked
+before it is used. tests/ check that pyperf reads the same files.
 """
 
 import re
@@ -30,9 +30,10 @@ from results.reading.times import NoTimeError, cells, per_block, times
 MAX_TEXT: Final = 500
 MAX_STORY: Final = 2000
 QUIET_PERCENTILE: Final = 10
-"""Of the blocks: low, so that a busy machine does not set the quiet level; not the lowest, a chance."""
+"""Percentile of the blocks that is the quiet level: low, so that busy blocks do not set it; not the lowest,
+which is chance."""
 SCHEME: Final = ("build_scheme", "builds", "store_bypass", "code_digest")
-"""What is measured, beside the commit: which builds, whether loads may pass stores, which machine code."""
+"""Facts of what was measured, beside the commit: builds, SSBD, machine code."""
 MACHINE: Final = ("hostname", *machine.NAMES, "python_version", "numba", "freepath_cpu")
 PLAN: Final = "plan.json"
 """The file that makes a folder an interrupted run."""
@@ -42,13 +43,13 @@ PROCESS: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})\.json")
 
 @dataclass
 class Process:
-    """One worker: what it measured of every arm, block by block.
+    """One worker process: its measurements of every arm, block by block.
 
     Attributes
     ----------
     ns
-        Arm -> float64[cells], ns per page; cell k of every arm is the same build, measured interleaved. A
-        file from before builds has one cell per block.
+        Arm -> float64[cells], ns per page; cell k of every arm is the same build, measured interleaved. An
+        older file, without builds, has one cell per block.
     placements, stacks
         Arm -> float64[places], ns per page at each code placement, and at each place of the stack.
     codes
@@ -62,7 +63,7 @@ class Process:
     bare
         float64[blocks], base as compiled, ns per page; None in older files.
     slot_cycles
-        float64[blocks], cycles per dispatched NOP: how much of the core was ours; None in older files.
+        float64[blocks], cycles per dispatched NOP: more when a sibling thread is busy; None in older files.
     """
 
     pair_id: str
@@ -85,7 +86,7 @@ class Process:
 
 @dataclass
 class Scenario:
-    """What its arms have in common, and its processes in the order of measuring."""
+    """The axes that its arms share, and its processes in the order of measuring."""
 
     name: str
     axes: dict[str, str]
@@ -94,7 +95,7 @@ class Scenario:
     slots: dict[Arm, int] = field(default_factory=dict)
     """Dispatch slots of the exact arms."""
     stories: dict[str, str] = field(default_factory=dict)
-    """Variant -> what it is; files from before lack it."""
+    """Variant -> what it is; older files lack it."""
     quiet_level: float | None = None
     """`slot_cycles` of the quiet machine, over the whole file; None in older files."""
 
@@ -103,7 +104,7 @@ class Scenario:
         return base_of(arm, self.arms)
 
     def codes_of(self, arm: Arm) -> tuple[ArmCode, ...]:
-        """Every code that went by an arm's name, in the order of measuring."""
+        """Every code that ran under an arm's name, in the order of measuring."""
         return tuple(dict.fromkeys(p.codes[arm] for p in self.processes if arm in p.codes))
 
     @property
@@ -115,16 +116,16 @@ class Scenario:
 
 @dataclass(eq=False)
 class Run:
-    """A whole file, or the folder of an interrupted run; read once and not changed, so one is only itself.
+    """A whole file, or the folder of an interrupted run; never changed, so compared by identity.
 
     Attributes
     ----------
     facts
         Machine, commit and command; a tuple of values where processes differ.
     doubts
-        What a reader of its figures must know: processes that were set aside, machines that are mixed.
+        Warnings about the file: processes that were set aside, machines that are mixed.
     mixed
-        Facts of the machine that its processes differ in, with their values; empty for a run of one machine.
+        Facts of the machine in which its processes differ, with their values; empty for one machine.
     """
 
     path: str
@@ -146,7 +147,7 @@ def load(path: str | Path) -> Run:
 
 
 def run_of(document: Any, path: str | Path) -> Run:
-    """The run in a document of `read_json`: for whoever cannot read it again, from a pipe say.
+    """The run in a document of `read_json`, for a source that can be read only once, such as a pipe.
 
     Raises
     ------
@@ -205,7 +206,7 @@ def runs_of(document: Any) -> Iterator[tuple[Array, dict[str, Any]]]:
 
 
 class NotARunError(BadRunError):
-    """It is well-formed, and something else."""
+    """The file is well-formed and of another format."""
 
 
 Row = tuple[Arm, Array, Mapping[str, Any]]
@@ -213,7 +214,7 @@ Row = tuple[Arm, Array, Mapping[str, Any]]
 
 
 class _Assembly:
-    """Processes of one file or of several, on their way to a run."""
+    """Collects the processes of one or several files into a run."""
 
     def __init__(self) -> None:
         self.scenarios: dict[str, Scenario] = {}
@@ -221,7 +222,7 @@ class _Assembly:
         self.aside: list[str] = []
 
     def add(self, document: Any) -> None:
-        """Take all that a document holds, or nothing.
+        """Add all processes of a document, or none.
 
         Raises
         ------
@@ -259,12 +260,12 @@ class _Assembly:
             scenario.arms += [arm for arm in process.ns if arm not in scenario.arms]
 
     def run(self, path: str | Path) -> Run:
-        """All of it.
+        """The run.
 
         Raises
         ------
         BadRunError
-            When nothing can be said from it.
+            When it has no arm to compare.
         """
         if not self.processes and self.aside:
             raise BadRunError(f"no process can be used: {self.aside[0]}")
@@ -288,14 +289,14 @@ class _Assembly:
         run.mixed = machine.mixed(process.facts for process in self.processes.values())
         if run.mixed:
             mixes = machine.said_of(run.mixed)
-            run.doubts.append(clean(f"the file mixes machines ({mixes}): its figures are of no single one"))
+            run.doubts.append(clean(f"the file mixes machines ({mixes}): its figures describe none of them"))
         if self.aside:
             run.doubts.append(clean(f"{len(self.aside)} of {total} processes set aside: {self.aside[0]}"))
         return run
 
 
 REQUIRED: Final[Sequence[str]] = formats.schema("run")["$defs"]["facts"]["required"]
-"""Metadata that every run must have, wherever in the file it stands: what the schema cannot ask for."""
+"""Metadata that every run must have, at any level of the file, which the schema cannot express."""
 
 
 def _identity(facts: Mapping[str, Any]) -> tuple[str, Arm]:
@@ -307,7 +308,7 @@ def _identity(facts: Mapping[str, Any]) -> tuple[str, Arm]:
             f"a run lacks the metadata of freepath.run/1 ({lacking}); {formats.MADE_BY['run']} writes it"
         )
     axes = axes_of(facts)
-    mix = axes["page_kind"] != facts["page_kind"]  # named otherwise then
+    mix = axes["page_kind"] != facts["page_kind"]  # renamed since
     return name_of(axes) if mix else facts["scenario"], Arm(facts["variant"], facts["gate"])
 
 
@@ -350,7 +351,7 @@ def _process(pair_id: str, rows: Sequence[Row]) -> Process:
 
 
 def _set_quiet_level(scenarios: Iterable[Scenario]) -> None:
-    """The core is the same for all scenarios of a file, so one that was busy throughout is seen to be."""
+    """One quiet level for all scenarios of a file, so that one that was busy throughout is recognised."""
     levels = [p.slot_cycles for scenario in scenarios for p in scenario.processes]
     known = [level for level in levels if level is not None]
     if known and len(known) == len(levels):
@@ -360,7 +361,7 @@ def _set_quiet_level(scenarios: Iterable[Scenario]) -> None:
 
 
 def clean(value: Any, most: int = MAX_TEXT) -> str:
-    """A stranger's text, on one line, of bounded length, control characters shown and not obeyed."""
+    """An untrusted text on one line, of bounded length, with control characters made visible."""
     return printable(str(value)[:most])
 
 

@@ -1,4 +1,4 @@
-"""Which machine a run is of: what decides what a free costs there, and never what somebody calls it."""
+"""The machine of a run: the facts that decide what a free costs there, not its host name."""
 
 import hashlib
 import re
@@ -9,14 +9,14 @@ from model.vocabulary.machine import NAMES, ONLY, identity, plain, said_of
 from results.reading.load import Run
 
 LATER: Final = ("cpu_model_name",)
-"""Facts that are part of a key only where they are known: older entries of a folder lack them."""
+"""Facts that are part of a key only where known: older entries of a folder lack them."""
 VENDORS: Final = {"AuthenticAMD": "amd", "GenuineIntel": "intel"}
 DIGITS: Final = 8
-"""Of the digest in a key."""
+"""Hexadecimal digits of the digest in a key."""
 
 
 def machine_of(run: Run) -> dict[str, str]:
-    """The facts that a run knows of its machine; one that its processes do not agree on is left out."""
+    """The facts that a run knows of its machine; one in which its processes differ is left out."""
     processes = [process.facts for scenario in run.scenarios for process in scenario.processes]
     known = {
         name: plain(name, facts[name]) for facts in reversed(processes) for name in NAMES if name in facts
@@ -25,7 +25,7 @@ def machine_of(run: Run) -> dict[str, str]:
 
 
 def key_of(machine: Mapping[str, str]) -> str:
-    """`amd-25-1-1-3f0c9a12`: what people tell machines apart by, then a digest of all facts."""
+    """`amd-25-1-1-3f0c9a12`: vendor, family, model, stepping, then a digest of all facts."""
     vendor = VENDORS.get(machine.get("cpu_vendor", ""), "other")
     numbers = [
         re.sub(r"\W", "", machine.get(f"cpu_{name}", "")) or "x" for name in ("family", "model", "stepping")

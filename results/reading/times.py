@@ -11,15 +11,15 @@ from results.reading.document import BadRunError
 Array = npt.NDArray[np.float64]
 
 LEAST_NS: Final = 1e-6
-"""What is not longer is no time: no clock shows it, and arithmetic with it would overflow."""
+"""Lower bound of a time, ns: no clock resolves less, and arithmetic with it would overflow."""
 MOST_NS: Final = 1e9
-"""No page takes a second."""
+"""Upper bound of a time per page, ns."""
 CELL_ROUNDING: Final = 1e-3
-"""Cells are stored to 0.001 ns; a text that was cut or mixed up is off by more."""
+"""Rounding of a stored cell, ns; a text that was cut or mixed up is off by more."""
 
 
 class NoTimeError(Exception):
-    """A process has a time of zero or less: it cannot be used, and the others are not to blame."""
+    """A process has a time of zero or less; it is set aside, the others are used."""
 
 
 def times(facts: Mapping[str, Any], name: str) -> Array:

@@ -19,6 +19,7 @@ import capstone
 from capstone import x86
 
 from model.common.errors import KernelFileError
+from model.kernels.instructions import LONGEST
 from model.vmlinux.loading import LoadedKernel
 
 ALIGNMENT: Final = 16
@@ -98,6 +99,9 @@ def decode(loaded: LoadedKernel, start: int, end: int, name: str) -> Function:
         When not all of it is instructions, or one cannot be moved.
     """
     code = loaded.memory.read(start, end - start)
+    # Up to the next symbol there may be a megabyte of int3, as behind the return thunks for SRSO. The last
+    # byte of an instruction may be 0xcc, too.
+    code = code[: len(code.rstrip(b"\xcc")) + LONGEST]
     found = [_instruction(each, name, start) for each in decoder().disasm(code, start)]
     decoded = sum(len(each.code) for each in found)
     if decoded != len(code):

@@ -1,8 +1,8 @@
-"""Where a test may be put into a kernel file's path: the page in a register, flags and a register dead.
+"""Where a test may be put into a kernel file's path: a register has the page, the flags are dead.
 
-A place is an instruction that ran; what is put in runs right before it, however it is reached. Liveness is told
-by reading on from there, both ways of every branch, until the register or the flags are overwritten; a place
-where that cannot be told is none.
+A place is an instruction that ran; what is put in runs right before it, however it is reached. Liveness is
+found by reading on from there, both ways of every branch, until the register or the flags are overwritten.
+Where that cannot be found, there is no place.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Linux v4.3: the free path of September 2015, in one folder. `KERNEL` is what everyone else sees.
+"""Linux v4.3: the free path of September 2015, in one folder. `KERNEL` is its interface.
 
 `page`, `zone`, `memcg`   the structures, byte for byte
 `source/`                 the functions, as they are compiled
@@ -6,7 +6,7 @@
 `memory`, `machine`       a machine whose memory a benchmark or a test can set up and read
 `start`                   start states: which pages are freed, in which order
 `booted`                  a kernel to call by hand
-`oracle`                  the same in slow and obvious Python
+`oracle`                  the same in plain Python
 
 kernel-map.md maps each function to the kernel's and says what is simplified.
 """

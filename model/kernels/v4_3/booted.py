@@ -1,4 +1,4 @@
-"""A booted kernel to call by hand: allocate, charge, free, and look. For tests, the census and curiosity."""
+"""A booted kernel to call by hand: allocate, charge, free, and inspect. For tests and the census."""
 
 from collections.abc import Sequence
 

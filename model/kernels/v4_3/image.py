@@ -19,7 +19,7 @@ class Image:
     Attributes
     ----------
     variant, gate
-        The arm. Gate `none`: the code asks no key, so the uncharge is always called.
+        The arm. Gate `none`: the code tests no key, so the uncharge is always called.
     memcg
         CONFIG_MEMCG and CONFIG_MEMCG_KMEM; false only for the memcg state `off`.
     checks
@@ -29,7 +29,7 @@ class Image:
     apart
         With the loops that time each free alone.
     together
-        With the loops that several threads are in at once, and locks that wait.
+        With the loops for several threads at once, and locks that wait.
     """
 
     variant: str
@@ -65,7 +65,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Allocator:
-    """The allocation side. Variants that mark pages alike share it; it always asks the jump label."""
+    """The allocation side. Variants that mark pages alike share it; it always has the jump label."""
 
     marks: Marks
     memcg: bool
@@ -90,7 +90,7 @@ Spec = Image | Allocator
 
 
 def spec_of(data: dict[str, Any]) -> Spec:
-    """A part of the kernel from plain data, as the compiling process is given it."""
+    """A spec from plain data, as the compiling process gets it."""
     fields = {name: value for name, value in data.items() if name not in ("kernel", "part")}
     return Image(**fields) if data["part"] == "Image" else Allocator(**fields)
 
@@ -105,5 +105,5 @@ def marks_of(variant: str, memcg: bool) -> Marks:
 
 
 def allocator_of(image: Image) -> Allocator:
-    """The allocation side that gives this arm's free path something to undo."""
+    """The allocation side that matches this arm's free path."""
     return Allocator(image.marks, image.memcg, image.debug)

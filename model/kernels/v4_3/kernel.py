@@ -1,4 +1,4 @@
-"""The object that stands for v4.3."""
+"""The interface of v4.3."""
 
 from pathlib import Path
 from typing import Any, Final, get_args

@@ -1,4 +1,4 @@
-"""A machine in one memcg state: its memory, its static keys, and the code that was placed on it."""
+"""A machine in one memcg state: its memory, its static keys, and its placed code."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,10 +30,10 @@ class Machine:
     swap_account
         Charge memsw as well (swapaccount=1).
     rng
-        Draws the data's place; None puts it at the start of a page.
+        Draws the place of the data; None: the start of a page.
     levels
-        Cgroups that a charge is on: the root's child and the root is 2; 1 is a cgroup without a parent, as
-        without use_hierarchy.
+        Cgroups that a charge counts in: 2 are the root's child and the root; 1 is a cgroup without a parent,
+        as without use_hierarchy.
     cpus, backing
         As `Memory` has them.
     """
@@ -55,7 +55,7 @@ class Machine:
         self._set_up(levels, swap_account)
         self.keys = StaticKeys(KEYS, self._set_key)
         if state in ("on-active", "on-charged"):
-            # A cgroup got its first kmem limit: that is what turns the key on in v4.3.
+            # A cgroup got its first kmem limit, which enables the key in v4.3.
             self.memory.memcg[self.charged]["kmem_active"] = 1
             self.keys.inc("memcg_kmem_enabled")
 
@@ -143,7 +143,7 @@ class Machine:
         return blocks
 
     def walk(self, head: int) -> list[int]:
-        """Numbers of the pages that a list links, from its head's `next` on."""
+        """Numbers of the pages on a list, from its head's `next` on."""
         return self.memory.walk(head, LRU)
 
     def free_pages_counted(self) -> int:

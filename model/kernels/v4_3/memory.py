@@ -55,7 +55,7 @@ ARENA: Final = _lines(
     ("css_refs", np.dtype("i8"), CGROUPS),
 )
 RESTORED: Final = ARENA.fields["zones"][1]  # type: ignore[index]
-"""Restoring starts here: the %gs area before it counts on, so that a run can be checked."""
+"""Offset from which the arena is restored: the %gs area before it keeps its counters, which check a run."""
 
 PLAIN_FLAGS: Final = ZONE_NORMAL << ZONE_SHIFT
 
@@ -68,7 +68,7 @@ class Memory(PageArray):
     pages
         struct pages; rounded up to whole blocks of 1024.
     rng
-        Draws where arena and page array start within a page, in lines; None: at its start.
+        Draws the line within a page at which arena and page array start; None: the first one.
     cpus
         Each has a %gs area, per-CPU lists and per-CPU references of its own, and shares the rest with CPU 0.
     backing
@@ -81,7 +81,7 @@ class Memory(PageArray):
     arena
         One ARENA record, of CPU 0.
     arenas
-        That of each CPU; zones and cgroups of the others are not used.
+        The arena of each CPU; zones and cgroups of the others are not used.
 
     Raises
     ------
@@ -125,7 +125,7 @@ class Memory(PageArray):
 
     @property
     def pcp(self) -> Any:
-        """The lists that CPU 0 keeps of that zone."""
+        """CPU 0's lists of that zone."""
         return self.arena["pcp"][0]
 
     @property

@@ -10,7 +10,7 @@ Check = Callable[[Any, int], None]
 
 
 class Kernel(Namespace):
-    """What `kernel.xyz` is. Every function of `source/` is an attribute too; these are the ones to use.
+    """`kernel.NAME`: a compile-time constant, or a function of `source/`, of the image being linked.
 
     Attributes
     ----------
@@ -19,11 +19,11 @@ class Kernel(Namespace):
     CONFIG_DEBUG_VM
         The VM_BUG_ON_PAGE assertions are compiled in.
     CONFIG_CHECK_ON_FREE, CONFIG_CHECK_AT_DRAIN
-        Where free_pages_check is, if anywhere.
+        Place of free_pages_check, if it is compiled in.
     CONFIG_SINGLE_CHECK
-        It asks with one branch.
+        free_pages_check has one combined branch.
     CONFIG_CONTENDED
-        Other CPUs free too, so a lock has to be waited for.
+        Other CPUs free too, so code waits for a lock.
     OLD_HELPER_UNCHARGES
         __free_kmem_pages uncharges, as before the patch.
     memcg_kmem_enabled, trace_mm_page_free
@@ -31,15 +31,15 @@ class Kernel(Namespace):
     patch_point
         The variant's code in free_pages_prepare.
     release_uncharge
-        What put_page and release_pages do about the page's owner.
+        The uncharge in put_page and release_pages.
     page_memcg, mark_kmem
-        The page's cgroup, and what alloc_kmem_pages marks a page with.
+        The page's cgroup, and the mark that alloc_kmem_pages sets.
     PageKmem, SetPageKmem, ClearPageKmem
         The mark in `_mapcount`.
     __memcg_kmem_uncharge, mem_cgroup_uncharge
         Take a page off its owner's counters.
     count_event, likely, unlikely, rare
-        For checks that somebody brings (`HELPERS`).
+        For user variants (`HELPERS`).
     """
 
     CONFIG_MEMCG: bool
@@ -68,8 +68,8 @@ class Kernel(Namespace):
 
 HELPERS: Final[Mapping[str, str]] = {
     "CONFIG_MEMCG": "a constant: memcg is compiled in",
-    "CONFIG_DEBUG_VM": "a constant: the VM_BUG_ON_PAGE assertions are",
-    "memcg_kmem_enabled": "() -> bool: the static key, a patched jump; say GATED = True",
+    "CONFIG_DEBUG_VM": "a constant: the VM_BUG_ON_PAGE assertions are compiled in",
+    "memcg_kmem_enabled": "() -> bool: the static key, a patched jump; declare GATED = True",
     "PageKmem": "(page) -> bool: the mark in _mapcount",
     "SetPageKmem": "(page): set it",
     "ClearPageKmem": "(page): clear it",
@@ -79,14 +79,14 @@ HELPERS: Final[Mapping[str, str]] = {
     "count_event": "(number): this CPU's counter 0 to 7, one addition without a lock prefix",
     "likely": "(condition) -> bool: as the kernel's",
     "unlikely": "(condition) -> bool: as the kernel's",
-    "rare": "(): first in a short body that is seldom entered, or LLVM folds it into arithmetic",
+    "rare": "(): first in a short body that is seldom entered, else LLVM makes arithmetic of it",
 }
-"""What a check may use, and what it is."""
+"""Attribute of `kernel` that a check may use -> its description."""
 
 SWITCHES: Final[Mapping[str, str]] = {
-    "CHECKS": "free_pages_check: on, deferred, or off, whatever the scenario says",
-    "SINGLE_CHECK": "True: it asks with one branch",
+    "CHECKS": "free_pages_check: on, deferred, or off, in every scenario",
+    "SINGLE_CHECK": "True: free_pages_check has one combined branch",
 }
-"""What a variant may choose by a constant."""
+"""Constant of a variant -> what it chooses."""
 
 kernel: Final = Kernel("kernel")

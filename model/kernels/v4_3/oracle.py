@@ -1,4 +1,4 @@
-"""The same kernel in slow and obvious Python: pages are objects, lists are lists, nothing is compiled.
+"""The same kernel in plain Python: pages are objects, lists are lists, nothing is compiled.
 
 Written from kernel-map.md's sources, not from source/: where the two disagree, one is wrong. It
 runs on any CPU, with the key as a flag in memory.

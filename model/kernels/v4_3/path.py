@@ -1,4 +1,4 @@
-"""The path of a freed page: its arms, images and loops in a scenario, and what a slice of it is."""
+"""The path of a freed page: its arms, images and loops in a scenario, and the size of a slice."""
 
 from typing import Final
 
@@ -15,18 +15,19 @@ from model.vocabulary.scenario import Arm, Gate, Scenario
 FULL_PASS: Final = 496
 """Warm pages per pass at depth `full`: 16 whole drains of 31."""
 SLICE_NS: Final = 30_000
-"""A slice should take 16 to 60 us: shorter ones feel the call, longer ones catch interruptions."""
+"""Nominal ns of a slice. Actual ones take 16 to 60 us: in shorter ones the call weighs more, longer ones are
+interrupted more often."""
 NOMINAL_NS: Final = {"prepare": 8, "pcp": 15, "full": 25}
-"""ns per warm page on the machine that this was written on; it only sets how many passes make a slice."""
+"""Nominal ns per warm page; it only sets the number of passes of a slice."""
 UNCHARGE_NS: Final = 45
 SEQUENTIAL_CHUNK: Final = 4096
 RANDOM_CHUNK: Final = 1024
 """Pages per slice beyond the warm set: a random page costs about four times as much."""
 BLOCK_PAGES: Final = 512
 LEAST_BLOCKS: Final = 8
-"""Struct pages of a pass of blocks, and blocks at least, so of the largest ones more pages."""
+"""Least number of blocks in a pass; `BLOCK_PAGES` struct pages hold more of all but the largest ones."""
 APART_PAGES: Final = 64
-"""Pages per slice where each is freed alone: what happens between takes about a microsecond."""
+"""Pages per slice where each is freed alone: the work between frees takes about a microsecond."""
 FREES: Final = {
     f"time_{apart}{free.strip('_')}": free
     for apart in ("", "apart_", "together_")
@@ -38,7 +39,7 @@ class FreePath:
     """The path of pages and blocks, from __free_pages and its siblings to the per-CPU list and the buddy."""
 
     def check(self, scenario: Scenario) -> None:
-        """Refuse what this version does not have, or has not together."""
+        """Refuse values that this version does not have, alone or together."""
         check(scenario)
 
     def arms(self, scenario: Scenario) -> list[Arm]:
@@ -56,8 +57,8 @@ class FreePath:
         if scenario.memcg == "off":
             return ("none",)  # no key is compiled in
         if is_kmem(scenario.page_kind) and not VARIANTS[variant].exact:
-            # The old helper asks the key too, so base exists with each gate; without any gate the
-            # uncharge is always called, which answers what the key saves.
+            # The old helper tests the key too, so base exists with each gate; without any gate the
+            # uncharge is always called, which shows what the key saves.
             ungated: tuple[Gate, ...] = ("none",) if variant in ("base", "v1") else ()
             return ("jump-label", *(() if variant == "base-twin" else ("memory-flag",)), *ungated)
         return ("jump-label", "memory-flag") if VARIANTS[variant].gated else ("none",)
@@ -76,7 +77,7 @@ class FreePath:
     def loop(self, scenario: Scenario, arm: Arm) -> str:
         """Name of the compiled loop that frees such a page as this arm's kernel frees it.
 
-        Before the patch a kmem page goes through the old helper, which uncharges it; then none is there.
+        In base a kmem page goes through the old helper, which uncharges it.
         """
         if scenario.depth == "prepare":
             return "time_prepare"
@@ -89,7 +90,7 @@ class FreePath:
         return f"time_{free}" if scenario.between == "nothing" else f"time_apart_{free}"
 
     def nothing(self, scenario: Scenario) -> str:
-        """Name of the compiled loop that frees nothing: what reading the clock costs."""
+        """Name of the compiled loop that frees nothing: the cost of reading the clock."""
         return "time_nothing" if scenario.between == "nothing" else "time_apart_nothing"
 
     def free(self, scenario: Scenario, arm: Arm) -> str:
@@ -97,13 +98,13 @@ class FreePath:
         return FREES.get(self.loop(scenario, arm), "prepare_only")
 
     def slots(self, arm: Arm) -> int | None:
-        """Dispatch slots of an exact arm's operation; None for a variant as compiled, or if nobody said."""
+        """Dispatch slots of an exact arm's operation; None for a compiled variant, or where undeclared."""
         return variant_called(arm.variant).slots
 
     def pages(self, scenario: Scenario) -> int:
-        """Pages that are freed before they are given back."""
+        """Pages that are freed before they are restored."""
         if scenario.between == "flip":
-            return 1  # the next one would find the code as it is
+            return 1  # the next one would find unmodified code
         if scenario.between != "nothing":
             return APART_PAGES
         if scenario.block_order:
@@ -120,7 +121,7 @@ class FreePath:
     def passes(self, scenario: Scenario) -> int:
         """Passes per slice; cold pages are freed once."""
         if scenario.memory != "warm" or (scenario.mixed and scenario.spread == "random"):
-            return 1  # a second pass over a random mix would find its branches learned
+            return 1  # the predictor would know a random mix in its second pass
         if scenario.between != "nothing":
             return 1
         per_page = NOMINAL_NS[scenario.depth] + (UNCHARGE_NS if scenario.page_kind == "charged" else 0)
@@ -136,7 +137,7 @@ class FreePath:
         rng
             Draws the order of the pages, and where data lies.
         counting
-            This arm is counted, not timed: data lies at a page's start, and every page is the arm's at once.
+            This arm is counted, not timed: data lies at a page's start, pages have the arm's marks at once.
         """
         check(scenario)
         cpus = int(scenario.threads)

@@ -1,4 +1,4 @@
-"""What of v4.3 is measured: a scenario is one line in `SCENARIOS`."""
+"""The measured scenarios of v4.3: each is one line in `SCENARIOS`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -8,9 +8,9 @@ from model.kernels.v4_3.modelled import VALUES
 from model.vocabulary.scenario import MemcgState, PageKind, Scenario, usual_scenario
 
 USUAL: Final = usual_scenario(KERNEL_NAME)
-"""Where almost all kernels were."""
+"""The scenario of almost all machines: key disabled, plain page, warm."""
 UNCHARGED: Final[tuple[MemcgState, ...]] = ("off", "disabled", "on-idle", "on-active")
-"""Memcg states in which a plain page is the headline."""
+"""Memcg states whose headline is a plain page."""
 
 
 def scenario_of(memcg: MemcgState, kind: PageKind = "plain") -> Scenario:
@@ -24,7 +24,7 @@ HEADLINE: Final = [*PLAIN, CHARGED]
 """One scenario per memcg state."""
 
 QUICK: Final = [*HEADLINE, scenario_of("on-idle", "flagged"), USUAL.but(checks="deferred")]
-"""The headline, and what claims C2 and C5 need besides."""
+"""Scenarios of --quick: the headline, and those that claims C2 and C5 need."""
 SWEEPS: Final[Mapping[str, Sequence[Scenario]]] = {
     "memcg": HEADLINE,
     "between": [USUAL.but(between=between) for between in VALUES["between"]],
@@ -98,9 +98,9 @@ SWEEP_ARMS: Final = frozenset(
     {(name, gate) for name in ("v1", "v1-unlikely", "keyfirst") for gate in ("jump-label", "none")}
     | {(name, "none") for name in ("nop", "load", "load-compare", "load-compare-store")}
 )
-"""What a sweep measures beside base and its copy: the question, what was merged, and the ladder."""
+"""Arms of a sweep beside base and the A/A control: v1, what was merged, and the ladder."""
 NOT_QUICK: Final = frozenset(
     {("v1-series", None), ("v1-unlikely", None), ("single-branch", None), ("no-check", None)}
     | {("v1-ifdef", "memory-flag"), ("memcg-data", "memory-flag")}
 )
-"""Variant and gate (None: every gate) that the quick run goes without; a new variant is in it."""
+"""Variant and gate (None: every gate) that --quick leaves out; a new variant is in it."""

@@ -1,4 +1,4 @@
-"""Start states for measuring: which pages are freed, in which order, and how they are given back."""
+"""Start states for measuring: which pages are freed, in which order, and how they are restored."""
 
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ from model.kernels.v4_3.zone import PCP_BATCH, PCP_HIGH, PCP_NEVER, Migratetype
 from model.vocabulary.scenario import PageKind, Scenario
 
 RESIDENTS: Final = PCP_HIGH - PCP_BATCH
-"""Pages that stay on the per-CPU list once drains have begun: so many wait there at the start of `full`."""
+"""Pages on the per-CPU list at the start of `full`: as many as stay there once drains have begun."""
 
 
 def is_kmem(kind: PageKind) -> bool:
@@ -35,7 +35,7 @@ def is_kmem(kind: PageKind) -> bool:
 
 
 def pages_of_a_cpu(scenario: Scenario, pages: int) -> int:
-    """Of the page array, in whole blocks of the largest order, so that no buddy is another CPU's."""
+    """Struct pages of each CPU: whole blocks of the largest order, so that no two CPUs have buddies."""
     extra = RESIDENTS if scenario.depth == "full" else 0
     return -(-(pages + extra) // BLOCK) * BLOCK
 
@@ -48,9 +48,9 @@ def template(kind: PageKind, machine: Machine, variant: str) -> npt.NDArray[Any]
     kind
         `flagged`: from alloc_kmem_pages for an unaccounted task; `charged`: for an accounted one.
     machine
-        Where the cgroup lives.
+        The machine with the cgroup.
     variant
-        Decides what marks a kmem page.
+        Decides how a kmem page is marked.
 
     Returns
     -------
@@ -101,10 +101,10 @@ class StartState(Start):
     scenario, pages, rng
         As `model.kernels.start.StartState` has them.
     variant
-        Make every page at once one of the scenario's kind, as this variant's kernel marks it; None: a loop's
-        `restore` will.
+        Give every page at once the scenario's kind, as this variant's kernel marks it; None: left to a loop's
+        `restore`.
     cpu
-        Whose pages these are; the start state of CPU 0 holds those of the others.
+        The CPU that frees these pages; CPU 0's start state holds those of the others.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class StartState(Start):
         return templates(self.scenario, self.machine, variant)
 
     drained_every: Final = PCP_BATCH
-    """Frees from one drain to the next, at depth `full`."""
+    """Drain period at depth `full`, in frees."""
 
     def freed(self) -> int | None:
         """Blocks freed by each CPU since boot, by the kernel's own count; the fewest, if they differ.
@@ -148,7 +148,7 @@ class StartState(Start):
         return min(int(cpu["pgfree"]) for cpu in self.machine.memory.cpus) >> self.scenario.block_order
 
     def held(self, pages: npt.NDArray[np.uint32]) -> int:
-        """How many of these pages, by number, still have a reference on some CPU: so many were not freed."""
+        """Number of these pages that still have a reference on some CPU: they were not freed."""
         counts = self.machine.memory.mem_map["_count"]
         return sum(int((counts[start.first + pages] != 0).sum()) for start in (self, *self.others))
 

@@ -1,4 +1,4 @@
-"""`struct zone`, the per-CPU page lists, and what the free path finds through them.
+"""`struct zone`, the per-CPU page lists, and the structures that the free path reaches through them.
 
 Source: include/linux/mmzone.h, mm/page_alloc.c, v4.3 on x86-64, with the offsets of its debug info
 (docs/kernel-facts/v4.3-path.md, section 3). Fields that the path does not touch are left out; the ones here
@@ -15,7 +15,7 @@ MAX_ORDER: Final = 11
 PCP_BATCH: Final = 31
 PCP_HIGH: Final = 6 * PCP_BATCH
 PCP_NEVER: Final = 2**31 - 1
-"""A `high` that no list reaches: depth `pcp`, the free without its drains."""
+"""`high` of depth `pcp`, in pages: no list reaches it, so nothing is drained."""
 
 
 class Migratetype(IntEnum):
@@ -91,7 +91,7 @@ CPU_AREA: Final = np.dtype(
         ("vm_bug_page", "i8"),
         ("traced", "i8"),
         ("counter_warnings", "i8"),
-        # For checks that somebody brings; behind everything, so that they move nothing.
+        # For user variants; behind everything, so that they move nothing.
         ("events", "i8", (EVENTS,)),
     ]
 )

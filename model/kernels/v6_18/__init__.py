@@ -1,10 +1,10 @@
 """Linux v6.18 on x86-64: how pages and blocks are freed, in two configurations.
 
     page, zone   layouts, with the offsets of the kernel's debug info (two for what the configuration moves)
-    memory, machine, start, path, scenarios   what a machine is, and what is measured on it
+    memory, machine, start, path, scenarios   a machine, and what is measured on it
     source/      the compiled functions, in files named as the kernel's
     variants/    what is measured beside the kernel as it is
-    oracle       the same once more in plain Python
+    oracle       the same in plain Python
 
 kernel-map.md says function by function what was left out.
 """

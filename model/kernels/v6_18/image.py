@@ -24,9 +24,9 @@ class Image:
     apart
         With the loops that time each free alone.
     entry
-        By which a page comes into the path.
+        Function by which a page enters the path.
     direct
-        With the way of blocks that no per-CPU list holds, which are freed straight to the buddy.
+        With the code for blocks that no per-CPU list holds, which are freed straight to the buddy.
     """
 
     variant: str
@@ -41,7 +41,7 @@ class Image:
 
     @property
     def patched(self) -> str:
-        """The function that holds the patch point which these pages meet: free_pages_prepare is inlined."""
+        """The function with the patch point of these pages: free_pages_prepare is inlined."""
         if self.direct:
             return "__free_pages_ok"
         if self.entry == "folios_put_refs":
@@ -59,5 +59,5 @@ class Image:
 
 
 def spec_of(data: dict[str, Any]) -> Image:
-    """A part of the kernel from plain data, as the compiling process is given it."""
+    """A spec from plain data, as the compiling process gets it."""
     return Image(**{name: value for name, value in data.items() if name not in ("kernel", "part")})

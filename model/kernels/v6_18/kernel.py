@@ -1,4 +1,4 @@
-"""The object that stands for v6.18."""
+"""The interface of v6.18."""
 
 from pathlib import Path
 from typing import Any, Final

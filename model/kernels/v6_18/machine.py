@@ -1,4 +1,4 @@
-"""A machine of one configuration: its memory, its static keys, and the code that was placed on it."""
+"""A machine of one configuration: its memory, its static keys, and its placed code."""
 
 from collections.abc import Iterable
 
@@ -26,23 +26,23 @@ class Machine:
     pages
         struct pages, rounded up to blocks of 1024.
     state
-        `off`: MEMCG is not compiled in. `on-idle`: no memcg beside the root, so the key is off. `on-active`:
-        a first memcg came, as on every machine with systemd, and turned it on for good. `on-charged`: there
-        are cgroups to charge, too.
+        `off`: MEMCG is not compiled in. `on-idle`: no memcg beside the root, so the key is disabled.
+        `on-active`: a first memcg, as on every machine with systemd, has enabled it for good. `on-charged`:
+        as well, with cgroups to charge.
     config
-        Of the kernel.
+        Configuration of the kernel.
     checks
-        Whether the key of the page checks is on: with init_on_alloc, init_on_free or debugging.
+        Whether the key of the page checks is enabled: by init_on_alloc, init_on_free or debugging.
     hvo
-        Whether a hugetlb page's struct pages were optimised away, which turns that key on.
+        Whether a hugetlb page's struct pages were optimised away, which enables that key.
     rng
-        Draws the data's place; None puts it at the start of a page.
+        Draws the place of the data; None: the start of a page.
     huge
         As `Memory` has it.
     levels
-        Cgroups that a charge is on, the root included.
+        Cgroups that a charge counts in, the root included.
     v1
-        Whether memory is controlled on cgroup v1.
+        Whether cgroup v1 controls memory.
 
     Attributes
     ----------
@@ -103,14 +103,14 @@ class Machine:
         return self.memory.field_address("cpu")
 
     def report(self) -> str | None:
-        """What the kernel would have printed since boot, or how it left what is modelled; or None."""
+        """What the kernel would have printed since boot, or unmodelled code that it reached; or None."""
         cpu, pcp = self.memory.cpu, self.memory.pcp
         if cpu["bad_pages"]:
             page = (int(cpu["bad_page"]) - address_of(self.memory.mem_map)) // PAGE_BYTES
             reason = Bad(int(cpu["bad_reason"])).text
             return f"{cpu['bad_pages']} bad page(s), the last one number {page}: {reason}"
         if cpu["beyond"]:
-            return f"{cpu['beyond']} page(s) that took a way which is not modelled"
+            return f"{cpu['beyond']} page(s) on a path that is not modelled"
         if cpu["preempt_count"] != PREEMPT_OFFSET or pcp["lock"]:
             deep = int(cpu["preempt_count"]) - PREEMPT_OFFSET
             return f"preempt_count {deep} and pcp lock {pcp['lock']} between two frees"
@@ -131,7 +131,7 @@ class Machine:
             raise KernelReportError(f"the modelled kernel reports {report}")
 
     def walk(self, head: int) -> list[int]:
-        """Numbers of the pages that a list links, from its head's `next` on."""
+        """Numbers of the pages on a list, from its head's `next` on."""
         return self.memory.walk(head, LRU)
 
     def _set_key(self, name: str, count: int) -> None:

@@ -1,4 +1,4 @@
-"""What a charged kernel page leads to: `struct obj_cgroup`, `struct mem_cgroup`, counters, the stock.
+"""Structures behind a charged kernel page: `struct obj_cgroup`, `struct mem_cgroup`, counters, the stock.
 
 Source: include/linux/memcontrol.h, include/linux/page_counter.h, mm/memcontrol.c, v6.18.2, with the offsets
 of docs/kernel-facts/v6.18-costs.md, section 6. Where those give none (`rstat_cpu`, the members of the
@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 CHARGE_BATCH: Final = 64
-"""MEMCG_CHARGE_BATCH: a slot of the stock keeps no more pages, and statistics spill beyond it."""
+"""MEMCG_CHARGE_BATCH: most pages of a slot of the stock, and the limit beyond which statistics spill."""
 SLOTS: Final = 7
 """NR_MEMCG_STOCK."""
 CSS_NO_REF: Final = 1
@@ -74,7 +74,7 @@ VMSTATS_PERCPU: Final = np.dtype(
         "itemsize": 128,
     }
 )
-"""memcg_vmstats_percpu: what every level above is told on the first line, numbers behind it."""
+"""memcg_vmstats_percpu: the words that every update writes on the first line, statistics behind it."""
 STATE: Final = 64
 GROUP_PARTS: Final = np.dtype(
     {
@@ -84,7 +84,7 @@ GROUP_PARTS: Final = np.dtype(
         "itemsize": 384,
     }
 )
-"""What belongs to one cgroup beside its struct mem_cgroup, each part on a line of its own.
+"""Other structures of one cgroup, each on a line of its own.
 
 `vmstats`     stats_updates of the shared statistics
 `rstat`       this CPU's node in the list of cgroups that changed; it is listed unless it leads to itself
@@ -98,5 +98,5 @@ TASK: Final = np.dtype(
         "itemsize": 64,
     }
 )
-"""Of the task that frees: what RCU and compaction keep there."""
+"""Fields of RCU and compaction in the task that frees."""
 CAPTURE_CONTROL: Final = 8

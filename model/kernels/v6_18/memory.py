@@ -43,7 +43,7 @@ from model.vocabulary.scenario import Config
 
 CPUS_ONLINE: Final = 8
 ON_LIST: Final = 1
-"""What a node of a list that something is on leads to; anything but itself."""
+"""Link of a list node that is on a list; any value but its own address."""
 
 
 def arena_of(config: Config, groups: int = 0) -> np.dtype[Any]:
@@ -84,7 +84,7 @@ class Memory(PageArray):
         Cgroups: the root, its child, that one's child and so on for `levels`; then other children of
         the root.
     levels
-        How many of them lie one below the other.
+        Depth of their hierarchy.
 
     Attributes
     ----------
@@ -131,12 +131,12 @@ class Memory(PageArray):
 
     @property
     def pcp(self) -> Any:
-        """The lists that this CPU keeps of that zone."""
+        """The lists of this CPU for that zone."""
         return self.arena["pcp"][0]
 
     @property
     def stock(self) -> Any:
-        """What this CPU has charged ahead."""
+        """Stock of this CPU: pages charged ahead."""
         return self.arena["stock"][0]
 
     @property
@@ -146,16 +146,16 @@ class Memory(PageArray):
 
     @property
     def parts(self) -> Any:
-        """GROUP_PARTS[groups]: what belongs to each cgroup beside that."""
+        """GROUP_PARTS[groups]: the other structures of each cgroup."""
         return self.arena["groups"][0]
 
     @property
     def restored(self) -> int:
-        """Offset from which on the arena is restored: the %gs area before it counts on."""
+        """Offset from which the arena is restored: the %gs area before it keeps its counters."""
         return self.offset("zones")
 
     def offset(self, name: str) -> int:
-        """Where one part of the arena begins, from this CPU's area on: what a per-CPU pointer holds."""
+        """Offset of one part of the arena from this CPU's area: the value of a per-CPU pointer."""
         return int(self._record.fields[name][1])  # type: ignore[index]
 
     def field_address(self, name: str) -> int:
@@ -167,7 +167,7 @@ class Memory(PageArray):
         return self.field_address("memcg") + index * STRUCT_MEM_CGROUP.itemsize
 
     def part_offset(self, index: int, name: str) -> int:
-        """Where a part of one cgroup begins, from this CPU's area on."""
+        """Offset of a part of one cgroup from this CPU's area."""
         return self.offset("groups") + index * GROUP_PARTS.itemsize + int(GROUP_PARTS.fields[name][1])  # type: ignore[index]
 
     def objcg_address(self, index: int) -> int:
@@ -292,7 +292,7 @@ class Memory(PageArray):
                 self._areas()[at : at + 2] = self.free_list(order, kind)
 
     def _link_group(self, index: int, parent: int) -> None:
-        """A cgroup below another; nobody has charged it yet, and its statistics have changed before."""
+        """A cgroup below another, without charges; its statistics are already on the list of changes."""
         if parent < 0:
             self.cpu["root_mem_cgroup"] = self.memcg_address(0)
         group, part = self.memcg[index], self.parts[index]

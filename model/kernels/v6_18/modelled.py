@@ -1,4 +1,4 @@
-"""What of v6.18 is modelled: the values that its axes have here, and which of them go together."""
+"""The modelled part of v6.18: the values of its axes, and which of them go together."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -19,7 +19,7 @@ VALUES: Final = values(
 
 
 def check(scenario: Scenario) -> None:
-    """Refuse what this version does not have, or has not together.
+    """Refuse values that this version does not have, alone or together.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def check(scenario: Scenario) -> None:
 
 
 def _faults(scenario: Scenario) -> Iterator[str]:
-    """What does not go together."""
+    """Messages on values that do not go together."""
     other = scenario.entry != "__free_pages"
     charged = scenario.page_kind == "charged"
     if charged != (scenario.memcg == "on-charged"):

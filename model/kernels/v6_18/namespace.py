@@ -10,28 +10,28 @@ Step = Callable[[Any, int], None]
 
 
 class Kernel(Namespace):
-    """What `kernel.xyz` is. Every function of `source/` is an attribute too; these are the ones to use.
+    """`kernel.NAME`: a compile-time constant, or a function of `source/`, of the image being linked.
 
     Attributes
     ----------
     CONFIG_MEMCG, CONFIG_MEMORY_FAILURE, CONFIG_ISOLATION, CONFIG_THP, CONFIG_DEBUG_LIST
-        Constants, as with the preprocessor; isolation stands for CMA and page reporting, too.
+        Constants, as with the preprocessor; isolation includes CMA and page reporting.
     DIRECT_TO_BUDDY
-        Blocks that no per-CPU list holds are freed; an image without them is smaller.
+        The image frees blocks that no per-CPU list holds; without them it is smaller.
     CONFIG_TRYLOCK, CONFIG_IRQ_OFF
-        What guards the per-CPU lists: the lock of v6.2, interrupts off as in v4.3, or neither.
+        Guard of the per-CPU lists: the lock of v6.2, interrupts off as in v4.3, or neither.
     WIPED, LAST_CPUPID, MUST_BE_CLEAR
         Masks of `flags`, by the configuration and the variant.
     NODE_SHIFT, NODE_MASK, ZONE_SHIFT, ZONE_MASK, ZONE_BYTES, PAGESET, ZONE_FLAGS, BLOCK_BITS, ZONE_LOCK,
     ZONESTATS, ZONE_THRESHOLD, VM_STAT, TRYLOCK_FREE_PAGES, FREE_AREA, FREE_AREA_BYTES, LISTS, STOCK, NODE
-        Where things lie in this configuration.
+        Offsets and sizes in this configuration.
     memcg_kmem_offline, trace_mm_page_free, check_pages_enabled, init_on_free, hugetlb_optimize_vmemmap,
     memory_cgrp_disabled, page_reporting_enabled, memory_cgroup_v1
         Tests of static keys.
     memcg_step, type_step
         The memcg test and the page type's reset, by the variant.
     patch_point
-        What a variant adds, behind the page type's reset.
+        The variant's check, behind the page type's reset.
     page_folio
         The head of the page's compound page, by its `compound_head`.
     memcg_data_says_kmem
@@ -39,7 +39,7 @@ class Kernel(Namespace):
     uncharge
         Take a charged page off its cgroup.
     count_event, likely, unlikely, rare
-        For checks that somebody brings (`HELPERS`).
+        For user variants (`HELPERS`).
     """
 
     CONFIG_MEMCG: bool
@@ -96,7 +96,7 @@ class Kernel(Namespace):
 HELPERS: Final[Mapping[str, str]] = {
     "CONFIG_MEMCG": "a constant: memcg is compiled in",
     "page_folio": "(page) -> the head of its compound page, or the page itself",
-    "memcg_kmem_offline": "() -> bool: the static key, a patched jump, taken while no memcg is there",
+    "memcg_kmem_offline": "() -> bool: the static key, a patched jump, taken while no memcg exists",
     "page_has_type": "(page) -> bool: the signed comparison of page_type",
     "memcg_data_says_kmem": "(folio) -> bool: bit 1 of memcg_data",
     "clear_page_type": "(page): store -1",
@@ -104,20 +104,20 @@ HELPERS: Final[Mapping[str, str]] = {
     "count_event": "(number): this CPU's counter 0 to 7, one addition without a lock prefix",
     "likely": "(condition) -> bool: as the kernel's",
     "unlikely": "(condition) -> bool: as the kernel's",
-    "rare": "(): first in a short body that is seldom entered, or LLVM folds it into arithmetic",
+    "rare": "(): first in a short body that is seldom entered, else LLVM makes arithmetic of it",
 }
-"""What a check may use, and what it is."""
+"""Attribute of `kernel` that a check may use -> its description."""
 
 STEPS: Final[Mapping[str, str]] = {
-    "memcg_step": "the memcg test, in another form: a function as patch_point is one",
-    "type_step": "the page type's reset, in another form",
+    "memcg_step": "another form of the memcg test: a function like patch_point",
+    "type_step": "another form of the page type's reset",
 }
 SWITCHES: Final[Mapping[str, str]] = {
-    "LEFT_OUT": "a tuple of `wipe` and `cpupid`: what is not done to page->flags",
-    "GUARD": "of the per-CPU lists: trylock, irq-off or preempt",
-    "CHECKS": "always: the page checks, whatever their key says",
+    "LEFT_OUT": "a tuple of `wipe` and `cpupid`: steps on page->flags that are left out",
+    "GUARD": "guard of the per-CPU lists: trylock, irq-off or preempt",
+    "CHECKS": "always: the page checks on every free, without their key",
     "DEBUG_LIST": "True: lists are checked before they are changed",
 }
-"""What a variant may replace, leave out or choose."""
+"""Constant of a variant -> what it leaves out or chooses."""
 
 kernel: Final = Kernel("kernel")

@@ -1,4 +1,4 @@
-"""The same path in slow and obvious Python: pages are objects, lists are lists, nothing is compiled.
+"""The same path in plain Python: pages are objects, lists are lists, nothing is compiled.
 
 Written from the steps and rules of docs/kernel-facts/v6.18-path.md and v6.18-costs.md, not from source/:
 where the two disagree, one is wrong.
@@ -60,13 +60,13 @@ class Oracle:
     Parameters
     ----------
     variant
-        What is measured beside the kernel as it is.
+        The variant that is modelled.
     config
         Of the kernel.
     checks
         Whether the page checks are on.
     pages
-        Of which every one is owned by somebody.
+        Number of pages, each with an owner.
     memcg
         CONFIG_MEMCG.
     """
@@ -257,7 +257,7 @@ class Oracle:
 
 @dataclass(eq=False)
 class OracleGroup:
-    """One cgroup: its counters, its references, and what this CPU has not told yet."""
+    """One cgroup: its counters, its references, and this CPU's pending statistics."""
 
     parent: "OracleGroup | None"
     memory: int = 0
@@ -273,7 +273,7 @@ class OracleGroup:
 
 
 class OracleStock:
-    """What a CPU has charged ahead, in seven slots.
+    """A CPU's stock of pages charged ahead, in seven slots.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`struct page` of v6.18 on x86-64, and what of its words the free path reads.
+"""`struct page` of v6.18 on x86-64, and the words that the free path reads.
 
 Source: include/linux/mm_types.h, include/linux/page-flags.h, mm/page_alloc.c, v6.18.2, with the offsets of
 the debug info of two configurations (docs/kernel-facts/v6.18-path.md, section 1).
@@ -65,7 +65,7 @@ class PG(IntFlag):
 
 
 WIPED: Final[dict[Config, int]] = {"default": 0x3FFFFF, "distribution": 0x3E1DFFFFF}
-"""PAGE_FLAGS_CHECK_AT_PREP and, with LRU_GEN, its bits: what the free clears."""
+"""PAGE_FLAGS_CHECK_AT_PREP, with the bits of LRU_GEN where it has them: the bits that the free clears."""
 MUST_BE_CLEAR: Final[dict[Config, int]] = {"default": 0x14E123, "distribution": 0x38014E123}
 """PAGE_FLAGS_CHECK_AT_FREE: with one of these bits the check calls a page bad."""
 CPUID_SHIFT, CPUID_BITS = 34, 17
@@ -79,20 +79,20 @@ NODE_MASK: Final[dict[Config, int]] = {"default": 63, "distribution": 1023}
 ZONE_SHIFT: Final[dict[Config, int]] = {"default": 56, "distribution": 51}
 ZONE_MASK: Final[dict[Config, int]] = {"default": 3, "distribution": 7}
 POOL_SIGNATURE: Final = 0x40
-"""What lru.next of a page_pool's page holds in these bits (PP_SIGNATURE); the check asks for it."""
+"""PP_SIGNATURE: value of these bits of lru.next in a page_pool's page; the check tests for it."""
 POOL_MASK: Final = -4
 LIST_POISON1: Final = -2401263026318606080  # 0xdead000000000100
 LIST_POISON2: Final = LIST_POISON1 + 0x22
 TAIL_MAPPING: Final = LIST_POISON1 + 0x300
-"""What `mapping` of a tail page holds, from the fourth page of a compound page on."""
+"""Value of `mapping` in a tail page, from the fourth page of a compound page on."""
 BUDDY: Final = 0xF0
 BUDDY_TYPE: Final = -0x10000000
 """PGTY_buddy in the highest byte: the head of a free block; its order is in `private`."""
 LARGE_KMALLOC_TYPE: Final = -0x8000000
 SECOND_FLAGS: Final = 0xFF | 1 << 8 | 1 << 9 | 1 << 16
-"""Bits of the first tail page's flags that belong to the whole: its order, and what is known of its parts."""
+"""Bits of the first tail page's flags that describe the whole folio: its order, and states of its pages."""
 LARGE_MAPCOUNT, NR_PAGES_MAPPED, ENTIRE_MAPCOUNT, PINCOUNT = 16, 20, 24, 28
-"""Offsets in the first tail page of what counts the whole."""
+"""Offsets in the first tail page of counters of the whole folio."""
 NR_PAGES: Final = 56
 """Offset in the first tail page of the number of pages, with memcg only."""
 DEFERRED_LIST: Final = 16

@@ -1,4 +1,4 @@
-"""The path of a freed page: its arms, images and loops in a scenario, and what a slice of it is."""
+"""The path of a freed page: its arms, images and loops in a scenario, and the size of a slice."""
 
 from typing import Final
 
@@ -16,19 +16,19 @@ from model.vocabulary.scenario import Arm, Gate, Scenario
 
 SLICE_NS: Final = 30_000
 NOMINAL_NS: Final = 30
-"""ns per warm page on the machine that this was written on; it only sets how many passes make a slice."""
+"""Nominal ns per warm page; it only sets the number of passes of a slice."""
 SEQUENTIAL_CHUNK: Final = 4096
 RANDOM_CHUNK: Final = 1024
 """Pages per slice beyond the warm set."""
 APART_PAGES: Final = 64
 BLOCK_PAGES: Final = 512
 LEAST_BLOCKS: Final = 8
-"""Struct pages of a pass of blocks, and blocks at least, so of the largest ones more pages."""
+"""Least number of blocks in a pass; `BLOCK_PAGES` struct pages hold more of all but the largest ones."""
 STOCK_PAGES: Final = {"cycle": 2 * (CHARGE_BATCH + 1), "hit": CHARGE_BATCH}
-"""Charged pages of a pass: two cycles, or as many as hit; else one, for the next would find another stock."""
+"""Charged pages of a pass: two cycles, or all hits; else one, since the next would find another stock."""
 UNCHARGE_NS: Final = 60
 LARGE_NS: Final = 4
-"""Each page of a block behind the first one, roughly."""
+"""Nominal ns of each page of a block behind the first one."""
 
 
 def direct(scenario: Scenario) -> bool:
@@ -41,7 +41,7 @@ class FreePath:
     """The path of pages and blocks, from __free_pages and its siblings to the per-CPU lists and the buddy."""
 
     def check(self, scenario: Scenario) -> None:
-        """Refuse what this version does not have, or has not together."""
+        """Refuse values that this version does not have, alone or together."""
         check(scenario)
 
     def arms(self, scenario: Scenario) -> list[Arm]:
@@ -62,7 +62,7 @@ class FreePath:
         return [Arm(name, self._gate(scenario, name)) for name in VARIANTS if name not in left_out]
 
     def _gate(self, scenario: Scenario, variant: str) -> Gate:
-        """The memcg key is always a jump label; an exact arm asks none of its own."""
+        """The memcg key is always a jump label; an exact arm tests no key of its own."""
         return "none" if scenario.memcg == "off" or VARIANTS[variant].exact else "jump-label"
 
     def image(self, scenario: Scenario, arm: Arm) -> Image:
@@ -84,7 +84,7 @@ class FreePath:
         return "time_free_pages" if scenario.between == "nothing" else "time_apart_free_pages"
 
     def nothing(self, scenario: Scenario) -> str:
-        """Name of the compiled loop that frees nothing: what reading the clock costs."""
+        """Name of the compiled loop that frees nothing: the cost of reading the clock."""
         return "time_nothing" if scenario.between == "nothing" else "time_apart_nothing"
 
     def free(self, scenario: Scenario, arm: Arm) -> str:
@@ -92,11 +92,11 @@ class FreePath:
         return scenario.entry
 
     def slots(self, arm: Arm) -> int | None:
-        """Dispatch slots of an exact arm's operation; None for a variant as compiled, or if nobody said."""
+        """Dispatch slots of an exact arm's operation; None for a compiled variant, or where undeclared."""
         return variant_called(arm.variant).slots
 
     def pages(self, scenario: Scenario) -> int:
-        """Pages that are freed before they are given back."""
+        """Pages that are freed before they are restored."""
         if scenario.between == "flip":
             return 1
         if scenario.between != "nothing":
@@ -115,7 +115,7 @@ class FreePath:
         return SEQUENTIAL_CHUNK if scenario.order == "sequential" else RANDOM_CHUNK
 
     def passes(self, scenario: Scenario) -> int:
-        """Passes per slice; cold pages are freed once, as is a random mix: else it would be learned."""
+        """Passes per slice; cold pages are freed once, and so is a random mix: predictors would learn it."""
         once = scenario.memory != "warm" or scenario.between != "nothing"
         if once or (scenario.mixed and scenario.spread == "random"):
             return 1

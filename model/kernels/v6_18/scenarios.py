@@ -1,4 +1,4 @@
-"""What of v6.18 is measured: a scenario is one line in `SCENARIOS`."""
+"""The measured scenarios of v6.18: each is one line in `SCENARIOS`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -8,7 +8,7 @@ from model.kernels.v6_18.modelled import VALUES
 from model.vocabulary.scenario import Config, MemcgState, Scenario, usual_scenario
 
 USUAL: Final = usual_scenario(KERNEL_NAME)
-"""Every machine with systemd: the memcg key is on."""
+"""The scenario of every machine with systemd: the memcg key is enabled."""
 
 
 def scenario_of(memcg: MemcgState, config: Config = "distribution") -> Scenario:
@@ -17,12 +17,13 @@ def scenario_of(memcg: MemcgState, config: Config = "distribution") -> Scenario:
 
 
 CHARGED: Final = USUAL.but(memcg="on-charged", page_kind="charged")
-"""Accounted kernel memory, freed in a stream: a page table's page, say."""
+"""Accounted kernel memory, freed in a stream; for example pages of page tables."""
 LARGE_KFREE: Final = USUAL.but(entry="kfree", block="compound-2")
 DRAINS: Final = USUAL.but(depth="full")
-"""With a drain of 2016 pages every 2016 frees."""
+"""A stream of frees, with a drain of 2016 pages every 2016 frees."""
 QUICK: Final = [USUAL, scenario_of("on-idle"), scenario_of("off", "default"), USUAL.but(checks="on")]
-"""The headline: a distribution's kernel with the key on and off, one without memcg, and the checks on."""
+"""Scenarios of --quick: a distribution's kernel with the key enabled and disabled, one without memcg, and one
+with the page checks."""
 SWEEPS: Final[Mapping[str, Sequence[Scenario]]] = {
     "entry": [
         USUAL,
@@ -69,5 +70,5 @@ SWEEP_ARMS: Final = frozenset(
     {(name, "jump-label") for name in ("no-type-test", "memcg-off", "memcg-flag-first", "no-trylock")}
     | {(name, "none") for name in ("nop", "load", "load-compare", "load-compare-store")}
 )
-"""What a sweep measures beside base and its copy."""
+"""Arms of a sweep beside base and the A/A control."""
 NOT_QUICK: Final[frozenset[tuple[str, str | None]]] = frozenset()

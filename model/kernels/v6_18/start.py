@@ -1,4 +1,4 @@
-"""Start states for measuring v6.18: how a page or a block is before it is freed, and what is charged."""
+"""Start states for measuring v6.18: pages and blocks before they are freed, and the charges."""
 
 from typing import Any, Final
 
@@ -38,15 +38,15 @@ from model.kernels.v6_18.zone import (
 from model.vocabulary.scenario import PageKind, Scenario
 
 UNMAPPED: Final = 0xFFFFFFFF
-"""In the low half of a first tail page's words: mapped nowhere, pinned by nobody."""
+"""Low half of a first tail page's words: mapped nowhere, not pinned."""
 STOCKED: Final = {"hit": 0, "overflow": CHARGE_BATCH}
-"""Pages that the stock has of this cgroup; in another state of it, none."""
+"""State of the stock -> pages of this cgroup in it; none in other states."""
 
 
 def residents_of(scenario: Scenario) -> int:
-    """Pages that stay on the per-CPU list once drains have become steady: so many wait there at the start.
+    """Pages on the per-CPU list at the start: as many as stay there once drains have become steady.
 
-    Large blocks are drained all at once, so that nothing waits; those of order 9 four at a time.
+    Large blocks are drained all at once, so that none stay; those of order 9 four at a time.
     """
     if scenario.depth != "full":
         return 0
@@ -57,7 +57,7 @@ def residents_of(scenario: Scenario) -> int:
 
 
 def steady_high(scenario: Scenario) -> int:
-    """`high` in a stream of frees without allocations: what a drain takes and a batch must find room."""
+    """`high` in a stream of frees without allocations: room for a drain and a batch."""
     return max(HIGH_MIN[scenario.config], TAKEN_AT_ONCE + BATCH if scenario.block_order == 0 else 0)
 
 
@@ -70,9 +70,9 @@ def template(kind: PageKind, machine: Machine, *, large_kmalloc: bool = False) -
         `flagged`: its owner leaves a page type behind, as zsmalloc's pages do; `charged`: accounted kernel
         memory.
     machine
-        Whose flags and addresses it has.
+        The machine whose flags and addresses it has.
     large_kmalloc
-        It heads what kmalloc gave as whole pages; nobody counts references to it.
+        It is the head of a large kmalloc, which has no reference count.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def template(kind: PageKind, machine: Machine, *, large_kmalloc: bool = False) -
 def templates(scenario: Scenario, machine: Machine) -> npt.NDArray[Any]:
     """What a page may start as: STRUCT_PAGE[4], by the numbers in the patterns.
 
-    A tail page's way to its head is not in them; where that is looked at, pages are copied instead.
+    They do not hold a tail page's link to its head; where that is read, pages are copied instead.
     """
     pages = aligned(STRUCT_PAGE, 4)
     kind = scenario.page_kind
@@ -128,11 +128,11 @@ class StartState(Start):
     scenario, pages, rng
         As `model.kernels.start.StartState` has them.
     filled
-        Make every page at once what it starts as; else a loop's `restore` will.
+        Give every page its start state at once; else a loop's `restore` does.
     """
 
     drained_every: Final = TAKEN_AT_ONCE
-    """Frees from one drain to the next, at depth `full`."""
+    """Drain period at depth `full`, in frees."""
 
     def __init__(
         self,
@@ -166,18 +166,18 @@ class StartState(Start):
         return int(self.machine.memory.cpu["pgfree"]) >> self.scenario.block_order
 
     def held(self, pages: npt.NDArray[np.uint32]) -> int:
-        """How many of these pages, by number, still have an owner: so many were not freed."""
+        """Number of these pages that still have an owner: they were not freed."""
         memory = self.machine.memory
         if self.scenario.entry == "kfree":
             return int((memory.mem_map["page_type"][pages] == LARGE_KMALLOC_TYPE).sum())
         return int((memory.mem_map["_refcount"][pages] != 0).sum())
 
     def _heads_are_asked(self) -> bool:
-        """Whether a tail page's head, or the list in the second one, is looked at."""
+        """Whether a tail page's head, or the list in the second one, is read."""
         return self.scenario.checks == "on" or self.scenario.entry == "folios_put_refs"
 
     def _fill(self) -> None:
-        """Every page in play as it starts, with what depends on its place."""
+        """Set every page in play to its start state, with the words that depend on its place."""
         memory, scenario = self.machine.memory, self.scenario
         start = templates(scenario, self.machine)
         count, order = self.pages, scenario.block_order

@@ -1,4 +1,4 @@
-"""`struct zone`, the per-CPU lists, and what the free path finds through them.
+"""`struct zone`, the per-CPU lists, and the structures that the free path reaches through them.
 
 Source: include/linux/mmzone.h, mm/page_alloc.c, v6.18.2, offsets by debug info
 (docs/kernel-facts/v6.18-path.md, section 1).
@@ -29,7 +29,7 @@ MAX_ORDER: Final = 10
 """Free blocks have orders 0 to 10."""
 PAGEBLOCK_ORDER: Final = 9
 COSTLY_ORDER: Final = 3
-"""Up to here blocks have per-CPU lists, and with THP those of order 9."""
+"""Largest order with per-CPU lists, beside order 9 with THP."""
 ZONE_NORMAL: Final = 2
 ZONE_DEVICE: Final = 4
 ZONES: Final = 4
@@ -77,7 +77,7 @@ STRUCT_NODE: Final = np.dtype(
         "itemsize": 128,
     }
 )
-"""What a node has behind its zones: NR_SLAB_UNRECLAIMABLE_B is the only item here."""
+"""The part of a node behind its zones: NR_SLAB_UNRECLAIMABLE_B is the only item here."""
 STRUCT_NODESTAT: Final = np.dtype(
     {"names": ["threshold", "diff"], "formats": ["i1", ("i1", 2)], "offsets": [0, 1], "itemsize": 64}
 )
@@ -98,17 +98,17 @@ STRUCT_PCP: Final = np.dtype(
 )
 FLAGS_BYTE, ALLOC_FACTOR = 24, 25
 PREV_FREE_HIGH_ORDER, FREE_HIGH_BATCH = 1, 2
-"""Bits of the lists' flags: the free before was of order 1 to 3; caches are big, so a batch is kept."""
+"""Bits of the lists' flags: the previous free had order 1 to 3; caches are large, so a batch is kept."""
 BATCH: Final = 63
 BATCH_SCALE: Final = 5
 """CONFIG_PCP_BATCH_SCALE_MAX: free_count grows up to batch << 5."""
 HIGH_NEVER: Final = 1 << 30
-"""A `high_min` that no list reaches: depth `pcp`, the free without its drains; `high_max` is one more, so
-that the tuning takes the way of a machine that tunes."""
+"""`high_min` of depth `pcp`, in pages: no list reaches it, so nothing is drained. `high_max` is one more, so
+that the code that tunes `high` runs."""
 HIGH_MIN: Final[dict[Config, int]] = {"default": 624, "distribution": 2640}
 HIGH_MAX: Final = 32768
-"""Of a machine with 8 GiB and 8 CPUs, without and with THP (docs/kernel-facts/v6.18-path.md, section 4):
-depth `full`."""
+"""Limits of depth `full`, in pages: those of a machine with 8 GiB and 8 CPUs, without and with THP
+(docs/kernel-facts/v6.18-path.md, section 4)."""
 TAKEN_AT_ONCE: Final = BATCH << BATCH_SCALE
 """Pages of a drain in a stream of frees without allocations, once it is steady: 2016 every 2016 frees."""
 
@@ -118,12 +118,12 @@ SECTION_BYTES: Final = 16
 USAGE_BITMAP: Final = 24
 """Bytes before the pageblock bits in mem_section_usage."""
 BLOCK_BITS: Final[dict[Config, int]] = {"default": 4, "distribution": 8}
-"""Of each block of 512 pages; with MEMORY_ISOLATION eight."""
+"""Bits of each block of 512 pages; with MEMORY_ISOLATION eight."""
 ISOLATED: Final = 1 << 4
 USAGE_BYTES: Final = USAGE_BITMAP + 64 + 40
 SECTION_ROOTS: Final = 1 << 13
 ROOTS_KEPT: Final = 8
-"""Roots that the model has memory for; all others are beyond its last page."""
+"""Number of section roots that the model has; all others are beyond its last page."""
 NODES: Final = 64
 
 CPU_AREA: Final = np.dtype(
@@ -143,16 +143,16 @@ CPU_AREA: Final = np.dtype(
         ("init_on_free", "i4"),
         ("hugetlb_optimize_vmemmap", "i4"),
         ("memory_cgrp_disabled", "i4"),
-        # What the kernel would print, and what this model does not have.
+        # What the kernel would print, and what is not modelled.
         ("bad_pages", "i8"),
         ("bad_page", "i8"),
         ("bad_reason", "i8"),
         ("beyond", "i8"),
         ("traced", "i8"),
         ("rescheduled", "i8"),
-        # For checks that somebody brings.
+        # For user variants.
         ("events", "i8", (8,)),
-        # What drains, blocks and charged pages need besides.
+        # For drains, blocks and charged pages.
         ("current", "i8"),
         ("root_mem_cgroup", "i8"),
         ("online_cpus", "i8"),

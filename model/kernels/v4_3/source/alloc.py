@@ -1,4 +1,4 @@
-"""Allocation, as far as freeing needs something to undo (mm/page_alloc.c, v4.3).
+"""Allocation, as far as tests of freeing need it (mm/page_alloc.c, v4.3).
 
 Left out: watermarks, reclaim, zone lists, the stealing of pageblocks by another type.
 """

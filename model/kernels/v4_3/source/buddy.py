@@ -38,8 +38,7 @@ def page_to_pfn(page: Any) -> int:
 def lock_zone(zone: Any) -> None:
     """spin_lock(&zone->lock): one locked compare-and-exchange; where others free too, wait until it is free.
 
-    As virt_spin_lock() does in a guest: look until it is free, then try again. The queue of bare metal would
-    be fairer.
+    As virt_spin_lock() in a guest: poll until it is free, then try again. The queue of bare metal is fairer.
     """
     if not kernel.CONFIG_CONTENDED:
         spin_lock(zone)
@@ -52,7 +51,7 @@ def lock_zone(zone: Any) -> None:
 
 @static_inline
 def this_cpu_pcp(zone: Any) -> Any:
-    """The lists that this CPU keeps of the zone: this_cpu_ptr(zone->pageset)->pcp."""
+    """The lists of this CPU for the zone: this_cpu_ptr(zone->pageset)->pcp."""
     return pcp_at(zone.pageset + this_cpu_read("this_cpu_off"))
 
 
@@ -132,7 +131,7 @@ def __free_one_page(page: Any, pfn: int, zone: Any, order: int, migratetype: int
 
 @static_inline
 def next_order_may_merge(page: Any, index: int, order: int) -> bool:
-    """Whether the next larger buddy is free: then this block is best kept, so it goes to the tail."""
+    """Whether the next larger buddy is free: then this block may merge soon, so it goes to the tail."""
     if order >= MAX_ORDER - 2:
         return False
     combined = index & ~(1 << order)

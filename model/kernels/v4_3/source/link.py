@@ -47,7 +47,7 @@ def _link_free_path(image: Image) -> Entries:
 
 
 def _gate(image: Image) -> Any:
-    """How this image asks `memcg_kmem_enabled()`."""
+    """`memcg_kmem_enabled()` by the gate of this image."""
     if not image.memcg:
         return never_enabled
     if image.gate == "jump-label":
@@ -63,13 +63,13 @@ def never_enabled() -> bool:
 
 @static_inline
 def always_enabled() -> bool:
-    """No key is asked: what the key saves is the difference."""
+    """No key is tested: the difference is what the key saves."""
     return True
 
 
 @static_inline
 def count_event(number: int) -> None:
-    """Add one to one of this CPU's counters, whichever number the check made."""
+    """Add one to one of this CPU's counters, for any number."""
     this_cpu_inc("events", number & (EVENTS - 1))
 
 
@@ -87,7 +87,7 @@ def _patch_point(variant: Variant, image: Image) -> Any:
 
 
 def _release_uncharge(variant: Variant, image: Image) -> Any:
-    """What put_page and release_pages do about the page's owner."""
+    """The uncharge in put_page and release_pages."""
     if hasattr(variant.module, "release_uncharge"):
         return static_inline(variant.module.release_uncharge(kernel))
     return kernel.mem_cgroup_uncharge if image.memcg else no_uncharge
@@ -95,4 +95,4 @@ def _release_uncharge(variant: Variant, image: Image) -> Any:
 
 @static_inline
 def no_uncharge(page: Any) -> None:
-    """Without CONFIG_MEMCG nobody owns a page."""
+    """Without CONFIG_MEMCG no page is charged."""

@@ -88,7 +88,7 @@ def try_charge(owner: int, pages: int) -> int:
 
 @static_inline
 def refill_stock(owner: int, pages: int) -> None:
-    """Keep charged pages for the next charge of the same cgroup; another's are given back first."""
+    """Keep charged pages for the next charge of the same cgroup; those of another are drained first."""
     if this_cpu_read("stock_memcg") != owner:
         drain_stock()
         this_cpu_write("stock_memcg", owner)
@@ -112,7 +112,7 @@ def drain_stock() -> None:
 
 @kernel_function
 def charge_memory(owner: int, pages: int) -> int:
-    """Charge memsw first, then memory, so that the wider limit is asked first."""
+    """Charge memsw first, then memory, so that the wider limit is tested first."""
     if this_cpu_read("do_swap_account") != 0 and not page_counter_try_charge(owner + MEMSW, pages):
         return 0
     if page_counter_try_charge(owner + MEMORY, pages):

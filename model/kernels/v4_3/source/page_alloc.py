@@ -80,7 +80,7 @@ def put_page_testzero(page: Any) -> bool:
 
 @static_inline
 def unlike_idle(page: Any) -> int:
-    """What the five tests look at, ORed: 0 for the common page (page_expected_state of v4.7)."""
+    """The words of the five tests, ORed: 0 for the common page (page_expected_state of v4.7)."""
     unlike = (as_long(read_once(page, "_mapcount")) - IDLE) | read_once(page, "mapping")
     unlike |= as_long(read_once(page, "_count")) | as_long(page.flags & MUST_BE_CLEAR)
     return unlike | (page.mem_cgroup if kernel.CONFIG_MEMCG else 0)
@@ -96,7 +96,7 @@ def page_is_bad(page: Any) -> int:
         rare()
         reason = BAD_MAPCOUNT
     # A compiler may reuse the value loaded for the anonymous test; whether LLVM did depended on the
-    # arm, which is not the question here. So all arms load it twice.
+    # arm. So all arms load it twice.
     if unlikely(read_once(page, "mapping") != 0):
         rare()
         reason = BAD_MAPPING

@@ -77,4 +77,4 @@ MARK_KMEM: Final[dict[Marks, Callable[[Any, int], None]]] = {
     "charged": mark_charged,
     "memcg-data": mark_memcg_data,
 }
-"""What alloc_kmem_pages does with a page."""
+"""How alloc_kmem_pages marks a page."""

@@ -1,7 +1,6 @@
 """The forms of the patch point in v4.3's free_pages_prepare, one file each (model/kernels/variants.py).
 
-Beside what every variant may define, one of v4.3 may have `release_uncharge(kernel)`, the test in put_page
-and release_pages.
+A variant of v4.3 may also define `release_uncharge(kernel)`, the test in put_page and release_pages.
 """
 
 import sys

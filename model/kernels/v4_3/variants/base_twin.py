@@ -1,6 +1,6 @@
-"""The same source as base, compiled once more: its "overhead" is the noise floor.
+"""The A/A control: the same source as base, compiled once more. Its "overhead" sets the noise floor.
 
-Expect: zero. What it differs from zero by is what this machine cannot tell.
+Expect: zero. The measured difference is noise.
 """
 
-SUMMARY = "base, compiled separately: the noise floor"
+SUMMARY = "A/A control: base compiled once more, which sets the noise floor"

@@ -1,7 +1,7 @@
-"""A known cost, to check the instrument: k dependent additions that nothing can overlap.
+"""A known cost, to check the instrument: k dependent additions that overlap with nothing.
 
-Not a form of the patch: `python -m benchmarks --calibrate` measures it and nothing else does. Two lfence
-keep the chain from overlapping with the path around it, so each addition costs its latency, one cycle.
+Not a form of the patch: only `python -m benchmarks --calibrate` measures it. Two lfence keep the chain from
+overlapping with the path around it, so each addition costs its latency, one cycle.
 Expect: time linear in k, with a slope of one cycle.
 """
 

@@ -1,9 +1,9 @@
-"""Key, then flag: a machine that does not account kernel memory never reads the flag.
+"""Key, then flag: with the key disabled the flag is never read.
 
 Kernel: merged as 4949148ad433 for v4.8, with the fix c4159a75b64c: only a charged page is marked, and the
 uncharge clears the mark.
-Expect: with the key off one 5-byte NOP and no access to `_mapcount`; with memcg off the code of base.
-A marked page that is freed with the key off is a bad page.
+Expect: with the key disabled one 5-byte NOP and no access to `_mapcount`; with memcg off the code of base.
+A marked page that is freed with the key disabled is a bad page.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ MARKS = "charged"
 
 
 def patch_point(kernel: Any) -> Callable[[Any, int], None]:
-    """Ask the key; only then test the page, uncharge it and clear the mark."""
+    """Test the key; only if it is enabled test the page, uncharge it and clear the mark."""
 
     def uncharge_kmem(page: Any, order: int) -> None:
         if kernel.memcg_kmem_enabled() and kernel.PageKmem(page):

@@ -1,4 +1,4 @@
-"""First rung of the ladder: load `_mapcount`, and do nothing with it.
+"""First rung of the ladder: load `_mapcount` and do not use it.
 
 Exact: every other instruction is base's.
 Expect: one instruction more, from a line that the refcount drop has just written.

@@ -1,7 +1,7 @@
 """Second rung: load `_mapcount`, compare it with the kmem mark, branch if equal (never, here).
 
-Exact: every other instruction is base's; what the branch leads to lies out of line.
-Expect: the price of v1's test without the compiler's new layout around it.
+Exact: every other instruction is base's; the branch target is out of line.
+Expect: the cost of v1's test without the compiler's new layout around it.
 """
 
 from model.kernels.v4_3.page import MAPCOUNT

@@ -1,9 +1,9 @@
 """The layout floor: one NOP of 1 to 9 bytes, so the same dispatch slot with other bytes.
 
-Not a form of the patch: `python -m benchmarks --calibrate` measures it and nothing else does. What follows
-the NOP is shifted by another distance in each, as it is between unlike arms. Base's twin, byte for byte the
-same, cannot show what that does.
-Expect: alike, once averaged over builds; their spread is the layout floor.
+Not a form of the patch: only `python -m benchmarks --calibrate` measures it. The code behind the NOP is
+shifted by another distance in each, as between arms of different length. The A/A control, byte for byte the
+same as base, cannot show the effect of that.
+Expect: equal means over builds; their spread is the layout floor.
 """
 
 SUMMARY = "calibration: one NOP of so many bytes"

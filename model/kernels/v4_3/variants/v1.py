@@ -1,4 +1,4 @@
-"""Flag, then key: every page that is freed is tested, whether anyone uses kmem accounting or not.
+"""Flag, then key: every freed page is tested, with or without kmem accounting.
 
 Kernel: v4.3 plus "[PATCH 1/5] mm: uncharge kmem pages from generic free_page path", 26 September 2015.
 The test has no branch hint, and follows the anonymous page's `mapping = 0`.

@@ -1,4 +1,4 @@
-"""v1 under CONFIG_MEMCG_KMEM: the author's own way out.
+"""v1 under CONFIG_MEMCG_KMEM, as the author proposed in his reply.
 
 Kernel: as v1, compiled only with CONFIG_MEMCG_KMEM.
 Expect: with memcg off the code of base, instruction for instruction; otherwise that of v1.

@@ -1,9 +1,9 @@
 """v1 and its second site: put_page and release_pages skip the user uncharge of a kmem page.
 
 Kernel: patch 1/5 tests the flag in __page_cache_release too; patch 3/5 moves that test into the walk of the
-batched uncharge. __free_pages passes neither site, so there it is v1.
-Expect: by way of put_page or release_pages one more load, comparison and branch than v1; with memcg off
-put_page still loads, for nothing.
+batched uncharge. __free_pages reaches neither site, so there it is v1.
+Expect: through put_page or release_pages one more load, comparison and branch than v1; with memcg off
+put_page still has the unused load.
 """
 
 from collections.abc import Callable

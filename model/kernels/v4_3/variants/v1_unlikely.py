@@ -1,7 +1,7 @@
-"""v1 with its test hinted: `unlikely(PageKmem(page))`.
+"""v1 with a branch hint: `unlikely(PageKmem(page))`.
 
-Kernel: v4.3 plus patch 1/5, with the branch hint that the patch did not have. In 2023 such a hint was
-said to add "very little", and was not measured.
+Kernel: v4.3 plus patch 1/5, with a branch hint that the patch does not have. In 2023 such a hint was
+said to add "very little", without a measurement.
 Expect: the marked page's code moves out of line; the plain page falls through instead of jumping.
 """
 

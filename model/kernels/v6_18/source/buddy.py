@@ -84,7 +84,7 @@ def count_free(zone: int, pages: int, migratetype: int) -> None:
 
 @static_inline
 def take_from_free_list(buddy: Any, zone: int, order: int) -> None:
-    """__del_page_from_free_list(): unlink a block that something merges with."""
+    """__del_page_from_free_list(): unlink a block that another one merges with."""
     if kernel.CONFIG_ISOLATION and kernel.page_reporting_enabled():
         beyond(buddy)
     list_del(buddy)
@@ -98,7 +98,7 @@ def take_from_free_list(buddy: Any, zone: int, order: int) -> None:
 
 @static_inline
 def buddy_merge_likely(page: Any, pfn: int, buddy_pfn: int, order: int) -> bool:
-    """Whether the next larger buddy is free: then this block is best kept, so it goes to the tail."""
+    """Whether the next larger buddy is free: then this block may merge soon, so it goes to the tail."""
     if order >= MAX_ORDER - 1:
         return False
     combined = buddy_pfn & pfn

@@ -80,11 +80,11 @@ def _step(module: Any, name: str, usual: Any) -> Any:
 
 @static_inline
 def always() -> bool:
-    """No key is asked."""
+    """No key is tested."""
     return True
 
 
 @static_inline
 def count_event(number: int) -> None:
-    """Add one to one of this CPU's counters, whichever number the check made."""
+    """Add one to one of this CPU's counters, for any number."""
     this_cpu_inc("events", number & (EVENTS - 1))

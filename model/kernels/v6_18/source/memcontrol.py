@@ -74,7 +74,7 @@ def css_ref_add(memcg: int, change: int) -> None:
 
 @static_inline
 def get_mem_cgroup_from_objcg(objcg: int) -> int:
-    """The cgroup that is charged, kept from going away."""
+    """The charged cgroup, with a reference."""
     __rcu_read_lock()
     memcg = read_once(obj_cgroup_at(objcg), "memcg")
     css_ref_add(memcg, 1)
@@ -93,7 +93,7 @@ def css_rstat_updated(memcg: int) -> None:
 
 @kernel_function
 def memcg_rstat_updated(memcg: int, pages: int) -> None:
-    """Tell each level's statistics how much changed; from 64 on a level tells what all CPUs share."""
+    """Add a change to each level's per-CPU count of updates; from 64 on it goes to the shared count."""
     css_rstat_updated(memcg)
     pointer = mem_cgroup_at(memcg).vmstats_percpu
     while pointer != 0:
@@ -101,7 +101,7 @@ def memcg_rstat_updated(memcg: int, pages: int) -> None:
         shared = level.vmstats
         if unlikely(load_once_64(shared) > CHARGE_BATCH * this_cpu_read("online_cpus")):
             rare()
-            break  # somebody will add it all up soon
+            break  # a flush is due already
         updates = this_cpu_xadd_32_at(pointer, pages) + pages
         if unlikely(updates >= CHARGE_BATCH):
             rare()
@@ -145,7 +145,7 @@ def drain_stock(stock: int, slot: int) -> None:
 
 @kernel_function
 def random_slot() -> int:
-    """get_random_u32_below(7): whose slot is taken; a multiplication here, a batch of ChaCha20 there."""
+    """get_random_u32_below(7): the slot to drain; a multiplication here, a batch of ChaCha20 there."""
     state = this_cpu_read("random") * 6364136223846793005 + 1442695040888963407
     this_cpu_write("random", state)
     return (((state >> 33) & 0x7FFFFFFF) * SLOTS) >> 31
@@ -153,7 +153,7 @@ def random_slot() -> int:
 
 @kernel_function
 def refill_stock(memcg: int, pages: int) -> None:
-    """Keep charged pages for the cgroup's next charge, in its slot, an empty one, or somebody else's."""
+    """Keep charged pages for the cgroup's next charge, in its slot, an empty one, or a drained one."""
     preempt_disable()
     stock = this_cpu_read("this_cpu_off") + kernel.STOCK
     if unlikely(pages > CHARGE_BATCH or load_once_u8(stock) != 0):
@@ -188,7 +188,7 @@ def refill_stock(memcg: int, pages: int) -> None:
 
 @kernel_function
 def obj_cgroup_uncharge_pages(objcg: int, pages: int) -> None:
-    """Take pages off the cgroup that an obj_cgroup stands for."""
+    """Take pages off the cgroup of an obj_cgroup."""
     memcg = get_mem_cgroup_from_objcg(objcg)
     mod_memcg_state(memcg, KMEM_ITEM, -pages)
     if kernel.memory_cgroup_v1():
@@ -200,7 +200,7 @@ def obj_cgroup_uncharge_pages(objcg: int, pages: int) -> None:
 
 @kernel_function
 def __memcg_kmem_uncharge_page(page: Any, order: int) -> None:
-    """Take a kmem page's block off its cgroup, and forget whose it was."""
+    """Take a kmem page's block off its cgroup, and clear the page's memcg_data."""
     data = read_once(page, "memcg_data")
     if unlikely(data & OWNER_FLAGS != MEMCG_DATA_KMEM):
         rare()

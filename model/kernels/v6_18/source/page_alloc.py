@@ -87,13 +87,13 @@ def zone_of(flags: int) -> int:
 
 @static_inline
 def pcp_of(zone: int) -> Any:
-    """The lists that this CPU keeps of the zone."""
+    """The lists of this CPU for the zone."""
     return pcp_at(load_64(zone + kernel.PAGESET) + this_cpu_read("this_cpu_off"))
 
 
 @static_inline
 def enter_lists() -> int:
-    """Keep this CPU: preemption off, or the flags saved as v4.3 does it; what `leave_lists` restores."""
+    """Disable preemption, or save the flags as v4.3 does; returns what `leave_lists` restores."""
     if kernel.CONFIG_IRQ_OFF:
         return local_irq_save()
     preempt_disable()
@@ -102,7 +102,7 @@ def enter_lists() -> int:
 
 @static_inline
 def leave_lists(interrupts: int) -> None:
-    """The other way round."""
+    """Undo `enter_lists`."""
     if kernel.CONFIG_IRQ_OFF:
         local_irq_restore(interrupts)
     else:
@@ -132,7 +132,7 @@ def __free_pages_ok(page: Any, order: int) -> None:
 
 @static_inline
 def free_large(page: Any, order: int) -> None:
-    """The way to the buddy, in the images whose blocks take it."""
+    """Free to the buddy, in images with blocks that no list holds."""
     if kernel.DIRECT_TO_BUDDY:
         __free_pages_ok(page, order)
     else:
@@ -180,7 +180,7 @@ def free_frozen_pages(page: Any, order: int) -> None:
 def __free_pages(page: Any, order: int) -> None:
     """Drop a reference and free the block when it was the last.
 
-    The head bit is read before: after the drop the page may be another's.
+    The head bit is read before: after the drop the page may have a new owner.
     """
     head = read_once(page, "flags") & HEAD
     if dec_and_test(page, "_refcount"):

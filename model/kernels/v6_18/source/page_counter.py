@@ -21,7 +21,7 @@ MIN_USAGE, LOW_USAGE, MIN, LOW = (
 
 @static_inline
 def protect(counter: int, usage: int, limit: int, protected: int) -> None:
-    """What of the usage is protected; nothing was and nothing is, where nobody asked for protection."""
+    """Update the protected part of the usage; without protection it was zero and stays zero."""
     share = load_once_64(counter + limit)
     if unlikely(usage < share):
         share = usage
@@ -32,7 +32,7 @@ def protect(counter: int, usage: int, limit: int, protected: int) -> None:
 
 @kernel_function
 def page_counter_cancel(counter: int, pages: int) -> None:
-    """Subtract at one level: one locked xadd, then what of the rest is protected."""
+    """Subtract at one level: one locked xadd, then the protected part of the rest."""
     usage = atomic_long_sub_return(counter, pages)
     if unlikely(usage < 0):
         rare()

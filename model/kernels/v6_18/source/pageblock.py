@@ -1,4 +1,4 @@
-"""Where a page's block says it belongs (mm/page_alloc.c, v6.18)."""
+"""The migratetype of a pageblock (mm/page_alloc.c, v6.18)."""
 
 from model.compiler.intrinsics import likely, load_64, rare, unlikely
 from model.kernels.v6_18.source.linkage import kernel, kernel_function

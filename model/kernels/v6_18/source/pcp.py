@@ -45,7 +45,7 @@ LOW_ORDER_LISTS = PCPTYPES * (COSTLY_ORDER + 1)
 
 @kernel_function
 def pcp_spin_trylock(pcp: Any) -> int:
-    """spin_trylock(&pcp->lock): preemption off, look, one locked compare-and-exchange."""
+    """spin_trylock(&pcp->lock): preemption off, one load, one locked compare-and-exchange."""
     preempt_disable()
     if likely(read_once(pcp, "lock") == 0 and spin_trylock(pcp)):
         return 1
@@ -71,7 +71,7 @@ def order_to_pindex(migratetype: int, order: int) -> int:
 
 @static_inline
 def pindex_to_order(pindex: int) -> int:
-    """The other way round."""
+    """Inverse of `order_to_pindex`."""
     if kernel.CONFIG_THP and pindex >= LOW_ORDER_LISTS:
         rare()
         return PAGEBLOCK_ORDER
@@ -130,7 +130,7 @@ def nr_pcp_free(pcp: Any, batch: int, high: int, free_high: bool) -> int:
 
 @static_inline
 def nr_pcp_high(zone: int, pcp: Any, count: int, batch: int, free_high: bool) -> int:
-    """How many pages may stay; tunes `high` on its way."""
+    """How many pages may stay; tunes `high` as well."""
     high_min = as_long(read_once(pcp, "high_min"))
     high_max = as_long(read_once(pcp, "high_max"))
     high = as_long(read_once(pcp, "high"))
@@ -165,7 +165,7 @@ def nr_pcp_high(zone: int, pcp: Any, count: int, batch: int, free_high: bool) ->
 
 @static_inline
 def after_a_drain(zone: int, pcp: Any) -> None:
-    """Where the zone was below its high watermark that is looked at again; here no zone is."""
+    """The kernel checks the watermark of a zone that was below it; here no zone is."""
     if unlikely(load_once_64(zone + kernel.ZONE_FLAGS) & BELOW_HIGH != 0):
         rare()
         beyond(pcp)

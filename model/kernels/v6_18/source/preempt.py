@@ -28,7 +28,7 @@ def __rcu_read_lock() -> None:
 
 @kernel_function
 def __rcu_read_unlock() -> None:
-    """One section less; with the last one somebody may want to be told."""
+    """One section less; the last one may have special work to do."""
     task = task_at(this_cpu_read("current"))
     nesting = as_long(read_once(task, "rcu_nesting")) - 1
     write_once(task, "rcu_nesting", nesting)

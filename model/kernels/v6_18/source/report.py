@@ -1,4 +1,4 @@
-"""What the kernel would print, and what lies beyond this model."""
+"""What the kernel would print, and what is not modelled."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ def bad_page(page: Any, reason: int) -> None:
 
 @kernel_function
 def beyond(page: Any) -> None:
-    """A way that the kernel has and the model has not, such as hugetlb, compaction or page reporting."""
+    """Count unmodelled code that was reached, such as hugetlb, compaction or page reporting."""
     this_cpu_add("beyond", 1)
 
 
 @kernel_function
 def preempt_schedule() -> None:
-    """The task was to be preempted as soon as it may be."""
+    """Count that the scheduler would have been called."""
     this_cpu_add("rescheduled", 1)

@@ -55,7 +55,7 @@ def free_large_kmalloc(page: Any) -> None:
 
 @kernel_function
 def kfree(page: Any, order: int) -> None:
-    """Free what lies at a page's start; its order is read, not told."""
+    """Free an object at a page's start; its order is read from the page."""
     if unlikely(load_once_u8(address_of(page) + TYPE_BYTE) == SLAB):
         rare()
         beyond(page)

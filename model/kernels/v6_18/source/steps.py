@@ -13,7 +13,7 @@ HEAD = int(PG.HEAD)
 
 @kernel_function
 def first_of_a_slice(page: Any) -> Any:
-    """The first struct page of 4 KiB of them may be a copy of a head, where hugetlb pages were optimised."""
+    """With HVO the first of the struct pages in 4 KiB may be a copy of a head (page_fixed_fake_head)."""
     if read_once(page, "flags") & HEAD != 0:
         head = read_once(page_at(address_of(page) + PAGE_BYTES), "compound_head")
         if head & 1 != 0:
@@ -41,7 +41,7 @@ def memcg_data_says_kmem(folio: Any) -> bool:
 
 @static_inline
 def uncharge(page: Any, order: int) -> None:
-    """What a charged page meets: __memcg_kmem_uncharge_page, which is called."""
+    """Uncharge a charged page: a call of __memcg_kmem_uncharge_page."""
     rare()
     __memcg_kmem_uncharge_page(page, order)
 
@@ -69,7 +69,7 @@ def memcg_kmem_if_online(page: Any, order: int) -> None:
 
 @static_inline
 def reset_page_type_if_any(page: Any, order: int) -> None:
-    """The test of 2025: a page type that its owner left behind is taken away."""
+    """The test of 2025: clear a page type that the owner left behind."""
     if unlikely(page_has_type(page)):
         rare()
         clear_page_type(page)

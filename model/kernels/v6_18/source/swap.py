@@ -43,7 +43,7 @@ from model.kernels.v6_18.zone import PCPTYPES, ZONE_DEVICE
 
 HEAD, LRU_FLAG = int(PG.HEAD), int(PG.LRU)
 DEFERRED = 2 * PAGE_BYTES + 16
-"""Of a folio's list of those to be split, from its head on."""
+"""Offset of a folio's link in the list of deferred splits, from its head."""
 
 
 @static_inline
@@ -55,7 +55,7 @@ def is_device_memory(folio: Any) -> bool:
 
 @static_inline
 def leave_deferred_split(folio: Any) -> None:
-    """With THP a folio of several pages may be on the list of those that are to be split."""
+    """With THP a folio of several pages may be on the list of deferred splits."""
     if kernel.CONFIG_THP and unlikely(read_once(folio, "flags") & HEAD != 0):
         rare()
         if compound_order(folio) > 1:
@@ -66,7 +66,7 @@ def leave_deferred_split(folio: Any) -> None:
 
 @static_inline
 def mem_cgroup_uncharge(folio: Any) -> None:
-    """Every charged page, the user's or the kernel's, where memcg is not disabled; none is charged here."""
+    """Uncharge user and kernel pages, where memcg is not disabled; no page is charged here."""
     if not kernel.CONFIG_MEMCG or kernel.memory_cgrp_disabled():
         return
     if unlikely(read_once(folio, "memcg_data") != 0):
@@ -76,7 +76,7 @@ def mem_cgroup_uncharge(folio: Any) -> None:
 
 @kernel_function
 def __folio_put(folio: Any) -> None:
-    """Ask what else the folio was, and free it: device memory, hugetlb, on an LRU list, to be split."""
+    """Test for device memory, hugetlb, an LRU list and a deferred split, and free the folio."""
     if unlikely(is_device_memory(folio)):
         rare()
         beyond(folio)
@@ -146,7 +146,7 @@ def prepare_folios(folios: int, n: int) -> int:
 
 @static_inline
 def unlock_lists(pcp: Any, interrupts: int) -> None:
-    """Behind the last folio of one zone."""
+    """Release the lists after the last folio of one zone."""
     if kernel.CONFIG_TRYLOCK:
         pcp_spin_unlock(pcp)
     leave_lists(interrupts)

@@ -1,4 +1,4 @@
-"""The pages of a block behind its first one, and what they keep for the whole (mm/page_alloc.c, v6.18)."""
+"""The tail pages of a block, and the words that they hold for the whole block (mm/page_alloc.c, v6.18)."""
 
 from typing import Any
 
@@ -74,7 +74,7 @@ def folio_order(page: Any) -> int:
 
 @static_inline
 def tail_is_bad(head: Any, page: Any) -> bool:
-    """What a tail page has to be by its place: mapped nowhere, on no list, with its mark, of this head."""
+    """Checks of a tail page, by its place: mapped nowhere, on no list, with its mark, of this head."""
     at, place = address_of(page), address_of(page) - address_of(head)
     if place == PAGE_BYTES:
         counts = (load_once_u32(at + LARGE_MAPCOUNT) ^ NO_MAPCOUNT) | load_once_u32(at + NR_PAGES_MAPPED)
@@ -102,7 +102,7 @@ def tail_is_bad(head: Any, page: Any) -> bool:
 
 @kernel_function
 def free_tail_page_prepare(head: Any, page: Any) -> int:
-    """Take away what makes a page a tail page; 1 when it is not as one has to be."""
+    """Clear the tail page's words; 1 when it is a bad tail page."""
     bad = 0
     if kernel.check_pages_enabled() and unlikely(tail_is_bad(head, page)):
         bad_page(page, BAD_TAIL)
@@ -114,7 +114,7 @@ def free_tail_page_prepare(head: Any, page: Any) -> int:
 
 @static_inline
 def prepare_tails(page: Any, order: int, compound: int) -> int:
-    """Every page but the first: its flags are wiped, always; returns how many are bad."""
+    """Prepare every page but the first: its flags are always wiped; returns how many are bad."""
     bad = 0
     first = page_at(address_of(page) + PAGE_BYTES)
     if compound != 0:

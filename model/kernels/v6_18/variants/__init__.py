@@ -1,7 +1,7 @@
-"""What is measured beside v6.18 as it is, one file each (model/kernels/variants.py).
+"""The variants of v6.18, one file each (model/kernels/variants.py).
 
-Base is the kernel as it is, and most variants take a step away or replace it, so their overhead is negative
-where the step costs something. Beside what every variant may define, one of v6.18 may have
+Base is the kernel as it is, and most variants remove or replace a step, so their overhead is negative where
+the step costs something. A variant of v6.18 may also define
 
 `memcg_step(kernel)`, `type_step(kernel)`  another form of that step
 `LEFT_OUT`                                 of "wipe" and "cpupid", what is not done to `flags`

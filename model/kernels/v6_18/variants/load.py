@@ -1,7 +1,7 @@
-"""First rung: load `page_type`, and do nothing with it.
+"""First rung: load `page_type` and do not use it.
 
 Exact: every other instruction is base's.
-Expect: one load of a line that is in the first-level cache.
+Expect: one load from a line that is in the first-level cache.
 """
 
 from model.kernels.v6_18.page import PAGE_TYPE

@@ -1,7 +1,7 @@
-"""Second rung: load `page_type`, compare it, branch if equal (never, here): one more test of today's kind.
+"""Second rung: load `page_type`, compare it, branch if equal (never, here): one more test like v6.18's.
 
-Exact: every other instruction is base's; what the branch leads to lies out of line.
-Expect: what the next test of this shape would cost everybody.
+Exact: every other instruction is base's; the branch target is out of line.
+Expect: the cost of one more test of this form for every free.
 """
 
 from model.kernels.v6_18.page import PAGE_TYPE

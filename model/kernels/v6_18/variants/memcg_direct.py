@@ -1,13 +1,13 @@
-"""The memcg test on the page itself, without looking for its folio first.
+"""The memcg test on the page itself, without the lookup of its folio.
 
 Kernel: v6.18 with `page->memcg_data` in the place of `page_folio(page)->memcg_data`; only a head is freed.
-Expect: with the key on, four instructions and a load fewer.
+Expect: with the key enabled, four instructions and one load fewer.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-SUMMARY = "replaces: the memcg test by one that does not ask compound_head"
+SUMMARY = "replaces: the memcg test by one without compound_head"
 
 
 def memcg_step(kernel: Any) -> Callable[[Any, int], None]:

@@ -1,7 +1,7 @@
-"""The order of 2015 today: every page's memcg_data is read, and only then is the key asked.
+"""The order of 2015 on the v6.18 path: every page's memcg_data is tested first, then the key.
 
-Kernel: v6.18 with `folio_memcg_kmem() && memcg_kmem_online()`: v1's order, on today's path.
-Expect: with the key off six instructions and two loads more; with the key on about the same.
+Kernel: v6.18 with `folio_memcg_kmem() && memcg_kmem_online()`, which is v1's order.
+Expect: with the key disabled six instructions and two loads more; with the key enabled about the same.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,9 @@
-"""Without the wipe of `flags`: what bits the page had, it keeps.
+"""Without the wipe of `flags`: the page keeps its bits.
 
-Kernel: v6.18 less `page->flags &= ~PAGE_FLAGS_CHECK_AT_PREP`. With NUMA balancing the reset of the last
+Kernel: v6.18 without `page->flags &= ~PAGE_FLAGS_CHECK_AT_PREP`. With NUMA balancing the reset of the last
 cpupid stays, and with it the store.
-Expect: two instructions fewer, and without NUMA balancing a store.
+Expect: two instructions fewer, and without NUMA balancing one store fewer.
 """
 
-SUMMARY = "takes away: the wipe of page->flags"
+SUMMARY = "removes: the wipe of page->flags"
 LEFT_OUT = ("wipe",)

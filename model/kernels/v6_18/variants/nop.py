@@ -1,7 +1,7 @@
-"""Only the 5-byte NOP of a jump label that is off.
+"""Only the 5-byte NOP of a jump label whose key is disabled.
 
-Kernel: what one more static key costs a path that does not use it. Exact: every other instruction is base's.
-Expect: one instruction more; in time, nothing that can be seen.
+Kernel: the cost of one more static key for a path that does not use it. Exact: all other code is base's.
+Expect: one instruction more; no measurable time.
 """
 
 SUMMARY = "exact, adds: the 5-byte NOP of a jump label, nothing else"

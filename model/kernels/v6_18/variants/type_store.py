@@ -1,7 +1,7 @@
-"""The page type taken away by a store that always happens, without a test.
+"""The page type cleared by an unconditional store, without a test.
 
 Kernel: v6.18 with `page_type = UINT_MAX` in the place of the test.
-Expect: an instruction fewer and a store more; the page's line is dirty anyway.
+Expect: one instruction fewer and one store more; the page's line is dirty anyway.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,229 @@
+"""`python -m results overview [DIR]`: the question's answer on every published CPU, one screen of plain text.
+
+A row is a check or a step of the path, a column a machine (`results.machines`): what it costs per freed page,
+the 95 % interval, the verdict, and its part of the modelled path. A step that the kernel has is measured by
+leaving it out, so its cost is what leaving it out saves, with the sign turned.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from results.analysis.groups import analyse
+from results.machines import MARGIN, Entry
+from results.output.as_json import cell_document
+from results.output.words import escape
+from results.reading.cpus import processor_line
+from results.reading.load import Run, load
+
+LABEL: Final = 19
+"""Columns of a row's label: four machines beside it fit a mail's or a README's 100 columns."""
+COLUMN: Final = 20
+ABREAST: Final = 4
+"""Machines side by side; the others follow in a second table."""
+TURNED: Final = {"saves": "costs", "costs": "saves"}
+"""Verdict of a step from the verdict of the arm that leaves it out."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One check or step.
+
+    Attributes
+    ----------
+    label
+        What it is, in two lines.
+    scenario, variant
+        Where it is measured, and the arm that says so; of several gates the jump label's.
+    left_out
+        Whether the arm is the path without the step.
+    """
+
+    label: tuple[str, str]
+    scenario: str
+    variant: str
+    left_out: bool = False
+
+
+PRODUCTS: Final = {
+    ("25", "1"): "Zen 3, Milan",
+    ("25", "17"): "Zen 4, Genoa",
+    ("6", "167"): "Rocket Lake",
+    ("6", "207"): "Emerald Rapids",
+}
+"""CPU family and model -> the product, as Linux names it (arch/x86/include/asm/intel-family.h, v6.12; AMD's
+processor programming references). What a hypervisor reports need not be what the host has."""
+IDLE: Final = "on-idle/plain/warm/sequential/pcp"
+OFF: Final = "off/plain/warm/sequential/pcp"
+ACTIVE: Final = "on-active/plain/warm/sequential/pcp/v6.18"
+ROWS: Final[Mapping[str, Sequence[Row]]] = {
+    "v4.3": (
+        Row(("2015 test, memcg", "  built in, idle"), IDLE, "v1"),
+        Row(("2015 test, memcg", "  compiled out"), OFF, "v1"),
+    ),
+    "v6.18": (
+        Row(("memcg test,", "  key on"), ACTIVE, "memcg-off", left_out=True),
+        Row(("page type test,", "  2025"), ACTIVE, "no-type-test", left_out=True),
+        Row(("page checks,", "  put in"), ACTIVE, "check-pages"),
+        Row(("pcp lock,", "  trylock"), ACTIVE, "no-trylock", left_out=True),
+    ),
+}
+"""Kernel that is modelled -> its rows."""
+REFERENCE: Final = Path(__file__).parent / "reference"
+ELSEWHERE: Final = (
+    ("with SSBD", "run-zen3-2026-11-25-store-bypass-off.json.gz", IDLE),
+    ("after 1,024 other branches", "sweep-between-icelake-2026-11-26.json.gz", f"{IDLE}/branches"),
+    ("after 1,024 other branches", "sweep-between-zen4-2026-11-27.json.gz", f"{IDLE}/branches"),
+)
+"""Conditions under which the 2015 test costs something else: condition, kept run, scenario."""
+
+
+def cell_of(cells: Iterable[dict[str, Any]], row: Row) -> dict[str, Any] | None:
+    """A row's cell among those of a machine or a run; None where it was not measured."""
+    found = [c for c in cells if (c["scenario"], c["variant"]) == (row.scenario, row.variant)]
+    return min(found, key=lambda cell: cell["gate"] != "jump-label", default=None)
+
+
+def of_run(cells: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    """The same rows for one run: label, number with interval, verdict; only kernels that it measured.
+
+    Parameters
+    ----------
+    cells
+        As `results show --format json` has them.
+    """
+    for kernel, rows in ROWS.items():
+        if level := _level(cells, rows):
+            yield f"{kernel}, whole path", level, ""
+            for row in rows:
+                cell = cell_of(cells, row)
+                yield label_of(row), *(cost_of(cell, left_out=row.left_out) if cell else ("not measured", ""))
+
+
+def label_of(row: Row) -> str:
+    """A row's label in one line: `2015 test, memcg present, key off`."""
+    return " ".join(part.strip() for part in row.label).strip()
+
+
+def cost_of(cell: Mapping[str, Any], *, left_out: bool) -> tuple[str, str]:
+    """A cell's number with its interval, and its verdict with the part of the path.
+
+    Parameters
+    ----------
+    cell
+        As `results show --format json` has it: ns per page.
+    left_out
+        Turn the sign: the arm is the path without the step.
+    """
+    cost, interval = cell["overhead_ns"], cell["ci95_ns"]
+    if left_out:
+        cost, interval = -cost, interval and [-interval[1], -interval[0]]
+    text = f"{cost:+z.2f}" + (f" [{interval[0]:+z.2f},{interval[1]:+z.2f}]" if interval else "")
+    verdict = TURNED.get(cell["verdict"], cell["verdict"]) if left_out else cell["verdict"]
+    return text, f"{verdict}, {cost / cell['bare_ns']:z.1%}"
+
+
+def table(found: Sequence[Entry]) -> Iterator[str]:
+    """Plain text of at most 100 columns."""
+    for first in range(0, len(found), ABREAST):
+        if first:
+            yield ""
+        yield from _abreast(found[first : first + ABREAST])
+
+
+def _abreast(found: Sequence[Entry]) -> Iterator[str]:
+    yield _line("ns per freed page,", [product_of(entry) for entry in found])
+    yield _line("95 % interval", [family_of(entry) for entry in found])
+    for kernel, rows in ROWS.items():
+        yield _line(f"{kernel}, whole path", [_level(entry.cells, rows) for entry in found])
+        for row in rows:
+            yield from _two_lines(found, row)
+
+
+def _two_lines(found: Sequence[Entry], row: Row) -> Iterator[str]:
+    cells = [cell_of(entry.cells, row) for entry in found]
+    texts = [cost_of(c, left_out=row.left_out) if c else ("not measured", "") for c in cells]
+    yield _line(f"  {row.label[0]}", [text for text, _ in texts])
+    yield _line(f"  {row.label[1]}", [verdict for _, verdict in texts])
+
+
+def _line(label: str, texts: Iterable[str]) -> str:
+    return (f"{label:{LABEL}}" + "".join(f" {text:{COLUMN - 1}}" for text in texts)).rstrip()
+
+
+def product_of(entry: Entry) -> str:
+    """`Rocket Lake`, or the name of the core where the product is not known."""
+    machine = entry.machine
+    return PRODUCTS.get((machine.get("cpu_family", ""), machine.get("cpu_model", "")), entry.short)
+
+
+def family_of(entry: Entry) -> str:
+    """`family 25 model 17`: distinguishes processors of the same name."""
+    machine = entry.machine
+    return f"family {machine.get('cpu_family', '?')} model {machine.get('cpu_model', '?')}"
+
+
+def _level(cells: Sequence[dict[str, Any]], rows: Sequence[Row]) -> str:
+    cell = next((cell for row in rows if (cell := cell_of(cells, row))), None)
+    return f"{cell['bare_ns']:.1f}" if cell else ""
+
+
+def answer(found: Sequence[Entry]) -> str:
+    """What the test of 2015 costs with memcg built in and idle, on each machine, in one sentence."""
+    row = ROWS["v4.3"][0]
+    by_verdict: dict[str, list[str]] = {}
+    for entry in found:
+        if cell := cell_of(entry.cells, row):
+            cost = f" {cell['overhead_ns']:.2f} ns ({cell['overhead_ns'] / cell['bare_ns']:.1%})"
+            where = product_of(entry).replace(",", "")
+            quiet = cell["verdict"] in ("negligible", "undecided")
+            by_verdict.setdefault(cell["verdict"], []).append(where if quiet else f"{where}{cost}")
+    said = [
+        f"{WORDS[verdict]} {', '.join(places)}"
+        for verdict, places in sorted(by_verdict.items(), reverse=True)
+    ]
+    return f"the test of 2015 {'; it '.join(said)}"
+
+
+WORDS: Final = {
+    "negligible": "is negligible on",
+    "costs": "costs on",
+    "saves": "saves on",
+    "undecided": "is undecided on",
+}
+
+
+def elsewhere() -> Iterator[str]:
+    """The 2015 test under other conditions, from the kept runs: a line each.
+
+    Raises
+    ------
+    BadRunError
+        When a kept run is damaged.
+    """
+    for condition, name, scenario in ELSEWHERE:
+        run = load(REFERENCE / name)
+        groups = (group for group in analyse(run, MARGIN) if group.scenario.name == scenario)
+        cells = (cell_document(cell) for group in groups for cell in group.cells)
+        wanted = next(c for c in cells if (c["variant"], c["gate"]) == ("v1", "jump-label"))
+        text, verdict = cost_of(wanted, left_out=False)
+        yield f"{condition}, {product(run)}: {text} of {wanted['bare_ns']:.1f}, {verdict}"
+
+
+def product(run: Run) -> str:
+    """Of the processor that a run is of: `Zen 4, Genoa`."""
+    known = PRODUCTS.get((str(run.facts.get("cpu_family")), str(run.facts.get("cpu_model"))))
+    return known or processor_line(run.facts).rpartition("(")[2].partition(":")[0]
+
+
+def markdown(found: Sequence[Entry]) -> Iterator[str]:
+    """The same as a table in Markdown, a column per machine."""
+    yield f"| ns per freed page, 95 % interval | {' | '.join(escape(e.title) for e in found)} |"
+    yield f"|---|{'---|' * len(found)}"
+    for kernel, rows in ROWS.items():
+        yield f"| {kernel}, whole path | {' | '.join(_level(entry.cells, rows) for entry in found)} |"
+        for row in rows:
+            cells = (cell_of(entry.cells, row) for entry in found)
+            texts = ("<br>".join(cost_of(c, left_out=row.left_out)) if c else "" for c in cells)
+            yield f"| {label_of(row)} | {' | '.join(texts)} |"
