@@ -9,21 +9,27 @@ For example:
   python -m results.fidelity model.json file.json run.json
 """
 
+import json
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from model.common.command import Parser, leave, run, say
 from model.common.errors import UsageError
+from model.common.files import STANDARD, check_target, write_new
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import DEFAULTS
 from results.analysis.groups import Cell, analyse
 from results.compare import run_or_census
-from results.reading.load import Run
+from results.reading.load import Run, load, read_json
 
+REFERENCE: Final = Path(__file__).parent / "reference"
+KEPT_CENSUS: Final = REFERENCE / "fidelity-census.json.gz"
+KEPT_RUNS: Final = "fidelity-run-*.json.gz"
 FULL: Final = ("list-check", "base")
 """The arm that is compared: of the model the one with the list check, of a kernel file the path as booted."""
 FULL_STATE: Final = {"memcg": "on-active", "checks": "on", "page_kind": "plain", "depth": "pcp"}
@@ -87,7 +93,7 @@ class Column:
 
     Attributes
     ----------
-    kernel, arm
+    kernel
         Which.
     steps
         Of `STEPS`, by name.
@@ -96,7 +102,6 @@ class Column:
     """
 
     kernel: str
-    arm: dict[str, Any]
     steps: "dict[str, Step]"
     tests: dict[str, tuple[float, ...]]
 
@@ -156,23 +161,34 @@ def _is(row: Mapping[str, Any], end: tuple[str, str]) -> bool:
     return (row["op"], field_of(row)) == end
 
 
-def column_of(document: Mapping[str, Any], path: str) -> Column:
-    """The kernel that a census is about.
+def columns_of(document: Mapping[str, Any], path: str = "it") -> list[Column]:
+    """The kernels that a census is about.
 
     Raises
     ------
     UsageError
-        When it has no such free, or not in order.
+        When one of them has no such free, or not in order.
     """
-    arms = [arm for arm in document["arms"] if _state(arm, FULL_STATE)]
-    arm = next((arm for name in FULL for arm in arms if arm["variant"] == name), None)
-    if arm is None or "in_order" not in arm:
+    by_kernel: dict[str, list[dict[str, Any]]] = {}
+    for arm in document["arms"]:
+        by_kernel.setdefault(arm.get("kernel", DEFAULTS["kernel"]), []).append(arm)
+    return [_column(kernel, arms, path) for kernel, arms in by_kernel.items()]
+
+
+def _column(kernel: str, arms: Sequence[dict[str, Any]], path: str) -> Column:
+    booted = [arm for arm in arms if _state(arm, FULL_STATE) and "in_order" in arm]
+    arm = next((arm for name in FULL for arm in booted if arm["variant"] == name), None)
+    if arm is None:
         raise UsageError(
-            f"{path} has no free in order with the memcg key and the page checks on: count it by "
-            "python -m benchmarks.census --in-order --json -o FILE"
+            f"{path} has no free of {kernel} in order, with the memcg key and the page checks on: count "
+            "it by python -m benchmarks.census --in-order --json -o FILE"
         )
-    kernel = arm.get("kernel", DEFAULTS["kernel"])
-    return Column(kernel, arm, steps_of(arm["in_order"]), dict(_tests(document)))
+    return Column(short(kernel), steps_of(arm["in_order"]), dict(_tests(arms)))
+
+
+def short(kernel: str) -> str:
+    """A version, or a release without its flavour."""
+    return kernel.partition("-cloud")[0]
 
 
 def _state(arm: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
@@ -182,14 +198,14 @@ def _state(arm: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
 COUNTED: Final = ("instructions", "loads", "stores", "branches")
 
 
-def _tests(document: Mapping[str, Any]) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """What each test adds, where an arm of the census goes with it or without it."""
+def _tests(arms: Sequence[dict[str, Any]]) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """What each test adds, where an arm of the kernel goes with it or without it."""
     for test in TESTS:
         for state in (PLAIN_STATE, FULL_STATE):
-            arms = [arm for arm in document["arms"] if _state(arm, state) and arm["variant"] in test.arms]
-            if arms:
-                sign = test.arms[arms[0]["variant"]]
-                yield test.name, tuple(sign * arms[0]["over_base"][name] for name in COUNTED)
+            found = [arm for arm in arms if _state(arm, state) and arm["variant"] in test.arms]
+            if found:
+                sign = test.arms[found[0]["variant"]]
+                yield test.name, tuple(sign * found[0]["over_base"][name] for name in COUNTED)
                 break
 
 
@@ -243,7 +259,7 @@ def prices(runs: Sequence[Run]) -> Iterator[str]:
             axes = group.scenario.axes
             if axes["memcg"] == "on-active" and (axes["kernel"], axes["checks"]) != ("v6.18", "on"):
                 cells = {cell.overhead.arm.variant: cell for cell in group.cells}
-                found.setdefault(axes["kernel"], cells)
+                found.setdefault(short(axes["kernel"]), cells)
     yield from _heading("costs, ns per page", list(found))
     for test in TESTS:
         yield _row(test.name, [_price(cells, test) for cells in found.values()])
@@ -271,12 +287,49 @@ def main(argv: Sequence[str]) -> int:
 def _command(argv: Sequence[str]) -> int:
     parser = Parser(prog="python -m results.fidelity", description=__doc__)
     parser.add_argument("files", metavar="FILE", nargs="+", help="census with --in-order, or run")
-    read = [(path, run_or_census(path)) for path in parser.parse_args(argv).files]
-    columns = [column_of(each, path) for path, each in read if not isinstance(each, Run)]
+    about = "write the censuses there as one, for python -m plots; - is standard output"
+    parser.add_argument("-o", "--output", metavar="OUT", help=about)
+    parser.add_argument("--force", action="store_true", help="overwrite OUT")
+    args = parser.parse_args(argv)
+    if args.output is not None:
+        check_target(args.output, replace=args.force)
+    read = [(path, run_or_census(path)) for path in args.files]
+    censuses = [(path, each) for path, each in read if not isinstance(each, Run)]
+    columns = [column for path, census in censuses for column in columns_of(census, path)]
+    if args.output is not None:
+        write_new(args.output, merged([census for _, census in censuses]), replace=args.force)
     runs = [each for _, each in read if isinstance(each, Run)]
-    for line in [*(tables(columns) if columns else ()), *(prices(runs) if runs else ())]:
-        say(f"{line}\n")
+    lines = [*(tables(columns) if columns else ()), *(prices(runs) if runs else ())]
+    if args.output != STANDARD:
+        say("".join(f"{line}\n" for line in lines))
     return 0
+
+
+def merged(censuses: Sequence[Mapping[str, Any]]) -> str:
+    """Several censuses as one document, a line per arm.
+
+    Raises
+    ------
+    UsageError
+        When there is none, or they were compiled otherwise.
+    """
+    heads = [{name: value for name, value in census.items() if name != "arms"} for census in censuses]
+    if not heads or any(head != heads[0] for head in heads):
+        raise UsageError("-o takes censuses that were counted with the same --cpu and Numba")
+    arms = ",\n".join(json.dumps(arm, separators=(",", ":")) for census in censuses for arm in census["arms"])
+    return f'{json.dumps(heads[0])[:-1]}, "arms": [\n{arms}\n]}}\n'
+
+
+def kept() -> Iterator[str]:
+    """The tables of docs/fidelity-files.md, from what is kept in results/reference."""
+    yield from tables(columns_of(read_json(KEPT_CENSUS)))
+    yield ""
+    yield from prices([load(path) for path in sorted(REFERENCE.glob(KEPT_RUNS), key=_version)])
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    """The model first: it has no number of a release."""
+    return tuple(map(int, re.findall(r"\d+", path.name.partition("+")[0])))
 
 
 if __name__ == "__main__":
