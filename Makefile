@@ -34,7 +34,7 @@ setup: $(READY)  ## install what the commands need into .venv
 run: $(READY)  ## measure the headline, draw it and print the answer, under results/runs/
 	@mkdir -p $(IN)
 	@$(PY) -m benchmarks --quick $(FLAGS) -o $(IN)/run.json
-	@$(MAKE) --no-print-directory kernel RUN=$(call passed,$(RUN))
+	@$(MAKE) --no-print-directory kernel RUN=$(call passed,$(RUN)) || echo 'not measured: your kernel; the lines above say why' >&2
 	@$(MAKE) --no-print-directory finish RUN=$(call passed,$(RUN))
 
 OWN_KERNEL ?= /boot/vmlinuz-$(shell uname -r)
@@ -42,7 +42,7 @@ kernel: $(READY)  ## price the free path of this machine's own kernel file, or o
 	@mkdir -p $(IN)
 	@if test -r $(call quoted,$(OWN_KERNEL)); then \
 	$(PY) -m benchmarks --vmlinux $(call quoted,$(OWN_KERNEL)) --quick $(FLAGS) -o $(IN)/kernel.json; \
-	else echo 'not measured: your kernel, since $(OWN_KERNEL) cannot be read; make kernel OWN_KERNEL=FILE' >&2; fi
+	else printf 'not measured: your kernel, since %s cannot be read; make kernel OWN_KERNEL=FILE\n' $(call quoted,$(OWN_KERNEL)) >&2; fi
 
 resume: $(READY)  ## resume the latest interrupted run, or STOPPED=results/runs/...
 	@test -n '$(if $(STOPPED),yes)' || { echo 'make resume: no run under results/runs/ was stopped' >&2; exit 2; }

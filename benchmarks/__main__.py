@@ -105,6 +105,7 @@ def main(argv: list[str]) -> int:
     if resumes:
         return _resume(argv)
     early = early_options(argv)
+    kernel_files.check(early)
     if early.new_variant:
         return own.write_template(early.new_variant, early.kernel, early.output)
     if early.worker:
@@ -129,6 +130,7 @@ def _fleet(argv: list[str], *, resumes: bool) -> int:
     from results.reading.machine import key_of, machine_of
 
     early = early_options([] if resumes else argv)
+    kernel_files.check(early)
     if not resumes:
         Scheme(early.builds, early.scheme).loops(early.loops)
         check_margin(early.margin)
@@ -325,7 +327,7 @@ def _continued(partial: Partial, context: dict[str, Any]) -> Partial:
     asked = f"--resume {partial.folder}"
     check_machine(asked, [began], context, "what is complete can be shown, and the rest measured anew")
     note_differences(asked, [began], context)
-    for name in (*MUST_MATCH, "kernel_files", "boot"):
+    for name in MUST_MATCH:
         if context.get(name) != began.get(name):
             raise UsageError(
                 f"{asked}: it began with {name} {began.get(name)}, this is "
@@ -352,6 +354,7 @@ def _parse(runner: Any, argv: list[str]) -> None:
 
 def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: dict[str, Any]) -> int:
     """Measure the one case that this worker was started for."""
+    from benchmarks.timing.confine import confine
     from benchmarks.timing.sampler import Sampler
 
     runner.context = json.loads(runner.args.context)
@@ -360,6 +363,8 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
             "the sources of model/ or benchmarks/ were edited meanwhile: put them back, and resume"
         )
     store.expect(code.get("sums", {}))
+    if runner.args.vmlinux:
+        confine(Path(runner.args.pair_dir))
     # Every value has builds of its own: repeated builds would add no evidence.
     scheme = replace(scheme, groups=max(GROUPS, runner.args.values + runner.args.warmups))
     # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.

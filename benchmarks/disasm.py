@@ -39,6 +39,7 @@ def main(argv: Sequence[str]) -> int:
 def _command(argv: Sequence[str]) -> int:
     """What takes long to import is imported where it is used, so that Ctrl-C is met at any time."""
     from benchmarks import kernel_files, own
+    from benchmarks.cases import DEFAULT_KERNEL
     from benchmarks.census.counting import check_one_kind, traced
     from model.kernels import kernel_called, path_of
     from model.kernels.store import Store
@@ -46,7 +47,9 @@ def _command(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     own.add(args)
     files = kernel_files.add(args)
-    scenario = kernel_called(files[0].name if files else args.kernel).usual.but(page_kind=args.page_kind)
+    scenario = kernel_called(files[0].name if files else args.kernel or DEFAULT_KERNEL).usual.but(
+        page_kind=args.page_kind
+    )
     scenario = scenario.but(memcg=args.memcg or scenario.memcg)
     check_one_kind(scenario)
     arm = _arm(scenario, args.arm, args.gate)

@@ -17,7 +17,7 @@ import unicorn
 from unicorn import x86_const as x86
 
 from model.code.placement import Placement
-from model.common.errors import FreepathError
+from model.common.errors import FreepathError, OutOfMemoryError
 from model.common.signals import meet_end
 from model.kernels.instructions import JUMPS, LONGEST, locked, name_of, shown, vector
 
@@ -28,6 +28,9 @@ LINE: Final = 64
 MODEL: Final = x86.UC_CPU_X86_ICELAKE_SERVER
 """The processor that Unicorn emulates: no other of its models knows an instruction for general registers that
 this one lacks (tests/test_emulator.py)."""
+TRANSLATED: Final = 16 << 20
+"""Bytes of translated code that are kept. Unicorn 2.1.4 reserves 1 GiB by default, and ends the process
+where it gets none."""
 UNKNOWN: Final = "the emulator does not know {}; it cannot be counted"
 ARGUMENTS: Final = (x86.UC_X86_REG_RDI, x86.UC_X86_REG_RSI, x86.UC_X86_REG_RDX)
 
@@ -90,7 +93,9 @@ class Emulator:
 
     def __init__(self, machine: Any, placements: Iterable[Placement]) -> None:
         self.machine = machine
+        _check_translation()
         self.cpu = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+        self.cpu.ctl_set_tcg_buffer_size(TRANSLATED)
         self.cpu.ctl_set_cpu_model(MODEL)
         self._mapped: set[int] = set()
         self._shown: list[range] = []
@@ -99,7 +104,7 @@ class Emulator:
         self._code: dict[int, Any] = {}
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._decoder.detail = True
-        self._fall_through = 0
+        self._fall_through = self._before = 0
         for placement in placements:
             self._map(placement.base, len(placement.code.code))
         self.cpu.mem_map(STACK, STACK_BYTES)
@@ -138,7 +143,7 @@ class Emulator:
 
     def run(self, address: int, end: int, *, page: int = 0, limit: int = 0) -> Trace:
         """Run from one address to another, with the registers as they are; otherwise as `call`."""
-        self._trace, self._fall_through = Trace(), 0
+        self._trace, self._fall_through, self._before = Trace(), 0, 0
         self.names.page = page
         try:
             self.cpu.emu_start(address, end, count=limit)
@@ -212,6 +217,10 @@ class Emulator:
     def _on_instruction(self, _: Any, at: int, size: int, __: Any) -> None:
         instruction = self._instruction(at, size)
         trace = self._trace
+        if trace.path and trace.path[-1] == at and not _again(instruction):
+            self._forget_accesses()
+            return
+        self._before = len(trace.sequence)
         trace.instructions += 1
         trace.executed[at] = size
         trace.decoded[at] = instruction
@@ -224,8 +233,20 @@ class Emulator:
             trace.branches += 1
             self._fall_through = at + size
 
-    def _named(self, at: int, size: int) -> tuple[str, str, int]:
-        """Object, field and offset within the object."""
+    def _forget_accesses(self) -> None:
+        """Unicorn 2.1.4 may begin a storing instruction twice, with both hooks, but it executes it once."""
+        for _, access in self._trace.sequence[self._before :]:
+            self._trace.accesses[access] -= 1
+            self._trace.stores -= access.op == "store"
+            self._trace.loads -= access.op == "load"
+        del self._trace.sequence[self._before :]
+
+    def named(self, at: int, size: int) -> tuple[str, str, int]:
+        """Object, field and offset within the object.
+
+        Raises:
+            EmulationError: The address is in no memory of the model.
+        """
         if STACK <= at < STACK + STACK_BYTES:
             return "stack", "", 0
         found: tuple[str, str, int] | None = self.names.of(at, size)
@@ -242,7 +263,34 @@ class Emulator:
             trace.stores += 1
         else:
             trace.loads += 1
-        access = Access(op, *self._named(at, size), size)
+        access = Access(op, *self.named(at, size), size)
         trace.accesses[access] += 1
         trace.sequence.append((trace.path[-1], access))
         trace.lines.update({at // LINE, (at + size - 1) // LINE})
+
+
+def _again(instruction: Any) -> bool:
+    """Whether an instruction may follow itself: a jump to itself, or one that is repeated by a prefix."""
+    return name_of(instruction) in JUMPS or instruction.prefix[0] in (0xF2, 0xF3)
+
+
+def _check_translation() -> None:
+    """Refuse where the emulator could not keep what it translates: it would end the process.
+
+    Raises
+    ------
+    EmulationError, OutOfMemoryError
+    """
+    try:
+        mmap.mmap(-1, TRANSLATED, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
+    except PermissionError as error:
+        raise EmulationError(
+            f"this system forbids memory that is writable and executable ({error.strerror}), which the "
+            "emulator needs: allow it for this command (SELinux: execmem; systemd: "
+            "MemoryDenyWriteExecute=no), or measure elsewhere"
+        ) from None
+    except OSError as error:
+        raise OutOfMemoryError(
+            f"no memory for the emulator, {TRANSLATED >> 20} MiB ({error.strerror}): free some, or raise "
+            "ulimit -v"
+        ) from None

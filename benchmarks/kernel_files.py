@@ -29,11 +29,14 @@ from model.kernels.kernel_file.machine import FileMachine
 from model.kernels.kernel_file.places import places
 from model.kernels.kernel_file.start import template
 from model.kernels.kernel_file.survey import Survey
+from model.kernels.own import check_name
 
 WARM: Final = 3
 """Frees until the lists are in use and the former head of the list is a page, too."""
 LIMIT: Final = 20_000
 """Instructions of one free: a world that is ill made leads into printk, which does not return."""
+OF_MODELS: Final = ("variant", "sweep", "memory", "kernel", "calibrate", "new_variant", "on")
+"""Options that choose what a kernel file does not have."""
 ENTRIES: Final = ("__free_pages", "put_page")
 """Entries of a price list, the usual one first."""
 
@@ -72,14 +75,7 @@ def add(args: argparse.Namespace) -> list[KnownFile]:
     UsageError, KernelFileError, EmulationError
         In one line that names the file.
     """
-    if not args.vmlinux:
-        for option in ("boot", "at"):
-            if getattr(args, option):
-                raise UsageError(f"--{option} is about a kernel file: name it with --vmlinux FILE")
-        return []
-    for option in ("variant", "sweep"):
-        if getattr(args, option, None):
-            raise UsageError(f"--{option} is for the models; leave it out with --vmlinux")
+    check(args)
     kept = {kept["path"]: kept for kept in json.loads(args.files)}
     for path in args.vmlinux:
         try:
@@ -90,8 +86,35 @@ def add(args: argparse.Namespace) -> list[KnownFile]:
             else:
                 survey(file)
         except (KernelFileError, EmulationError) as error:
-            raise UsageError(f"--vmlinux {path}: the kernel file {error}") from None
+            raise UsageError(f"--vmlinux {path}: {_sentence(error, path)}") from None
     return known.known_files()
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse options that do not go together, before a file is read.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not args.vmlinux:
+        for option in ("boot", "at"):
+            if getattr(args, option):
+                raise UsageError(f"--{option} is about a kernel file: name it with --vmlinux FILE")
+        return
+    for option in OF_MODELS:
+        if getattr(args, option, None):
+            name = option.replace("_", "-")
+            raise UsageError(f"--{name} is for the models: leave it out with --vmlinux")
+    if args.at and not args.insert:
+        raise UsageError(f"--at {args.at} is where --insert goes: give --insert NAME=ASM, too")
+
+
+def _sentence(error: Exception, path: str) -> str:
+    """What is wrong with a file: its errors begin with a verb, or with its path."""
+    if isinstance(error, KernelFileError):
+        return f"the kernel file {str(error).removeprefix(f'{path} ')}"
+    return str(error)
 
 
 def inserts_of(texts: Sequence[str], at: str) -> list[Insert]:
@@ -100,9 +123,12 @@ def inserts_of(texts: Sequence[str], at: str) -> list[Insert]:
     Raises
     ------
     UsageError
-        For a name without assembly.
+        For a name without assembly, or no name for an arm.
     """
-    return [Insert(name, text, at) for name, text in own.named(texts)]
+    inserts = [Insert(name, text, at) for name, text in own.named(texts)]
+    for insert in inserts:
+        check_name(insert.name, f"--insert {insert.name}")
+    return inserts
 
 
 def for_worker(args: argparse.Namespace) -> list[str]:

@@ -45,7 +45,7 @@ def add_options(parser: Any) -> None:
     parser.add_argument(
         "--kernel",
         choices=VERSIONS,
-        default=DEFAULT_KERNEL,
+        default="",
         help=f"kernel of --insert and --new-variant; default: {DEFAULT_KERNEL}",
     )
 
@@ -60,7 +60,7 @@ def add(args: argparse.Namespace) -> list[Own]:
     """
     if args.vmlinux:
         return []  # what is put into a kernel file is no variant of a model (benchmarks.kernel_files)
-    brought = [*_inserted(args.insert, args.kernel), *map(_from_file, args.variant)]
+    brought = [*_inserted(args.insert, args.kernel or DEFAULT_KERNEL), *map(_from_file, args.variant)]
     for variant in brought:
         own.add(variant)
     return brought
@@ -130,7 +130,7 @@ def vet_checkout() -> None:
 
 
 def template(name: str, version: str) -> str:
-    """A commented variant that runs as it is.
+    """A commented variant that runs as it is, of the usual kernel if no version is given.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def template(name: str, version: str) -> str:
     """
     if not own.NAME.fullmatch(name.replace("_", "-")):
         raise UsageError(f"--new-variant {name}: give a name of lower-case letters, digits and hyphens")
-    kernel = kernel_called(version)
+    kernel = kernel_called(version or DEFAULT_KERNEL)
     fields = "\n".join(f"#   {field:12} offset {offset}" for field, offset in kernel.offer.fields.items())
     helpers = "\n".join(f"#   {helper:22} {what}" for helper, what in kernel.offer.helpers.items())
     text = kernel.template.read_text().replace("FIELDS", fields).replace("HELPERS", helpers)

@@ -14,8 +14,9 @@ from model.vocabulary.margin import Margin
 from plots.card import card
 from plots.drawing import drawings
 from plots.page import ENDINGS, Page, data_url, render
-from results import answer, claims, overview
+from results import answer, claims, kernel_files, overview
 from results.analysis.groups import Cell, Group, analyse
+from results.claim import Answer
 from results.output.as_csv import as_csv
 from results.output.as_json import cell_document
 from results.output.as_markdown import as_markdown
@@ -50,11 +51,18 @@ RULE: Final = (
     "negligible: the 90 % interval lies within {margin}. costs: it reaches beyond, and the 95 % interval "
     "lies above what an A/A control shows."
 )
+TOOL_OF_FILES: Final = (
+    "freepath cuts the free path out of a kernel file and times it with one thing changed, arm by arm, side "
+    "by side. A figure is the mean over {builds} builds per CPU: the same code with other NOPs in it, since "
+    "any one compiled kernel may differ by more than the effect."
+)
 NOT_A_KERNEL: Final = "It is a model, not a kernel"
+NOT_BOOTED: Final = "The kernel was not booted"
 LIMITS: Final = (
     "user space, no cli, LLVM instead of gcc. The real path is longer, so a percentage here is less there"
 )
 ANSWER_HEADINGS: Final = ("ns per freed page", "mean, 95 % interval", "verdict")
+OF_FILES: Final = "The price list of the free path of {names}, as compiled."
 NO_ANSWER: Final = (
     "This run has neither v1 for a plain page nor v6.18, so it has no answer; the tables show its arms."
 )
@@ -91,13 +99,10 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
     machine = {name: facts[name] for name in SHOWN if name in facts}
     rows, now = answer.cells(run, margin), answer.today(run, margin)
     answers = claims.answers(run, census, margin)
-    asked = [what for letter, what in answer.ASKED.items() if any(a.id.startswith(letter) for a in answers)]
     return {
         "title": TITLE,
         **_first_screen(run, groups, margin),
-        "asked_of_it": " and ".join([asked[0], *(what[0].lower() + what[1:] for what in asked[1:])]),
-        "not_a_kernel": NOT_A_KERNEL,
-        "limits": LIMITS,
+        "asked_of_it": _asked(answers),
         "facts": facts,
         "processor": processor_line(run.facts),
         "machine": machine | {name: conditions[name] for name in CONDITIONS if name in conditions},
@@ -129,14 +134,25 @@ def _first_screen(run: Run, groups: Sequence[Group], margin: Margin) -> dict[str
     cells = [cell for group in groups for cell in group.cells]
     builds = max((len(cell.overhead.spread.differences) for cell in cells), default=0)
     said = answer.sentence(run, rows[0]) if rows else answer.today_sentence(run, now) if now else NO_ANSWER
+    files = kernel_files.only_files(run)
+    if files:
+        said = OF_FILES.format(names=" and ".join(dict.fromkeys(g.scenario.axes["kernel"] for g in groups)))
     return {
         "asked": ASKED,
-        "tool": TOOL.format(builds=f"{builds:,}"),
+        "not_a_kernel": NOT_BOOTED if files else NOT_A_KERNEL,
+        "limits": kernel_files.LIMITS.rstrip(".") if files else LIMITS,
+        "tool": (TOOL_OF_FILES if files else TOOL).format(builds=f"{builds:,}"),
         "answer": said,
         "answer_headings": ANSWER_HEADINGS,
         "answer_rows": list(overview.of_run([cell_document(cell) for cell in cells])),
         "rule": RULE.format(margin=margin_text(margin)),
     }
+
+
+def _asked(answers: Sequence[Answer]) -> str:
+    """What the claims answer, as a heading; empty where the run has none."""
+    asked = [what for letter, what in answer.ASKED.items() if any(a.id.startswith(letter) for a in answers)]
+    return " and ".join([*asked[:1], *(what[0].lower() + what[1:] for what in asked[1:])])
 
 
 def _others(rows: Sequence[answer.Line], now: Sequence[answer.Line]) -> list[tuple[str, ...]]:
@@ -189,7 +205,7 @@ def as_text(run: Run, census: Path | None, margin_option: str) -> Page:
         escape(first["answer"]),
         "\n".join(f"| {' | '.join(row)} |" for row in rows),
         escape(first["rule"]),
-        f"**{NOT_A_KERNEL}**: {LIMITS}.",
+        f"**{first['not_a_kernel']}**: {first['limits']}.",
         "\n".join(claims.lines(answers, markdown=True)),
         as_markdown(run, margin),
     ]

@@ -40,7 +40,7 @@ KNOWS: dict[str, set[str]] = {
     "model.vmlinux": {"model.common"},
     "model.code": {"model.common"},
     "model.compiler": {"model.common"},
-    "model.kernels": {"model.code", "model.compiler", "model.common", "model.vocabulary"},
+    "model.kernels": {"model.code", "model.compiler", "model.common", "model.vmlinux", "model.vocabulary"},
     "model.kernels.v4_3": {
         "model.kernels",
         "model.code",

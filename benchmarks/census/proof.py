@@ -113,6 +113,6 @@ def _differences(machine: Any, emulator: Emulator, expected: list[Any], actual: 
     """Names of the words that differ, except counters."""
     for array, one, other in zip(_memory(machine), expected, actual, strict=True):
         for offset in np.flatnonzero(one != other):
-            name = ".".join(filter(None, emulator.names.of(address_of(array) + int(offset))[:2]))
+            name = ".".join(filter(None, emulator.named(address_of(array) + int(offset), 1)[:2]))
             if COUNTERS not in name:
                 yield name

@@ -75,6 +75,20 @@ def inserted(name: str, text: str, where: str, kernel: str) -> Own:
     return Own(name, f"{story}{declared}exact_operation = {operation!r}\n", where, kernel)
 
 
+def check_name(name: str, where: str) -> None:
+    """Refuse what no arm can be called.
+
+    Raises
+    ------
+    VariantError
+    """
+    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise VariantError(
+            f"{where}: '{name}' is no variant name: give lower-case letters, digits and hyphens, "
+            f"up to {LONGEST_NAME}, as in my-check"
+        )
+
+
 def add(own: Own) -> None:
     """Check it, and make it a variant of its kernel.
 
@@ -83,11 +97,7 @@ def add(own: Own) -> None:
     VariantError, OperationError
     """
     kernel = kernel_called(own.kernel)
-    if not NAME.fullmatch(own.name) or len(own.name) > LONGEST_NAME:
-        raise VariantError(
-            f"{own.where}: '{own.name}' is no variant name: give lower-case letters, digits and hyphens, "
-            f"up to {LONGEST_NAME}, as in my-check"
-        )
+    check_name(own.name, own.where)
     if own.name in kernel.variants or own.name in kernel.calibration:
         raise VariantError(f"{own.where}: there is a variant called {own.name}: choose another name")
     vet(own.text, own.where, kernel.offer)

@@ -43,7 +43,7 @@ Hvo = Literal["off", "on"]
 Stock = Literal["cycle", "hit", "miss", "taken", "overflow"]
 Cgroup = Literal["v1", "v2"]
 KernelVersion = Literal["v4.3", "v6.18"]
-RELEASE: Final = re.compile(r"\d+\.\d+\.\d+[\w.+~-]*")
+RELEASE: Final = re.compile(r"\d+\.\d+[A-Za-z0-9_.+-]*")
 """Of a kernel file, measured in place of a modelled version: `6.12.117+deb12-cloud-amd64`."""
 PathName = Literal["free"]
 Gate = Literal["jump-label", "memory-flag", "none"]

@@ -133,7 +133,7 @@ def arms_of(
     Raises
     ------
     UsageError
-        When one can be put in nowhere.
+        When one can be put in nowhere, or an arm is called like it.
     """
     arms = [
         FileArm("base", "the kernel as booted"),
@@ -144,6 +144,10 @@ def arms_of(
         *_tests(loaded, survey, functions),
         *(_inserted(loaded, survey, functions, insert) for insert in inserts),
     ]
+    names = [arm.name for arm in arms]
+    for insert in inserts:
+        if names.count(insert.name) > 1:
+            raise UsageError(f"--insert {insert.name}: there is an arm of that name: choose another")
     return {arm.name: arm for arm in arms}
 
 

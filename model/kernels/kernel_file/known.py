@@ -20,7 +20,7 @@ from model.vmlinux.boot import Boot, as_booted
 from model.vmlinux.kernel_file import KernelFile
 from model.vmlinux.loading import LoadedKernel, load
 from model.vmlinux.reading import read
-from model.vocabulary.scenario import Entry, Scenario
+from model.vocabulary.scenario import RELEASE, Entry, Scenario
 
 ENTRIES: Final[Mapping[Entry, tuple[str, ...]]] = {
     "__free_pages": ("__free_pages",),
@@ -62,6 +62,8 @@ class KnownFile:
         What was read, and how it is taken to be booted.
     number
         Which of the command's files it is, from 0.
+    suffix
+        What tells it from an earlier file of the same release: two builds of one tree often have one.
     surveys
         Entry -> what one free executes, once the emulator has found it.
     beside
@@ -73,14 +75,15 @@ class KnownFile:
     kernel_file: KernelFile
     boot: Boot
     number: int
+    suffix: str = ""
     surveys: dict[str, Survey] = field(default_factory=dict)
     beside: "list[KnownFile]" = field(default_factory=list)
     inserts: list[Insert] = field(default_factory=list)
 
     @property
     def name(self) -> str:
-        """The kernel's release: `6.12.117+deb12-cloud-amd64`."""
-        return self.kernel_file.release
+        """The kernel's release: `6.12.117+deb12-cloud-amd64`, of a second such file with `-file2`."""
+        return self.kernel_file.release + self.suffix
 
     @property
     def entries(self) -> list[Entry]:
@@ -205,11 +208,11 @@ def add(path: str, changes: str = "") -> KnownFile:
     kernel_file = read(path)
     if any(kernel_file.origin.sha256 == known.kernel_file.origin.sha256 for known in _files.values()):
         raise KernelFileError("is given twice: the two files have one SHA-256, so nothing differs")
-    known = KnownFile(kernel_file, as_booted(kernel_file, changes), len(_files))
-    if known.name in _files:
-        raise KernelFileError(
-            f"is a second file of release {known.name}: their names could not be told apart"
-        )
+    if not RELEASE.fullmatch(kernel_file.release):
+        raise KernelFileError(f"is of release {kernel_file.release!r}, which is no version of Linux")
+    again = sum(kernel_file.release == known.kernel_file.release for known in _files.values())
+    suffix = f"-file{again + 1}" if again else ""
+    known = KnownFile(kernel_file, as_booted(kernel_file, changes), len(_files), suffix)
     for first in list(_files.values())[:1]:
         first.beside.append(known)
     _files[known.name] = known
