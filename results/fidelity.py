@@ -57,6 +57,7 @@ TESTS: Final = (
     Test("memcg test, its key on", {"memcg-off": -1}),
     Test("page checks", {"check-pages": 1, "check-pages-off": -1}),
     Test("list check", {"list-check": 1, "no-list-check": -1}),
+    Test("UBSAN's checks", {"no-ubsan": -1}),
     Test("a test put in", {"load-compare": 1, "v1": 1}),
     Test("5-byte NOP put in", {"nop": 1}),
 )
