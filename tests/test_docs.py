@@ -26,6 +26,7 @@ AFTER = re.compile(r"\s+(#|>|\|).*$")
 """A comment, or where a shell line sends its output."""
 NAMES = {"FILE": "run.json", "OLD": "old.json", "NEW": "new.json", "DIR": "runs"}
 NAMES |= {"fleet/host-2.json.partial": "run.json", "seed-1.json": "old.json", "seed-2.json": "new.json"}
+NAMES |= {"kernel.json": "run.json"}
 NAMES |= {"old-census.json": "census.json", "new-census.json": "census.json"}
 NAMES |= {"NAME": "junit", "SCHEDULER": "tcp://127.0.0.1:9"}
 NAMES |= {"OUT": "out", "[CENSUS]": "census.json", "results/runs": "runs", "FILE.partial": "run.json"}
