@@ -2,6 +2,7 @@
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import repeat
