@@ -235,11 +235,13 @@ class Emulator:
 
     def _forget_accesses(self) -> None:
         """Unicorn 2.1.4 may begin a storing instruction twice, with both hooks, but it executes it once."""
-        for _, access in self._trace.sequence[self._before :]:
-            self._trace.accesses[access] -= 1
-            self._trace.stores -= access.op == "store"
-            self._trace.loads -= access.op == "load"
-        del self._trace.sequence[self._before :]
+        trace = self._trace
+        begun = Counter(access for _, access in trace.sequence[self._before :])
+        trace.accesses -= begun  # which keeps no access with a count of 0
+        for access, count in begun.items():
+            trace.stores -= count * (access.op == "store")
+            trace.loads -= count * (access.op == "load")
+        del trace.sequence[self._before :]
 
     def named(self, at: int, size: int) -> tuple[str, str, int]:
         """Object, field and offset within the object.

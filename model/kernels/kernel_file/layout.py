@@ -271,7 +271,9 @@ class FileMemory(PageArray):
     def _fill_lists(self) -> None:
         """The lists of this CPU and that zone, empty and never full."""
         btf, pcp = self.btf, self.parts["pcp"].start
-        for name, value in (("high", HIGH_NEVER), ("high_min", HIGH_NEVER), ("high_max", HIGH_NEVER)):
+        # A booted kernel tunes `high` between two limits (v6.7 and later, percpu_pagelist_high_fraction 0).
+        limits = (("high", HIGH_NEVER), ("high_min", HIGH_NEVER), ("high_max", HIGH_NEVER + 1))
+        for name, value in limits:
             if btf.has_field("struct per_cpu_pages", name):
                 self.write_field(pcp, "struct per_cpu_pages", name, value)
         self.write_field(pcp, "struct per_cpu_pages", "batch", BATCH)

@@ -131,6 +131,8 @@ def _families(instruction: Any) -> tuple[set[str], set[str]]:
     written = {GENERAL[name] for name in names[1] if name in whole}
     if instruction.mnemonic.endswith("cmpxchg"):
         read |= {"rax"}
+    if instruction.mnemonic.startswith(("cmov", "bsf", "bsr")):
+        read |= written  # what Capstone 5 says is written may be kept: the condition is false, the source 0
     return read, written - read
 
 
