@@ -14,6 +14,7 @@ from model.code.x86 import NOP5
 from model.common.errors import KernelFileError, UsageError
 from model.kernels.kernel_file.cutting import Change, Function
 from model.kernels.kernel_file.places import inserted, place_at, place_called
+from model.kernels.kernel_file.sanitizer import ubsan_checks
 from model.kernels.kernel_file.survey import Survey, calls_of, flags_dead
 from model.kernels.variants import Variant
 from model.vmlinux.boot import KEYS
@@ -147,6 +148,7 @@ def arms_of(
         FileArm("base-twin", "the same again: A/A control"),
         *_keys(loaded, functions),
         *_list_check(loaded, functions),
+        *_ubsan(loaded, survey, functions),
         *_private(survey, functions),
         *_tests(loaded, survey, functions),
         *_insertions(loaded, survey, functions, inserts, usual=usual),
@@ -198,6 +200,14 @@ def _list_check(loaded: LoadedKernel, functions: Sequence[Function]) -> Iterator
     if calls := calls_of(functions, targets):
         about = "without the list check of CONFIG_DEBUG_LIST: its call returns true"
         yield FileArm("no-list-check", about, Change(instead=dict.fromkeys(calls, RETURN_TRUE)))
+
+
+def _ubsan(loaded: LoadedKernel, survey: Survey, functions: Sequence[Function]) -> Iterator[FileArm]:
+    checks = list(ubsan_checks(loaded, survey, functions))
+    if checks:
+        about = f"without the {len(checks)} checks of CONFIG_UBSAN that run, NOPs of their size instead"
+        instead = {each.address: nop(len(each.code)) for check in checks for each in check}
+        yield FileArm("no-ubsan", about, Change(instead=instead))
 
 
 def _private(survey: Survey, functions: Sequence[Function]) -> Iterator[FileArm]:
