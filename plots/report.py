@@ -37,30 +37,29 @@ from results.reading.load import Run, read_json
 
 TITLE: Final = "What does one more test in the page free path cost?"
 ASKED: Final = (
-    "In September 2015 a memcg patch put one test, PageKmem(page), into the path that frees every page. "
+    "A patch proposed in September 2015 put one test, PageKmem(page), into the free path of every page. "
     'Andrew Morton: it "adds overhead to all kernels, even non-kmemcg and non-memcg kernels. Bad. '
     'Fixable?" The author, Vladimir Davydov, answered that a load and a comparison are negligible. The '
-    "thread has no measurement. In 2025 the path got further tests, also without one."
+    "thread has no measurement. v6.17 (2025) added one more test to all kernels, without a figure."
 )
 TOOL: Final = (
-    "freepath compiles models of the free path of Linux v4.3 and v6.18, with jump labels that are patched "
-    "NOPs, and times variants side by side. A figure is the mean over {builds} builds per CPU: the same code "
-    "with other NOPs in it, since any one compiled kernel may differ by more than the effect."
+    "freepath models __free_pages of one page, to the per-CPU list, in Linux v4.3 and v6.18, with static "
+    "keys that are patched jumps, and times variants side by side in a tight loop. A figure is the mean over "
+    "{builds} builds: the same code with other padding NOPs, since one compiled kernel may differ by more "
+    "than the effect."
 )
 RULE: Final = (
-    "negligible: the 90 % interval lies within {margin}. costs: it reaches beyond, and the 95 % interval "
-    "lies above what an A/A control shows."
+    "negligible: the 90 % interval lies within {margin}. costs: it does not, and the cost is above what an "
+    "A/A control shows; at margin: the printed interval holds the margin. undecided: neither."
 )
 TOOL_OF_FILES: Final = (
     "freepath cuts the free path out of a kernel file and times it with one thing changed, arm by arm, side "
     "by side. A figure is the mean over {builds} builds per CPU: the same code with other NOPs in it, since "
     "any one compiled kernel may differ by more than the effect."
 )
-NOT_A_KERNEL: Final = "It is a model, not a kernel"
+NOT_A_KERNEL: Final = "A model, not a kernel"
 NOT_BOOTED: Final = "The kernel was not booted"
-LIMITS: Final = (
-    "user space, no cli, LLVM instead of gcc. The real path is longer, so a percentage here is less there"
-)
+LIMITS: Final = "user space, no cli, LLVM instead of gcc; a kernel executes 1.3 times the instructions"
 ANSWER_HEADINGS: Final = ("ns per freed page", "mean, 95 % interval", "verdict")
 OF_FILES: Final = "The price list of the free path of {names}, as compiled."
 NO_ANSWER: Final = (

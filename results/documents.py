@@ -11,7 +11,7 @@ from typing import Final
 
 from model.common.errors import FileError
 from model.common.files import write_new
-from results import claims, kernel_table, machines, overview
+from results import claims, fidelity, kernel_table, machines, overview
 from results.claim import Answer
 from results.machines import Entry
 from results.output.words import escape
@@ -27,7 +27,6 @@ def first_screen(found: Sequence[Entry]) -> Iterator[str]:
     yield "```"
     yield from overview.table(found)
     if files := list(kernel_table.table(kernel_table.runs())):
-        yield ""
         yield from files
     yield "```"
 
@@ -38,9 +37,8 @@ def conditions(found: Sequence[Entry]) -> Iterator[str]:
 
 
 def answer(found: Sequence[Entry]) -> Iterator[str]:
-    """README's answer in a sentence."""
-    said = f"**Answer**: {overview.answer(found)}. Outside a tight loop it costs more, with SSBD less."
-    yield from wrap(said, WIDTH)
+    """README's answer in sentences."""
+    yield from wrap(f"**Answer**: {'. '.join(overview.answer(found))}.", WIDTH)
 
 
 def every_claim(found: Sequence[Entry]) -> Iterator[str]:
@@ -76,6 +74,7 @@ PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
         "claims": every_claim,
         "machines": every_arm,
     },
+    "docs/fidelity-files.md": {"fidelity": lambda _: fidelity.kept()},
 }
 """Page -> name of each part -> function that returns its lines."""
 

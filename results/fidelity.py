@@ -22,14 +22,14 @@ from model.common.command import Parser, leave, run, say
 from model.common.errors import UsageError
 from model.common.files import STANDARD, check_target, write_new
 from model.vocabulary.margin import Margin
-from model.vocabulary.scenario import DEFAULTS
+from model.vocabulary.scenario import DEFAULTS, RELEASE
+from results import kernel_table, machines
 from results.analysis.groups import Cell, analyse
 from results.compare import run_or_census
 from results.reading.load import Run, load, read_json
 
 REFERENCE: Final = Path(__file__).parent / "reference"
 KEPT_CENSUS: Final = REFERENCE / "fidelity-census.json.gz"
-KEPT_RUNS: Final = "fidelity-run-*.json.gz"
 FULL: Final = ("list-check", "base")
 """The arm that is compared: of the model the one with the list check, of a kernel file the path as booted."""
 FULL_STATE: Final = {"memcg": "on-active", "checks": "on", "page_kind": "plain", "depth": "pcp"}
@@ -177,8 +177,9 @@ def columns_of(document: Mapping[str, Any], path: str = "it") -> list[Column]:
 
 
 def _column(kernel: str, arms: Sequence[dict[str, Any]], path: str) -> Column:
-    booted = [arm for arm in arms if _state(arm, FULL_STATE) and "in_order" in arm]
-    arm = next((arm for name in FULL for arm in booted if arm["variant"] == name), None)
+    states = (FULL_STATE, PLAIN_STATE) if RELEASE.fullmatch(kernel) else (FULL_STATE,)  # 6.1 has no such key
+    ordered = [arm for state in states for arm in arms if _state(arm, state) and "in_order" in arm]
+    arm = next((arm for name in FULL for arm in ordered if arm["variant"] == name), None)
     if arm is None:
         raise UsageError(
             f"{path} has no free of {kernel} in order, with the memcg key and the page checks on: count "
@@ -322,15 +323,21 @@ def merged(censuses: Sequence[Mapping[str, Any]]) -> str:
 
 
 def kept() -> Iterator[str]:
-    """The tables of docs/fidelity-files.md, from what is kept in results/reference."""
+    """The tables of docs/fidelity-files.md, from what is kept in results.
+
+    The prices are the kernel files' kept runs beside the model's published run of the same CPU.
+    """
     yield from tables(columns_of(read_json(KEPT_CENSUS)))
-    yield ""
-    yield from prices([load(path) for path in sorted(REFERENCE.glob(KEPT_RUNS), key=_version)])
+    if files := kernel_table.runs():
+        yield ""
+        yield from prices([*_model_of(files[0]), *files])
 
 
-def _version(path: Path) -> tuple[int, ...]:
-    """The model first: it has no number of a release."""
-    return tuple(map(int, re.findall(r"\d+", path.name.partition("+")[0])))
+def _model_of(run: Run) -> Iterator[Run]:
+    """The published run of the CPU that a run is of; none where none was published."""
+    for entry in machines.entries():
+        if all(run.facts.get(name) == entry.machine.get(name) for name in ("cpu_family", "cpu_model")):
+            yield load(machines.FOLDER / entry.key / machines.RUN)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """README's table of kernel files: what their own steps cost, from the kept runs of one CPU."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,8 +50,9 @@ def table(kept: Sequence[Run]) -> Iterator[str]:
     if not kept:
         return
     cells = [{c["variant"]: c for c in _cells(run)} for run in kept]
-    yield _line(f"Debian, {product(kept[0])}", [_release(run).partition("-cloud")[0] for run in kept])
-    yield _line("own code, whole path", [f"{next(iter(each.values()))['bare_ns']:.1f}" for each in cells])
+    levels = [f"{next(iter(each.values()))['bare_ns']:.1f}" for each in cells]
+    releases = [_release(run).partition("-cloud")[0].partition("+")[0] for run in kept]
+    yield _line(f"Debian on {product(kept[0])}", map(": ".join, zip(releases, levels, strict=True)))
     for label, (variant, left_out) in ROWS.items():
         yield _line(label, [_text(each.get(variant), left_out=left_out) for each in cells])
 
@@ -68,5 +69,5 @@ def _text(cell: Mapping[str, Any] | None, *, left_out: bool) -> str:
     return f"{number} {verdict.partition(',')[0]}"
 
 
-def _line(label: str, texts: Sequence[str]) -> str:
+def _line(label: str, texts: Iterable[str]) -> str:
     return (f"{label:{LABEL}}" + "".join(f"{text:{COLUMN}}" for text in texts)).rstrip()
