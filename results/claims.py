@@ -43,7 +43,7 @@ def overhead_on_all_kernels(data: Data) -> Answer:
     if all(word == "costs" for word in verdicts.values()):
         return Answer("C1", claim, "holds", "v1 costs in each of the three states", evidence)
     if without:
-        return Answer("C1", claim, "fails", f"no cost with memcg {', '.join(without)}", evidence)
+        return Answer("C1", claim, "fails", f"negligible with memcg {', '.join(without)}", evidence)
     return Answer("C1", claim, "undecided", "the intervals do not settle every state", evidence)
 
 
@@ -71,7 +71,7 @@ def no_op_by_jump_label(data: Data) -> Answer:
             "C2", claim, "holds", "without the gate the call is paid; the jump label saves it", evidence
         )
     if call[1].verdict == "negligible":
-        return Answer("C2", claim, "fails", "the call that the gate saves is negligible", evidence)
+        return Answer("C2", claim, "fails", "even the call that the gate saves is negligible", evidence)
     return Answer("C2", claim, "undecided", "the intervals do not settle it", evidence)
 
 
