@@ -65,6 +65,12 @@ def every_arm(found: Sequence[Entry]) -> Iterator[str]:
     return machines.markdown(found, machines.scenarios_of(found))
 
 
+def kernels(found: Sequence[Entry]) -> Iterator[str]:
+    """Every arm of the kept runs of kernel files."""
+    if kept := kernel_table.runs():
+        yield from kernel_table.markdown(kept, kernel_table.runs(pattern=kernel_table.SECOND))
+
+
 Made = Callable[[Sequence[Entry]], Iterable[str]]
 PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
     "README.md": {"answer": answer, "overview": first_screen},
@@ -74,6 +80,7 @@ PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
         "claims": every_claim,
         "machines": every_arm,
     },
+    "docs/findings-kernels.md": {"kernels": kernels},
     "docs/fidelity-files.md": {"fidelity": lambda _: fidelity.kept()},
 }
 """Page -> name of each part -> function that returns its lines."""

@@ -1,4 +1,7 @@
-"""README's table of kernel files: what their own steps cost, from the kept runs of one CPU."""
+"""Tables of kernel files: what their own steps cost, from the kept runs of one CPU.
+
+README has three rows of them, docs/findings-kernels.md every arm with a second seed beside it.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,8 +15,11 @@ from results.overview import cost_of, product
 from results.reading.load import Run, load
 
 REFERENCE: Final = Path(__file__).parent / "reference"
-PATTERN: Final = "kernel-*.json.gz"
-"""Kept runs of kernel files, one each."""
+PATTERN: Final = "kernel-*-seed1.json.gz"
+"""Kept runs of kernel files, one each; the second seed of a run ends in `-seed2.json.gz`."""
+SECOND: Final = "kernel-*-seed2.json.gz"
+README: Final = ("6.1.", "6.12.", "7.1.")
+"""Series that README has room for."""
 LABEL: Final = 22
 COLUMN: Final = 26
 """Columns of a row's label and of a kernel: three of them fit 100."""
@@ -26,15 +32,20 @@ ROWS: Final[Mapping[str, tuple[str, bool]]] = {
 """Label -> arm, and whether it leaves the step out."""
 
 
-def runs(folder: Path = REFERENCE) -> list[Run]:
+def runs(folder: Path = REFERENCE, pattern: str = PATTERN) -> list[Run]:
     """The kept runs, by the version of the kernel.
+
+    Parameters
+    ----------
+    folder, pattern
+        Where they are.
 
     Raises
     ------
     BadRunError
         When one is damaged.
     """
-    return sorted((load(path) for path in folder.glob(PATTERN)), key=_version)
+    return sorted((load(path) for path in folder.glob(pattern)), key=_version)
 
 
 def _release(run: Run) -> str:
@@ -45,8 +56,9 @@ def _version(run: Run) -> tuple[int, ...]:
     return tuple(int(part) for part in _release(run).partition("+")[0].partition("-")[0].split("."))
 
 
-def table(kept: Sequence[Run]) -> Iterator[str]:
-    """Plain text of at most 100 columns; nothing where no run is kept."""
+def table(every: Sequence[Run]) -> Iterator[str]:
+    """README's: plain text of at most 100 columns; nothing where no run is kept."""
+    kept = [run for series in README for run in every if _release(run).startswith(series)][:3]
     if not kept:
         return
     cells = [{c["variant"]: c for c in _cells(run)} for run in kept]
@@ -55,6 +67,30 @@ def table(kept: Sequence[Run]) -> Iterator[str]:
     yield _line(f"Debian on {product(kept[0])}", map(": ".join, zip(releases, levels, strict=True)))
     for label, (variant, left_out) in ROWS.items():
         yield _line(label, [_text(each.get(variant), left_out=left_out) for each in cells])
+
+
+def markdown(kept: Sequence[Run], second: Sequence[Run]) -> Iterator[str]:
+    """Every arm of every kernel, its difference to the path as booted, and that of the second seed below."""
+    first = [{c["variant"]: c for c in _cells(run)} for run in kept]
+    again = {_release(run): {c["variant"]: c for c in _cells(run)} for run in second}
+    names = [_release(run) for run in kept]
+    yield f"| ns per freed page | {' | '.join(name.partition('-amd64')[0] for name in names)} |"
+    yield f"|---|{'---:|' * len(kept)}"
+    levels = (_both(each, again.get(name, {})) for each, name in zip(first, names, strict=True))
+    yield f"| base | {' | '.join(levels)} |"
+    for variant in dict.fromkeys(variant for each in first for variant in each):
+        row = (_arm(each, again.get(name, {}), variant) for each, name in zip(first, names, strict=True))
+        yield f"| `{variant}` | {' | '.join(row)} |"
+
+
+def _both(cells: Mapping[str, Any], again: Mapping[str, Any]) -> str:
+    """The level in both seeds."""
+    return ", ".join(f"{next(iter(each.values()))['bare_ns']:.1f}" for each in (cells, again) if each)
+
+
+def _arm(cells: Mapping[str, Any], again: Mapping[str, Any], variant: str) -> str:
+    texts = [cost_of(each[variant], left_out=False) for each in (cells, again) if variant in each]
+    return "<br>".join(f"{number} {verdict.partition(',')[0]}" for number, verdict in texts)
 
 
 def _cells(run: Run) -> Iterator[dict[str, Any]]:
@@ -66,7 +102,8 @@ def _text(cell: Mapping[str, Any] | None, *, left_out: bool) -> str:
     if cell is None:
         return "not in this kernel"
     number, verdict = cost_of(cell, left_out=left_out)
-    return f"{number} {verdict.partition(',')[0]}"
+    low, high = cell["ci95_ns"] or (0.0, 0.0)
+    return f"{number.partition(' ')[0]} ±{(high - low) / 2:.2f} {verdict.partition(',')[0]}"
 
 
 def _line(label: str, texts: Iterable[str]) -> str:

@@ -24,6 +24,7 @@ def facts(vendor: str, family: int, model: int, core_type: str = "only") -> dict
 @pytest.mark.parametrize(
     ("vendor", "family", "model", "core_type", "name", "width"),
     [
+        (AMD, 23, 0x01, "only", "Zen 1", 5),  # Naples
         (AMD, 23, 0x31, "only", "Zen 2", 6),  # EPYC Rome
         (AMD, 23, 0x71, "only", "Zen 2", 6),
         (AMD, 25, 0x01, "only", "Zen 3", 6),  # Milan
@@ -54,7 +55,7 @@ def test_cores_that_are_known(
     "unknown",
     [
         {},
-        facts(AMD, 23, 0x01),  # Zen
+        facts(AMD, 23, 0x98),  # neither Zen 1 nor Zen 2
         facts(AMD, 26, 0x50),  # Zen 6
         facts(AMD, 6, 0x97, "core"),
         facts(INTEL, 6, 0x97, "atom"),  # its other cores are narrower

@@ -21,11 +21,20 @@ class Core:
 
 
 _AMD: Final = "AMD, Software Optimization Guide for the family, section on dispatch"
+_FOG: Final = "A. Fog, The microarchitecture of Intel, AMD and VIA CPUs, section on Ryzen: five instructions"
 _INTEL: Final = "Intel, Optimization Reference Manual 248966, section on the microarchitecture"
 
 # Vendor, family, models, core type ("" for any).
 TABLE: Final[tuple[tuple[str, int, tuple[int, ...], str, Core], ...]] = (
-    ("AuthenticAMD", 23, (*range(0x30, 0x100),), "", Core("Zen 2", 6, f"{_AMD} (56305)")),
+    # Zen 1, and Zen+ with it, as Linux tells them from Zen 2 (arch/x86/kernel/cpu/amd.c, v6.8).
+    ("AuthenticAMD", 23, (*range(0x30), *range(0x50, 0x60)), "", Core("Zen 1", 5, _FOG)),
+    (
+        "AuthenticAMD",
+        23,
+        (*range(0x30, 0x50), *range(0x60, 0x80), 0x90, 0x91, *range(0xA0, 0xB0)),
+        "",
+        Core("Zen 2", 6, f"{_AMD} (56305)"),
+    ),
     ("AuthenticAMD", 25, (*range(0x10), *range(0x20, 0x60)), "", Core("Zen 3", 6, f"{_AMD} (56665)")),
     (
         "AuthenticAMD",
