@@ -159,7 +159,7 @@ def _others(rows: Sequence[answer.Line], now: Sequence[answer.Line]) -> list[tup
     above = {(row.scenario, row.variant) for rows in overview.ROWS.values() for row in rows}
     lines = [(line, "") for line in rows] + [(line, "v6.18 ") for line in now]
     return [
-        (f"{kernel}{line.about}", *row_of(line.cell)[1:3], line.cell.judgement.verdict)
+        (f"{kernel}{line.about}", *overview.cost_of(cell_document(line.cell), left_out=False))
         for line, kernel in lines
         if (line.cell.scenario.name, line.cell.overhead.arm.variant) not in above
     ]
