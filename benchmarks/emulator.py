@@ -60,6 +60,9 @@ class Trace:
     locked: int = 0
     loads: int = 0
     stores: int = 0
+    freed: int = 1
+    """Pages or blocks that the call freed."""
+
     accesses: Counter[Access] = field(default_factory=Counter)
     lines: set[int] = field(default_factory=set)
     executed: dict[int, int] = field(default_factory=dict)

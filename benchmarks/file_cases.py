@@ -1,0 +1,138 @@
+"""Which scenarios and arms of kernel files a command is about: `--only`, `--sweep`, `--memory`.
+
+What a scenario executes is found when it is chosen. One that a file cannot do, or that user space cannot run,
+is left out of several with a note, and refused when it is the only one.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Final
+
+from benchmarks.cases import Case, SelectionError, case_of
+from benchmarks.emulator import EmulationError
+from benchmarks.file_survey import survey
+from model.common.command import note
+from model.common.errors import KernelFileError
+from model.kernels.kernel_file import known
+from model.kernels.kernel_file.known import KnownFile
+from model.kernels.kernel_file.survey import way_of
+from model.vocabulary.scenario import AXES, Arm, Scenario
+
+BARE: Final = frozenset({"base", "base-twin"})
+Terms = Mapping[str, Sequence[str]]
+
+
+def select(args: argparse.Namespace, memory: str = "", *, timed: bool = False) -> list[Case]:
+    """The usual scenario of each file, or those that the options name; a second file is an arm, too.
+
+    Parameters
+    ----------
+    memory
+        Comma-separated values, or `all`; beside `--only`.
+    timed
+        Whether they are to run natively: what user space cannot run is only counted.
+
+    Raises
+    ------
+    SelectionError
+    """
+    files = known.known_files()
+    terms = _terms(args.only) | ({"memory": memory.replace("all", "*").split(",")} if memory else {})
+    wanted = [scenario for file in files for scenario in _scenarios(file, args.sweep, terms)]
+    if not wanted:
+        raise SelectionError(
+            f"--only '{args.only}' selects no scenario of the kernel file; --list names them"
+        )
+    faults = {scenario: _fault(scenario, args, timed=timed) for scenario in wanted}
+    cases = [case_of(scenario) for scenario in wanted if not faults[scenario]]
+    _say({scenario: fault for scenario, fault in faults.items() if fault}, args, last=not cases)
+    chosen = [replace(case, arms=tuple(_arms(case, terms))) for case in cases]
+    if {"variant", "gate"} & terms.keys():
+        chosen = [case for case in chosen if len(case.arms) > len(BARE)]
+    if not chosen:
+        names = ", ".join(dict.fromkeys(name for file in files for name in file.variants))
+        raise SelectionError(f"--only '{args.only}' selects no arm of the kernel file; there are {names}")
+    return chosen
+
+
+def _terms(only: str) -> dict[str, list[str]]:
+    """Axis -> what its values have to match, as in `benchmarks.cases`; without an axis it is the variant."""
+    terms: dict[str, list[str]] = {}
+    for term in filter(None, (part.strip() for part in only.split(","))):
+        axis, _, glob = term.rpartition("=")
+        axis = axis or "variant"
+        if axis not in ("variant", "gate", *AXES):
+            there = ", ".join(("variant", "gate", *AXES))
+            raise SelectionError(f"--only: no axis is called '{axis}'; there are {there}")
+        terms.setdefault(axis, []).append(glob)
+    return terms
+
+
+def _scenarios(file: KnownFile, sweep: str, terms: Terms) -> Iterator[Scenario]:
+    """Those of one file, in the order of its lists."""
+    kernel = file.as_kernel
+    axes = [axis for axis in terms if axis in AXES]
+    if sweep:
+        axis, _, values = sweep.partition("=")
+        if axis not in kernel.sweeps:
+            known_axes = ", ".join(kernel.sweeps)
+            raise SelectionError(f"--sweep: axis '{axis}' cannot vary on {file.name}; there are {known_axes}")
+        swept = kernel.sweeps[axis]
+        _check(file, axis, values.split(",") if values else ["*"], swept)
+        yield from (s for s in swept if not values or s.axes[axis] in values.split(","))
+        return
+    if not axes:
+        yield file.usual
+        return
+    for axis in axes:
+        _check(file, axis, terms[axis], kernel.scenarios)
+    wanted = {"memory": ["warm"], **{axis: terms[axis] for axis in axes}}
+    for scenario in kernel.scenarios:
+        if all(_matches(scenario.axes[axis], globs) for axis, globs in wanted.items()):
+            yield scenario
+
+
+def _check(file: KnownFile, axis: str, globs: Sequence[str], scenarios: Sequence[Scenario]) -> None:
+    """Refuse a value that the file does not have; the kernel is another file's, perhaps."""
+    there = list(dict.fromkeys(scenario.axes[axis] for scenario in scenarios))
+    for glob in globs:
+        if axis != "kernel" and not any(fnmatchcase(value, glob) for value in there):
+            raise SelectionError(f"{file.name} has no {axis}={glob}; it has {', '.join(there)}")
+
+
+def _fault(scenario: Scenario, args: argparse.Namespace, *, timed: bool) -> str:
+    """Why a scenario cannot be measured, or counted; a worker is told what its parent found."""
+    file, way = known.file_called(scenario.kernel), way_of(scenario)
+    assert file is not None
+    fault = ""
+    for each in (*file.beside, file):
+        if way not in each.surveys and not args.files:
+            try:
+                each.surveys[way] = survey(each, scenario.but(kernel=each.name))
+            except (EmulationError, KernelFileError) as error:
+                fault = str(error)
+    if way not in file.surveys:
+        return fault or "it was left out"
+    unfit = file.surveys[way].unfit if timed else ""
+    return unfit and f"it is only counted, by python -m benchmarks.census: {unfit}"
+
+
+def _say(faults: Mapping[Scenario, str], args: argparse.Namespace, *, last: bool) -> None:
+    for scenario, fault in faults.items():
+        if last:
+            raise SelectionError(f"{scenario.name}: {fault}")
+        if not args.files:
+            note(f"{scenario.name} is left out: {fault}")
+
+
+def _arms(case: Case, terms: Terms) -> Iterator[Arm]:
+    for arm in case.arms:
+        named = _matches(arm.variant, terms.get("variant", ["*"]))
+        if arm.variant in BARE or (named and _matches(arm.gate, terms.get("gate", ["*"]))):
+            yield arm
+
+
+def _matches(value: str, globs: Sequence[str]) -> bool:
+    return any(fnmatchcase(value, glob) for glob in globs)
