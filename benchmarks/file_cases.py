@@ -49,12 +49,25 @@ def select(args: argparse.Namespace, memory: str = "", *, timed: bool = False) -
     cases = [case_of(scenario) for scenario in wanted if not faults[scenario]]
     _say({scenario: fault for scenario, fault in faults.items() if fault}, args, last=not cases)
     chosen = [replace(case, arms=tuple(_arms(case, terms))) for case in cases]
-    if {"variant", "gate"} & terms.keys():
-        chosen = [case for case in chosen if len(case.arms) > len(BARE)]
+    chosen = [case for case in chosen if any(_asked(arm, terms) for arm in case.arms)]
     if not chosen:
         names = ", ".join(dict.fromkeys(name for file in files for name in file.variants))
         raise SelectionError(f"--only '{args.only}' selects no arm of the kernel file; there are {names}")
     return chosen
+
+
+def countable(cases: Sequence[Case]) -> list[Case]:
+    """Those with counts of their own: wherever the struct pages lie, a free executes the same.
+
+    Raises
+    ------
+    SelectionError
+        When none is left.
+    """
+    warm = [case for case in cases if case.scenario.memory == "warm"]
+    if not warm:
+        raise SelectionError("--only: counts are the same for every memory=: leave it out")
+    return warm
 
 
 def _terms(only: str) -> dict[str, list[str]]:
@@ -128,10 +141,13 @@ def _say(faults: Mapping[Scenario, str], args: argparse.Namespace, *, last: bool
 
 
 def _arms(case: Case, terms: Terms) -> Iterator[Arm]:
-    for arm in case.arms:
-        named = _matches(arm.variant, terms.get("variant", ["*"]))
-        if arm.variant in BARE or (named and _matches(arm.gate, terms.get("gate", ["*"]))):
-            yield arm
+    """Those that are asked for, and what every verdict needs."""
+    return (arm for arm in case.arms if arm.variant in BARE or _asked(arm, terms))
+
+
+def _asked(arm: Arm, terms: Terms) -> bool:
+    values = {"variant": arm.variant, "gate": arm.gate}
+    return all(_matches(value, terms.get(axis, ["*"])) for axis, value in values.items())
 
 
 def _matches(value: str, globs: Sequence[str]) -> bool:

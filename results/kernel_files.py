@@ -40,7 +40,7 @@ def lines(run: Run, margin: Margin) -> Iterator[str]:
 
 
 def _what(axes: Mapping[str, str]) -> str:
-    """`__free_pages, warm`, with the block, the kind of page and the order of access where they are unusual."""
+    """`__free_pages, warm`, with block, kind of page and order of access where they are unusual."""
     block = [axes["block"]] if axes["block"] != DEFAULTS["block"] else []
     kind = [f"{axes['page_kind']}, stock {axes['stock']}"] if axes["page_kind"] == "charged" else []
     cold = f"{axes['memory']} {axes['order']}" if axes["memory"] != "warm" else "warm"

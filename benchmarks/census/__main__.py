@@ -60,7 +60,7 @@ def _command(argv: Sequence[str]) -> int:
     own.add(args)
     kernel_files.add(args)
     if args.vmlinux:
-        cases = file_cases.select(args, "warm")
+        cases = file_cases.countable(file_cases.select(args))
     else:
         cases = own.select(args, "") if own.added() and not args.only else census_cases(args.only)
     document = census(cases, args.cpu, ordered=args.in_order)
