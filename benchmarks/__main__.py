@@ -200,9 +200,8 @@ def _measure(
 
 def _chosen(early: argparse.Namespace, memory: str) -> list[Case]:
     """What the command line chooses: of the models, or of the kernel files."""
-    if early.vmlinux:
-        return file_cases.select(early, memory, timed=not early.list)
-    return own.select(early, memory)
+    timed = not early.list
+    return file_cases.select(early, memory, timed=timed) if early.vmlinux else own.select(early, memory)
 
 
 def _undecided(folder: Path, margin: str) -> set[str]:
@@ -255,8 +254,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
         command += [f"--store-bypass={args.store_bypass}", f"--code={args.code}", f"--parent={os.getpid()}"]
         command += [f"--own={json.dumps(as_plain(), separators=(',', ':'))}"]
         command += kernel_files.for_worker(early)
-        sweep = args.sweep if args.vmlinux else args.sweep and along(args.sweep)
-        command += [f"--sweep={sweep}"] if sweep else []
+        command += [f"--sweep={args.sweep if args.vmlinux else along(args.sweep)}"] if args.sweep else []
         command += ["--quick"] if args.quick else []
         command += ["--calibrate"] if args.calibrate else []
 

@@ -11,10 +11,9 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from benchmarks.cases import Case, SelectionError, case_of
-from benchmarks.emulator import EmulationError
 from benchmarks.file_survey import survey
 from model.common.command import note
-from model.common.errors import KernelFileError
+from model.common.errors import FreepathError
 from model.kernels.kernel_file import known
 from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.survey import way_of
@@ -40,11 +39,9 @@ def select(args: argparse.Namespace, memory: str = "", *, timed: bool = False) -
     """
     files = known.known_files()
     terms = _terms(args.only) | ({"memory": memory.replace("all", "*").split(",")} if memory else {})
-    wanted = [scenario for file in files for scenario in _scenarios(file, args.sweep, terms)]
+    wanted = _swept(files, args.sweep) if args.sweep else _named(files, terms)
     if not wanted:
-        raise SelectionError(
-            f"--only '{args.only}' selects no scenario of the kernel file; --list names them"
-        )
+        raise SelectionError(f"--only '{args.only}' selects no scenario of {files[0].name}: see --list")
     faults = {scenario: _fault(scenario, args, timed=timed) for scenario in wanted}
     cases = [case_of(scenario) for scenario in wanted if not faults[scenario]]
     _say({scenario: fault for scenario, fault in faults.items() if fault}, args, last=not cases)
@@ -83,51 +80,58 @@ def _terms(only: str) -> dict[str, list[str]]:
     return terms
 
 
-def _scenarios(file: KnownFile, sweep: str, terms: Terms) -> Iterator[Scenario]:
-    """Those of one file, in the order of its lists."""
-    kernel = file.as_kernel
-    axes = [axis for axis in terms if axis in AXES]
-    if sweep:
-        axis, _, values = sweep.partition("=")
-        if axis not in kernel.sweeps:
-            known_axes = ", ".join(kernel.sweeps)
-            raise SelectionError(f"--sweep: axis '{axis}' cannot vary on {file.name}; there are {known_axes}")
-        swept = kernel.sweeps[axis]
-        _check(file, axis, values.split(",") if values else ["*"], swept)
-        yield from (s for s in swept if not values or s.axes[axis] in values.split(","))
-        return
-    if not axes:
-        yield file.usual
-        return
-    for axis in axes:
-        _check(file, axis, terms[axis], kernel.scenarios)
-    wanted = {"memory": ["warm"], **{axis: terms[axis] for axis in axes}}
-    for scenario in kernel.scenarios:
-        if all(_matches(scenario.axes[axis], globs) for axis, globs in wanted.items()):
-            yield scenario
+def _swept(files: Sequence[KnownFile], sweep: str) -> list[Scenario]:
+    """The scenarios along an axis, `AXIS` or `AXIS=VALUE,VALUE`."""
+    axis, _, values = sweep.partition("=")
+    sweeps = files[0].as_kernel.sweeps
+    if axis not in sweeps:
+        raise SelectionError(
+            f"--sweep: axis '{axis}' cannot vary on {files[0].name}; there are {', '.join(sweeps)}"
+        )
+    along = [scenario for file in files for scenario in file.as_kernel.sweeps[axis]]
+    return _matching(files, along, {axis: values.split(",") if values else ["*"]})
 
 
-def _check(file: KnownFile, axis: str, globs: Sequence[str], scenarios: Sequence[Scenario]) -> None:
-    """Refuse a value that the file does not have; the kernel is another file's, perhaps."""
-    there = list(dict.fromkeys(scenario.axes[axis] for scenario in scenarios))
-    for glob in globs:
-        if axis != "kernel" and not any(fnmatchcase(value, glob) for value in there):
-            raise SelectionError(f"{file.name} has no {axis}={glob}; it has {', '.join(there)}")
+def _named(files: Sequence[KnownFile], terms: Terms) -> list[Scenario]:
+    """Those that terms name an axis of; the usual one of each file where they name none."""
+    wanted = {axis: globs for axis, globs in terms.items() if axis in AXES}
+    if not wanted:
+        return [file.usual for file in files]
+    scenarios = [scenario for file in files for scenario in file.as_kernel.scenarios]
+    return _matching(files, scenarios, {"memory": ["warm"], **wanted})
+
+
+def _matching(files: Sequence[KnownFile], scenarios: Sequence[Scenario], wanted: Terms) -> list[Scenario]:
+    """Those whose axes match; a value that none has is refused with those that there are."""
+    for axis, globs in wanted.items():
+        there = list(dict.fromkeys(scenario.axes[axis] for scenario in scenarios))
+        for glob in globs:
+            if not any(fnmatchcase(value, glob) for value in there):
+                names = " and ".join(file.name for file in files)
+                raise SelectionError(f"there is no {axis}={glob} on {names}, but {', '.join(there)}")
+    return [
+        scenario
+        for scenario in scenarios
+        if all(_matches(scenario.axes[axis], globs) for axis, globs in wanted.items())
+    ]
 
 
 def _fault(scenario: Scenario, args: argparse.Namespace, *, timed: bool) -> str:
     """Why a scenario cannot be measured, or counted; a worker is told what its parent found."""
     file, way = known.file_called(scenario.kernel), way_of(scenario)
     assert file is not None
-    fault = ""
-    for each in (*file.beside, file):
+    faults = {}
+    for each in (file, *file.beside):
         if way not in each.surveys and not args.files:
             try:
                 each.surveys[way] = survey(each, scenario.but(kernel=each.name))
-            except (EmulationError, KernelFileError) as error:
-                fault = str(error)
+            except FreepathError as error:
+                faults[each.name] = str(error)
+    for name, fault in faults.items():
+        if name != file.name and file.name not in faults:
+            note(f"{name} is no arm in {scenario.name}: {fault}")
     if way not in file.surveys:
-        return fault or "it was left out"
+        return faults.get(file.name, "it was left out")
     unfit = file.surveys[way].unfit if timed else ""
     return unfit and f"it is only counted, by python -m benchmarks.census: {unfit}"
 

@@ -29,11 +29,11 @@ def survey(file: KnownFile, scenario: Scenario) -> Survey:
 
     Raises
     ------
-    EmulationError
-        When one does not end, or leaves its pages elsewhere than on their list.
+    FreepathError
+        When there is no such free, one does not end, or leaves its pages elsewhere than on their list.
     """
-    base = Arm("base", "none")
-    start = FilePath(file).start(scenario, np.random.default_rng(0), counting=base)
+    scenario = scenario.but(memory="warm", order="sequential")
+    start = FilePath(file).start(scenario, np.random.default_rng(0), counting=Arm("base", "none"))
     emulator = Emulator(start.machine, [])
     name = file.entry_name(scenario.entry)
     address = file.loaded().symbol(name)

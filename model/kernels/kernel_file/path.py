@@ -62,9 +62,9 @@ class FilePath:
         self.check(scenario)
         way = way_of(scenario)
         names = [*self.file.arms(way), *(other.name for other in self._beside(scenario))]
-        if scenario.page_kind == "charged":
-            names.remove("memcg-off")  # the pages would stay charged
-        return [Arm(name, "none") for name in names]
+        # Without the memcg key charged pages would stay charged.
+        left_out = {"memcg-off"} if scenario.page_kind == "charged" else set()
+        return [Arm(name, "none") for name in names if name not in left_out]
 
     def _beside(self, scenario: Scenario) -> list["KnownFile"]:
         """Files that are arms here: each as it can, and warm only, since cold arms walk through one array."""
