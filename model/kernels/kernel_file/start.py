@@ -129,6 +129,6 @@ class FileStart(Start):
         if sorted(listed) != sorted(expected):
             lost = sorted(expected - {*listed}) or sorted({*listed} - expected)
             return f"page {lost[0]} is not on its list: {self.machine.report() or 'it is elsewhere'}"
-        if self._charge and (fault := self._charge.fault(np.array(listed))):
+        if self._charge and (fault := self._charge.fault(np.array(listed, np.int64))):
             return fault
         return self.machine.report()
