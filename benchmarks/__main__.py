@@ -54,7 +54,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from benchmarks import doctor, kernel_files, listing, own
+from benchmarks import doctor, file_cases, kernel_files, listing, own
 from benchmarks.cases import Case, along
 from benchmarks.census.proof import prove
 from benchmarks.conditions import (
@@ -200,7 +200,8 @@ def _measure(
 
 def _chosen(early: argparse.Namespace, memory: str) -> list[Case]:
     """What the command line chooses: of the models, or of the kernel files."""
-    return kernel_files.select(early) if early.vmlinux else own.select(early, memory)
+    timed = not early.list
+    return file_cases.select(early, memory, timed=timed) if early.vmlinux else own.select(early, memory)
 
 
 def _undecided(folder: Path, margin: str) -> set[str]:
@@ -253,7 +254,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
         command += [f"--store-bypass={args.store_bypass}", f"--code={args.code}", f"--parent={os.getpid()}"]
         command += [f"--own={json.dumps(as_plain(), separators=(',', ':'))}"]
         command += kernel_files.for_worker(early)
-        command += [f"--sweep={along(args.sweep)}"] if args.sweep else []
+        command += [f"--sweep={args.sweep if args.vmlinux else along(args.sweep)}"] if args.sweep else []
         command += ["--quick"] if args.quick else []
         command += ["--calibrate"] if args.calibrate else []
 

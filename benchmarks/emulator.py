@@ -60,6 +60,9 @@ class Trace:
     locked: int = 0
     loads: int = 0
     stores: int = 0
+    freed: int = 1
+    """Pages or blocks that the call freed."""
+
     accesses: Counter[Access] = field(default_factory=Counter)
     lines: set[int] = field(default_factory=set)
     executed: dict[int, int] = field(default_factory=dict)
@@ -217,8 +220,7 @@ class Emulator:
     def _on_instruction(self, _: Any, at: int, size: int, __: Any) -> None:
         instruction = self._instruction(at, size)
         trace = self._trace
-        if trace.path and trace.path[-1] == at and not _again(instruction):
-            self._forget_accesses()
+        if trace.path and trace.path[-1] == at and not self._goes_on(instruction):
             return
         self._before = len(trace.sequence)
         trace.instructions += 1
@@ -232,6 +234,16 @@ class Emulator:
         if name_of(instruction) in JUMPS:
             trace.branches += 1
             self._fall_through = at + size
+
+    def _goes_on(self, instruction: Any) -> bool:
+        """Whether an instruction that follows itself executes again: a jump to itself, or a repeated one."""
+        if name_of(instruction) in JUMPS:
+            return True
+        if instruction.prefix[0] in (0xF2, 0xF3):
+            # Unicorn 2.1.4 comes back once more, to find that nothing is left to repeat.
+            return bool(self.cpu.reg_read(x86.UC_X86_REG_RCX))
+        self._forget_accesses()
+        return False
 
     def _forget_accesses(self) -> None:
         """Unicorn 2.1.4 may begin a storing instruction twice, with both hooks, but it executes it once."""
@@ -271,11 +283,6 @@ class Emulator:
         trace.accesses[access] += 1
         trace.sequence.append((trace.path[-1], access))
         trace.lines.update({at // LINE, (at + size - 1) // LINE})
-
-
-def _again(instruction: Any) -> bool:
-    """Whether an instruction may follow itself: a jump to itself, or one that is repeated by a prefix."""
-    return name_of(instruction) in JUMPS or instruction.prefix[0] in (0xF2, 0xF3)
 
 
 def _check_translation() -> None:

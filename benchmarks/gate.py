@@ -1,8 +1,8 @@
 """Before a kernel file's code runs natively: the same bytes, in the emulator, to their end.
 
 A worker lays an arm's functions out anew, so the emulator runs what the worker made: one free through the
-timed loop of the arm's first build. It must return, without an instruction that user space cannot execute,
-from the build's own bytes, and leave the page on its list and the CPU as it was.
+timed loop of the arm's first build, or one batch. It must return, without an instruction that user space
+cannot execute, from the build's own bytes, and leave its pages on their list and the CPU as it was.
 """
 
 from typing import Any
@@ -36,10 +36,11 @@ def run_first(start: Any, run: Any, builds: Any, what: str) -> None:
         When anything is not as it should be: nothing of this arm may run natively.
     """
     machine, record = start.machine, run.record
-    kept = machine.memory.arena.copy()
+    pages = start.order_of_pages[: start.at_once]
+    rows = start.rows_of(pages)
+    kept = machine.memory.arena.copy(), machine.memory.mem_map[rows].copy()
     told = {name: record[name].copy() for name in ("n", "passes", "restore")}
-    record["n"], record["passes"], record["restore"] = 1, 1, 0
-    page = int(start.order_of_pages[0])
+    record["n"], record["passes"], record["restore"] = len(pages), 1, 0
     emulator = Emulator(machine, [])
     for shown in (record, start.order_of_pages):
         emulator.show(address_of(shown), shown.nbytes)
@@ -50,12 +51,11 @@ def run_first(start: Any, run: Any, builds: Any, what: str) -> None:
         outside = [at for at in trace.executed if not builds.start <= at < builds.start + builds.size]
         if outside:
             raise EmulationError(f"it leaves its own code for {outside[0]:#x}")
-        if machine.memory.listed() != [page] or machine.report():
-            raise EmulationError(f"page {page} is not on its list: {machine.report() or 'it is elsewhere'}")
+        if fault := start.fault(pages):
+            raise EmulationError(fault)
     except EmulationError as error:
         raise KernelFileError(f"the emulator refuses {what}, so it is not run: {error}") from None
     finally:
-        machine.memory.arena[:] = kept
-        machine.memory.fill(start.templates("base"))
+        machine.memory.arena[:], machine.memory.mem_map[rows] = kept
         for name, value in told.items():
             record[name] = value

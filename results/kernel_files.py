@@ -3,11 +3,11 @@
 A kernel file's name is a release, `6.12.117+deb12-cloud-amd64`; a model's is a version, `v6.18`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from model.vocabulary.margin import Margin
-from model.vocabulary.scenario import RELEASE
+from model.vocabulary.scenario import DEFAULTS, RELEASE
 from results.analysis.groups import Group, analyse
 from results.reading.load import Run
 
@@ -32,13 +32,21 @@ def only_files(run: Run) -> bool:
 def lines(run: Run, margin: Margin) -> Iterator[str]:
     """The price list of each file and scenario; nothing where the run has none."""
     for group in groups_of(run, margin):
-        axes = group.scenario.axes
-        yield f"Kernel file {axes['kernel']}, {axes['entry']}, {axes['memory']}: {_level(group)}"
+        yield f"Kernel file {group.scenario.axes['kernel']}, {_what(group.scenario.axes)}: {_level(group)}"
         for cell in group.cells:
             overhead, judged = cell.overhead, cell.judgement
             interval = "" if judged.ci95 is None else f"[{judged.ci95[0]:+z.3f}, {judged.ci95[1]:+z.3f}]"
             yield f"  {overhead.arm.variant:29} {overhead.ns:+z.3f} {interval:18} {judged.verdict}"
 
 
+def _what(axes: Mapping[str, str]) -> str:
+    """`__free_pages, warm`, with block, kind of page and order of access where they are unusual."""
+    block = [axes["block"]] if axes["block"] != DEFAULTS["block"] else []
+    kind = [f"{axes['page_kind']}, stock {axes['stock']}"] if axes["page_kind"] == "charged" else []
+    cold = f"{axes['memory']} {axes['order']}" if axes["memory"] != "warm" else "warm"
+    return ", ".join([axes["entry"], *block, *kind, cold])
+
+
 def _level(group: Group) -> str:
-    return f"{group.cells[0].overhead.bare_ns:.1f} ns per freed page" if group.cells else "no arm"
+    what = "page" if group.scenario.axes["block"] == DEFAULTS["block"] else "block"
+    return f"{group.cells[0].overhead.bare_ns:.1f} ns per freed {what}" if group.cells else "no arm"

@@ -99,6 +99,14 @@ def test_xchg_with_memory_is_locked(code: str, locked: int, machine: Machine) ->
     assert set(counted(bytes.fromhex(code), machine)) == {locked}
 
 
+@pytest.mark.parametrize("times", [0, 1, 3])
+def test_a_repeated_instruction_counts_as_often_as_it_executes(times: int, machine: Machine) -> None:
+    """As a processor's single steps do; the hook of Unicorn comes once more."""
+    code = b"\xb9" + times.to_bytes(4, "little") + bytes.fromhex("f348ab")  # mov ecx, times; rep stosq
+    for one in effects(Emulator(machine, []), code, machine.memory.page_address(1), 100):
+        assert (one.trace.instructions, one.trace.stores) == (1 + max(times, 1), times)
+
+
 FLOATS = '''"""A quotient."""
 SUMMARY = "a quotient"
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from capstone import x86
 
-from benchmarks import kernel_files
+from benchmarks import file_survey
 from benchmarks.cases import Case, case_of
 from benchmarks.census.counting import WARM_FREES, count_case, traced
 from benchmarks.emulator import Emulator, Trace
@@ -34,15 +34,16 @@ from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.machine import FileMachine
 from model.kernels.kernel_file.path import FilePath
 from model.kernels.kernel_file.places import places
-from model.kernels.kernel_file.start import FileStart, template
+from model.kernels.kernel_file.start import FileStart
+from model.kernels.kernel_file.survey import way_of
 from model.kernels.store import Store
 from model.vmlinux.boot import as_booted
 from model.vocabulary.scenario import Arm
-from tests import single_step
 from tests.kernels import parameters, paths
 
 BOOT = "thunk=none,retpoline=off"
 ENTRY = "__free_pages"
+USUAL = "__free_pages.page.plain"
 TYPES = {
     "page": "struct page",
     "neighbour": "struct page",
@@ -61,8 +62,17 @@ def known_file(path: Path) -> KnownFile:
     file = known.add(str(path), BOOT)
     for other in known.known_files():
         other.beside.clear()
-    kernel_files.survey(file)
+    surveyed(file)
     return file
+
+
+def surveyed(file: KnownFile, **axes: str) -> str:
+    """Let a file know what a free executes, in its usual scenario but for these axes; returns the way."""
+    scenario = file.usual.but(**axes)
+    way = way_of(scenario)
+    if way not in file.surveys:
+        file.surveys[way] = file_survey.survey(file, scenario)
+    return way
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,81 +99,48 @@ def _shape(instruction: Any) -> str:
     return f"{instruction.mnemonic} {instruction.op_str}"
 
 
-def at_its_place(file: KnownFile, entry: str) -> Trace:
+def at_its_place(file: KnownFile, **axes: str) -> Trace:
     """A free by the kernel's own code, where it has it; as many frees before as when arms are counted."""
-    machine = FileMachine(file.loaded(), WARM_FREES + 1)
-    machine.memory.fill(template(machine, entry))
-    emulator = Emulator(machine, [])
+    scenario = file.usual.but(**axes)
+    start = FilePath(file).start(scenario, np.random.default_rng(0), counting=Arm("base", "none"))
+    emulator, address = Emulator(start.machine, []), file.loaded().symbol(file.entry_name(scenario.entry))
     for number in range(WARM_FREES + 1):
-        page = machine.memory.page_address(number)
-        trace = kernel_files.run(emulator, file.loaded().symbol(file.entry_name(entry)), page)
+        trace = file_survey.run(emulator, start, address, number)
     return trace
 
 
-def moved(file: KnownFile, variant: str, entry: str = ENTRY) -> tuple[Placement, Trace]:
+def moved(file: KnownFile, variant: str, **axes: str) -> tuple[Placement, Trace]:
     """The same by an arm's code."""
-    placement, (trace,) = traced(file.usual.but(entry=entry), Arm(variant, "none"), Store())
+    surveyed(file, **axes)
+    placement, (trace,) = traced(file.usual.but(**axes), Arm(variant, "none"), Store())
     return placement, trace
 
 
 def changed(file: KnownFile, change: Change) -> Code:
     """An image with any bytes of the kernel's changed."""
     store = Store()
-    made = joined(store.load(known.LOOPS), Cut(file.functions(ENTRY), change), file.entry_name(ENTRY))
+    made = joined(store.load(known.LOOPS), Cut(file.functions(USUAL), change), file.entry_name(ENTRY))
     tables: Any = {name: tuple(map(tuple, made[name])) for name in ("points", "branches", "references")}
     return replace(
-        store.load(file.image(ENTRY, "base")),
+        store.load(file.image(USUAL, "base")),
         code=bytes.fromhex(made["code"]),
         functions={name: tuple(span) for name, span in made["functions"].items()},
         **tables,
     )
 
 
-@pytest.mark.parametrize("entry", [ENTRY, "put_page"])
-@pytest.mark.parametrize("path", parameters())
-def test_moved_code_does_what_the_kernels_own_does(path: Path, entry: str) -> None:
-    """Instruction by instruction, and access by access, field by field."""
-    file = known_file(path)
-    original, (_, trace) = at_its_place(file, entry), moved(file, "base", entry)
-    assert shapes(trace) == shapes(original)
-    assert trace.accesses == original.accesses
-    assert len(trace.path) > 200
-
-
-@pytest.mark.parametrize("path", parameters())
-def test_the_processor_executes_what_the_emulator_does(path: Path) -> None:
-    """Single-stepped, one for one, at the same addresses; the page is on the kernel's list then."""
-    file = known_file(path)
-    placement, trace = moved(file, "base")
-    scenario, arm = file.usual, Arm("base", "none")
-    start = FilePath(file).start(scenario, np.random.default_rng(0), counting=arm)
-    free = placement.function(file.entry_name(ENTRY), 2)
-    start.machine.activate()
-    for number in range(WARM_FREES):
-        free(start.machine.memory.page_address(number), 0)
-    page = start.machine.memory.page_address(WARM_FREES)
-    last = placement.base + len(placement.code.code)
-    stepped = single_step.path(lambda: free(page, 0), placement.base, last)
-    if stepped is None:
-        pytest.skip("ptrace is not allowed here, so the processor could not be asked")
-    assert stepped == trace.path
-    free(page, 0)
-    assert start.machine.memory.listed() == [3, 2, 1, 0] and start.machine.report() is None
-    print(f"{file.name}: {len(stepped)} instructions, one for one")
-
-
 @pytest.mark.parametrize("path", parameters())
 def test_a_key_the_other_way_round_is_as_booted_so(path: Path) -> None:
     """The arm executes what the kernel does that boots with the key in that state, by its own tables."""
     file = known_file(path)
-    arms = [name for name in file.arms(ENTRY) if name.endswith(("-on", "-off"))]
+    arms = [name for name in file.arms(USUAL) if name.endswith(("-on", "-off"))]
     assert "memcg-off" in arms
     for name in arms:
         key, _, state = name.rpartition("-")
         boot = as_booted(file.kernel_file, f"{BOOT},{key.replace('-', '_')}={state}")
         other = KnownFile(file.kernel_file, boot, file.number)
         _, trace = moved(file, name)
-        assert shapes(trace) == shapes(at_its_place(other, ENTRY)), name
+        assert shapes(trace) == shapes(at_its_place(other)), name
 
 
 @pytest.mark.parametrize("path", parameters())
@@ -171,7 +148,7 @@ def test_every_access_has_a_name_by_btf(path: Path) -> None:
     """And lies where BTF says that the field lies; variables lie at their symbols."""
     file = known_file(path)
     btf, loaded, seen = file.kernel_file.btf, file.loaded(), set()
-    for variant in file.arms(ENTRY):
+    for variant in file.arms(USUAL):
         for access in moved(file, variant)[1].accesses:
             kind = TYPES.get(access.object)
             seen.add(access.object)
@@ -197,8 +174,8 @@ def test_a_return_thunk_is_cut_out_alone(path: Path) -> None:
     file = known_file(path)
     for thunk in ("retbleed", "srso-alias"):
         other = KnownFile(file.kernel_file, as_booted(file.kernel_file, f"thunk={thunk}"), file.number)
-        kernel_files.survey(other)
-        functions = other.functions(ENTRY)
+        surveyed(other)
+        functions = other.functions(USUAL)
         assert any(thunk.replace("-", "_") in function.name for function in functions)
         assert sum(len(function.instructions) for function in functions) < 5_000
 
@@ -207,7 +184,7 @@ def test_a_return_thunk_is_cut_out_alone(path: Path) -> None:
 def test_what_is_put_in_disturbs_nothing(path: Path) -> None:
     """At all places at once: the free register and the flags are overwritten, and the path does the same."""
     file = known_file(path)
-    found = list(places(file.loaded(), file.surveys[ENTRY]))
+    found = list(places(file.loaded(), file.surveys[USUAL]))
     assert len({place.name for place in found}) == len(found) > 20
     assert len({place.page for place in found}) > 1 and len({place.free for place in found}) > 1
     spoil = {}
@@ -224,7 +201,7 @@ def test_what_is_put_in_disturbs_nothing(path: Path) -> None:
         page = start.machine.memory.page_address(number)
         trace = emulator.call(placement.address(file.entry_name(ENTRY)), page, 0, page=page)
     _, plain = moved(file, "base")
-    put_in = sum(map({place.address: 2 for place in found}.get, file.surveys[ENTRY].executed, repeat(0)))
+    put_in = sum(map({place.address: 2 for place in found}.get, file.surveys[USUAL].executed, repeat(0)))
     assert trace.instructions == plain.instructions + put_in
     assert trace.accesses == plain.accesses
     assert start.machine.memory.listed() == [3, 2, 1, 0] and start.machine.report() is None
@@ -234,7 +211,7 @@ def test_what_is_put_in_disturbs_nothing(path: Path) -> None:
 def test_places_are_where_the_page_is(path: Path) -> None:
     """A user's check reads the page's fields at any of them: one load of that field more, nothing else."""
     file = known_file(path)
-    found = list(places(file.loaded(), file.surveys[ENTRY]))
+    found = list(places(file.loaded(), file.surveys[USUAL]))
     offset = file.kernel_file.btf.offset("struct page", "_mapcount")
     _, plain = moved(file, "base")
     for place in (found[0], found[len(found) // 2], found[-1]):
@@ -365,7 +342,7 @@ REFUSED = {
 @pytest.mark.parametrize(("code", "why"), REFUSED.items(), ids=REFUSED)
 def test_the_gate_refuses(oldest: KnownFile, code: str, why: str) -> None:
     """What user space cannot execute, what leads elsewhere, does not end, or has another result."""
-    first = oldest.functions(ENTRY)[0].start
+    first = oldest.functions(USUAL)[0].start
     with pytest.raises(KernelFileError, match=r"^the emulator refuses base, so it is not run: ") as caught:
         gate(oldest, Change(before={first: [bytes.fromhex(code)]}))
     assert re.search(f"{why}|the emulator stopped at", str(caught.value))
@@ -374,7 +351,7 @@ def test_the_gate_refuses(oldest: KnownFile, code: str, why: str) -> None:
 
 def test_the_gate_refuses_what_is_left_undone(oldest: KnownFile) -> None:
     """Code that leaves the build for the kernel's own text, or the CPU otherwise than it was; base passes."""
-    loaded, first = oldest.loaded(), oldest.functions(ENTRY)[0].start
+    loaded, first = oldest.loaded(), oldest.functions(USUAL)[0].start
     with pytest.raises(KernelFileError, match="leaves its own code for 0x"):
         gate(oldest, Change(jumps={first: loaded.symbol("strlen")}))
     memory = FileMachine(loaded, 1).memory
@@ -387,7 +364,7 @@ def test_the_gate_refuses_what_is_left_undone(oldest: KnownFile) -> None:
 def test_nothing_runs_that_the_gate_refuses(oldest: KnownFile, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker ends before its first call of placed code."""
     case = Case(oldest.usual, tuple(Arm(name, "none") for name in ("base", "base-twin")))
-    store, first = Store(), oldest.functions(ENTRY)[0].start
+    store, first = Store(), oldest.functions(USUAL)[0].start
     store.ensure(case.images())
     damaged = changed(oldest, Change(before={first: [b"\xfa"]}))
     monkeypatch.setattr(store, "load", lambda spec: damaged)

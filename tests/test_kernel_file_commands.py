@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import signal
 import struct
 import subprocess
@@ -61,6 +62,70 @@ def test_counts_and_code(kernels: list[str]) -> None:
     assert listing.returncode == 0 and "page._refcount" in listing.stdout
     listed = run("benchmarks", "--vmlinux", kernels[0], *BOOT, "--list")
     assert "places for --insert --at" in listed.stdout
+
+
+def test_the_list_names_what_a_file_can_do(kernels: list[str]) -> None:
+    """Every scenario with its arms; none that it cannot do."""
+    listed = json.loads(run("benchmarks", "--vmlinux", kernels[0], *BOOT, "--list", "--json").stdout)
+    rows = {(row["entry"], row["block"], row["page_kind"], row["memory"]): row for row in listed["scenarios"]}
+    names = {key: {arm["variant"] for arm in row["arms"]} for key, row in rows.items()}
+    usual = names["__free_pages", "page", "plain", "warm"]
+    assert names["put_page", "page", "plain", "warm"] == usual == names["__free_pages", "page", "plain", "l3"]
+    assert names["__free_pages", "page", "charged", "warm"] == usual - {"memcg-off"}
+    for other in (("release_pages", "page"), ("__free_pages", "order-3"), ("__free_pages", "compound-3")):
+        assert {"base", "base-twin", "memcg-off", "v1"} <= names[*other, "plain", "warm"] <= usual
+
+
+MEASURED = {
+    "--only=entry=put_page,v1": ("put_page, warm: ", "page"),
+    "--only=entry=release_pages,v1": ("release_pages, warm: ", "page"),
+    "--only=block=compound-3,v1": ("__free_pages, compound-3, warm: ", "block"),
+    "--sweep=block=order-3": ("__free_pages, order-3, warm: ", "block"),
+    "--only=memory=l2,order=random,v1": ("__free_pages, l2 random: ", "page"),
+}
+"""What is chosen -> how the answer calls it, and what is freed."""
+
+
+def test_other_scenarios_are_measured_and_named(kernels: list[str], tmp_path: Path) -> None:
+    """Entries, blocks and cold pages of the newest file; every page is freed and checked."""
+    for number, (chosen, (name, freed)) in enumerate(MEASURED.items()):
+        file = str(tmp_path / f"{number}.json")
+        done = run("benchmarks", "--vmlinux", kernels[1], *BOOT, chosen, "-p", "1", "-n", "1", "-o", file)
+        assert done.returncode == 0, done.stderr
+        said = run("results", "answer", file).stdout
+        assert re.search(rf", {name}\d+\.\d ns per freed {freed}$", said, re.MULTILINE), chosen
+        shown = json.loads(run("results", "show", file, "--format", "json").stdout)
+        assert {"base-twin", "v1"} <= {cell["variant"] for cell in shown["cells"]}
+
+
+def test_what_user_space_cannot_run_is_counted(kernels: list[str], tmp_path: Path) -> None:
+    """A charged page of a kernel whose stock has one slot: interrupts are turned off around it."""
+    census = ("benchmarks.census", "--vmlinux", kernels[0], *BOOT, "--only", "page_kind=charged", "--json")
+    arms = json.loads(run(*census).stdout)["arms"]
+    assert {(arm["memcg"], arm["page_kind"], arm["stock"]) for arm in arms} == {
+        ("on-charged", "charged", "hit")
+    }
+    timed = (
+        "benchmarks",
+        "--vmlinux",
+        kernels[0],
+        *BOOT,
+        "-p",
+        "1",
+        "-n",
+        "1",
+        "-o",
+        str(tmp_path / "no.json"),
+    )
+    refused(
+        run(*timed, "--only", "page_kind=charged"),
+        "only counted",
+        "executes pushf",
+        "which user space cannot",
+    )
+    assert not list(tmp_path.iterdir())
+    cold = ("benchmarks.census", "--vmlinux", kernels[0], *BOOT, "--only", "memory=l2")
+    refused(run(*cold), "counts are the same for every memory=")
 
 
 def twin(path: str, target: Path) -> Path:
@@ -168,8 +233,12 @@ def test_boot_options(kernels: list[str]) -> None:
         (("--boot", "memcg=maybe"), "memcg"),
         (("--boot", "no_such_key=on"), "no_such_key"),
         (("--variant", "check.py"), "--variant is for the models: leave it out with --vmlinux"),
-        (("--sweep", "memory"), "for the models"),
-        (("--memory", "l2"), "for the models"),
+        (("--sweep", "between"), "axis 'between' cannot vary on"),
+        (("--sweep", "entry=kfree"), "there is no entry=kfree on"),
+        (("--only", "block=order-9"), "-amd64, but page, order-1"),
+        (("--only", "entry=put_page,block=order-3"), "selects no scenario of"),
+        (("--only", "depht=pcp"), "no axis is called 'depht'; there are variant, gate, memcg"),
+        (("--memory", "l1"), "-amd64, but warm, l2, l3, dram"),
         (("--kernel", "v6.18", "--insert", "a=nop"), "--kernel is for the models"),
         (("--calibrate",), "for the models"),
         (("--new-variant", "mine"), "--new-variant is for the models"),

@@ -24,7 +24,7 @@ from model.vocabulary.scenario import DEFAULTS
 
 WIDE: Final = 160
 """Columns when the output is no terminal."""
-UNUSUAL: Final = ("config", "hvo", "block", "levels", "stock", "cgroup")
+UNUSUAL: Final = ("entry", "config", "hvo", "block", "levels", "stock", "cgroup")
 """Axes that a table's title names where the file has them."""
 NUMBERS: Final = (
     "instructions",
@@ -54,13 +54,13 @@ def _command(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     if args.output is not None:
         check_target(args.output, replace=args.force)
-    from benchmarks import kernel_files, own
+    from benchmarks import file_cases, kernel_files, own
     from benchmarks.census.document import as_json, census, census_cases
 
     own.add(args)
     kernel_files.add(args)
     if args.vmlinux:
-        cases = kernel_files.select(args)
+        cases = file_cases.countable(file_cases.select(args))
     else:
         cases = own.select(args, "") if own.added() and not args.only else census_cases(args.only)
     document = census(cases, args.cpu, ordered=args.in_order)

@@ -32,11 +32,11 @@ class Counts:
 
     @classmethod
     def mean(cls, traces: Sequence[Trace]) -> "Counts":
-        """Per freed page, over frees in a row."""
-        frees = len(traces)
+        """Per freed page, over calls in a row; the bytes of code are per call."""
+        frees = sum(trace.freed for trace in traces)
         figures = {name: sum(getattr(trace, name) for trace in traces) / frees for name in FIGURES}
         figures["lines"] = sum(len(trace.lines) for trace in traces) / frees
-        figures["code_bytes"] = sum(trace.code_bytes for trace in traces) / frees
+        figures["code_bytes"] = sum(trace.code_bytes for trace in traces) / len(traces)
         accesses: Counter[Access] = Counter()
         for trace in traces:
             accesses.update(trace.accesses)
@@ -126,22 +126,24 @@ def traced(scenario: Scenario, arm: Arm, store: Store) -> tuple[Placement, list[
     # The first frees are emulated too: the emulator names an instruction that it does not know; a processor
     # without that instruction would end the process.
     emulator = Emulator(machine, [placement])
-    # One more free would change the stock that the scenario sets.
-    warm = 0 if full or scenario.stock != DEFAULTS["stock"] else WARM_FREES
-    for page in range(warm):
-        emulator.call(address, machine.memory.page_address(page << order), order)
+    # One more free would change the stock that the scenario sets; that of a kernel file has room for them.
+    warm = 0 if full or (scenario.stock != DEFAULTS["stock"] and not start.gated) else WARM_FREES
+    for free in range(warm):
+        emulator.call(address, *start.arguments(free))
     native = placement.function(name, 2)
     traces = list[Trace]()
     frees = start.drained_every if full else 1
     followed = range(frees) if frees <= MANY else (frees // 2, frees - 1)
-    for free in range(frees):
-        page = machine.memory.page_address(warm + free << order)
-        if free in followed:
-            traces.append(emulator.call(address, page, order, page=page))
-        elif not free:
-            emulator.call(address, page, order)
+    for free in range(warm, warm + frees):
+        arguments = start.arguments(free)
+        if free - warm in followed:
+            page = machine.memory.page_address(free * start.at_once << order)
+            traces.append(emulator.call(address, *arguments, page=page))
+            traces[-1].freed = start.at_once
+        elif free == warm:
+            emulator.call(address, *arguments)
         else:
-            native(page, order)
+            native(*arguments)
     machine.check()
     if frees > MANY:
         traces = [traces[0]] * (frees - 1) + traces[1:]

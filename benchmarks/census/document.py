@@ -84,7 +84,7 @@ def _unusual(axes: dict[str, str]) -> dict[str, str]:
     return {name: axes[name] for name in LATER if axes[name] != usual[name]}
 
 
-LATER: Final = ("kernel", "path", "config", "hvo", "block", "levels", "stock", "cgroup")
+LATER: Final = ("kernel", "path", "config", "hvo", "block", "levels", "stock", "cgroup", "entry")
 ALWAYS_SAID: Final = ("kernel", "path", "config", "hvo")
 """Axes of these that are stored even at their kernel's usual value."""
 

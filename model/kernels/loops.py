@@ -174,13 +174,17 @@ def timed_together(
     return linkage.kernel_function(loop)
 
 
-def timed_batch(linkage: Linkage, restore: Any, name: str, free: Callable[[int, int], Any], size: int) -> Any:
+def timed_batch(
+    linkage: Linkage, restore: Any, name: str, free: Callable[[int, int], Any], size: int, each: int = 8
+) -> Any:
     """As `timed`, for a function that takes an array of page addresses.
 
     Parameters
     ----------
     size
         Addresses per call.
+    each
+        Bytes of the argument per address: more where a batch has a head, or room for more.
     """
 
     def loop(at: int) -> int:
@@ -189,11 +193,11 @@ def timed_batch(linkage: Linkage, restore: Any, name: str, free: Callable[[int, 
         ticks = 0
         while passes > 0:
             address = run.addresses
-            end = address + 8 * run.n
+            end = address + each * run.n
             start = read_tsc()
             while address < end:
                 free(address, size)
-                address += 8 * size
+                address += each * size
             ticks += read_tsc() - start
             if run.restore:
                 restore(at)

@@ -38,6 +38,8 @@ class PageArray:
         Draws the line within a page at which data starts; None: the first one.
     huge
         Request huge pages for the array, or forbid them.
+    step
+        Bytes of which that line's place is a multiple: more than a line where blocks have to be aligned.
 
     Attributes
     ----------
@@ -53,10 +55,18 @@ class PageArray:
     """
 
     def __init__(
-        self, record: np.dtype[Any], pages: int, rng: np.random.Generator | None, *, huge: bool
+        self,
+        record: np.dtype[Any],
+        pages: int,
+        rng: np.random.Generator | None,
+        *,
+        huge: bool,
+        step: int = LINE,
     ) -> None:
         self.pages = -(-pages // BLOCK) * BLOCK
-        self.data_offset = 0 if rng is None else int(rng.integers(mmap.PAGESIZE // LINE)) * LINE
+        self.data_offset = (
+            0 if rng is None else int(rng.integers(mmap.PAGESIZE // LINE)) * LINE // step * step
+        )
         check_available(self.pages)
         self.mem_map = self._map(record, huge)
 

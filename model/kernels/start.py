@@ -38,6 +38,8 @@ class StartState(ABC):
     """Start states of other CPUs."""
     gated: ClassVar[bool] = False
     """Whether the emulator has to run each arm's code before it runs natively: a kernel's own."""
+    at_once: int = 1
+    """Pages or blocks that a call of the function frees which a census traces."""
 
     def __init__(
         self, scenario: Scenario, pages: int, rng: np.random.Generator, memory: Any, first: int = 0
@@ -51,7 +53,7 @@ class StartState(ABC):
         self._kinds = (
             block_pattern(scenario, pages) if scenario.block_order else pattern(scenario, pages, rng)
         )
-        self._addresses = np.zeros(0, np.int64)
+        self._addresses: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         if scenario.entry in ("release_pages", "folios_put_refs"):
             start = memory.page_address(first)
             self._addresses = start + self.order_of_pages.astype(np.int64) * PAGE_BYTES
@@ -85,6 +87,12 @@ class StartState(ABC):
     @abstractmethod
     def templates(self, variant: str) -> npt.NDArray[Any]:
         """What a page may start as, by the numbers in the patterns."""
+
+    def arguments(self, number: int) -> tuple[int, int]:
+        """What that function is called with for the n-th time: a page and its order."""
+        order = self.scenario.block_order
+        address: int = self._memory.page_address(number << order)
+        return address, order
 
     def of(self, variant: str) -> "StartState":
         """The start state that an arm frees pages of: this one, unless the arm is another kernel's."""

@@ -36,7 +36,7 @@ MADE_BY: Final = {
 """Format -> the command that writes it."""
 ARM: Final = ("variant", "gate", "memcg", "page_kind", "depth", "checks", "free")
 """Fields that identify an arm of a census, together with `ARM_LATER`."""
-ARM_LATER: Final = ("kernel", "path", "config", "hvo", "block", "levels", "stock", "cgroup")
+ARM_LATER: Final = ("kernel", "path", "config", "hvo", "block", "levels", "stock", "cgroup", "entry")
 """Fields added later; present where the value differs from that of older files."""
 SHOWN: Final = 40
 """Most characters of an untrusted text in a message."""

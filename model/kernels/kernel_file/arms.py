@@ -27,8 +27,10 @@ LONG_NOPS: Final = (
     b"\x0f\x1f\x84\x00\x00\x00\x00\x00",
 )
 """One instruction of each length, as the kernel fills (arch/x86/include/asm/nops.h, v6.12)."""
-LIST_CHECKS: Final = ("__list_add_valid", "__list_add_valid_or_report")
-"""What CONFIG_DEBUG_LIST calls for every page that is put on a list; up to v6.5 by the first name."""
+LIST_CHECKS: Final = tuple(
+    f"__list_{what}_valid{report}" for what in ("add", "del_entry") for report in ("", "_or_report")
+)
+"""What CONFIG_DEBUG_LIST calls for what is put on a list or taken off; up to v6.5 by the shorter names."""
 RETURN_TRUE: Final = b"\xb8\x01\x00\x00\x00"
 """mov $1, %eax: as many bytes as the call has."""
 PAGE_KMEM: Final = -512

@@ -36,8 +36,8 @@ class FileImage:
     ----------
     file, boot
         SHA-256 of the file, and of what was assumed of its boot with the sources that patch it.
-    entry
-        The function that is called.
+    way
+        The way to free.
     variant
         The arm.
     patched
@@ -46,7 +46,7 @@ class FileImage:
 
     file: str
     boot: str
-    entry: str
+    way: str
     variant: str
     patched: str
 
@@ -55,7 +55,7 @@ class FileImage:
     @property
     def name(self) -> str:
         """File name of the cached code."""
-        return f"{self.file[:16]}.{self.boot[:8]}.{self.entry}.{self.variant}"
+        return f"{self.file[:16]}.{self.boot[:8]}.{self.way}.{self.variant}"
 
 
 @cache

@@ -13,7 +13,8 @@ from model.kernels.kernel_file.arms import FileArm, Insert, arms_of, place_of_me
 from model.kernels.kernel_file.cutting import Cut, Function
 from model.kernels.kernel_file.image import FileImage, Loops, boot_digest, joined, spec_of
 from model.kernels.kernel_file.path import FilePath
-from model.kernels.kernel_file.survey import Survey
+from model.kernels.kernel_file.scenarios import scenarios_of, sweeps_of
+from model.kernels.kernel_file.survey import Survey, way_of
 from model.kernels.variants import Variant
 from model.kernels.vetting import Offer
 from model.vmlinux.boot import Boot, as_booted
@@ -25,6 +26,8 @@ from model.vocabulary.scenario import RELEASE, Entry, Scenario
 ENTRIES: Final[Mapping[Entry, tuple[str, ...]]] = {
     "__free_pages": ("__free_pages",),
     "put_page": ("__folio_put", "__put_page"),
+    "release_pages": ("release_pages",),
+    "folios_put_refs": ("folios_put_refs",),
 }
 """Entry -> functions of the kernel, of which the first one that it has is called."""
 SPACING: Final = 0x0800_0000
@@ -65,7 +68,7 @@ class KnownFile:
     suffix
         What tells it from an earlier file of the same release: two builds of one tree often have one.
     surveys
-        Entry -> what one free executes, once the emulator has found it.
+        Way to free -> what it executes, once the emulator has found it; the usual one comes first.
     beside
         Files that are measured as arms beside this one's.
     inserts
@@ -90,6 +93,10 @@ class KnownFile:
         """Entries that it has."""
         return [entry for entry, names in ENTRIES.items() if any(map(self.kernel_file.symbols.has, names))]
 
+    def can(self, way: str, *, counted: bool) -> bool:
+        """Whether pages can be freed so here: natively, or if it is only to be counted, in the emulator."""
+        return way in self.surveys and (counted or not self.surveys[way].unfit)
+
     def entry_name(self, entry: str) -> str:
         """The function that an entry calls."""
         names = ENTRIES[entry]  # type: ignore[index]
@@ -103,23 +110,23 @@ class KnownFile:
     def _loaded(self) -> LoadedKernel:
         return load(self.kernel_file, self.boot, FIRST_BASE + SPACING * self.number)
 
-    def functions(self, entry: str) -> list[Function]:
+    def functions(self, way: str) -> list[Function]:
         """The functions that run."""
-        if entry not in self._functions:
-            self._functions[entry] = self.surveys[entry].functions(self._loaded)
-        return self._functions[entry]
+        if way not in self._functions:
+            self._functions[way] = self.surveys[way].functions(self._loaded)
+        return self._functions[way]
 
     @cached_property
     def _functions(self) -> dict[str, list[Function]]:
         return {}
 
-    def arms(self, entry: str) -> dict[str, FileArm]:
+    def arms(self, way: str) -> dict[str, FileArm]:
         """What is measured, by name."""
-        if entry not in self._arms:
-            usual = entry == next(iter(self.surveys))
-            arguments = self._loaded, self.surveys[entry], self.functions(entry), self.inserts
-            self._arms[entry] = arms_of(*arguments, usual=usual)
-        return self._arms[entry]
+        if way not in self._arms:
+            usual = way == way_of(self.usual)
+            arguments = self._loaded, self.surveys[way], self.functions(way), self.inserts
+            self._arms[way] = arms_of(*arguments, usual=usual)
+        return self._arms[way]
 
     @cached_property
     def _arms(self) -> dict[str, dict[str, FileArm]]:
@@ -127,8 +134,8 @@ class KnownFile:
 
     @property
     def variants(self) -> dict[str, Variant]:
-        """Every arm of every entry as a variant."""
-        own = {name: arm.variant for entry in self.surveys for name, arm in self.arms(entry).items()}
+        """Every arm of every way that was surveyed as a variant."""
+        own = {name: arm.variant for way in self.surveys for name, arm in self.arms(way).items()}
         beside = (FileArm(other.name, f"the kernel file {other.name}, as booted") for other in self.beside)
         return own | {arm.name: arm.variant for arm in beside}
 
@@ -136,23 +143,23 @@ class KnownFile:
         """The file beside this one that an arm is."""
         return next((other for other in self.beside if other.name == variant), None)
 
-    def image(self, entry: str, variant: str) -> FileImage:
+    def image(self, way: str, variant: str) -> FileImage:
         """What an arm runs."""
         texts = "".join(f"\0{each.text} at {each.at}" for each in self.inserts if each.name == variant)
         digest = boot_digest(f"{self.boot}\0{self.number}{texts}")
-        return FileImage(self.kernel_file.origin.sha256, digest, entry, variant, self._patched(entry))
+        return FileImage(self.kernel_file.origin.sha256, digest, way, variant, self._patched(way))
 
-    def _patched(self, entry: str) -> str:
+    def _patched(self, way: str) -> str:
         """The function in which the memcg key is tested, or the first one."""
-        functions = self.functions(entry)
-        place = place_of_memcg(self._loaded, self.surveys[entry], functions)
+        functions = self.functions(way)
+        place = place_of_memcg(self._loaded, self.surveys[way], functions)
         held = (f.name for f in functions if any(each.address == place for each in f.instructions))
         return next(held, functions[0].name)
 
     def make(self, image: FileImage, loops: Any) -> dict[str, Any]:
         """An arm's image from the file, as the cache keeps it."""
-        cut = Cut(self.functions(image.entry), self.arms(image.entry)[image.variant].change)
-        return joined(loops, cut, self.entry_name(image.entry))
+        cut = Cut(self.functions(image.way), self.arms(image.way)[image.variant].change)
+        return joined(loops, cut, self.surveys[image.way].entry)
 
     @cached_property
     def usual(self) -> Scenario:
@@ -166,16 +173,14 @@ class KnownFile:
     @property
     def as_kernel(self) -> FileKernel:
         """The file as a kernel beside the modelled ones."""
-        scenarios = [self.usual.but(entry=entry) for entry in self.entries if entry in self.surveys]
-        cold = self.usual.but(memory="l3", order="random")
         return FileKernel(
             name=self.name,
             paths={"free": FilePath(self)},
-            scenarios=[*scenarios, cold],
+            scenarios=scenarios_of(self.usual, self.entries),
             quick=[self.usual],
             booted=self.usual,
             not_quick=frozenset(),
-            sweeps={"memory": [self.usual, cold], "entry": scenarios},
+            sweeps=sweeps_of(self.usual, self.entries),
             sweep_arms=frozenset((name, "none") for name in self.variants),
             variants=self.variants,
             calibration={},

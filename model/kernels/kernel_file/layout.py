@@ -4,9 +4,8 @@ Every offset and size is the file's own, out of its BTF; only the names of field
 One node and one zone, both number 0, so that the bits of `page->flags` that name them are 0; one CPU.
 """
 
-import bisect
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -14,14 +13,17 @@ import numpy.typing as npt
 
 from model.common.errors import KernelFileError
 from model.kernels.arrays import address_of, aligned
+from model.kernels.kernel_file.names import FileNames
 from model.kernels.loop_record import PAGE_BYTES
-from model.kernels.page_array import FIRST_PFN, PageArray
+from model.kernels.page_array import FIRST_PFN, LINE, PageArray
 from model.vmlinux.loading import LoadedKernel
 
 BATCH: Final = 63
 """Pages that are drained at a time, as x86-64 has it on any larger machine (zone_batchsize, v6.12)."""
-HIGH_NEVER: Final = 1 << 24
+HIGH_NEVER: Final = 1 << 25
 """Pages on the per-CPU list before it is drained: more than are freed between two restores."""
+BATCH_NEVER: Final = 1 << 16
+"""The same in the place of `BATCH`: a stream of blocks is drained after a batch of pages (v6.7 and later)."""
 MOVABLE: Final = 1
 """MIGRATE_MOVABLE, and so the index of its list of order 0."""
 PAGE: Final = 4096
@@ -64,7 +66,7 @@ NEEDED: Final = (
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of memory with one structure, or an array of it."""
+    """A stretch of memory with one structure, or an array of it; `start` is 0 until it is laid out."""
 
     name: str
     start: int
@@ -73,25 +75,26 @@ class Part:
     array: bool = False
 
 
-class FileNames:
-    """Which object and field an access belongs to.
+@dataclass(frozen=True)
+class Needs:
+    """What a scenario needs beside the usual memory.
 
     Attributes
     ----------
-    page
-        Address of the struct page that is followed; others are neighbours.
+    parts
+        Objects of its own, which are given back between passes as the per-CPU lists are.
+    order
+        Of the blocks that it frees: the page array is aligned to one, as the memory map is.
+    at_once
+        Pages that a call frees.
     """
 
-    def __init__(self, memory: "FileMemory") -> None:
-        self._memory = memory
-        self.page = 0
+    parts: Sequence[Part] = ()
+    order: int = 0
+    at_once: int = 1
 
-    def of(self, at: int, size: int) -> tuple[str, str, int] | None:
-        """Object, field and offset within the object; None for what is none of the memory."""
-        found = self._memory.name_at(at, size)
-        if found and found[0] == "page" and at - found[2] != self.page:
-            return "neighbour", *found[1:]
-        return found
+
+USUAL: Final = Needs()
 
 
 class FileMemory(PageArray):
@@ -103,6 +106,8 @@ class FileMemory(PageArray):
         The file; its variables are written, so map it afterwards.
     pages, rng, huge
         As `PageArray` has them.
+    needs
+        What a scenario needs beside the usual.
 
     Attributes
     ----------
@@ -118,59 +123,70 @@ class FileMemory(PageArray):
     """
 
     def __init__(
-        self, loaded: LoadedKernel, pages: int, rng: np.random.Generator | None, *, huge: bool = True
+        self,
+        loaded: LoadedKernel,
+        pages: int,
+        rng: np.random.Generator | None,
+        *,
+        huge: bool = True,
+        needs: Needs = USUAL,
     ) -> None:
-        self.loaded, self.btf = loaded, loaded.kernel.btf
+        self.loaded, self.btf, self.at_once = loaded, loaded.kernel.btf, needs.at_once
         self.btf.require(*NEEDED)
         if self.btf.size("struct page") != PAGE_BYTES:
             raise KernelFileError(f"has a struct page of {self.btf.size('struct page')} bytes, not 64")
-        super().__init__(np.dtype(f"V{PAGE_BYTES}"), pages, rng, huge=huge)
-        self._lay_out()
+        step = max(LINE, PAGE_BYTES << needs.order)
+        super().__init__(np.dtype(f"V{PAGE_BYTES}"), pages, rng, huge=huge, step=step)
+        self._lay_out(needs.parts)
         self._fill_cpu()
         self._fill_map()
         self._fill_zone()
-        self._fill_lists()
+        self._fill_lists(BATCH_NEVER if needs.order else BATCH)
         self.fill(self.page())
 
-    def _lay_out(self) -> None:
-        """Decide where each part lies; the per-CPU lists come last, since they are given back."""
-        size = self.btf.size
+    def _lay_out(self, more: Sequence[Part]) -> None:
+        """Decide where each part lies; what is given back between passes comes last, together."""
         wanted = [
-            ("percpu", self.loaded.per_cpu.size, "", False),
-            ("node", size("struct pglist_data"), "struct pglist_data", False),
-            ("zonestat", size("struct per_cpu_zonestat"), "struct per_cpu_zonestat", False),
-            ("nodestat", size("struct per_cpu_nodestat"), "struct per_cpu_nodestat", False),
-            ("task", size("struct task_struct"), "struct task_struct", False),
-            ("section_roots", 8 * ROOTS, "", False),
-            ("mem_section", PAGE, "struct mem_section", True),
-            ("mem_section_usage", PAGE, "struct mem_section_usage", False),
-            ("pcp", size("struct per_cpu_pages"), "struct per_cpu_pages", False),
+            Part("percpu", 0, self.loaded.per_cpu.size),
+            self._whole("node", "struct pglist_data"),
+            self._whole("zonestat", "struct per_cpu_zonestat"),
+            self._whole("nodestat", "struct per_cpu_nodestat"),
+            self._whole("task", "struct task_struct"),
+            Part("section_roots", 0, 8 * ROOTS),
+            Part("mem_section", 0, PAGE, "struct mem_section", array=True),
+            Part("mem_section_usage", 0, PAGE, "struct mem_section_usage"),
+            self._whole("pcp", "struct per_cpu_pages"),
         ]
         offsets, at = [], 0
-        for _, length, _, _ in wanted:
+        for number, part in enumerate((*wanted, *more)):
+            step = PAGE if number < len(wanted) else LINE
             offsets.append(at)
-            at += -(-length // PAGE) * PAGE
+            at += -(-part.size // step) * step
         self.arena = aligned(np.uint8, at, self.data_offset)
         start = address_of(self.arena)
-        self.parts = {
-            name: Part(name, start + offset, length, kind, array)
-            for (name, length, kind, array), offset in zip(wanted, offsets, strict=True)
-        }
-        self.restored = offsets[-1]
+        pairs = zip((*wanted, *more), offsets, strict=True)
+        self.parts = {part.name: replace(part, start=start + offset) for part, offset in pairs}
+        self.restored = self.parts["pcp"].start - start
         self.zone = self.parts["node"].start + self.btf.offset("struct pglist_data", "node_zones")
+
+    def _whole(self, name: str, kind: str) -> Part:
+        return Part(name, 0, self.btf.size(kind), kind)
 
     # Words and fields
 
+    def bytes_at(self, address: int, size: int) -> npt.NDArray[np.uint8]:
+        """Part of the arena, u1[size]: a view."""
+        at = address - address_of(self.arena)
+        return self.arena[at : at + size]
+
     def write(self, address: int, value: int, size: int = 8) -> None:
         """Write a number into the arena."""
-        at = address - address_of(self.arena)
         data = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
-        self.arena[at : at + size] = np.frombuffer(data, np.uint8)
+        self.bytes_at(address, size)[:] = np.frombuffer(data, np.uint8)
 
     def read(self, address: int, size: int) -> int:
         """Read a number from the arena."""
-        at = address - address_of(self.arena)
-        return int.from_bytes(self.arena[at : at + size].tobytes(), "little")
+        return int.from_bytes(self.bytes_at(address, size).tobytes(), "little")
 
     def write_field(self, address: int, kind: str, path: str, value: int) -> None:
         """Write a field of a structure that begins at an address."""
@@ -183,7 +199,7 @@ class FileMemory(PageArray):
         field = self.btf.field(where.type, path)
         return self.read(where.start + field.offset, self.btf.size(field.type))
 
-    def _global(self, name: str, value: int) -> None:
+    def set_global(self, name: str, value: int) -> None:
         """Write a pointer variable of the kernel."""
         self.loaded.memory.write(self.loaded.symbol(name), (value & (1 << 64) - 1).to_bytes(8, "little"))
 
@@ -202,7 +218,7 @@ class FileMemory(PageArray):
         )
         self.gs_base = per_cpu.gs_base(copy)
         self.write(self.variable("this_cpu_off"), self.gs_base)
-        self._global("__per_cpu_offset", self.gs_base)
+        self.set_global("__per_cpu_offset", self.gs_base)
         task = self.parts["task"].start
         if self.loaded.kernel.symbols.has("pcpu_hot"):  # v6.2 to v6.14
             hot = self.variable("pcpu_hot")
@@ -229,8 +245,8 @@ class FileMemory(PageArray):
     def _fill_map(self) -> None:
         """The memory map and the table of sections, with every pageblock movable."""
         btf, parts = self.btf, self.parts
-        self._global("vmemmap_base", self.page_address(0) - PAGE_BYTES * FIRST_PFN)
-        self._global("mem_section", parts["section_roots"].start)
+        self.set_global("vmemmap_base", self.page_address(0) - PAGE_BYTES * FIRST_PFN)
+        self.set_global("mem_section", parts["section_roots"].start)
         for root in range(ROOTS):
             self.write(parts["section_roots"].start + 8 * root, parts["mem_section"].start)
         step = btf.size("struct mem_section")
@@ -248,7 +264,7 @@ class FileMemory(PageArray):
     def _fill_zone(self) -> None:
         """Node and zone 0, whose free lists are empty."""
         btf, node, zone = self.btf, self.parts["node"].start, self.zone
-        self._global("node_data", node)
+        self.set_global("node_data", node)
         self.write_field(node, "struct pglist_data", "node_id", 0)
         self._percpu_pointer(node, "struct pglist_data", "per_cpu_nodestats", "nodestat")
         self.write_field(zone, "struct zone", "zone_pgdat", node)
@@ -268,7 +284,7 @@ class FileMemory(PageArray):
         """A pointer to per-CPU data: what it is without this CPU's offset."""
         self.write_field(address, kind, path, self.parts[part].start - self.gs_base)
 
-    def _fill_lists(self) -> None:
+    def _fill_lists(self, batch: int) -> None:
         """The lists of this CPU and that zone, empty and never full."""
         btf, pcp = self.btf, self.parts["pcp"].start
         # A booted kernel tunes `high` between two limits (v6.7 and later, percpu_pagelist_high_fraction 0).
@@ -276,7 +292,7 @@ class FileMemory(PageArray):
         for name, value in limits:
             if btf.has_field("struct per_cpu_pages", name):
                 self.write_field(pcp, "struct per_cpu_pages", name, value)
-        self.write_field(pcp, "struct per_cpu_pages", "batch", BATCH)
+        self.write_field(pcp, "struct per_cpu_pages", "batch", batch)
         lists = btf.field("struct per_cpu_pages", "lists")
         for index in range(btf.array(lists.type)[1]):
             self._list_head(pcp + lists.offset + 16 * index)
@@ -310,8 +326,9 @@ class FileMemory(PageArray):
         rows = self.mem_map.view(np.uint8).reshape(-1, PAGE_BYTES)
         return rows[:, field.offset : field.offset + size].view(f"u{size}")[:, 0]
 
-    def listed(self, index: int = MOVABLE) -> list[int]:
-        """Numbers of the pages on one of the per-CPU lists, the latest first."""
+    def listed(self, order: int = 0) -> list[int]:
+        """Numbers of the pages, or first pages, on the per-CPU list of movable blocks, the latest first."""
+        index = self.btf.enumerator("MIGRATE_PCPTYPES") * order + MOVABLE
         head = self.parts["pcp"].start + self.btf.offset("struct per_cpu_pages", "lists") + 16 * index
         return self.walk(head, self.btf.offset("struct page", "lru"))
 
@@ -325,50 +342,6 @@ class FileMemory(PageArray):
             "kernel": (self.loaded.memory.start, len(self.loaded.memory.data)),
         }
 
-    def names(self) -> "FileNames":
+    def names(self) -> FileNames:
         """What names accesses."""
         return FileNames(self)
-
-    def name_at(self, address: int, size: int) -> tuple[str, str, int] | None:
-        """Object, field and offset in the object of what lies at an address; None for what is not memory."""
-        inside = address - address_of(self.mem_map)
-        if 0 <= inside < self.mem_map.nbytes:
-            offset = inside % PAGE_BYTES
-            return "page", self.btf.name_at("struct page", offset, size), offset
-        for part in self.parts.values():
-            if part.start <= address < part.start + part.size:
-                return self._name_in(part, address - part.start, size)
-        if 0 <= address - self.loaded.memory.start < len(self.loaded.memory.data):
-            symbol = self.loaded.name(address)
-            name = symbol.name if symbol else "unknown"
-            return "global", name, address - self.loaded.memory.start
-        return None
-
-    def _name_in(self, part: Part, offset: int, size: int) -> tuple[str, str, int]:
-        zones = self.zone - self.parts["node"].start
-        if part.name == "node" and offset >= zones:
-            step = self.btf.size("struct zone")
-            if offset - zones < step:
-                return "zone", self.btf.name_at("struct zone", offset - zones, size), offset - zones
-        if part.name == "percpu":
-            return "percpu", self._percpu_name(offset), offset
-        if not part.type:
-            return part.name, "", offset
-        inside = offset % self.btf.size(part.type) if part.array else offset
-        return part.name, self.btf.name_at(part.type, inside, size), inside
-
-    def _percpu_name(self, offset: int) -> str:
-        """The per-CPU variable that lies there."""
-        starts, names = self._percpu_symbols
-        at = bisect.bisect_right(starts, offset) - 1
-        if at < 0:
-            return ""
-        return names[at] + (f"+{offset - starts[at]}" if offset > starts[at] else "")
-
-    @cached_property
-    def _percpu_symbols(self) -> tuple[list[int], list[str]]:
-        """Offsets of the per-CPU variables in their area, in order, and their names."""
-        area = self.loaded.per_cpu
-        found = self.loaded.kernel.symbols.between(area.linked, area.linked + area.size)
-        inside = [(at - area.linked, name) for at, name in found if not name.startswith("__per_cpu")]
-        return [at for at, _ in inside], [name for _, name in inside]

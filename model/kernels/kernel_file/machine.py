@@ -18,7 +18,7 @@ from model.code.image import Code
 from model.code.placement import Placement
 from model.code.static_keys import StaticKeys
 from model.common.errors import KernelFileError, KernelReportError
-from model.kernels.kernel_file.layout import FileMemory
+from model.kernels.kernel_file.layout import USUAL, FileMemory, Needs
 from model.vmlinux.loading import LoadedKernel
 
 MAP_FIXED_NOREPLACE: Final = 0x100000
@@ -67,6 +67,8 @@ class FileMachine:
         Draws the data's place; None puts it at the start of a page.
     huge
         Ask for huge pages below the page array.
+    needs
+        What a scenario needs beside the usual memory.
     """
 
     cpus = 1
@@ -78,9 +80,10 @@ class FileMachine:
         *,
         rng: np.random.Generator | None = None,
         huge: bool = True,
+        needs: Needs = USUAL,
     ) -> None:
         self.loaded = loaded
-        self.memory = FileMemory(loaded, pages, rng, huge=huge)
+        self.memory = FileMemory(loaded, pages, rng, huge=huge, needs=needs)
         map_kernel(loaded)
         self.keys = StaticKeys({}, _no_key)
 
@@ -112,6 +115,9 @@ class FileMachine:
         lock = memory.read_field("pcp", "lock")
         if deep or lock:
             return f"preempt_count {deep} and pcp lock {lock} between two frees"
+        nesting = "rcu_read_lock_nesting"  # with CONFIG_PREEMPT_RCU
+        if memory.btf.has_field("struct task_struct", nesting) and memory.read_field("task", nesting):
+            return f"{nesting} {memory.read_field('task', nesting)} between two frees"
         return None
 
     def check(self) -> None:

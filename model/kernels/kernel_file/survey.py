@@ -1,4 +1,4 @@
-"""What one free through an entry of a kernel file executes: found once in the emulator, then kept as data.
+"""What one free in a kernel file executes, in one of the ways to free: found once in the emulator, then kept.
 
 `benchmarks` fills it in; which arms there are, and what is cut out, follows from it.
 """
@@ -11,6 +11,7 @@ from capstone import x86
 
 from model.kernels.kernel_file.cutting import Function, decode, decoder
 from model.vmlinux.loading import LoadedKernel
+from model.vocabulary.scenario import Scenario
 
 READS: Final = sum(value for name, value in vars(x86).items() if name.startswith("X86_EFLAGS_TEST_"))
 """Bits by which Capstone says that an instruction reads a flag."""
@@ -19,26 +20,36 @@ LOOK_AHEAD: Final = 20
 """Instructions within which compiled code overwrites flags that nobody wants any more."""
 
 
+def way_of(scenario: Scenario) -> str:
+    """The way to free in a scenario: `__free_pages.order-3.plain`; what else a scenario says runs alike."""
+    return f"{scenario.entry}.{scenario.block}.{scenario.page_kind}"
+
+
 @dataclass(frozen=True)
 class Survey:
-    """One free, warm, as booted.
+    """One call that frees, warm, as booted.
 
     Attributes
     ----------
     entry
         The function that was called.
     executed
-        Address of each instruction that ran, in order.
+        Address of each instruction that ran, in the order of their first times.
     registers
-        Address of an instruction -> the register that holds the freed page before it.
+        Address of an instruction -> the register that holds the freed page before it; of instructions that
+        run once for each page that the call frees.
     stores
-        Field of `struct page` -> addresses of the instructions that wrote it, of the freed page.
+        Field of `struct page` -> addresses of the instructions that wrote it, of the freed page; not of a
+        field that the same call reads, since it passes a value on.
+    unfit
+        Why user space cannot run it; empty where it can. It is only counted then.
     """
 
     entry: str
     executed: tuple[int, ...]
     registers: dict[int, str]
     stores: dict[str, tuple[int, ...]]
+    unfit: str = ""
 
     def functions(self, loaded: LoadedKernel) -> list[Function]:
         """The functions that ran, decoded, in the order in which they were entered.
@@ -49,7 +60,7 @@ class Survey:
             When one cannot be moved.
         """
         found: dict[int, Function] = {}
-        for address in dict.fromkeys(self.executed):
+        for address in self.executed:
             symbol = loaded.name(address)
             if symbol is not None and symbol.start not in found:
                 name = symbol.name
@@ -70,6 +81,7 @@ class Survey:
             tuple(data["executed"]),
             {int(at): str(name) for at, name in data["registers"]},
             {name: tuple(places) for name, places in data["stores"].items()},
+            data["unfit"],
         )
 
 

@@ -5,7 +5,8 @@ from typing import Any, Final
 from model.compiler.function import Entries, Linkage
 from model.compiler.intrinsics import I64_TYPE, store_64
 from model.compiler.namespace import Namespace
-from model.kernels.loops import restore_function, timed_loops
+from model.kernels.kernel_file.batches import BATCH_BYTES, FOLIOS
+from model.kernels.loops import restore_function, timed_batch, timed_loops
 
 LINKAGE: Final = Linkage(Namespace("kernel"))
 
@@ -22,8 +23,18 @@ def as_it_is(page: int) -> int:
     return page
 
 
+@LINKAGE.static_inline
+def put_folios(batch: int, size: int) -> None:
+    """folios_put_refs takes a batch and an array of counts; without one, a reference of each folio goes."""
+    free(batch, 0)
+
+
 RESTORE: Final = restore_function(LINKAGE)
-LOOPS: Final[Entries] = timed_loops(LINKAGE, RESTORE, as_it_is, {"time_free": free}, {})
+LOOPS: Final[Entries] = {
+    **timed_loops(LINKAGE, RESTORE, as_it_is, {"time_free": free}, {"time_release_pages": (free, FOLIOS)}),
+    "time_folios_put_refs": (I64_TYPE,),
+}
+timed_batch(LINKAGE, RESTORE, "time_folios_put_refs", put_folios, FOLIOS, BATCH_BYTES // FOLIOS)
 
 
 def link(spec: Any) -> Entries:
