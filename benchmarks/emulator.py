@@ -93,7 +93,7 @@ class Emulator:
 
     def __init__(self, machine: Any, placements: Iterable[Placement]) -> None:
         self.machine = machine
-        _check_translation()
+        check_translation()
         self.cpu = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self.cpu.ctl_set_tcg_buffer_size(TRANSLATED)
         self.cpu.ctl_set_cpu_model(MODEL)
@@ -278,7 +278,7 @@ def _again(instruction: Any) -> bool:
     return name_of(instruction) in JUMPS or instruction.prefix[0] in (0xF2, 0xF3)
 
 
-def _check_translation() -> None:
+def check_translation() -> None:
     """Refuse where the emulator could not keep what it translates: it would end the process.
 
     Raises
