@@ -1,4 +1,4 @@
-"""Instructions of code that ran, decoded in bulk: a Python object for each would take longer than to run it."""
+"""Instructions of code that ran, decoded in bulk: an object of Python for each takes longer than running it."""
 
 import ctypes
 from functools import cache, cached_property
