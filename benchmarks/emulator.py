@@ -9,6 +9,7 @@ import mmap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby
 from typing import Any, Final
 
@@ -199,7 +200,7 @@ class Emulator:
         decoded = next(self._decoder.disasm(code, at, 1), None)
         if decoded is None:
             raise EmulationError(f"the disassembler does not know {shown(code)}; it cannot be counted")
-        if vector(decoded):
+        if _vector(bytes(decoded.bytes)):
             text = f"{decoded.mnemonic} {decoded.op_str}".strip()
             raise EmulationError(f"'{text}' is vector or floating-point code, which is not counted")
         if decoded.size != size:
@@ -271,6 +272,14 @@ class Emulator:
         trace.accesses[access] += 1
         trace.sequence.append((trace.path[-1], access))
         trace.lines.update({at // LINE, (at + size - 1) // LINE})
+
+
+@cache
+def _vector(code: bytes) -> bool:
+    """Whether an instruction of these bytes is vector or floating-point code; arms have most in common."""
+    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    decoder.detail = True
+    return vector(next(decoder.disasm(code, 0, 1)))
 
 
 def _again(instruction: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Instructions of code that ran, decoded in bulk: an object of Python for each takes longer than running it."""
+"""Instructions of code that ran, decoded in bulk: an object each would take longer than running them."""
 
 import ctypes
 from functools import cache, cached_property

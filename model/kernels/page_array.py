@@ -65,6 +65,9 @@ class PageArray:
         beside: "PageArray | None" = None,
     ) -> None:
         self.pages = -(-pages // BLOCK) * BLOCK
+        self.mem_map: npt.NDArray[Any]
+        self.data_offset: int
+        self._mapping: mmap.mmap
         if beside:
             self.data_offset, self._mapping = beside.data_offset, beside._mapping
             self.mem_map = beside.mem_map.view(record)

@@ -84,8 +84,8 @@ class FileMachine:
         beside: "FileMachine | None" = None,
     ) -> None:
         self.loaded = loaded
-        memory = beside.memory if beside else None
-        self.memory = FileMemory(loaded, pages, rng, huge=huge, beside=memory)
+        shared = beside.memory if beside else None
+        self.memory: FileMemory = FileMemory(loaded, pages, rng, huge=huge, beside=shared)
         map_kernel(loaded)
         self.keys = StaticKeys({}, _no_key)
 
