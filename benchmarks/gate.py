@@ -74,12 +74,7 @@ def run_first(candidates: Sequence[Candidate]) -> None:
     for record, _ in told:
         record["n"], record["passes"], record["restore"] = 1, 1, 0
     try:
-        others, start = [], None
-        for arm in candidates:
-            if arm.start is not start:
-                start = arm.start
-                start.fill()  # two files' starts have one page array
-            others.append(partial(_others, arm, *_first(arm)))
+        others = [partial(_others, each, *_first(each)) for each in candidates]
         with ThreadPoolExecutor(min(THREADS, usable_cpus())) as threads:
             for done in [threads.submit(each) for each in others]:
                 done.result()

@@ -72,6 +72,7 @@ def test_a_file_beside_another_one(tmp_path: Path, command: str) -> None:
     file = made(tmp_path / "pair.json", OLD, 30.0)
     done = run("results", command, str(file))
     assert done.returncode == 0 and f"{NEW}: one store more; +0." in done.stdout, done.stdout
+    assert "this run resolves 0.0" in done.stdout
     bare = made(tmp_path / "bare.json", OLD, 30.0, counted=False)
     done = run("results", command, str(bare))
     assert done.returncode == 0 and "more;" not in done.stdout and NEW in done.stdout

@@ -38,9 +38,6 @@ class PageArray:
         Draws the line within a page at which data starts; None: the first one.
     huge
         Request huge pages for the array, or forbid them.
-    beside
-        Another one, of as many pages, whose memory and line it shares: of two kernels whose pages are freed
-        in turn.
 
     Attributes
     ----------
@@ -56,22 +53,9 @@ class PageArray:
     """
 
     def __init__(
-        self,
-        record: np.dtype[Any],
-        pages: int,
-        rng: np.random.Generator | None,
-        *,
-        huge: bool,
-        beside: "PageArray | None" = None,
+        self, record: np.dtype[Any], pages: int, rng: np.random.Generator | None, *, huge: bool
     ) -> None:
         self.pages = -(-pages // BLOCK) * BLOCK
-        self.mem_map: npt.NDArray[Any]
-        self.data_offset: int
-        self._mapping: mmap.mmap
-        if beside:
-            self.data_offset, self._mapping = beside.data_offset, beside._mapping
-            self.mem_map = beside.mem_map.view(record)
-            return
         self.data_offset = 0 if rng is None else int(rng.integers(mmap.PAGESIZE // LINE)) * LINE
         check_available(self.pages)
         self.mem_map = self._map(record, huge)

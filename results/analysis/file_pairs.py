@@ -38,13 +38,23 @@ def counted(scenario: Scenario, arm: Arm) -> str:
 
 
 def beside(group: Group) -> Iterator[str]:
-    """A line for each other file that was measured beside: exact counts, and the clock's difference."""
+    """A line for each other file that was measured beside: exact counts, and the clock's difference.
+
+    Half the interval over processes is what the pair resolves: each process draws builds and data anew.
+    """
     for cell in group.cells:
         arm, judged = cell.overhead.arm, cell.judgement
-        exact = counted(cell.scenario, arm)
-        if exact and RELEASE.fullmatch(arm.variant):
-            interval = "" if judged.ci95 is None else f" [{judged.ci95[0]:+z.3f}, {judged.ci95[1]:+z.3f}]"
-            yield f"{arm.variant}: {exact}; {cell.overhead.ns:+z.3f}{interval} ns: {judged.verdict}"
+        if not RELEASE.fullmatch(arm.variant):
+            continue
+        measured = f"{cell.overhead.ns:+z.3f}"
+        if judged.ci95 is not None:
+            low, high = judged.ci95
+            measured += f" [{low:+z.3f}, {high:+z.3f}]"
+            resolved = f"; this run resolves {(high - low) / 2:.2f} ns"
+        else:
+            resolved = ""
+        told = [counted(cell.scenario, arm), f"{measured} ns: {judged.verdict}{resolved}"]
+        yield f"{arm.variant}: {'; '.join(filter(None, told))}"
 
 
 def releases(old: Run, new: Run) -> tuple[str, str] | None:

@@ -101,7 +101,7 @@ class FileMemory(PageArray):
     ----------
     loaded
         The file; its variables are written, so map it afterwards.
-    pages, rng, huge, beside
+    pages, rng, huge
         As `PageArray` has them.
 
     Attributes
@@ -118,19 +118,13 @@ class FileMemory(PageArray):
     """
 
     def __init__(
-        self,
-        loaded: LoadedKernel,
-        pages: int,
-        rng: np.random.Generator | None,
-        *,
-        huge: bool = True,
-        beside: "FileMemory | None" = None,
+        self, loaded: LoadedKernel, pages: int, rng: np.random.Generator | None, *, huge: bool = True
     ) -> None:
         self.loaded, self.btf = loaded, loaded.kernel.btf
         self.btf.require(*NEEDED)
         if self.btf.size("struct page") != PAGE_BYTES:
             raise KernelFileError(f"has a struct page of {self.btf.size('struct page')} bytes, not 64")
-        super().__init__(np.dtype(f"V{PAGE_BYTES}"), pages, rng, huge=huge, beside=beside)
+        super().__init__(np.dtype(f"V{PAGE_BYTES}"), pages, rng, huge=huge)
         self._lay_out()
         self._fill_cpu()
         self._fill_map()

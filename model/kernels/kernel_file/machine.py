@@ -67,9 +67,6 @@ class FileMachine:
         Draws the data's place; None puts it at the start of a page.
     huge
         Ask for huge pages below the page array.
-    beside
-        The machine of another file, of as many pages: both have one page array, and begin their other memory
-        at the same line of a page. Else caches would favour one of the two.
     """
 
     cpus = 1
@@ -81,11 +78,9 @@ class FileMachine:
         *,
         rng: np.random.Generator | None = None,
         huge: bool = True,
-        beside: "FileMachine | None" = None,
     ) -> None:
         self.loaded = loaded
-        shared = beside.memory if beside else None
-        self.memory: FileMemory = FileMemory(loaded, pages, rng, huge=huge, beside=shared)
+        self.memory = FileMemory(loaded, pages, rng, huge=huge)
         map_kernel(loaded)
         self.keys = StaticKeys({}, _no_key)
 

@@ -119,21 +119,13 @@ class FilePath:
         start = _start(self.file, scenario, self.pages(scenario), rng, counted=counting is not None)
         if not counting:
             for other in self.file.beside:
-                start.beside[other.name] = _start(
-                    other, scenario, self.pages(scenario), rng, counted=False, beside=start.machine
-                )
+                start.beside[other.name] = _start(other, scenario, self.pages(scenario), rng, counted=False)
         return start
 
 
 def _start(
-    file: "KnownFile",
-    scenario: Scenario,
-    pages: int,
-    rng: np.random.Generator,
-    *,
-    counted: bool,
-    beside: FileMachine | None = None,
+    file: "KnownFile", scenario: Scenario, pages: int, rng: np.random.Generator, *, counted: bool
 ) -> FileStart:
     huge = scenario.backing == "huge"
-    machine = FileMachine(file.loaded(), pages, rng=None if counted else rng, huge=huge, beside=beside)
+    machine = FileMachine(file.loaded(), pages, rng=None if counted else rng, huge=huge)
     return FileStart(machine, scenario, pages, rng)

@@ -39,14 +39,10 @@ class FileStart(Start):
         memory = machine.memory
         super().__init__(scenario, pages, rng, memory)
         self.machine = machine
-        self.fill()
+        memory.fill(self.templates("base"))
         self._pgfree = memory.variable("vm_event_states") + 8 * memory.btf.enumerator("PGFREE")
         self.keep(memory.arena, memory.restored)
         self.beside: dict[str, FileStart] = {}
-
-    def fill(self) -> None:
-        """Make every page what it starts as: another file's start may have the same page array."""
-        self.machine.memory.fill(self.templates("base"))
 
     def of(self, variant: str) -> "FileStart":
         """The start state that an arm frees pages of: of the arm that is another file, that file's."""
