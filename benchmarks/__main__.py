@@ -82,7 +82,7 @@ from benchmarks.timing.options import (
 )
 from benchmarks.timing.partial import WORDS, Partial
 from benchmarks.timing.same_machine import check_machine, note_differences
-from benchmarks.timing.scheme import GROUPS, Scheme
+from benchmarks.timing.scheme import Scheme
 from benchmarks.units import check_margin
 from model.common.files import check_target
 from model.common.process import end_with_parent
@@ -366,8 +366,8 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
     store.expect(code.get("sums", {}))
     if runner.args.vmlinux:
         confine(Path(runner.args.pair_dir))
-    # Every value has builds of its own: repeated builds would add no evidence.
-    scheme = replace(scheme, groups=max(GROUPS, runner.args.values + runner.args.warmups))
+    # Every value has builds of its own, since repeated builds would add no evidence; no other build is made.
+    scheme = replace(scheme, groups=runner.args.values + runner.args.warmups)
     # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
     schedule = [int(index) for index in runner.args.schedule.split(",") if index] or range(len(cases))
     for index in schedule:

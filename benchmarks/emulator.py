@@ -96,7 +96,7 @@ class Emulator:
 
     def __init__(self, machine: Any, placements: Iterable[Placement]) -> None:
         self.machine = machine
-        _check_translation()
+        check_translation()
         self.cpu = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self.cpu.ctl_set_tcg_buffer_size(TRANSLATED)
         self.cpu.ctl_set_cpu_model(MODEL)
@@ -285,7 +285,7 @@ class Emulator:
         trace.lines.update({at // LINE, (at + size - 1) // LINE})
 
 
-def _check_translation() -> None:
+def check_translation() -> None:
     """Refuse where the emulator could not keep what it translates: it would end the process.
 
     Raises

@@ -1,9 +1,10 @@
 """Real kernels: what moved code does, what each arm changes, what the gate lets through."""
 
+import ctypes
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache, partial
 from itertools import repeat
@@ -19,7 +20,8 @@ from benchmarks import file_survey
 from benchmarks.cases import Case, case_of
 from benchmarks.census.counting import WARM_FREES, count_case, traced
 from benchmarks.emulator import Emulator, Trace
-from benchmarks.gate import run_first
+from benchmarks.gate import Candidate, run_first
+from benchmarks.recorder import Recorder
 from benchmarks.timing.crew import Crew
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
@@ -399,7 +401,7 @@ def oldest() -> KnownFile:
     return known_file(paths()[0])
 
 
-def gate(file: KnownFile, change: Change) -> FileStart:
+def gate(file: KnownFile, change: Change, spoil: Callable[[Candidate], None] | None = None) -> FileStart:
     """What a worker does with an arm before it runs natively; returns the start state."""
     scenario, rng = file.usual, np.random.default_rng(0)
     start = FilePath(file).start(scenario, rng)
@@ -408,11 +410,15 @@ def gate(file: KnownFile, change: Change) -> FileStart:
     run.record["n"] = FilePath(file).pages_per_pass(scenario)
     run.record["passes"], run.record["restore"] = 2, 1
     loop = FilePath(file).loop(scenario, Arm("base", "none"))
-    builds = Builds(changed(file, change), loop, Scheme().draw(rng).plan, rng)
+    builds = Builds(changed(file, change), loop, Scheme(groups=1).draw(rng).plan, rng)
+    arm = Candidate("base", start, run, builds.addresses, builds.begins, builds.ends)
+    if spoil:
+        with builds._region.writable():
+            spoil(arm)
     before = start.machine.memory.arena.copy(), start.machine.memory.mem_map.copy()
     told = run.record.copy()
     try:
-        run_first(start, run, builds, "base")
+        run_first([arm])
     finally:
         assert (start.machine.memory.arena == before[0]).all()
         assert (start.machine.memory.mem_map == before[1]).all() and run.record == told
@@ -453,7 +459,7 @@ REFUSED = {
     "ffd7": "jumps through rdi",
     "ff27": "jumps through",
     "48cb": "executes ret",
-    "ebfe": "did not return within 20,000 instructions",
+    "ebfe": "did not return within 8,192 blocks and stores",
     "c3": "is not on its list",
     "660fefc0": "vector or floating-point",
 }
@@ -464,7 +470,9 @@ REFUSED = {
 def test_the_gate_refuses(oldest: KnownFile, code: str, why: str) -> None:
     """What user space cannot execute, what leads elsewhere, does not end, or has another result."""
     first = oldest.functions(USUAL)[0].start
-    with pytest.raises(KernelFileError, match=r"^the emulator refuses base, so it is not run: ") as caught:
+    with pytest.raises(
+        KernelFileError, match=r"^the emulator refuses base, build 0, so it is not run: "
+    ) as caught:
         gate(oldest, Change(before={first: [bytes.fromhex(code)]}))
     assert re.search(f"{why}|the emulator stopped at", str(caught.value))
     assert "\n" not in str(caught.value)
@@ -480,6 +488,43 @@ def test_the_gate_refuses_what_is_left_undone(oldest: KnownFile) -> None:
     with pytest.raises(KernelFileError, match="preempt_count 1 and pcp lock 0 between two frees"):
         gate(oldest, Change(before={first: [increment]}))
     assert gate(oldest, Change()).freed() == 0
+
+
+SPOILED = {
+    "cli": ("fa", "does not execute the instructions of the first build"),
+    "syscall": ("0f05", "stopped at|does not execute the instructions of the first build"),
+    "the preempt count": ("65ff0425{preempt}", "does not store what the first build does"),
+    "the build before": ("e9{before}", "leaves its own code for 0x"),
+    "no end": ("ebfe", "did not return"),
+}
+"""What stands for executed NOPs of a later build -> why it does not run."""
+
+
+@pytest.mark.parametrize(("code", "why"), SPOILED.values(), ids=SPOILED)
+def test_the_gate_refuses_a_later_build(oldest: KnownFile, code: str, why: str) -> None:
+    """Each build is emulated from its own bytes, not the first one for all."""
+    last = 20  # with as many NOPs before the entry
+
+    def spoil(arm: Candidate) -> None:
+        memory = arm.start.machine.memory
+        before = memory.arena.copy(), memory.mem_map.copy()
+        arm.run.record["passes"], arm.run.record["n"], arm.run.record["restore"] = 1, 1, 0
+        done = Recorder(arm.start.machine, arm.shown, arm.code).call(
+            int(arm.addresses[last]), arm.run.address
+        )
+        memory.arena[:], memory.mem_map[:] = before
+        arm.run.record["passes"], arm.run.record["n"], arm.run.record["restore"] = 2, 64, 1
+        runs = ((at, ctypes.string_at(at, size)) for at, size in done.blocks.tolist())
+        at = next(at + run.find(b"\x90" * last) for at, run in runs if b"\x90" * last in run)
+        known = {
+            "preempt": struct.pack("<i", memory.preempt_count - memory.gs_base).hex(),
+            "before": struct.pack("<i", int(arm.addresses[last - 1]) - at - 5).hex(),
+        }
+        written = bytes.fromhex(code.format(**known))
+        ctypes.memmove(at, written, len(written))
+
+    with pytest.raises(KernelFileError, match=rf"refuses base, build {last}, so it is not run: .*({why})"):
+        gate(oldest, Change(), spoil)
 
 
 def test_nothing_runs_that_the_gate_refuses(oldest: KnownFile, monkeypatch: pytest.MonkeyPatch) -> None:

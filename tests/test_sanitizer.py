@@ -76,7 +76,7 @@ def test_it_is_found_behind_a_jump_and_only_where_it_runs() -> None:
 def test_a_real_kernel_has_the_arm_where_it_has_the_handlers(path: Any) -> None:
     """Debian's have UBSAN from 6.18 on; the others have no such arm."""
     file = known_file(path)
-    arms = file.arms("__free_pages")
+    arms = file.arms("__free_pages.page.plain")
     has = file.kernel_file.symbols.has("__ubsan_handle_out_of_bounds")
     assert ("no-ubsan" in arms) == has
     if has:

@@ -40,6 +40,9 @@ class PageArray:
         Request huge pages for the array, or forbid them.
     step
         Bytes of which that line's place is a multiple: more than a line where blocks have to be aligned.
+    beside
+        Another one, of as many pages, whose memory and line it shares: of two kernels whose pages are freed
+        in turn.
 
     Attributes
     ----------
@@ -54,6 +57,10 @@ class PageArray:
         When the array does not fit into the memory that is free.
     """
 
+    mem_map: npt.NDArray[Any]
+    data_offset: int
+    _mapping: mmap.mmap
+
     def __init__(
         self,
         record: np.dtype[Any],
@@ -62,11 +69,15 @@ class PageArray:
         *,
         huge: bool,
         step: int = LINE,
+        beside: "PageArray | None" = None,
     ) -> None:
         self.pages = -(-pages // BLOCK) * BLOCK
-        self.data_offset = (
-            0 if rng is None else int(rng.integers(mmap.PAGESIZE // LINE)) * LINE // step * step
-        )
+        if beside:
+            self.data_offset, self._mapping = beside.data_offset, beside._mapping
+            self.mem_map = beside.mem_map.view(record)
+            return
+        drawn = 0 if rng is None else int(rng.integers(mmap.PAGESIZE // LINE)) * LINE
+        self.data_offset = drawn // step * step
         check_available(self.pages)
         self.mem_map = self._map(record, huge)
 

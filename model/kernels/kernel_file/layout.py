@@ -104,7 +104,7 @@ class FileMemory(PageArray):
     ----------
     loaded
         The file; its variables are written, so map it afterwards.
-    pages, rng, huge
+    pages, rng, huge, beside
         As `PageArray` has them.
     needs
         What a scenario needs beside the usual.
@@ -130,13 +130,14 @@ class FileMemory(PageArray):
         *,
         huge: bool = True,
         needs: Needs = USUAL,
+        beside: "FileMemory | None" = None,
     ) -> None:
         self.loaded, self.btf, self.at_once = loaded, loaded.kernel.btf, needs.at_once
         self.btf.require(*NEEDED)
         if self.btf.size("struct page") != PAGE_BYTES:
             raise KernelFileError(f"has a struct page of {self.btf.size('struct page')} bytes, not 64")
         step = max(LINE, PAGE_BYTES << needs.order)
-        super().__init__(np.dtype(f"V{PAGE_BYTES}"), pages, rng, huge=huge, step=step)
+        super().__init__(np.dtype(f"V{PAGE_BYTES}"), pages, rng, huge=huge, step=step, beside=beside)
         self._lay_out(needs.parts)
         self._fill_cpu()
         self._fill_map()

@@ -69,6 +69,9 @@ class FileMachine:
         Ask for huge pages below the page array.
     needs
         What a scenario needs beside the usual memory.
+    beside
+        The machine of another file, of as many pages: both have one page array, and begin their other memory
+        at the same line of a page. Else caches would favour one of the two.
     """
 
     cpus = 1
@@ -81,9 +84,11 @@ class FileMachine:
         rng: np.random.Generator | None = None,
         huge: bool = True,
         needs: Needs = USUAL,
+        beside: "FileMachine | None" = None,
     ) -> None:
         self.loaded = loaded
-        self.memory = FileMemory(loaded, pages, rng, huge=huge, needs=needs)
+        memory = beside.memory if beside else None
+        self.memory: FileMemory = FileMemory(loaded, pages, rng, huge=huge, needs=needs, beside=memory)
         map_kernel(loaded)
         self.keys = StaticKeys({}, _no_key)
 

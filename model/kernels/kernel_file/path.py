@@ -152,5 +152,5 @@ class FilePath:
             return FileStart(file.loaded(), scenario, pages, rng, counted=True)
         start = FileStart(self.file.loaded(), scenario, pages, rng)
         for other in self._beside(scenario):
-            start.beside[other.name] = FileStart(other.loaded(), scenario, pages, rng)
+            start.beside[other.name] = FileStart(other.loaded(), scenario, pages, rng, beside=start.machine)
         return start

@@ -29,6 +29,8 @@ class FileStart(Start):
         As `model.kernels.start.StartState` has them.
     counted
         One call is counted, not timed: data lies at a page's start.
+    beside
+        The machine of another file, whose page array it has.
 
     Attributes
     ----------
@@ -46,6 +48,7 @@ class FileStart(Start):
         rng: np.random.Generator,
         *,
         counted: bool = False,
+        beside: FileMachine | None = None,
     ) -> None:
         huge = scenario.backing == "huge"
         batched, charged = scenario.entry in BATCHES, scenario.page_kind == "charged"
@@ -53,7 +56,8 @@ class FileStart(Start):
         parts += parts_of(loaded.kernel.btf) if charged else []
         self.at_once = FOLIOS if batched else 1
         needs = Needs(parts, scenario.block_order, self.at_once)
-        machine = FileMachine(loaded, pages, rng=None if counted else rng, huge=huge, needs=needs)
+        drawn = None if counted else rng
+        machine = FileMachine(loaded, pages, rng=drawn, huge=huge, needs=needs, beside=beside)
         memory = machine.memory
         super().__init__(scenario, pages, rng, memory)
         self.machine = machine
@@ -64,7 +68,7 @@ class FileStart(Start):
         self._batches = Batches(memory, self._addresses) if batched else None
         if self._batches:
             self._addresses = self._batches.words
-        self._block.put(memory, pages >> scenario.block_order)
+        self.fill()
         self._pgfree = memory.variable("vm_event_states") + 8 * memory.btf.enumerator("PGFREE")
         by_template = not self._block.links
         self.keep(memory.arena, memory.restored, range(0 if by_template else pages), by_template=by_template)
@@ -86,6 +90,10 @@ class FileStart(Start):
             made.record["residents_start"] = address_of(self._empty_stock)
             made.record["residents_bytes"] = self._empty_stock.nbytes
         return made
+
+    def fill(self) -> None:
+        """Make every page what it starts as: another file's start may have the same page array."""
+        self._block.put(self.machine.memory, self.pages >> self.scenario.block_order)
 
     def of(self, variant: str) -> "FileStart":
         """The start state that an arm frees pages of: of the arm that is another file, that file's."""
@@ -113,10 +121,6 @@ class FileStart(Start):
         links = self.machine.memory.page_words("lru.next")[pages]
         return int((links == np.uint64(LIST_POISON["lru.next"])).sum())
 
-    def rows_of(self, pages: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-        """Numbers of all pages of the blocks that begin with these."""
-        return (pages.astype(np.int64)[:, None] + np.arange(len(self._block.rows))).reshape(-1)
-
     def fault(self, pages: Iterable[int]) -> str | None:
         """What is not as it should be after these pages were freed, to lists that were empty; or None.
 
@@ -129,6 +133,6 @@ class FileStart(Start):
         if sorted(listed) != sorted(expected):
             lost = sorted(expected - {*listed}) or sorted({*listed} - expected)
             return f"page {lost[0]} is not on its list: {self.machine.report() or 'it is elsewhere'}"
-        if self._charge and (fault := self._charge.fault(np.array(listed))):
+        if self._charge and (fault := self._charge.fault(np.array(listed, np.int64))):
             return fault
         return self.machine.report()
