@@ -19,6 +19,11 @@ def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Com
     return started(*arguments, cwd=cwd, **environment)
 
 
+def drawn(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """A command that draws, with two figures only: for tests of all but its figures."""
+    return forked.run(arguments, cwd, {**os.environ, "PYTHONPATH": str(ROOT)}, most_figures=2)
+
+
 def started(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     """The same in a process of its own, where a start of Python, its memory or its speed is the point."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
