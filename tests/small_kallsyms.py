@@ -36,7 +36,7 @@ def kallsyms(symbols: Sequence[tuple[int, str, str]], address: int, layout: str)
         Address, letter and name of each.
     layout
         `before` (up to v6.3), `behind` (v6.4 to v6.14), `base` (v6.15 and later) or `own` (7.x): where the
-        offsets are, and what they count from.
+        offsets are, and what they count from. `own-4`: at an odd multiple of four bytes.
     """
     tokens = _tokens()
     codes = {token: code for code, token in enumerate(tokens)}
@@ -64,6 +64,8 @@ def kallsyms(symbols: Sequence[tuple[int, str, str]], address: int, layout: str)
     if layout == "base":
         unsigned = [a - base for a, _, _ in symbols]
         return head + tail + _padded(struct.pack(f"<{len(symbols)}I", *unsigned), 8) + base_table
+    if layout == "own-4":
+        tail = bytes(4) + tail
     here = address + len(head + tail)
     own = [s[0] - here - 4 * n for n, s in enumerate(symbols)]
     return head + tail + struct.pack(f"<{len(symbols)}i", *own)

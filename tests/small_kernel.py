@@ -131,7 +131,7 @@ def kernel(small: Small | None = None) -> bytes:
     symbols.append((rodata.add(banner), "R", "linux_banner"))
     sections[".BTF"] = (rodata.add(btf), len(btf))
     rodata.add(b"some text before\0\0\0\0", 8)
-    table = kallsyms(symbols, RODATA + -(-rodata.next // 16) * 16, small.kallsyms_layout)
+    table = kallsyms(sorted(symbols), RODATA + -(-rodata.next // 16) * 16, small.kallsyms_layout)
     rodata.add(table)
     sections |= {".text": (TEXT, len(text.data)), ".rodata": (RODATA, len(rodata.data))}
     for address, code in small.changed.items():

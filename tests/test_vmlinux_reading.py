@@ -17,7 +17,7 @@ from model.vmlinux.unpacking import unpack
 from tests.small_kernel import FUNCTIONS, PACK, RELEASE, SITES, Small, kernel, packed
 
 CPU = Cpu(frozenset({"fpu"}), frozenset(), "GenuineIntel", 6)
-LAYOUTS = ("before", "behind", "base", "own")
+LAYOUTS = ("before", "behind", "base", "own", "own-4")
 
 
 def refusal(raw: bytes) -> str:

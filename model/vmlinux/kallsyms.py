@@ -3,7 +3,8 @@
 Names are packed: each is a length and as many bytes, each of which stands for one of 256 tokens. The first
 letter of a name is its type. Four tables are found in turn, each by what it must look like: the tokens with
 their index, the markers (where each 256th name begins), the number of names, the names. Where the addresses
-lie, and how they are written, has changed twice; the layout is taken under which `_text` has its address.
+lie, and how they are written, has changed twice; the layout is taken under which `_text` has its address and
+no address is less than the one before.
 """
 
 import struct
@@ -55,7 +56,7 @@ def read_kallsyms(rodata: bytes, address: int, text: int) -> tuple[Symbols, str]
     except ValueError:
         raise KernelFileError("is damaged: its kallsyms has no symbol _text") from None
     for layout, addresses in _layouts(rodata, address, names_at, index_at + 2 * TOKENS, count):
-        if int(addresses[number]) == text:
+        if int(addresses[number]) == text and bool((addresses[1:] >= addresses[:-1]).all()):
             return Symbols.of(addresses, letters, names), layout
     raise KernelFileError(
         "has kallsyms of a layout that is not known here: under none of them does _text have its address"
@@ -165,12 +166,14 @@ def _layouts(
 ) -> Iterator[tuple[str, UInt64s]]:
     """All addresses, under each of the layouts that there have been."""
     size = (4 * count + 7) & ~7
-    behind = (tokens_end + 7) & ~7
+    # Offsets from their own place are aligned to 4: Debian's 7.2.13 has them at an odd multiple. One word too
+    # far, each symbol has the next one's address, and `_text`, `_stext` and the first function have one.
+    near, behind = (tokens_end + 3) & ~3, (tokens_end + 7) & ~7
     # The number of names is padded to eight bytes, and so are the offsets and the base before it.
     before = (names_at - 8) & ~7
     for place, offsets_at, base_at in (
         ("offsets before the names", before - 8 - size, before - 8),
-        ("offsets behind the tokens", behind, behind + size),
+        *(("offsets behind the tokens", at, at + size) for at in dict.fromkeys((near, behind))),
     ):
         if offsets_at < 0 or offsets_at + 4 * count > len(data):
             continue
