@@ -105,7 +105,9 @@ def _read(args: argparse.Namespace) -> tuple[Any, ...]:
 
     read = run_or_census(args.file)
     if not isinstance(read, Run):
-        return "census", read
+        from results.fidelity import of_several
+
+        return "fidelity" if of_several(read) else "census", read
     try:
         margin = Margin.parse(args.margin)
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 A figure is a module beside this one with
 
-`READS`   its source: "run", "census", "history", "machines" or "pair"
+`READS`   its source: "run", "census", "fidelity" (a census of several kernels), "history", "machines", "pair"
 `ALT`     its description in a sentence
 `NEEDS`   the command that measures its data
 `draw`    of a run `draw(run, groups)`, of a census `draw(document)`, of a history `draw(history)`, of
@@ -29,7 +29,7 @@ from typing import Any, Final, Literal
 from model.common.limits import usable_cpus
 from model.common.signals import ignore_signals
 
-Source = Literal["run", "census", "history", "machines", "pair"]
+Source = Literal["run", "census", "fidelity", "history", "machines", "pair"]
 SHAPES: Final = ("", "-narrow")
 FIRST: Final = (
     "headline",

@@ -162,6 +162,11 @@ def _is(row: Mapping[str, Any], end: tuple[str, str]) -> bool:
     return (row["op"], field_of(row)) == end
 
 
+def of_several(document: Mapping[str, Any]) -> bool:
+    """Whether a census has frees of several kernels in order."""
+    return len({arm.get("kernel") for arm in document["arms"] if "in_order" in arm}) > 1
+
+
 def columns_of(document: Mapping[str, Any], path: str = "it") -> list[Column]:
     """The kernels that a census is about.
 
