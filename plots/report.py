@@ -49,8 +49,8 @@ TOOL: Final = (
     "than the effect."
 )
 RULE: Final = (
-    "negligible: the 90 % interval lies within {margin}. costs: it does not, and the cost is above what an "
-    "A/A control shows; at margin: the printed interval holds the margin. undecided: neither."
+    "negligible: the 90 % interval lies within {margin}. costs: it does not, and exceeds the A/A control; "
+    "at margin: the interval holds the margin. undecided: neither."
 )
 TOOL_OF_FILES: Final = (
     "freepath cuts the free path out of a kernel file and times it with one thing changed, arm by arm, side "
