@@ -72,7 +72,7 @@ ELSEWHERE: Final = (
 
 
 AT_MARGIN: Final = "at margin"
-"""Instead of `costs` where the interval holds the margin: another run may call it negligible."""
+"""Instead of `costs` or `saves` where the interval holds the margin: another run may call it negligible."""
 
 
 def cell_of(cells: Iterable[dict[str, Any]], row: Row) -> dict[str, Any] | None:
@@ -117,8 +117,7 @@ def cost_of(cell: Mapping[str, Any], *, left_out: bool) -> tuple[str, str]:
         cost, interval = -cost, interval and [-interval[1], -interval[0]]
     text = f"{cost:+z.2f}" + (f" [{interval[0]:+z.2f},{interval[1]:+z.2f}]" if interval else "")
     verdict = TURNED.get(cell["verdict"], cell["verdict"]) if left_out else cell["verdict"]
-    margin = MARGIN.ns(cell["bare_ns"])
-    if verdict == "costs" and interval and interval[0] <= margin <= interval[1]:
+    if verdict in TURNED and interval and min(map(abs, interval)) <= cell["margin_ns"]:
         verdict = AT_MARGIN
     return text, f"{verdict}, {cost / cell['bare_ns']:z.1%}"
 
@@ -179,7 +178,7 @@ def _told(found: Sequence[Entry], row: Row) -> str:
             verdict, _, share = judged.partition(", ")
             near = ", at the margin" if verdict == AT_MARGIN else ""
             size = f"{number.partition(' ')[0].lstrip('+-')} ns ({share.lstrip('-')}{near}) on "
-            known = "costs" if near else verdict
+            known = ("saves" if number.startswith("-") else "costs") if near else verdict
             by_verdict.setdefault(known, []).append((size if known in TURNED else "") + entry.short)
     said = (f"{WORDS[verdict]} {', '.join(places)}" for verdict, places in sorted(by_verdict.items()))
     return "; ".join(said)

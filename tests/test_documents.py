@@ -74,9 +74,18 @@ def plain(text: str) -> str:
 
 def test_a_step_left_out_costs_what_it_saves() -> None:
     """Sign, interval and verdict are turned; what is negligible stays so."""
-    cell = {"overhead_ns": -2.0, "ci95_ns": [-2.25, -1.5], "verdict": "saves", "bare_ns": 20.0}
+    cell = {
+        "overhead_ns": -2.0,
+        "ci95_ns": [-2.25, -1.5],
+        "verdict": "saves",
+        "bare_ns": 20.0,
+        "margin_ns": 0.2,
+    }
     assert overview.cost_of(cell, left_out=True) == ("+2.00 [+1.50,+2.25]", "costs, 10.0%")
     assert overview.cost_of(cell, left_out=False) == ("-2.00 [-2.25,-1.50]", "saves, -10.0%")
+    near = cell | {"margin_ns": 1.75}
+    assert overview.cost_of(near, left_out=True) == ("+2.00 [+1.50,+2.25]", "at margin, 10.0%")
+    assert overview.cost_of(near, left_out=False) == ("-2.00 [-2.25,-1.50]", "at margin, -10.0%")
     nothing = cell | {"overhead_ns": -0.001, "ci95_ns": None, "verdict": "negligible"}
     assert overview.cost_of(nothing, left_out=True) == ("+0.00", "negligible, 0.0%")
 
