@@ -56,6 +56,7 @@ from typing import Any
 
 from benchmarks import doctor, file_cases, kernel_files, listing, own
 from benchmarks.cases import Case, along
+from benchmarks.census.brief import brief
 from benchmarks.census.proof import prove
 from benchmarks.conditions import (
     UNKNOWN,
@@ -82,7 +83,7 @@ from benchmarks.timing.options import (
 )
 from benchmarks.timing.partial import WORDS, Partial
 from benchmarks.timing.same_machine import check_machine, note_differences
-from benchmarks.timing.scheme import GROUPS, Scheme
+from benchmarks.timing.scheme import Scheme
 from benchmarks.units import check_margin
 from model.common.files import check_target
 from model.common.process import end_with_parent
@@ -194,7 +195,8 @@ def _measure(
     context = _context(argv, early, scheme, runner.args.affinity)
     partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
     runner.args.seed = partial.plan["seed"]
-    judges = Judges(_undecided, _calibration, _brought, _read)
+    counted = cases if early.vmlinux else []
+    judges = Judges(_undecided, _calibration, _brought, _read, lambda: brief(counted, store))
     return Session(runner, cases, store, context, partial, judges).run()
 
 
@@ -358,7 +360,7 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
     from benchmarks.timing.confine import confine
     from benchmarks.timing.sampler import Sampler
 
-    runner.context = json.loads(runner.args.context)
+    runner.context, runner.counts = json.loads(runner.args.context), code.get("counts", {})
     if code.get("sources", sources()) != sources():
         raise CompileError(
             "the sources of model/ or benchmarks/ were edited meanwhile: put them back, and resume"
@@ -366,8 +368,7 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
     store.expect(code.get("sums", {}))
     if runner.args.vmlinux:
         confine(Path(runner.args.pair_dir))
-    # Every value has builds of its own: repeated builds would add no evidence.
-    scheme = replace(scheme, groups=max(GROUPS, runner.args.values + runner.args.warmups))
+    scheme = replace(scheme, groups=runner.args.values + runner.args.warmups)
     # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
     schedule = [int(index) for index in runner.args.schedule.split(",") if index] or range(len(cases))
     for index in schedule:

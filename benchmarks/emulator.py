@@ -9,6 +9,7 @@ import mmap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby
 from typing import Any, Final
 
@@ -96,7 +97,7 @@ class Emulator:
 
     def __init__(self, machine: Any, placements: Iterable[Placement]) -> None:
         self.machine = machine
-        _check_translation()
+        check_translation()
         self.cpu = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self.cpu.ctl_set_tcg_buffer_size(TRANSLATED)
         self.cpu.ctl_set_cpu_model(MODEL)
@@ -202,7 +203,7 @@ class Emulator:
         decoded = next(self._decoder.disasm(code, at, 1), None)
         if decoded is None:
             raise EmulationError(f"the disassembler does not know {shown(code)}; it cannot be counted")
-        if vector(decoded):
+        if _vector(bytes(decoded.bytes)):
             text = f"{decoded.mnemonic} {decoded.op_str}".strip()
             raise EmulationError(f"'{text}' is vector or floating-point code, which is not counted")
         if decoded.size != size:
@@ -285,7 +286,15 @@ class Emulator:
         trace.lines.update({at // LINE, (at + size - 1) // LINE})
 
 
-def _check_translation() -> None:
+@cache
+def _vector(code: bytes) -> bool:
+    """Whether an instruction of these bytes is vector or floating-point code; arms have most in common."""
+    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    decoder.detail = True
+    return vector(next(decoder.disasm(code, 0, 1)))
+
+
+def check_translation() -> None:
     """Refuse where the emulator could not keep what it translates: it would end the process.
 
     Raises

@@ -25,16 +25,16 @@ def refuse_privileged(emulator: Emulator, trace: Trace) -> None:
     EmulationError
     """
     for at, instruction in trace.decoded.items():
-        name = name_of(instruction)
-        if name in PRIVILEGED or any(map(instruction.group, GROUPS)):
-            raise EmulationError(f"{emulator.where(at)} executes {name}, which user space cannot")
-        if _through(instruction):
-            raise EmulationError(
-                f"{emulator.where(at)} jumps through {instruction.op_str}: such code cannot be moved"
-            )
+        if why := fault_of(instruction):
+            raise EmulationError(f"{emulator.where(at)} {why}")
 
 
-def _through(instruction: Any) -> bool:
-    """Whether it is a jump or a call whose target is in a register or in memory."""
+def fault_of(instruction: Any) -> str:
+    """Why an instruction, decoded with its operands, cannot run in user space or be moved; else nothing."""
+    name = name_of(instruction)
+    if name in PRIVILEGED or any(map(instruction.group, GROUPS)):
+        return f"executes {name}, which user space cannot"
     leads = instruction.group(capstone.CS_GRP_JUMP) or instruction.group(capstone.CS_GRP_CALL)
-    return bool(leads and instruction.operands[0].type != capstone.x86.X86_OP_IMM)
+    if leads and instruction.operands[0].type != capstone.x86.X86_OP_IMM:
+        return f"jumps through {instruction.op_str}: such code cannot be moved"
+    return ""

@@ -27,6 +27,7 @@ from model.vocabulary.margin import Margin
 from results.analysis.change import Change as Change
 from results.analysis.change import Side
 from results.analysis.estimate import quantile
+from results.analysis.file_pairs import asked, path_change, releases
 from results.analysis.groups import Cell, Group, analyse
 from results.analysis.same_code import compared, unlike_settings
 from results.analysis.verdict import holm
@@ -69,6 +70,10 @@ Cells = dict[str, tuple[Group, Cell]]
 """Cells of a run with their scenario, by the name of their row."""
 
 
+Files = tuple[str, str] | None
+"""Releases of the kernel files of the two runs, where they differ."""
+
+
 def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list[Change]:
     """Every cell and every level of base that one of the runs has, in `ORDER`.
 
@@ -88,31 +93,36 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
         if [line.partition(":")[0] for line in unlike] == ["store_bypass"]:
             hint = "two experiments; measure both with the same --store-bypass, or use --across-machines"
         raise BadRunError(f"not comparable ({'; '.join(unlike)}): {hint}")
-    margin = Margin(1.0, percent=True)
+    margin, files = Margin(1.0, percent=True), releases(old, new)
     before, after = (
-        {_key(g, c): (g, c) for g in analyse(run, margin) for c in g.cells} for run in (old, new)
+        {_key(g, c, files): (g, c) for g in analyse(run, margin) for c in g.cells} for run in (old, new)
     )
     shared = [key for key in after if key in before]
     if not shared:
         raise BadRunError(f"{old.path} and {new.path} share no scenario and arm")
     levels = {after[key][0].scenario.name: (before[key][0], after[key][0]) for key in shared}
-    changes = [_level(*groups, threshold) for groups in levels.values()]
+    if files:
+        changes = [
+            path_change(_base_key(groups[1], files), *groups, threshold, files) for groups in levels.values()
+        ]
+    else:
+        changes = [_level(*groups, threshold) for groups in levels.values()]
     for scenario in levels:
         arms = [key for key in shared if after[key][0].scenario.name == scenario]
         pairs = [Pair(key, *before[key], *after[key]) for key in arms]
         errors = holm([pair.chance for pair in pairs])
         sides = [(_side(old, before[key][1]), _side(new, after[key][1])) for key in arms]
         changes += [
-            replace(_change(pair, error, threshold), sides=both, code=pair.code)
+            replace(_change(pair, error, threshold), sides=both, code="unknown" if files else pair.code)
             for pair, error, both in zip(pairs, errors, sides, strict=True)
         ]
     changes += [
         Change(key, ns, None, None, None, "missing", f"{what} only in the old file")
-        for key, ns, what in _lacking(after, before)
+        for key, ns, what in _lacking(after, before, files)
     ]
     changes += [
         Change(key, None, ns, None, None, "missing", f"{what} only in the new file")
-        for key, ns, what in _lacking(before, after)
+        for key, ns, what in _lacking(before, after, files)
     ]
     return sorted(changes, key=lambda change: ORDER.index(change.verdict))
 
@@ -124,13 +134,13 @@ def _side(run: Run, cell: Cell) -> Side:
     return Side(cycles, slots, cell.overhead.slots)
 
 
-def _lacking(lacking: Cells, having: Cells) -> Iterator[tuple[str, float, str]]:
+def _lacking(lacking: Cells, having: Cells, files: Files) -> Iterator[tuple[str, float, str]]:
     """Rows that the first run lacks: name, ns per page, and what it is; a whole scenario by its base."""
-    known = {group.scenario.name for group, _ in lacking.values()}
+    known = {_name(group, files) for group, _ in lacking.values()}
     for key, (group, cell) in having.items():
-        if group.scenario.name not in known:
-            known.add(group.scenario.name)
-            yield _base_key(group), group.base_ns, "the whole scenario is"
+        if _name(group, files) not in known:
+            known.add(_name(group, files))
+            yield _base_key(group, files), group.base_ns, "the whole scenario is"
         if key not in lacking:
             yield key, cell.overhead.ns, "it is"
 
@@ -144,12 +154,17 @@ def _level(old: Group, new: Group, threshold: Margin) -> Change:
     return Change(key, old.base_ns, new.base_ns, difference, None, verdict, LEVEL[code], code=code)
 
 
-def _base_key(group: Group) -> str:
-    return f"{group.scenario.name}: base"
+def _base_key(group: Group, files: Files = None) -> str:
+    return f"{_name(group, files)}: base"
 
 
-def _key(group: Group, cell: Cell) -> str:
-    return f"{group.scenario.name}: {cell.overhead.arm.name}"
+def _key(group: Group, cell: Cell, files: Files = None) -> str:
+    return f"{_name(group, files)}: {cell.overhead.arm.name}"
+
+
+def _name(group: Group, files: Files) -> str:
+    """A scenario's name; of two kernel files, one that both have."""
+    return asked(group.scenario) if files else group.scenario.name
 
 
 class Pair:

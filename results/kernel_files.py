@@ -8,6 +8,7 @@ from typing import Final
 
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import DEFAULTS, RELEASE
+from results.analysis.file_pairs import beside
 from results.analysis.groups import Group, analyse
 from results.reading.load import Run
 
@@ -37,6 +38,7 @@ def lines(run: Run, margin: Margin) -> Iterator[str]:
             overhead, judged = cell.overhead, cell.judgement
             interval = "" if judged.ci95 is None else f"[{judged.ci95[0]:+z.3f}, {judged.ci95[1]:+z.3f}]"
             yield f"  {overhead.arm.variant:29} {overhead.ns:+z.3f} {interval:18} {judged.verdict}"
+        yield from (f"  {line}" for line in beside(group))
 
 
 def _what(axes: Mapping[str, str]) -> str:

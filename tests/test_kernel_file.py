@@ -1,7 +1,6 @@
 """Real kernels: what moved code does, what each arm changes, what the gate lets through."""
 
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -15,31 +14,23 @@ import pytest
 from capstone import x86
 
 from benchmarks import file_survey
-from benchmarks.cases import Case, case_of
+from benchmarks.cases import case_of
 from benchmarks.census.counting import WARM_FREES, count_case, traced
 from benchmarks.emulator import Emulator, Trace
-from benchmarks.gate import run_first
-from benchmarks.timing.crew import Crew
-from benchmarks.timing.sampler import Sampler
-from benchmarks.timing.scheme import Scheme
-from model.code.builds import Builds
 from model.code.image import Code
 from model.code.placement import Placement
-from model.common.errors import KernelFileError, KernelReportError
 from model.kernels.kernel_file import known
 from model.kernels.kernel_file.arms import NUMBERS, Insert
 from model.kernels.kernel_file.cutting import Change, Cut
 from model.kernels.kernel_file.image import joined
 from model.kernels.kernel_file.known import KnownFile
-from model.kernels.kernel_file.machine import FileMachine
 from model.kernels.kernel_file.path import FilePath
 from model.kernels.kernel_file.places import places
-from model.kernels.kernel_file.start import FileStart
 from model.kernels.kernel_file.survey import way_of
 from model.kernels.store import Store
 from model.vmlinux.boot import as_booted
 from model.vocabulary.scenario import Arm
-from tests.kernels import parameters, paths
+from tests.kernels import parameters
 
 BOOT = "thunk=none,retpoline=off"
 ENTRY = "__free_pages"
@@ -247,128 +238,3 @@ def test_each_arm_counts_what_it_changes(path: Path) -> None:
     assert counted["nop"]["instructions"] == base["instructions"] + 1
     if "no-private" in counted:
         assert counted["no-private"]["stores"] == base["stores"] - 1
-
-
-@pytest.fixture
-def sampler() -> Sampler:
-    """A worker's sampler of the first kernel, base and its copy; it has run the gate."""
-    if not paths():
-        pytest.skip("NO REAL KERNEL IS RUN: sh tests/set_up_kernels.sh .venv/kernels")
-    file = known_file(paths()[0])
-    case = Case(file.usual, tuple(Arm(name, "none") for name in ("base", "base-twin")))
-    store = Store()
-    store.ensure(case.images())
-    return Sampler(case, store, [1], Scheme())
-
-
-def test_a_worker_frees_and_checks(sampler: Sampler) -> None:
-    """Every page is freed and counted by the kernel's own event counter."""
-    assert sampler(96) > 0
-    sampler.check()
-    sampler.freed = (sampler.start.freed() or 0) + 1
-    with pytest.raises(KernelReportError, match=r"\d+ pages were freed of \d+"):
-        sampler.check()
-
-
-@pytest.fixture(scope="module")
-def oldest() -> KnownFile:
-    """A real kernel."""
-    if not paths():
-        pytest.skip("NO REAL KERNEL IS RUN: sh tests/set_up_kernels.sh .venv/kernels")
-    return known_file(paths()[0])
-
-
-def gate(file: KnownFile, change: Change) -> FileStart:
-    """What a worker does with an arm before it runs natively; returns the start state."""
-    scenario, rng = file.usual, np.random.default_rng(0)
-    start = FilePath(file).start(scenario, rng)
-    start.machine.activate()
-    run = start.loop_record("base")
-    run.record["n"] = FilePath(file).pages_per_pass(scenario)
-    run.record["passes"], run.record["restore"] = 2, 1
-    loop = FilePath(file).loop(scenario, Arm("base", "none"))
-    builds = Builds(changed(file, change), loop, Scheme().draw(rng).plan, rng)
-    before = start.machine.memory.arena.copy(), start.machine.memory.mem_map.copy()
-    told = run.record.copy()
-    try:
-        run_first(start, run, builds, "base")
-    finally:
-        assert (start.machine.memory.arena == before[0]).all()
-        assert (start.machine.memory.mem_map == before[1]).all() and run.record == told
-    return start
-
-
-REFUSED = {
-    "fa": "executes cli",
-    "fb": "executes sti",
-    "9c": "executes pushf",
-    "9d": "executes popf",
-    "f4": "did not return",
-    "ec": "executes in",
-    "ee": "executes out",
-    "6c": "executes ins",
-    "0f32": "executes rdmsr",
-    "0f30": "executes wrmsr",
-    "0f01f8": "executes swapgs",
-    "0f09": "executes wbinvd",
-    "0f08": "executes invd",
-    "0f06": "executes clts",
-    "0f22d8": "executes mov",
-    "0f20c0": "executes mov",
-    "0f23f8": "executes mov",
-    "0f0117": "executes lgdt",
-    "0f013f": "executes invlpg",
-    "f3480faed8": "executes wrgsbase",
-    "8ed8": "executes mov",
-    "0f01ca": "executes clac",
-    "0f05": "executes syscall",
-    "cd80": "executes int",
-    "cc": "executes int3",
-    "48cf": "executes iretq",
-    "cb": "executes ret",
-    "0f0b": "does not know ud2",
-    "ffe7": "jumps through rdi",
-    "3effe7": "jumps through rdi",
-    "ffd7": "jumps through rdi",
-    "ff27": "jumps through",
-    "48cb": "executes ret",
-    "ebfe": "did not return within 20,000 instructions",
-    "c3": "is not on its list",
-    "660fefc0": "vector or floating-point",
-}
-"""Bytes before the entry's first instruction -> why nothing of it runs."""
-
-
-@pytest.mark.parametrize(("code", "why"), REFUSED.items(), ids=REFUSED)
-def test_the_gate_refuses(oldest: KnownFile, code: str, why: str) -> None:
-    """What user space cannot execute, what leads elsewhere, does not end, or has another result."""
-    first = oldest.functions(USUAL)[0].start
-    with pytest.raises(KernelFileError, match=r"^the emulator refuses base, so it is not run: ") as caught:
-        gate(oldest, Change(before={first: [bytes.fromhex(code)]}))
-    assert re.search(f"{why}|the emulator stopped at", str(caught.value))
-    assert "\n" not in str(caught.value)
-
-
-def test_the_gate_refuses_what_is_left_undone(oldest: KnownFile) -> None:
-    """Code that leaves the build for the kernel's own text, or the CPU otherwise than it was; base passes."""
-    loaded, first = oldest.loaded(), oldest.functions(USUAL)[0].start
-    with pytest.raises(KernelFileError, match="leaves its own code for 0x"):
-        gate(oldest, Change(jumps={first: loaded.symbol("strlen")}))
-    memory = FileMachine(loaded, 1).memory
-    increment = b"\x65\xff\x04\x25" + struct.pack("<I", memory.preempt_count - memory.gs_base)
-    with pytest.raises(KernelFileError, match="preempt_count 1 and pcp lock 0 between two frees"):
-        gate(oldest, Change(before={first: [increment]}))
-    assert gate(oldest, Change()).freed() == 0
-
-
-def test_nothing_runs_that_the_gate_refuses(oldest: KnownFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker ends before its first call of placed code."""
-    case = Case(oldest.usual, tuple(Arm(name, "none") for name in ("base", "base-twin")))
-    store, first = Store(), oldest.functions(USUAL)[0].start
-    store.ensure(case.images())
-    damaged = changed(oldest, Change(before={first: [b"\xfa"]}))
-    monkeypatch.setattr(store, "load", lambda spec: damaged)
-    for name in ("call", "restore"):
-        monkeypatch.setattr(Crew, name, lambda *_: pytest.fail("placed code was called"))
-    with pytest.raises(KernelFileError, match="executes cli, which user space cannot"):
-        Sampler(case, store, [1], Scheme())

@@ -1,8 +1,9 @@
-"""Verdict hooks: functions of the stages that read a run, which measuring does not import."""
+"""Verdict hooks: functions of stages beside and behind measuring, which it does not import."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,12 @@ class Judges:
         A line on each user variant, from the processes in a folder, at a margin.
     read
         Raises a FreepathError if no stage could read a file of this content, which is to get that name.
+    counted
+        What one free by each arm of a kernel file executes, as workers are given it; the code is compiled.
     """
 
     undecided: Callable[[Path, str], Collection[str]]
     calibration: Callable[[Path], int]
     brought: Callable[[Path, str], Sequence[str]]
     read: Callable[[str, Path], None]
+    counted: Callable[[], Any]

@@ -53,6 +53,7 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
         self._position = 0
         self.argparser.add_argument("--pair-dir", help=argparse.SUPPRESS)
         self.context: dict[str, Any] = {}
+        self.counts: dict[str, dict[str, dict[str, int]]] = {}
 
     def bench_case(self, index: int, case: Case, make_sampler: MakeSampler) -> pyperf.Benchmark | None:
         """Measure a case; the results lie in the pair folder, and pyperf's own view is returned.
@@ -168,6 +169,7 @@ class _Worker:
         }
         slots = self.case.path.slots(arm)
         own |= {} if slots is None else {"slots": slots}
+        own |= self.runner.counts.get(self.case.scenario.name, {}).get(arm.name, {})
         loops = common["loops"]
         warmups = [(loops, value) for value in blocks[first - len(run.warmups) : first]]
         return pyperf.Benchmark(

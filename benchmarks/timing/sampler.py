@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.cases import Case
-from benchmarks.gate import run_first
+from benchmarks.gate import Candidate, run_first
 from benchmarks.timing.crew import Crew
 from benchmarks.timing.scheme import Scheme
 from model.code.builds import Builds
@@ -107,6 +107,7 @@ class Sampler:
         self.arms = [self._place(arm, scenario, store) for arm in case.arms]
         self._several = any(arm.start is not self.start for arm in self.arms)
         self._place_base(case, store)
+        run_first(self._gated())
         self.walk = Walk(case, self.start, self.arms)
         self.pages_per_slice = case.pages_per_slice
         self.freed = 0
@@ -201,8 +202,6 @@ class Sampler:
         run.record["n"] = self.path.pages_per_pass(scenario)
         run.record["passes"] = self.path.passes(scenario)
         run.record["restore"] = scenario.memory == "warm"
-        if start.gated:
-            run_first(start, run, builds, f"{scenario.name}: {arm.name}")
         addresses = [int(address) for address in builds.addresses]
         return PlacedArm(arm, start, code.digest, run, builds, addresses, placement.function("restore", 1))
 
@@ -210,6 +209,7 @@ class Sampler:
         """The first arm as compiled, the chain that measures a cycle, and the clock."""
         scenario = case.scenario
         (placement,) = self.machine.place(store.load(self.path.image(scenario, case.arms[0])))
+        self._compiled = placement
         self._bare = placement.address(self.path.loop(scenario, case.arms[0]))
         self._chain = placement.function("time_chain", 1)
         self._slots = placement.function("time_slots", 1)
@@ -219,6 +219,22 @@ class Sampler:
         # Read once for all pages, or once for each.
         self._idle.record["n"] = self.path.pages_per_pass(scenario) if self.start.between else 0
         self._idle.record["restore"] = 0
+
+    def _gated(self) -> list[Candidate]:
+        """What the emulator has to run before: every build of a kernel file's arms, and base as compiled."""
+        found = []
+        for arm in self.arms:
+            if arm.start.gated:
+                name = f"{arm.start.scenario.name}: {arm.arm.name}"
+                builds = arm.builds
+                found.append(
+                    Candidate(name, arm.start, arm.run, builds.addresses, builds.begins, builds.ends)
+                )
+        if found:
+            base, copy = found[0], self._compiled
+            spans = np.array([[self._bare], [copy.base], [copy.base + len(copy.code.code)]])
+            found.append(Candidate(f"{base.what} as compiled", base.start, base.run, *spans))
+        return found
 
     def _slice(self, placed: PlacedArm, address: int, stack: int) -> float:
         """Ns per page of one slice, without restoring the pages."""

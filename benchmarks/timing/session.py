@@ -235,6 +235,7 @@ class Session:
             "digest": self.store.digest,
             "sums": sums,
             "sources": self.partial.plan["sources"],
+            "counts": self.judges.counted(),
         }
         self.runner.args.code = json.dumps(code, separators=(",", ":"))
         whole = hashlib.sha256(json.dumps(sums, sort_keys=True).encode())

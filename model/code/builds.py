@@ -316,8 +316,8 @@ class Builds:
     ----------
     addresses
         int64[builds], of the entry in each build.
-    start, size
-        Where all of them lie, and bytes.
+    begins, ends
+        int64[builds], first address of each build and of what lies behind it.
     """
 
     def __init__(self, code: Code, entry: str, plan: Plan, rng: np.random.Generator) -> None:
@@ -334,7 +334,8 @@ class Builds:
         self._keys = pieces.site_keys
         self._sites = layout.instructions(pieces.sites) + begins[:, None]
         self._jumps = layout.labels(pieces.site_targets) + begins[:, None] - self._sites - SITE_BYTES
-        self.start, self.size = self._region.start, self._region.size
+        self.begins = begins + self._region.start
+        self.ends = np.append(self.begins[1:], self._region.start + self._region.size)
         self.addresses = (layout.labels(pieces.entry) + begins[:, None])[:, 0] + self._region.start
         self._region.seal()
 

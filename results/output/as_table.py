@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from model.common.command import forced, that_fit
 from model.vocabulary.margin import Margin
+from results.analysis.file_pairs import beside
 from results.analysis.groups import analyse
 from results.output.words import HEADINGS, NUMERIC, footer, noise_line, row_of, run_warnings, title_of
 from results.reading.load import Run
@@ -66,7 +67,11 @@ def as_table(run: Run, margin: Margin, *, terminal: bool = False) -> str:
         for row in rows:
             table.add_row(*(row[at] for at in kept))
         drawn.print(table)
-        for line in (noise_line(group), *(f"warning: {warning}" for warning in group.warnings)):
+        for line in (
+            *beside(group),
+            noise_line(group),
+            *(f"warning: {warning}" for warning in group.warnings),
+        ):
             drawn.print(line)
     for line in (*(f"warning: {w}" for w in run_warnings(run)), *footer(run, groups)):
         drawn.print(line, soft_wrap=not real.is_terminal)

@@ -94,6 +94,8 @@ class Scenario:
     processes: list[Process]
     slots: dict[Arm, int] = field(default_factory=dict)
     """Dispatch slots of the exact arms."""
+    counts: dict[Arm, dict[str, int]] = field(default_factory=dict)
+    """What one free by an arm of a kernel file executes: `COUNTS`; other files lack it."""
     stories: dict[str, str] = field(default_factory=dict)
     """Variant -> what it is; older files lack it."""
     quiet_level: float | None = None
@@ -209,6 +211,7 @@ class NotARunError(BadRunError):
     """The file is well-formed and of another format."""
 
 
+COUNTS: Final = ("instructions", "loads", "stores")
 Row = tuple[Arm, Array, Mapping[str, Any]]
 """One arm in one process: values, ns per page, and metadata."""
 
@@ -255,6 +258,8 @@ class _Assembly:
             scenario.processes.append(process)
             slots = ((arm, facts["slots"]) for arm, _, facts in rows[key] if "slots" in facts)
             scenario.slots.update(slots)
+            for arm, _, its in rows[key]:
+                scenario.counts.setdefault(arm, {name: int(its[name]) for name in COUNTS if name in its})
             stories = {arm.variant: facts["story"] for arm, _, facts in rows[key] if "story" in facts}
             scenario.stories |= {variant: clean(story, MAX_STORY) for variant, story in stories.items()}
             scenario.arms += [arm for arm in process.ns if arm not in scenario.arms]

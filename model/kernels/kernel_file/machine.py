@@ -39,10 +39,12 @@ def map_kernel(loaded: LoadedKernel) -> None:
     """
     memory = loaded.memory
     size = -(-len(memory.data) // mmap.PAGESIZE) * mmap.PAGESIZE
-    if _mapped.get(memory.start) != size:
+    ours = _mapped.get(memory.start, 0)
+    if size > ours:  # a smaller file may have lain there
+        first = memory.start + ours
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_FIXED_NOREPLACE
-        got = _libc.mmap(memory.start, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
-        if got != memory.start:
+        got = _libc.mmap(first, size - ours, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
+        if got != first:
             number = ctypes.get_errno()
             what = "are taken in this process" if number == errno.EEXIST else os.strerror(number)
             raise KernelFileError(
