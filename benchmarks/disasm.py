@@ -2,17 +2,23 @@
 
 Marks: `>` not in base (the patch point, and code around it that the compiler laid out anew), `.` not
 executed in this state. Behind each instruction: the fields it accessed, or the state of a static key.
+Of a kernel file also what booting patched; the names are those of its symbols.
 
 For example:
   python -m benchmarks.disasm v1
   python -m benchmarks.disasm keyfirst --memcg on-active --function free_pages_prepare
   python -m benchmarks.disasm memcg-off --kernel v6.18
+  python -m benchmarks.disasm --vmlinux FILE
+  python -m benchmarks.disasm free_unref_page --vmlinux FILE --only entry=put_page
 """
 
+import argparse
 import ctypes
 import difflib
+import re
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from model.common.command import Parser, console, guard, leave, run
@@ -20,15 +26,18 @@ from model.common.command import Parser, console, guard, leave, run
 if __name__ == "__main__":
     guard("python -m benchmarks.disasm")
 
-from model.common.errors import FreepathError
+from model.common.errors import FreepathError, UsageError
 from model.vocabulary.scenario import AXES, GATES, Arm, Scenario, base_of
 
 if TYPE_CHECKING:
     from benchmarks.emulator import Trace
+    from benchmarks.file_notes import FileNotes
     from model.code.placement import Placement
 
 WIDE: Final = 140
 """Columns when the output is no terminal."""
+RELATIVE: Final = re.compile(r"-?(0x)?[0-9a-f]+\(%rip\)")
+"""Data that an instruction refers to by its distance from it."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,20 +56,65 @@ def _command(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     own.add(args)
     files = kernel_files.add(args)
-    scenario = kernel_called(files[0].name if files else args.kernel or DEFAULT_KERNEL).usual.but(
-        page_kind=args.page_kind
-    )
-    scenario = scenario.but(memcg=args.memcg or scenario.memcg)
+    _check(args)
+    if files:
+        scenario = _scenario_of_file(args)
+    else:
+        kernel = kernel_called(args.kernel or DEFAULT_KERNEL)
+        scenario = kernel.usual.but(page_kind=args.page_kind or "plain")
+        scenario = scenario.but(memcg=args.memcg or scenario.memcg)
     check_one_kind(scenario)
-    arm = _arm(scenario, args.arm, args.gate)
+    arm, function = _arm(scenario, args.arm or "base", args.gate)
     store = Store(cpu=args.cpu)
     path = path_of(scenario)
     base = base_of(arm, path.arms(scenario))
     store.ensure([path.image(scenario, arm), path.image(scenario, base)])
     placement, (trace,) = traced(scenario, arm, store)
     reference, _ = traced(scenario, base, store)
-    _show(Listing(placement, trace, reference), args.function, f"{arm.name}, {scenario.name}")
+    listing = Listing(placement, trace, reference, *(_notes(scenario, each) for each in (arm, base)))
+    _show(listing, args.function or function, f"{arm.name}, {scenario.name}")
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse options that do not go together."""
+    if not args.vmlinux:
+        if args.arm is None:
+            raise UsageError("the following arguments are required: ARM")
+        if args.only:
+            raise UsageError("--only is about a kernel file: name it with --vmlinux FILE")
+    for option in ("memcg", "page_kind"):
+        if args.vmlinux and getattr(args, option):
+            name = option.replace("_", "-")
+            instead = "--boot memcg=off" if option == "memcg" else f"--only page_kind={args.page_kind}"
+            raise UsageError(f"--{name} is for the models: with --vmlinux give {instead}")
+
+
+def _scenario_of_file(args: argparse.Namespace) -> Scenario:
+    """The usual one of the first file, or the only one that --only names."""
+    from benchmarks import file_cases
+
+    args.quick, args.sweep, args.memory = False, "", ""
+    cases = file_cases.countable(file_cases.select(args))
+    first = [case.scenario for case in cases if case.scenario.kernel == cases[0].scenario.kernel]
+    if len(first) > 1:
+        ways = ", ".join(f"entry={each.entry} block={each.block}" for each in first)
+        raise UsageError(f"--only '{args.only}' selects {len(first)} scenarios, one is listed: {ways}")
+    return first[0]
+
+
+def _notes(scenario: Scenario, arm: Arm) -> "FileNotes | None":
+    """Remarks on an arm of a kernel file; None on the code of a model."""
+    from model.kernels.kernel_file.known import file_called
+    from model.kernels.kernel_file.survey import way_of
+
+    file = file_called(scenario.kernel)
+    if file is None:
+        return None
+    from benchmarks.file_notes import FileNotes
+
+    other = file.other(arm.variant)
+    return FileNotes(other or file, way_of(scenario), "base" if other else arm.variant)
 
 
 def _parser() -> Parser:
@@ -69,42 +123,61 @@ def _parser() -> Parser:
     from model.kernels.store import DEFAULT_CPU
 
     parser = Parser(prog="python -m benchmarks.disasm", description=__doc__)
-    parser.add_argument("arm", metavar="ARM", help="variant, or variant/gate")
+    about = (
+        "variant, or variant/gate; of a kernel file also a function of its path; there base is the default"
+    )
+    parser.add_argument("arm", metavar="ARM", nargs="?", help=about)
     add_options(parser)
     add_file_options(parser)
     parser.add_argument("--gate", choices=GATES, help="jump-label where there is one")
     parser.add_argument("--memcg", choices=AXES["memcg"], help="the usual state of the kernel's time")
-    parser.add_argument("--page-kind", choices=AXES["page_kind"], default="plain")
+    parser.add_argument("--page-kind", choices=AXES["page_kind"], help="plain where it is not given")
+    parser.add_argument(
+        "--only", default="", metavar="EXPR", help="another way to free in a kernel file: entry=put_page"
+    )
     parser.add_argument("--function", help="show only this function")
     parser.add_argument("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for")
     return parser
 
 
-def _arm(scenario: Scenario, name: str, gate: str | None) -> Arm:
-    variant, _, wanted = name.partition("/")
+def _arm(scenario: Scenario, name: str, gate: str | None) -> tuple[Arm, str | None]:
+    """The arm of a name; or base, with the function of a kernel file that has this name."""
+    from benchmarks.cases import SelectionError
     from model.kernels import path_of
+    from model.kernels.kernel_file.known import file_called
+    from model.kernels.kernel_file.survey import way_of
 
+    variant, _, wanted = name.partition("/")
     wanted = gate or wanted
-    arms = [
-        arm for arm in path_of(scenario).arms(scenario) if arm.variant == variant and wanted in ("", arm.gate)
-    ]
-    if not arms:
-        from benchmarks.cases import SelectionError
-
-        names = ", ".join(arm.name for arm in path_of(scenario).arms(scenario))
-        raise SelectionError(f"no arm {name} in {scenario.name}; there are {names}")
-    return arms[0]
+    there = path_of(scenario).arms(scenario)
+    for arm in there:
+        if arm.variant == variant and wanted in ("", arm.gate):
+            return arm, None
+    file, names = file_called(scenario.kernel), ", ".join(arm.name for arm in there)
+    functions = [function.name for function in file.functions(way_of(scenario))] if file else []
+    if name in functions:
+        return there[0], name
+    more = f"; functions that run there are {', '.join(functions)}" if functions else ""
+    raise SelectionError(f"no arm {name} in {scenario.name}; there are {names}{more}")
 
 
 class Listing:
     """Instructions of the functions that one free executed, each with its marks."""
 
-    def __init__(self, placement: "Placement", trace: "Trace", reference: "Placement") -> None:
+    def __init__(
+        self,
+        placement: "Placement",
+        trace: "Trace",
+        reference: "Placement",
+        notes: "FileNotes | None" = None,
+        notes_of_reference: "FileNotes | None" = None,
+    ) -> None:
         import capstone
 
         from model.kernels import kernel_called
 
         self.placement, self.trace, self.reference = placement, trace, reference
+        self._notes, self._notes_of_reference = notes, notes_of_reference
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._decoder.syntax = capstone.CS_OPT_SYNTAX_ATT
         self._decoder.detail = True
@@ -133,18 +206,39 @@ class Listing:
 
     def lines(self, function: str) -> Iterator[tuple[str, str, str, bool]]:
         """Mark, text, remark, and whether it ran, of every instruction."""
-        listing, reference = self._decoded(self.placement, function), self._decoded(self.reference, function)
-        changed = _changed(list(map(self._shape, reference)), list(map(self._shape, listing)))
+        listing = self._read(self.placement, function, self._notes)
+        reference = self._read(self.reference, function, self._notes_of_reference)
+        changed = _changed([shape for *_, shape in reference], [shape for *_, shape in listing])
         sites = {site.code: site for site in self.placement.sites}
-        for number, instruction in enumerate(listing):
-            remark = ", ".join(dict.fromkeys(self.touched.get(instruction.address, [])))
+        for number, (instruction, operands, said, _) in enumerate(listing):
+            remark = ", ".join(dict.fromkeys([*self.touched.get(instruction.address, []), *said]))
             if instruction.address in sites:
                 site = sites[instruction.address]
                 state = "JMP" if instruction.mnemonic.startswith("jmp") else "NOP"
                 remark = f"static key {self._keys[site.key]}: {state}, target {self._name(site.target)}"
             ran = instruction.address in self.trace.executed
             mark = ">" if number in changed else " "
-            yield mark, f"{instruction.mnemonic:7} {self._operands(instruction)}", remark, ran
+            yield mark, f"{instruction.mnemonic:7} {operands}", remark, ran
+
+    def _read(
+        self, placement: "Placement", function: str, notes: "FileNotes | None"
+    ) -> list[tuple[Any, str, list[str], str]]:
+        """Instructions with operands, remarks, and the shape by which two arms are compared.
+
+        The shape has no jump target, and of a kernel file's data the name: distances depend on the layout.
+        """
+        decoded = self._decoded(placement, function)
+        known = notes.of(function) if notes else []
+        read = []
+        for instruction, each in zip_longest(decoded, known):
+            leads = self._calls & set(instruction.groups)
+            operands = self._name(int(instruction.op_str, 16)) if leads else str(instruction.op_str)
+            said = notes.remark(each, instruction.mnemonic) if notes and each else ""
+            if notes and each and each.distance and (name := notes.data(each)):
+                operands = RELATIVE.sub(f"{name}(%rip)", operands)
+            shape = instruction.mnemonic if leads else f"{instruction.mnemonic} {operands}"
+            read.append((instruction, operands, [said] if said else [], shape))
+        return read
 
     def _decoded(self, placement: "Placement", function: str) -> list[Any]:
         from model.kernels.instructions import shown
@@ -157,24 +251,13 @@ class Listing:
             raise FreepathError(f"{function}+{read:#x}: the disassembler does not know {shown(code[read:])}")
         return instructions
 
-    def _operands(self, instruction: Any) -> str:
-        if self._calls & set(instruction.groups):
-            return self._name(int(instruction.op_str, 16))
-        return str(instruction.op_str)
-
     def _name(self, at: int) -> str:
         """Address as function+offset."""
         inside = at - self.placement.base
         for name, (offset, size) in self.placement.code.functions.items():
             if offset <= inside < offset + size:
                 return f"{name}+{inside - offset:#x}" if inside > offset else name
-        return f"out of line+{inside:#x}"
-
-    def _shape(self, instruction: Any) -> str:
-        """The instruction as it is compared, without jump targets: these depend on the layout."""
-        if self._calls & set(instruction.groups):
-            return str(instruction.mnemonic)
-        return f"{instruction.mnemonic} {instruction.op_str}"
+        return (self._notes.name(at) if self._notes else "") or f"out of line+{inside:#x}"
 
 
 def _changed(reference: list[str], listing: list[str]) -> set[int]:

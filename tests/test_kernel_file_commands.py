@@ -64,6 +64,39 @@ def test_counts_and_code(kernels: list[str]) -> None:
     assert "places for --insert --at" in listed.stdout
 
 
+def test_the_listing_names_symbols_keys_and_patches(kernels: list[str]) -> None:
+    """Base is the default; an arm's marks are its own change alone, wherever its code lies."""
+    file = ("--vmlinux", kernels[1], *BOOT)
+    whole = run("benchmarks.disasm", *file).stdout
+    assert "out of line" not in whole and "patched, fentry call: nop" in whole
+    assert re.search(r"static key check_pages_enabled on: JMP, target free_unref_page\+0x", whole)
+    assert re.search(r"%gs:\w+(\+0x[0-9a-f]+)?\(%rip\)", whole)
+    assert not re.search(r"[ :,-]0x[0-9a-f]+\(%rip\)", whole)
+    changed = [line for line in run("benchmarks.disasm", "v1", *file).stdout.splitlines() if line[:1] == ">"]
+    assert [line.split()[1] for line in changed] == ["cmpl", "je"]
+    assert all("put in by the arm" in line for line in changed)
+    (flipped,) = (
+        line for line in run("benchmarks.disasm", "memcg-off", *file).stdout.splitlines() if line[:1] == ">"
+    )
+    assert re.search(r"static key memcg_kmem_online_key off: JMP", flipped)
+
+
+def test_the_listing_of_one_function_and_of_another_way(kernels: list[str]) -> None:
+    """A function in place of an arm; `--only` names another way to free."""
+    file = ("--vmlinux", kernels[1], *BOOT)
+    listing = run("benchmarks.disasm", "free_unref_page", *file).stdout
+    assert listing.startswith("base/none, ") and "free_unref_page: " in listing
+    assert "__free_pages: " not in listing
+    assert "__folio_put: " in run("benchmarks.disasm", *file, "--only", "entry=put_page").stdout
+    refused(run("benchmarks.disasm", "kmalloc", *file), "no arm kmalloc", "v1/none", "free_unref_page")
+    refused(run("benchmarks.disasm", *file, "--only", "block=*"), "selects", "block=compound-3")
+    refused(
+        run("benchmarks.disasm", *file, "--memcg", "off"), "--memcg is for the models", "--boot memcg=off"
+    )
+    refused(run("benchmarks.disasm", "v1", "--only", "entry=put_page"), "--vmlinux FILE")
+    refused(run("benchmarks.disasm"), "required: ARM")
+
+
 def test_the_list_names_what_a_file_can_do(kernels: list[str]) -> None:
     """Every scenario with its arms; none that it cannot do."""
     listed = json.loads(run("benchmarks", "--vmlinux", kernels[0], *BOOT, "--list", "--json").stdout)

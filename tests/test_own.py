@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.own import vet_checkout
-from model.kernels import kernels
+from model.kernels import kernel_called, kernels
 from model.kernels.instructions import slots
 from model.kernels.operation import OperationError, check, with_end
-from model.kernels.vetting import VariantError, vet
+from model.kernels.vetting import VariantError, vet, vet_values
 from tests.command import ROOT, refused, run
 
 TUTORIAL = ROOT / "docs/price-your-check.md"
@@ -57,6 +57,23 @@ def test_a_text_that_means_something_else_is_refused(text: str, words: str) -> N
     with pytest.raises(VariantError, match=re.escape(words)) as error:
         vet(text, "my.py", kernels()[0].offer)
     assert re.match(r"my\.py:\d+: ", str(error.value))
+
+
+CHOICES = {
+    "guard": ("v6.18", "GUARD", "irq_off", "GUARD is 'irq_off': give trylock or irq-off or preempt"),
+    "checks": ("v6.18", "CHECKS", "allways", "CHECKS is 'allways': give always"),
+    "left out": ("v6.18", "LEFT_OUT", ("whipe",), "LEFT_OUT is ('whipe',): give a tuple of wipe or cpupid"),
+    "no tuple": ("v6.18", "LEFT_OUT", "wipe", "LEFT_OUT is 'wipe': give a tuple of wipe or cpupid"),
+    "checks of v4.3": ("v4.3", "CHECKS", "always", "CHECKS is 'always': give on or deferred or off"),
+    "number": ("v4.3", "SINGLE_CHECK", 1, "SINGLE_CHECK is 1: give True or False"),
+}
+
+
+@pytest.mark.parametrize(("kernel", "name", "value", "words"), CHOICES.values(), ids=CHOICES)
+def test_a_misspelt_choice_is_refused(kernel: str, name: str, value: object, words: str) -> None:
+    """Else the arm would be base under another name."""
+    with pytest.raises(VariantError, match=re.escape(words)):
+        vet_values({"SUMMARY": "x", name: value}, "my.py", kernel_called(kernel).offer)
 
 
 def test_the_checkout_keeps_the_same_rules() -> None:

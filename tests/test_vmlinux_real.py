@@ -28,9 +28,9 @@ FIELDS: Final = (
     "struct page.compound_head|struct page.compound_info",
     "struct page.memcg_data",
     "struct zone.per_cpu_pageset",
-    "struct zone.free_area.[3].nr_free",
-    "struct per_cpu_pages.lists.[11].next",
-    "struct pglist_data.node_zones.[1].name",
+    "struct zone.free_area[3].nr_free",
+    "struct per_cpu_pages.lists[11].next",
+    "struct pglist_data.node_zones[1].name",
     "struct mem_section.section_mem_map",
 )
 

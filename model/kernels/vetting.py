@@ -68,6 +68,8 @@ class Offer:
         Function that replaces a step of the path, of the same form as `patch_point` -> the step.
     switches
         Constant by which a variant leaves out or chooses something -> its meaning.
+    choices
+        The same constant -> the values that it may have; of one that is a tuple, those that may be in it.
     """
 
     helpers: Mapping[str, str]
@@ -75,6 +77,7 @@ class Offer:
     marks: Collection[str]
     steps: Mapping[str, str] = field(default_factory=dict)
     switches: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...] | tuple[bool, ...]] = field(default_factory=dict)
 
     @property
     def declarations(self) -> Mapping[str, str]:
@@ -143,16 +146,30 @@ def vet_values(values: Mapping[str, Any], where: str, offer: Offer) -> None:
     summary = values.get("SUMMARY")
     if not isinstance(summary, str) or not summary.strip() or "\n" in summary:
         raise VariantError(f"{where}: SUMMARY is {summary!r}: give one line of text for --list")
-    for name in ("GATED", "NEEDS_MEMCG", "DEBUG_LIST"):
+    for name in ("GATED", "NEEDS_MEMCG"):
         if not isinstance(values.get(name, False), bool):
             raise VariantError(f"{where}: {name} is {values[name]!r}: give True or False")
     if values.get("MARKS", "never") not in offer.marks:
         raise VariantError(f"{where}: MARKS is {values['MARKS']!r}: give one of {', '.join(offer.marks)}")
+    for name in offer.choices.keys() & values.keys():
+        _vet_choice(name, values[name], where, offer)
     slots = values.get("SLOTS")
     if slots is not None and (type(slots) is not int or not 0 <= slots <= 1000):
         raise VariantError(f"{where}: SLOTS is {slots!r}: give a number from 0 to 1000")
     if not isinstance(values.get("exact_operation", ""), str):
         raise VariantError(f"{where}: exact_operation is {values['exact_operation']!r}: give a text")
+
+
+def _vet_choice(name: str, value: Any, where: str, offer: Offer) -> None:
+    """Refuse a value that means nothing: the arm would be base under another name."""
+    choices = [*offer.choices[name]]
+    several = offer.switches[name].startswith("a tuple of ")
+    if several and isinstance(value, tuple) and set(value) <= set(choices):
+        return
+    if not several and any(type(value) is type(each) and value == each for each in choices):
+        return
+    form = "a tuple of " if several else ""
+    raise VariantError(f"{where}: {name} is {value!r}: give {form}{' or '.join(map(str, choices))}")
 
 
 def _defined(tree: ast.Module, where: str, offer: Offer) -> Iterator[tuple[str, ast.stmt]]:

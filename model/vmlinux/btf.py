@@ -1,7 +1,7 @@
 """Layouts of a kernel's structures, out of its .BTF section.
 
 A type is named as in C: `struct page`, `union kernfs_node_id`, `enum zone_stat_item`, `typedef pte_t`; or
-by its number. A field is named by its path: `lru.next`, `free_area.[3].nr_free`; the names of unnamed members
+by its number. A field is named by its path: `lru.next`, `free_area[3].nr_free`; the names of unnamed members
 are left out of it, as they are in C.
 """
 
@@ -82,7 +82,7 @@ class Btf(TypeTable):
         """
         number, offset = self.strip(name), 0
         found = Field("", number, 0)
-        for part in path.split("."):
+        for part in path.replace("[", ".[").removeprefix(".").split("."):
             if part.startswith("["):
                 element, _ = self.array(number)
                 found = Field(part, element, int(part[1:-1]) * self.size(element))

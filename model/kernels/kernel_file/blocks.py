@@ -22,8 +22,8 @@ COUNTERS: Final[Mapping[str, int]] = {
     "_entire_mapcount": -1,
     "_nr_pages_mapped": 0,
     "_pincount": 0,
-    "_mm_id_mapcount.[0]": -1,
-    "_mm_id_mapcount.[1]": -1,
+    "_mm_id_mapcount[0]": -1,
+    "_mm_id_mapcount[1]": -1,
 }
 """Field of `struct folio` in its tail pages -> its value where nothing is mapped or pinned."""
 SIZES: Final = ("_folio_nr_pages", "_nr_pages")

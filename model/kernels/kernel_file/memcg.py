@@ -109,7 +109,7 @@ class Charge:
         if self._memory.page_words("memcg_data")[pages].any():
             return "a page is still charged"
         btf = self._memory.btf
-        path = next(path for path in ("nr_pages.[0]", "nr_pages") if btf.has_field(STOCK_TYPE, path))
+        path = next(path for path in ("nr_pages[0]", "nr_pages") if btf.has_field(STOCK_TYPE, path))
         at = self._memory.variable(STOCK) + btf.offset(STOCK_TYPE, path)
         held = self._memory.read(at, btf.field_size(STOCK_TYPE, path))
         return None if held == len(pages) else f"the stock has {held} pages of {len(pages)}"

@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 from model.kernels.kernel import Kernel, Link
 from model.kernels.v4_3.image import KERNEL_NAME, Marks, spec_of
 from model.kernels.v4_3.keys import KEYS
-from model.kernels.v4_3.namespace import HELPERS, SWITCHES
+from model.kernels.v4_3.namespace import CHOICES, HELPERS, SWITCHES
 from model.kernels.v4_3.page import STRUCT_PAGE
 from model.kernels.v4_3.path import FreePath
 from model.kernels.v4_3.scenarios import NOT_QUICK, QUICK, SCENARIOS, SWEEP_ARMS, SWEEPS
@@ -33,7 +33,7 @@ KERNEL: Final = Kernel(
     variants=VARIANTS,
     calibration=CALIBRATION,
     keys=KEYS,
-    offer=Offer(HELPERS, offsets(STRUCT_PAGE), get_args(Marks), switches=SWITCHES),
+    offer=Offer(HELPERS, offsets(STRUCT_PAGE), get_args(Marks), switches=SWITCHES, choices=CHOICES),
     template=Path(__file__).with_name("new_variant.txt"),
     spec_of=spec_of,
     linkage=linkage,

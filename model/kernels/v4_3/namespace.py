@@ -88,5 +88,10 @@ SWITCHES: Final[Mapping[str, str]] = {
     "SINGLE_CHECK": "True: free_pages_check has one combined branch",
 }
 """Constant of a variant -> what it chooses."""
+CHOICES: Final[Mapping[str, tuple[str, ...] | tuple[bool, ...]]] = {
+    "CHECKS": ("on", "deferred", "off"),
+    "SINGLE_CHECK": (True, False),
+}
+"""Constant of a variant -> its values."""
 
 kernel: Final = Kernel("kernel")

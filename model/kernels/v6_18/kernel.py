@@ -6,7 +6,7 @@ from typing import Any, Final
 from model.kernels.kernel import Kernel, Link
 from model.kernels.v6_18.image import KERNEL_NAME, spec_of
 from model.kernels.v6_18.keys import KEYS
-from model.kernels.v6_18.namespace import HELPERS, STEPS, SWITCHES
+from model.kernels.v6_18.namespace import CHOICES, HELPERS, STEPS, SWITCHES
 from model.kernels.v6_18.page import STRUCT_PAGE
 from model.kernels.v6_18.path import FreePath
 from model.kernels.v6_18.scenarios import DRAINS, NOT_QUICK, QUICK, SCENARIOS, SWEEP_ARMS, SWEEPS
@@ -33,7 +33,7 @@ KERNEL: Final = Kernel(
     variants=VARIANTS,
     calibration=CALIBRATION,
     keys=KEYS,
-    offer=Offer(HELPERS, offsets(STRUCT_PAGE), ("never",), STEPS, SWITCHES),
+    offer=Offer(HELPERS, offsets(STRUCT_PAGE), ("never",), STEPS, SWITCHES, CHOICES),
     template=Path(__file__).with_name("new_variant.txt"),
     spec_of=spec_of,
     linkage=linkage,

@@ -119,5 +119,12 @@ SWITCHES: Final[Mapping[str, str]] = {
     "DEBUG_LIST": "True: lists are checked before they are changed",
 }
 """Constant of a variant -> what it leaves out or chooses."""
+CHOICES: Final[Mapping[str, tuple[str, ...] | tuple[bool, ...]]] = {
+    "LEFT_OUT": ("wipe", "cpupid"),
+    "GUARD": ("trylock", "irq-off", "preempt"),
+    "CHECKS": ("always",),
+    "DEBUG_LIST": (True, False),
+}
+"""Constant of a variant -> its values."""
 
 kernel: Final = Kernel("kernel")
