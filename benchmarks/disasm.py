@@ -31,8 +31,8 @@ from model.vocabulary.scenario import AXES, GATES, Arm, Scenario, base_of
 
 if TYPE_CHECKING:
     from benchmarks.emulator import Trace
-    from benchmarks.file_notes import FileNotes
     from model.code.placement import Placement
+    from model.kernels.kernel_file.notes import FileNotes
 
 WIDE: Final = 140
 """Columns when the output is no terminal."""
@@ -111,7 +111,7 @@ def _notes(scenario: Scenario, arm: Arm) -> "FileNotes | None":
     file = file_called(scenario.kernel)
     if file is None:
         return None
-    from benchmarks.file_notes import FileNotes
+    from model.kernels.kernel_file.notes import FileNotes
 
     other = file.other(arm.variant)
     return FileNotes(other or file, way_of(scenario), "base" if other else arm.variant)
