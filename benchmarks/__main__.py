@@ -195,9 +195,7 @@ def _measure(
     context = _context(argv, early, scheme, runner.args.affinity)
     partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
     runner.args.seed = partial.plan["seed"]
-    judges = Judges(
-        _undecided, _calibration, _brought, _read, lambda: brief(cases, store) if early.vmlinux else {}
-    )
+    judges = Judges(_undecided, _calibration, _brought, _read, lambda: brief(cases, store))
     return Session(runner, cases, store, context, partial, judges).run()
 
 

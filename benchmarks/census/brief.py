@@ -6,6 +6,7 @@ from typing import Final
 from benchmarks.cases import Case
 from benchmarks.census.counting import count_case
 from model.kernels.store import Store
+from model.vocabulary.scenario import RELEASE
 
 FIGURES: Final = ("instructions", "loads", "stores")
 
@@ -13,7 +14,7 @@ Brief = dict[str, dict[str, dict[str, int]]]
 
 
 def brief(cases: Iterable[Case], store: Store) -> Brief:
-    """Scenario -> arm -> `FIGURES` of one free, as the census counts them.
+    """Scenario -> arm -> `FIGURES` of one free, as the census counts them; of kernel files alone.
 
     The images have to be in the store.
     """
@@ -23,4 +24,5 @@ def brief(cases: Iterable[Case], store: Store) -> Brief:
             for arm, counts in count_case(case, store).items()
         }
         for case in cases
+        if RELEASE.fullmatch(case.scenario.kernel)
     }
