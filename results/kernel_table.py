@@ -1,10 +1,12 @@
-"""Tables of kernel files: what their own steps cost, from the kept runs of one CPU.
+"""Tables of kernel files: what their own steps cost, from the kept runs, a table for each CPU.
 
-README has three rows of them, docs/findings-kernels.md every arm with a second seed beside it.
+README has three kernels on the CPU that was measured last, docs/findings-kernels.md every arm on every CPU,
+with a second seed beside it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Final
 
 from model.vocabulary.scenario import RELEASE
@@ -12,6 +14,8 @@ from results.analysis.groups import analyse
 from results.machines import MARGIN
 from results.output.as_json import cell_document
 from results.overview import cost_of, product
+from results.reading.cpus import processor_line
+from results.reading.dates import date_of
 from results.reading.load import Run, load
 
 REFERENCE: Final = Path(__file__).parent / "reference"
@@ -56,8 +60,17 @@ def _version(run: Run) -> tuple[int, ...]:
     return tuple(int(part) for part in _release(run).partition("+")[0].partition("-")[0].split("."))
 
 
-def table(every: Sequence[Run]) -> Iterator[str]:
+def by_cpu(every: Iterable[Run]) -> dict[str, list[Run]]:
+    """Processor -> its runs; the one that was measured last comes first."""
+    found: dict[str, list[Run]] = {}
+    for run in every:
+        found.setdefault(processor_line(run.facts), []).append(run)
+    return dict(sorted(found.items(), key=lambda item: max(map(date_of, item[1])), reverse=True))
+
+
+def table(kept_runs: Sequence[Run]) -> Iterator[str]:
     """README's: plain text of at most 100 columns; nothing where no run is kept."""
+    every = next(iter(by_cpu(kept_runs).values()), [])
     kept = [run for series in README for run in every if _release(run).startswith(series)][:3]
     if not kept:
         return
@@ -70,7 +83,24 @@ def table(every: Sequence[Run]) -> Iterator[str]:
 
 
 def markdown(kept: Sequence[Run], second: Sequence[Run]) -> Iterator[str]:
-    """Every arm of every kernel, its difference to the path as booted, and that of the second seed below."""
+    """Every arm of every kernel, its difference to the path as booted, and that of the second seed below.
+
+    A table for each CPU, with the line that says when and from which commit it was measured.
+    """
+    seconds = by_cpu(second)
+    for number, (cpu, runs_there) in enumerate(by_cpu(kept).items()):
+        if number:
+            yield ""
+        every = [*runs_there, *seconds.get(cpu, [])]
+        dates = " and ".join(sorted({date_of(run)[:10] for run in every}))
+        commits = " and ".join(sorted({str(run.facts["commit"]) for run in every}))
+        processes = max(len(scenario.processes) for run in every for scenario in run.scenarios)
+        yield from wrap(f"{cpu}; {dates}; commit {commits}; {processes} processes a run.", 100)
+        yield ""
+        yield from _of_one_cpu(runs_there, seconds.get(cpu, []))
+
+
+def _of_one_cpu(kept: Sequence[Run], second: Sequence[Run]) -> Iterator[str]:
     first = [{c["variant"]: c for c in _cells(run)} for run in kept]
     again = {_release(run): {c["variant"]: c for c in _cells(run)} for run in second}
     names = [_release(run) for run in kept]
