@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -48,6 +49,32 @@ def test_a_price_list_of_two_files(kernels: list[str], tmp_path: Path) -> None:
     assert said.returncode == 0 and "never booted" in said.stdout and "Kernel file" in said.stdout
     assert run("results", "claims", str(file)).stdout == ""
     refused(run("results", "publish", str(file), "--to", str(tmp_path / "machines")), "kernel file")
+
+
+def tutorial() -> list[str]:
+    """Commands of docs/your-kernel.md, in order."""
+    return re.findall(r"^python -m (.*)$", (ROOT / "docs/your-kernel.md").read_text(), re.MULTILINE)
+
+
+def test_the_tutorial(kernels: list[str], tmp_path: Path) -> None:
+    """Every command as written, on two real kernels and with one short process."""
+    names = {"FILE": kernels[1], "OLD": kernels[0], "NEW": kernels[1], "block": "block=order-1"}
+    for line in tutorial():
+        module, *words = shlex.split(line)
+        words = [kernels[1] if word.startswith("kernel/boot/") else names.get(word, word) for word in words]
+        if "--vmlinux" in words:
+            words += BOOT
+        if module == "benchmarks" and "--list" not in words:
+            words += ["-p", "1", "-n", "1"]
+            words += ["--only", "*-file2,v1"] if "--quick" in words else []
+        done = run(module, *words, cwd=tmp_path)
+        assert done.returncode in ((0, 1) if words[0] == "compare" else (0,)), (line, done.stderr)
+        assert done.stdout.strip() or "wrote" in done.stderr
+        if words[0] == "answer" and "pair.json" in words:
+            assert "this run resolves" in done.stdout or "ns: " in done.stdout
+    assert {path.name for path in tmp_path.glob("*.json")} == {
+        *("kernel.json", "put.json", "blocks.json", "pair.json", "old.json", "new.json")
+    }
 
 
 def test_counts_and_code(kernels: list[str]) -> None:
