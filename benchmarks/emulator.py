@@ -20,6 +20,7 @@ from unicorn import x86_const as x86
 from model.code.placement import Placement
 from model.common.errors import FreepathError, OutOfMemoryError
 from model.common.signals import meet_end
+from model.kernels.contract import Machine
 from model.kernels.instructions import JUMPS, LONGEST, locked, name_of, shown, vector
 
 STACK: Final = 0x10000000
@@ -95,7 +96,7 @@ class Emulator:
         Code to make executable there.
     """
 
-    def __init__(self, machine: Any, placements: Iterable[Placement]) -> None:
+    def __init__(self, machine: Machine, placements: Iterable[Placement]) -> None:
         self.machine = machine
         check_translation()
         self.cpu = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)

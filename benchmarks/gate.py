@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from benchmarks.recorder import Recorded, Recorder
 from model.common.errors import KernelFileError
 from model.common.limits import usable_cpus
 from model.kernels.arrays import address_of
+from model.kernels.start import LoopRecord, StartState
 
 THREADS: Final = 2
 """Emulated at a time, where there are so many CPUs: a worker is measured alone, so others are idle."""
@@ -45,8 +46,8 @@ class Candidate:
     """
 
     what: str
-    start: Any
-    run: Any
+    start: StartState
+    run: LoopRecord
     addresses: Ints
     begins: Ints
     ends: Ints
@@ -96,9 +97,8 @@ def _first(arm: Candidate) -> tuple[Recorded, Ints, dict[int, bytes]]:
     try:
         done = _call(recorder, arm, 0)
         code = Executed(done.code)
-        if fault := code.fault():
-            raise _refusal(arm, 0, fault)
-        if fault := start.fault(start.order_of_pages[: start.at_once]):
+        fault = code.fault() or start.fault(start.order_of_pages[: start.at_once])
+        if fault:
             raise _refusal(arm, 0, fault)
     finally:
         recorder.undo()

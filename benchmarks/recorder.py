@@ -27,6 +27,7 @@ from benchmarks.emulator import (
 )
 from model.code.region import Region
 from model.kernels.arrays import address_of
+from model.kernels.contract import Machine
 
 PAGE: Final = mmap.PAGESIZE
 MOST: Final = 1 << 13
@@ -123,7 +124,7 @@ class Recorder:
 
     def __init__(
         self,
-        machine: Any,
+        machine: Machine,
         shown: Iterable[tuple[int, int]],
         code: tuple[int, int],
         private: Mapping[int, bytes] | None = None,

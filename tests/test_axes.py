@@ -66,7 +66,7 @@ def test_blocks_go_to_the_buddy_whole(block: str, memcg: Any) -> None:
     kind = "charged" if memcg == "on-charged" else "plain"
     scenario = Scenario(memcg, kind, depth="full", block=block)  # type: ignore[arg-type]
     path = path_of(scenario)
-    start = path.start(scenario, np.random.default_rng(0))
+    start: Any = path.start(scenario, np.random.default_rng(0))
     machine = start.machine
     (placement,) = machine.place(Store().load(path.image(scenario, V1)))
     told = start.loop_record("v1")
@@ -93,7 +93,8 @@ def test_a_charge_is_taken_off_every_level(levels: str, memsw: str) -> None:
     """And off no other; memsw only where it is counted."""
     scenario = CHARGED.but(levels=levels, memsw=memsw)
     made = sampler(scenario, Arm("base", "jump-label"), V1)
-    path, machine = path_of(scenario), made.machine
+    path = path_of(scenario)
+    machine: Any = made.machine
     told = made.start.loop_record("v1")
     made.arms[1].restore(told.address)
     pages, group = path.pages(scenario), machine.charged
@@ -123,9 +124,10 @@ def test_a_charge_is_taken_off_every_level(levels: str, memsw: str) -> None:
 def test_two_threads_free_everything(scenario: Scenario, arms: tuple[Arm, ...]) -> None:
     """Each its own pages, as often as the other; nothing is bad and no counter is off."""
     made = sampler(scenario.but(threads="2"), *arms)
-    counted = [int(cpu["pgfree"]) for cpu in made.machine.memory.cpus]
+    memory: Any = made.machine.memory
+    counted = [int(cpu["pgfree"]) for cpu in memory.cpus]
     assert len(counted) == 2 and counted[0] == counted[1] > 0
-    lists = [made.machine.memory.pcp_list(2, cpu) for cpu in range(2)]
+    lists = [memory.pcp_list(2, cpu) for cpu in range(2)]
     assert lists[0] != lists[1]
 
 
@@ -134,7 +136,7 @@ def test_the_lock_is_waited_for() -> None:
     """Held by nobody else here; set by hand, a drain waits until it is free again."""
     scenario = USUAL.but(depth="full", threads="2")
     path = path_of(scenario)
-    start = path.start(scenario, np.random.default_rng(0))
+    start: Any = path.start(scenario, np.random.default_rng(0))
     machine = start.machine
     (placement,) = machine.place(Store().load(path.image(scenario, BASE)))
     told = start.loop_record("base")
@@ -164,7 +166,7 @@ def test_more_threads_than_cpus_are_refused() -> None:
     with pytest.raises(SelectionError, match="CPUs may be used"):
         along("threads=1,128")
     assert max(int(case.scenario.threads) for case in swept(along("threads"))) <= usable_cpus()
-    start = path_of(USUAL).start(USUAL.but(threads="16"), np.random.default_rng(0))
+    start: Any = path_of(USUAL).start(USUAL.but(threads="16"), np.random.default_rng(0))
     if usable_cpus() < 16:
         with pytest.raises(FreepathError, match="threads=16"):
             Crew(start.machine)
@@ -207,7 +209,7 @@ def test_what_was_got_is_read_from_the_system(tmp_path: Path) -> None:
 def test_small_pages_are_small() -> None:
     """Asked for none, the page array has none."""
     scenario = USUAL.but(memory="l2", backing="small")
-    start = path_of(scenario).start(scenario, np.random.default_rng(0))
+    start: Any = path_of(scenario).start(scenario, np.random.default_rng(0))
     assert huge_share(start.machine.memory.mem_map) == 0.0
 
 

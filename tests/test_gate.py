@@ -4,6 +4,7 @@ import ctypes
 import re
 import struct
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,7 +163,7 @@ def test_the_gate_refuses_a_later_build(oldest: KnownFile, code: str, why: str) 
     last = 20  # with as many NOPs before the entry
 
     def spoil(arm: Candidate) -> None:
-        memory = arm.start.machine.memory
+        memory: Any = arm.start.machine.memory
         before = memory.arena.copy(), memory.mem_map.copy()
         arm.run.record["passes"], arm.run.record["n"], arm.run.record["restore"] = 1, 1, 0
         done = Recorder(arm.start.machine, arm.shown, arm.code).call(

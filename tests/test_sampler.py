@@ -124,9 +124,8 @@ def walk(memory: str, templates: tuple[bytes, bytes] = (b"a", b"a")) -> Walk:
     """Of two arms whose pages begin like this."""
     arms: list[Any] = [SimpleNamespace(run=SimpleNamespace(templates=template)) for template in templates]
     case = case_of(memory=memory)
-    return Walk(
-        case, SimpleNamespace(order_address=lambda at: at, order_of_pages=np.arange(struct_pages("l2"))), arms
-    )
+    start: Any = SimpleNamespace(order_address=lambda at: at, order_of_pages=np.arange(struct_pages("l2")))
+    return Walk(case, start, arms)
 
 
 def test_the_warm_set_is_freed_again_and_again() -> None:

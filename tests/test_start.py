@@ -1,5 +1,7 @@
 """Start states: mixes have their share, and a restored machine is the machine it was."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,11 @@ from model.vocabulary.scenario import AXES, Arm, Depth, Scenario
 
 MIXES = [scenario for scenario in SCENARIOS if scenario.mixed]
 BASE = (Arm("base", "none"), Arm("base-twin", "none"))
+
+
+def memory_of(sampler: Sampler) -> Any:
+    """Its machine's memory, as the kernel version has it."""
+    return sampler.machine.memory
 
 
 def made(scenario: Scenario, arms: tuple[Arm, ...] = BASE) -> Sampler:
@@ -60,20 +67,20 @@ def test_all_arms_free_what_they_should_and_leave_no_trace(scenario: Scenario) -
     """After each slice of each arm: as many pages freed as asked, no bad page, counters as at the start."""
     case = case_of(scenario)
     sampler = Sampler(case, Store(), [1, 2, 3], Scheme())
-    start = sampler.machine.memory.memcg.copy()
+    start = memory_of(sampler).memcg.copy()
     for _ in range(3):
         for index in range(len(case.arms)):
             one_slice(sampler, sampler.arms[index], 3)
     sampler.check()
     if scenario.memory == "warm":
-        assert np.array_equal(sampler.machine.memory.memcg, start)
+        assert np.array_equal(memory_of(sampler).memcg, start)
 
 
 def test_a_skipped_page_would_be_noticed() -> None:
     """The check counts the frees, so a loop that did less work is no measurement."""
     sampler = made(Scenario("on-idle"))
     one_slice(sampler, sampler.arms[0], 0)
-    sampler.machine.memory.cpu["pgfree"] -= 1
+    memory_of(sampler).cpu["pgfree"] -= 1
     with pytest.raises(KernelReportError, match="freed"):
         sampler.check()
 
@@ -92,7 +99,7 @@ def test_a_page_that_keeps_its_reference_would_be_noticed(depth: Depth) -> None:
     sampler = made(scenario)
     sampler.check()
     (idle,) = sampler.machine.place(Store().load(path_of(scenario).image(scenario, BASE[1])))
-    sampler.freed = int(sampler.machine.memory.cpu["pgfree"])
+    sampler.freed = int(memory_of(sampler).cpu["pgfree"])
     sampler.arms[1].addresses[0] = idle.address("time_nothing")
     with pytest.raises(KernelReportError, match="base-twin/none, build 0, left 512 of 512 pages referenced"):
         sampler.check()
@@ -104,7 +111,7 @@ def test_clocks_that_disagree_would_be_noticed(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sampler, "_clock_rate", lambda: sampler.ticks_per_ns * (1 + CLOCK_DRIFT / 2))
     sampler.check()
     monkeypatch.setattr(sampler, "_clock_rate", lambda: sampler.ticks_per_ns * (1 - CLOCK_DRIFT * 2))
-    sampler.freed = int(sampler.machine.memory.cpu["pgfree"])
+    sampler.freed = int(memory_of(sampler).cpu["pgfree"])
     with pytest.raises(KernelReportError, match="time stamp counter"):
         sampler.check()
 
@@ -113,7 +120,7 @@ def test_cold_pages_are_of_their_kind_from_the_first_slice_on() -> None:
     """Beyond the warm set pages are restored when the array is used up; so also before its first use."""
     sampler = made(Scenario("on-idle", "anon", memory="l2"))
     one_slice(sampler, sampler.arms[0], 0)
-    anonymous = (sampler.machine.memory.mem_map["mapping"][sampler.start.order_of_pages] & ANON) != 0
+    anonymous = (memory_of(sampler).mem_map["mapping"][sampler.start.order_of_pages] & ANON) != 0
     chunk = sampler.walk.chunk
     assert not anonymous[:chunk].any(), "freed pages have no owner"
     assert anonymous[chunk:].all(), "those to be freed next have one"

@@ -1,5 +1,7 @@
 """v6.18 beyond its fast path: counts beside the kernel's, timing, and what it refuses."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,6 @@ from model.kernels.store import Store
 from model.kernels.v6_18.memcg import CHARGE_BATCH
 from model.kernels.v6_18.path import FreePath
 from model.kernels.v6_18.scenarios import CHARGED, USUAL, scenario_of
-from model.kernels.v6_18.start import StartState
 from model.vocabulary.scenario import Arm, Config, Scenario
 
 BASE = Arm("base", "jump-label")
@@ -99,7 +100,7 @@ def test_blocks_cost_what_the_facts_say(config: str, block: str) -> None:
 def emulated(scenario: Scenario, frees: int) -> list[Trace]:
     """So many frees of one page each from a start state, one after the other."""
     path = path_of(scenario)
-    start: StartState = path.start(scenario, np.random.default_rng(0), counting=arm_of(scenario))
+    start: Any = path.start(scenario, np.random.default_rng(0), counting=arm_of(scenario))
     (placement,) = start.machine.place(Store().load(path.image(scenario, arm_of(scenario))))
     start.machine.activate()
     emulator = Emulator(start.machine, [placement])
@@ -132,7 +133,7 @@ def test_a_batch_costs_what_the_facts_say(scenario: Scenario, facts: int) -> Non
     """15 plain folios: one lock for all of them, and instructions per folio beside the facts'."""
     batch = scenario.but(entry="folios_put_refs")
     path = path_of(batch)
-    start: StartState = path.start(batch, np.random.default_rng(0), counting=arm_of(batch))
+    start: Any = path.start(batch, np.random.default_rng(0), counting=arm_of(batch))
     (placement,) = start.machine.place(Store().load(path.image(batch, arm_of(batch))))
     start.machine.activate()
     emulator = Emulator(start.machine, [placement])
@@ -199,7 +200,7 @@ def test_another_guard_is_one_for_a_batch(variant: str) -> None:
     path = path_of(batch)
     counted = []
     for arm in (BASE, Arm(variant, "jump-label")):
-        start: StartState = path.start(batch, np.random.default_rng(0), counting=arm)
+        start: Any = path.start(batch, np.random.default_rng(0), counting=arm)
         (placement,) = start.machine.place(Store().load(path.image(batch, arm)))
         start.machine.activate()
         addresses = start.machine.memory.mem_map[-2:].view("i8")

@@ -17,6 +17,7 @@ from benchmarks.emulator import EmulationError, Emulator
 from model.common.errors import FreepathError
 from model.kernels import kernel_called
 from model.kernels.arrays import address_of
+from model.kernels.contract import Machine
 from model.kernels.operation import code_of
 from model.kernels.store import Store
 from model.vocabulary.scenario import Arm, base_of
@@ -103,13 +104,15 @@ def _try_alone(code: bytes, emulator: Emulator, page: int, where: str) -> None:
         )
 
 
-def _memory(machine: Any) -> list[npt.NDArray[np.uint8]]:
+def _memory(machine: Machine) -> list[npt.NDArray[np.uint8]]:
     """Everything that the path can write, as bytes."""
     memory = machine.memory
     return [memory.arena.view(np.uint8).reshape(-1), memory.mem_map.view(np.uint8).reshape(-1)]
 
 
-def _differences(machine: Any, emulator: Emulator, expected: list[Any], actual: list[Any]) -> Iterator[str]:
+def _differences(
+    machine: Machine, emulator: Emulator, expected: list[Any], actual: list[Any]
+) -> Iterator[str]:
     """Names of the words that differ, except counters."""
     for array, one, other in zip(_memory(machine), expected, actual, strict=True):
         for offset in np.flatnonzero(one != other):

@@ -1,13 +1,14 @@
 """Several threads that free at the same time, each on a CPU of its own: all run the same arm's loop."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from model.code.placement import Trampoline
 from model.common.errors import FreepathError, KernelReportError
 from model.common.limits import usable_cpus
+from model.kernels.contract import Machine
+from model.kernels.start import LoopRecord
 
 
 class Crew:
@@ -24,7 +25,7 @@ class Crew:
         When fewer CPUs than that may be used.
     """
 
-    def __init__(self, machine: Any) -> None:
+    def __init__(self, machine: Machine) -> None:
         count = machine.cpus
         self._call = Trampoline().call
         self._helpers = []
@@ -39,7 +40,7 @@ class Crew:
                 self._helpers.append((helper, Trampoline().call))
         machine.activate()
 
-    def call(self, run: Any, stack: int, address: int) -> float:
+    def call(self, run: LoopRecord, stack: int, address: int) -> float:
         """Run a timed loop on every CPU at once.
 
         Parameters
@@ -75,7 +76,7 @@ class Crew:
             raise KernelReportError("a thread was waited for in vain: its CPU was taken away for seconds")
         return sum(ticks) / len(ticks)
 
-    def restore(self, run: Any, function: Any) -> None:
+    def restore(self, run: LoopRecord, function: Callable[..., int]) -> None:
         """Restore the pages of every CPU in its own thread, so that they lie in its own cache.
 
         The zone and the cgroups are CPU 0's, so they come last.

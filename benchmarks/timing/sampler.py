@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import mean
 from time import perf_counter_ns
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from benchmarks.timing.scheme import Scheme
 from model.code.builds import Builds
 from model.common.errors import FreepathError, KernelReportError
 from model.kernels.loop_record import CHAIN
+from model.kernels.start import LoopRecord, StartState
 from model.kernels.store import Store
 from model.vocabulary.scenario import Arm, Scenario
 
@@ -54,10 +55,10 @@ class PlacedArm:
     """One arm: its loop's code and address in each cell, its record, and how its pages are restored."""
 
     arm: Arm
-    start: Any
+    start: StartState
     digest: str
     """Machine code digest of the image as loaded."""
-    run: Any
+    run: LoopRecord
     builds: Builds
     addresses: list[int]
     restore: Callable[..., int]
@@ -162,8 +163,8 @@ class Sampler:
         starts = [self.start, *(start for arm in self.arms if (start := arm.start) is not self.start)]
         for start in starts:
             start.machine.check()
-        counted = [start.freed() for start in starts]
-        if None not in counted and sum(counted) != self.freed:
+        counted = [count for start in starts if (count := start.freed()) is not None]
+        if len(counted) == len(starts) and sum(counted) != self.freed:
             raise KernelReportError(f"{sum(counted)} pages were freed of {self.freed}")
         for arm in self.arms:
             self._check_work(arm)
@@ -289,7 +290,7 @@ class Walk:
     is freed next. So all arms must find the same pages there.
     """
 
-    def __init__(self, case: Case, start: Any, arms: list[PlacedArm]) -> None:
+    def __init__(self, case: Case, start: StartState, arms: list[PlacedArm]) -> None:
         scenario, path = case.scenario, case.path
         self.start = start
         self.pages = path.pages(scenario)

@@ -9,6 +9,7 @@ import numpy as np
 
 from model.code.image import Spec
 from model.common.errors import FreepathError
+from model.kernels.start import StartState
 from model.kernels.variants import Variant
 from model.kernels.vetting import Offer
 from model.vocabulary.scenario import Arm, Scenario, usual_scenario
@@ -55,7 +56,9 @@ class Path(Protocol):
     def passes(self, scenario: Scenario) -> int:
         """Passes per slice."""
 
-    def start(self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None) -> Any:
+    def start(
+        self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None
+    ) -> StartState:
         """A machine with the pages that timed loops, or the arm of a census, will free.
 
         Refuses as `check` does.

@@ -1,6 +1,7 @@
 """Start states for measuring: which pages are freed, in which order, and how they are restored."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 from model.code.disturbance import Disturbance
 from model.kernels.arrays import address_of, aligned
+from model.kernels.contract import Machine, Memory
 from model.kernels.loop_record import LOOP, PAGE_BYTES
 from model.kernels.mix import block_pattern, pattern
 from model.vocabulary.scenario import Scenario
@@ -34,15 +36,19 @@ class StartState(ABC):
         Number of the first page in play.
     """
 
-    others: "list[Any]"
+    machine: Machine
+    """Whose pages they are."""
+    others: "list[StartState]"
     """Start states of other CPUs."""
     gated: ClassVar[bool] = False
     """Whether the emulator has to run each arm's code before it runs natively: a kernel's own."""
+    drained_every: int = 1
+    """Drain period at depth `full`, in frees."""
     at_once: int = 1
     """Pages or blocks that a call of the function frees which a census traces."""
 
     def __init__(
-        self, scenario: Scenario, pages: int, rng: np.random.Generator, memory: Any, first: int = 0
+        self, scenario: Scenario, pages: int, rng: np.random.Generator, memory: Memory, first: int = 0
     ) -> None:
         self.scenario, self.pages, self.first = scenario, pages, first
         self.others = []
@@ -87,6 +93,18 @@ class StartState(ABC):
     @abstractmethod
     def templates(self, variant: str) -> npt.NDArray[Any]:
         """What a page may start as, by the numbers in the patterns."""
+
+    @abstractmethod
+    def freed(self) -> int | None:
+        """Pages or blocks freed by each CPU, by the kernel's own count; None where it does not count."""
+
+    @abstractmethod
+    def held(self, pages: npt.NDArray[np.uint32]) -> int:
+        """How many of these pages, by number, were not freed."""
+
+    def fault(self, pages: Iterable[int]) -> str | None:
+        """What is not as it should be after these pages were freed, to lists that were empty; or None."""
+        return self.machine.report()
 
     def arguments(self, number: int) -> tuple[int, int]:
         """What that function is called with for the n-th time: a page and its order."""

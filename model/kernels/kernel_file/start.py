@@ -37,6 +37,7 @@ class FileStart(Start):
     """
 
     gated = True
+    machine: FileMachine
 
     def __init__(
         self,

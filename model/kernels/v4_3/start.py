@@ -107,6 +107,8 @@ class StartState(Start):
         The CPU that frees these pages; CPU 0's start state holds those of the others.
     """
 
+    machine: Machine
+
     def __init__(
         self,
         machine: Machine,
@@ -135,7 +137,7 @@ class StartState(Start):
         """What a page may start as: STRUCT_PAGE[4], as this variant's kernel marks it."""
         return templates(self.scenario, self.machine, variant)
 
-    drained_every: Final = PCP_BATCH
+    drained_every = PCP_BATCH
     """Drain period at depth `full`, in frees."""
 
     def freed(self) -> int | None:

@@ -131,7 +131,9 @@ class StartState(Start):
         Give every page its start state at once; else a loop's `restore` does.
     """
 
-    drained_every: Final = TAKEN_AT_ONCE
+    machine: Machine
+
+    drained_every = TAKEN_AT_ONCE
     """Drain period at depth `full`, in frees."""
 
     def __init__(
