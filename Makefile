@@ -95,6 +95,7 @@ reliability: $(READY)  ## 200 interrupted runs, 100,000 key flips, 200 cache fli
 	@$(PY) -m tests.cache_flips 200
 	@$(PY) -m tests.hostile 10000
 	@$(PY) -m tests.full_runs
+	@$(PY) -m pytest -n 2 --dist worksteal -m reliability
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check -q .

@@ -16,6 +16,7 @@ import pytest
 from benchmarks.conditions import MARK, commit, sources
 from results.reading.load import load
 from tests.command import ROOT, refused, run
+from tests.test_partial import until
 
 ARGV = ("--only", "memcg=on-idle,page_kind=plain,depth=pcp,checks=on,entry=__free_pages,v1", "-n", "2")
 NOBODY = "tcp://127.0.0.1:9"
@@ -54,21 +55,27 @@ class Workers:
             "--scheduler-file",
             str(self.file),
         ]
-        self.processes = [self._started([*scheduler, "--port", "0", "--no-dashboard"], environment, folder)]
-        for _ in range(300):
-            if self.file.exists():
-                break
-            time.sleep(0.1)
+        self.processes: list[subprocess.Popen[bytes]] = []
+        command = [*scheduler, "--port", "0", "--no-dashboard"]
+        self.processes.append(self._started(command, environment, folder))
+        until(self.file.exists)
         for cpu in cpus:
             command = ["taskset", "-c", str(cpu), sys.executable, *WORKER, "--scheduler-file", str(self.file)]
             self.processes.append(self._started([*command, "--no-nanny"], environment, folder))
+            log = self._log(folder)
+            until(lambda log=log: "Registered to" in log.read_text())  # type: ignore[misc]
 
     def _started(
         self, command: list[str], environment: dict[str, str], folder: Path
     ) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        with self._log(folder, one_more=True).open("w") as log:
+            return subprocess.Popen(
+                command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=log
+            )
+
+    def _log(self, folder: Path, *, one_more: bool = False) -> Path:
+        """What the latest process says, or the next one will."""
+        return folder / f"fleet-{len(self.processes) - (not one_more)}.log"
 
     def end(self) -> None:
         """All of them."""
