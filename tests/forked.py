@@ -120,6 +120,9 @@ def main(number: int) -> None:
     """Fork a child for each request, and answer with its status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who asked
     _import_all()
+    from tests import compilers  # which asks this module what can be forked
+
+    compilers.install()
     gc.collect()
     gc.freeze()
     asked = socket.socket(fileno=number)
@@ -157,10 +160,7 @@ def _status_of(
     most_figures: int | None,
 ) -> int:
     """Run a module as `python -m` does, in this process, which is a fork; returns the exit status."""
-    for stream, number, name in zip(streams, (1, 2), ("stdout", "stderr"), strict=True):
-        os.dup2(stream, number)
-        os.close(stream)
-        _open_again(name, number)
+    take_over(streams)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -185,6 +185,14 @@ def _status_of(
         sys.excepthook(*sys.exc_info())
         return 1
     return 0
+
+
+def take_over(streams: Sequence[int]) -> None:
+    """Make two open files this process's standard output and error."""
+    for stream, number, name in zip(streams, (1, 2), ("stdout", "stderr"), strict=True):
+        os.dup2(stream, number)
+        os.close(stream)
+        _open_again(name, number)
 
 
 def _open_again(name: str, number: int) -> None:

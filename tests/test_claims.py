@@ -203,7 +203,7 @@ def test_the_page_is_whole_and_needs_nothing(tmp_path: Path) -> None:
     """Balanced tags, headings in order, alternative texts, labelled regions; no script, no network."""
     file = runfile.write(tmp_path / "run.json", quick())
     target = tmp_path / "report.html"
-    assert drawn("results", "report", str(file), "-o", str(target)).returncode == 0
+    assert run("results", "report", str(file), "-o", str(target)).returncode == 0
     text = target.read_text()
     page = Page(text)
     assert not page.unbalanced and not page.open
