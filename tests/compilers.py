@@ -117,7 +117,10 @@ def connected() -> socket.socket:
             _start(path)
     asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     asked.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LONGEST)
-    asked.connect(str(path))
+    try:
+        asked.connect(str(path))
+    except ConnectionRefusedError:
+        raise AssertionError(path.with_suffix(".log").read_text()) from None
     return asked
 
 
@@ -175,7 +178,7 @@ def compile_first(kernel: str) -> None:
 
     version = compiled_called(kernel)
     linkage, link = version.linkage()
-    for data in FIRST[kernel]:
+    for data in FIRST.get(kernel, ()):
         emit(linkage, link(version.spec_of({"kernel": kernel, **data})), store.DEFAULT_CPU)
 
 

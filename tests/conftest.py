@@ -32,11 +32,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         compile_images(every=session.config.option.markexpr.strip() != "not reliability")
 
 
-@pytest.fixture(autouse=True)
-def _left_out(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """With `--fast` a test ends where it begins with what takes long."""
+    if session.config.option.fast and session.items:
+        fast.install()
+
+
+@pytest.fixture(autouse=True)
+def _left_out(request: pytest.FixtureRequest) -> None:
+    """With `--fast` some tests end before they begin."""
     if request.config.option.fast:
-        fast.leave_out(request, monkeypatch)
+        fast.check(request)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -19,16 +19,23 @@ NAMES: Final = ("parameters", "paths")
 LEFT_OUT: Final = (COMMAND, CODE, KERNEL, SOAK)
 
 
-def leave_out(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip this test now, or where it does one of these things."""
+def install() -> None:
+    """Let a test of this process, or a fixture, skip where it does one of these things."""
+    for owner, name, what in (
+        (subprocess.Popen, "__init__", COMMAND),
+        (forked, "run", COMMAND),
+        (Cache, "load", CODE),
+        (Store, "ensure", CODE),
+    ):
+        setattr(owner, name, skipping(what))
+
+
+def check(request: pytest.FixtureRequest) -> None:
+    """Skip this test now, if it is known to do one of the others."""
     if request.node.get_closest_marker("soak"):
         pytest.skip(SOAK)
     if any(getattr(request.module, name, None) in (kernels.parameters, kernels.paths) for name in NAMES):
         pytest.skip(KERNEL)
-    monkeypatch.setattr(subprocess.Popen, "__init__", skipping(COMMAND))
-    monkeypatch.setattr(forked, "run", skipping(COMMAND))
-    monkeypatch.setattr(Cache, "load", skipping(CODE))
-    monkeypatch.setattr(Store, "ensure", skipping(CODE))
 
 
 def skipping(what: str) -> Callable[..., NoReturn]:

@@ -4,6 +4,7 @@ from functools import partial
 
 from benchmarks.cases import along, select, swept
 from model.code.image import Spec
+from model.kernels.kernel_file.known import LOOPS
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image, allocator_of
 from model.kernels.v4_3.path import FreePath
@@ -37,7 +38,7 @@ def images(every: bool) -> list[Spec]:
     arms = (("base", "none"), ("base", "jump-label"), ("v1", "jump-label"))
     wanted += [Image(*arm, memcg=True, apart=True) for arm in arms]
     wanted += [Image(*arm, memcg=True, together=True) for arm in arms]
-    return [*wanted, *images_of_2015(), *images_of_today(every)]
+    return [*wanted, *images_of_2015(), *images_of_today(every), LOOPS]
 
 
 def images_of_2015() -> list[Image]:
