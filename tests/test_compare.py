@@ -66,6 +66,7 @@ def test_unlike_builds_and_processors_are_refused(name: str, tmp_path: Path) -> 
         compare_runs(load(made(tmp_path, 1)), new, THRESHOLD, across=False)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("pairs", [FEW, pytest.param(MANY, marks=pytest.mark.reliability)])
 def test_rates(tmp_path: Path, pairs: int) -> None:
     """A/A: at most 5 of 100 tables carry any `regressed`; +0.3 ns on v1 is found in at least 95."""

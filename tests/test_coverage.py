@@ -10,6 +10,7 @@ from results.analysis.verdict import CONFIDENCE, judge
 from results.reading.load import Arm, Run
 from tests.runfile import HEADLINE, Arms, FakeHost, FakeRun, scenario_of
 
+pytestmark = pytest.mark.soak
 V1 = Arm("v1", "jump-label")
 PAIR: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.25}
 NOTHING: Arms = {(name, "none"): 0.0 for name in ("base", "base-twin", "a", "b", "c", "d", "e", "f")}

@@ -15,6 +15,7 @@ from tests.hostile import Sandbox, attempt, call_commands, hostile
 from tests.spoiled import KINDS, Spoiled, original
 
 
+@pytest.mark.soak
 def test_a_short_run_finds_nothing() -> None:
     """The same inputs every time; some are read, some refused."""
     counts, defects = hostile(90, first_seed=11, every=1000)
@@ -77,6 +78,7 @@ def test_a_hole_would_be_found(
     assert attempt(sandbox, made) in ("read", "set aside", "refused")
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_read_as_it_was(kind: str, sandbox: Sandbox) -> None:
     """What is spoiled is valid before."""

@@ -176,6 +176,7 @@ def test_debug_build_asserts_and_the_usual_one_does_not() -> None:
     assert len(text(debug, PREPARE)) > len(text(V1, PREPARE))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("cpu", ["x86-64", "x86-64-v3"])
 @pytest.mark.parametrize("image", [V1, Image("keyfirst", "jump-label", memcg=True, checks="deferred")])
 def test_marked_assembly_gives_what_llvm_emits_directly(image: Image, cpu: str) -> None:

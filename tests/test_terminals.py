@@ -287,6 +287,7 @@ def test_a_figure_that_fails_is_named_and_the_others_are_drawn(file: Path, tmp_p
     assert all("ValueError" in line and r"no\n\x1b such thing" in line for line in failed)
 
 
+@pytest.mark.soak
 def test_a_report_names_the_figures_that_failed(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
