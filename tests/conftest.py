@@ -21,6 +21,13 @@ settings.register_profile("freepath", deadline=None, derandomize=True, print_blo
 settings.load_profile("freepath")
 
 
+LONG = (
+    *("test_fleet", "test_kernel_file_commands", "test_kills", "test_partial", "test_third_version"),
+    *("test_places", "test_pythons", "test_arm_code", "test_benchmarks", "test_terminals", "test_matrix"),
+)
+"""Files whose tests wait for processes: they come first, so that no worker ends with one of them alone."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--fast`, which `make test FAST=1` gives."""
     parser.addoption("--fast", action="store_true", help="leave out what " + ", ".join(fast.LEFT_OUT))
@@ -30,6 +37,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Only the controlling process compiles; xdist's workers find the code."""
     if not hasattr(session.config, "workerinput") and not session.config.option.fast:
         compile_images(every=session.config.option.markexpr.strip() != "not reliability")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones first, else as they stand."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
