@@ -1,4 +1,4 @@
-"""Fifteen seconds of `python -m tests.hostile`, and that it would notice."""
+"""Ten seconds of `python -m tests.hostile`, and that it would notice."""
 
 import json
 import warnings
@@ -18,9 +18,9 @@ from tests.spoiled import KINDS, Spoiled, original
 @pytest.mark.soak
 def test_a_short_run_finds_nothing() -> None:
     """The same inputs every time; some are read, some refused."""
-    counts, defects = hostile(90, first_seed=11, every=1000)
+    counts, defects = hostile(60, first_seed=11, every=1000)
     assert not defects, "\n".join(defects)
-    assert counts["refused"] > 20 and counts["read"] > 20, counts
+    assert counts["refused"] > 12 and counts["read"] > 12, counts
 
 
 @pytest.fixture
