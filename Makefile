@@ -24,7 +24,7 @@ IN = $(call quoted,$(RUN))
 # The latest interrupted run.
 STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))
 
-.PHONY: gone help setup run kernel resume finish publish picture documents calibrate test reliability lint web clean
+.PHONY: gone help setup run kernel resume finish publish picture documents calibrate test fast images reliability lint web clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -85,9 +85,16 @@ calibrate: $(READY)  ## measure the instrument, and compare two seeds; fails whe
 	@echo "two quick runs with two seeds: $$(tail -n 1 $(IN)/seeds.txt)"
 	@$(PY) -m results calibration $(IN)/calibration.json
 
-test: $(READY)  ## every test
-	@$(MAKE) --no-print-directory -j 3 lint $(BROWSER) $(TOOLS) $(KERNELS)
-	@$(PY) -m pytest -n 2 --dist worksteal
+FAST ?=
+test: $(READY)  ## every test; FAST=1: those that start no process, run no compiled code and read no kernel file
+	@$(MAKE) --no-print-directory -j 4 lint $(if $(FAST),fast,images $(BROWSER) $(TOOLS) $(KERNELS))
+	$(if $(FAST),,@$(PY) -m pytest -n 2 --dist worksteal)
+
+fast: $(READY)
+	@$(PY) -m pytest -n 2 --dist worksteal --fast -q -rN
+
+images: $(READY)
+	@$(PY) -m tests.images
 
 reliability: $(READY)  ## 200 interrupted runs, 100,000 key flips, 200 cache flips, 10,000 hostile files, every sweep: an hour
 	@$(PY) -m tests.kills 200
@@ -95,6 +102,7 @@ reliability: $(READY)  ## 200 interrupted runs, 100,000 key flips, 200 cache fli
 	@$(PY) -m tests.cache_flips 200
 	@$(PY) -m tests.hostile 10000
 	@$(PY) -m tests.full_runs
+	@$(PY) -m pytest -n 2 --dist worksteal -m reliability
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check -q .

@@ -202,14 +202,14 @@ def _check_publishable(run: Run) -> None:
     mixed += [name for name, fact in run.facts.items() if isinstance(fact, tuple) and name not in may_differ]
     commit = str(run.facts.get("commit", "unknown"))
     unknown = [name for name in ("cpu_vendor", "cpu_family", "cpu_model") if name not in run.facts]
+    if only_files(run):
+        raise UsageError(f"{run.path} is of a kernel file: publish a run of the models")
     if mixed:
         raise UsageError(f"{run.path} mixes {', '.join(mixed)}: publish a run of one machine and one commit")
     if commit == "unknown" or commit.endswith("-dirty"):
         raise UsageError(f"{run.path} is of commit {commit}: publish a run of a clean checkout")
     if unknown:
         raise UsageError(f"{run.path} does not say which processor it is of: measure with this version")
-    if only_files(run):
-        raise UsageError(f"{run.path} is of a kernel file: publish a run of the models")
     if not date_of(run):
         raise UsageError(f"{run.path} does not say when it was measured")
     if run.facts.get("store_bypass", "on") != "on":

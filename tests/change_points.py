@@ -18,7 +18,7 @@ from tests.test_history import NOISES, STEP_NS, simulated
 
 TOOL: Final = ROOT / ".venv" / "tools" / "bin" / "python"
 SERIES: Final = 66
-LEVELS: Final = {"Otava, as it comes": 0.001, "Otava, 5 % over all series": 0.05 / SERIES}
+LEVELS: Final = {"Otava, default level": 0.001, "Otava, 5 % over all series": 0.05 / SERIES}
 OTAVA: Final = """
 import json, sys
 from otava.analysis import compute_change_points
@@ -52,7 +52,7 @@ def judged(found: list[list[list[int]]], places: list[int | None]) -> tuple[int,
 
 def main(folders: int) -> None:
     """Print the table."""
-    print("| runs | noise | rule | folders of noise with a change | false changes | steps found |")
+    print("| runs | noise | rule | folders without a change that show one | false changes | steps found |")
     print("|---:|---|---|---:|---:|---:|")
     for runs in (12, 30):
         for name, noise in NOISES.items():
@@ -64,7 +64,7 @@ def main(folders: int) -> None:
                 values[0, place:] += STEP_NS
             plain = [values.tolist() for values, _ in made]
             found = {rule: by_otava(plain, level) for rule, level in LEVELS.items()}
-            found["ours"] = [change_points(list(values), list(errors)) for values, errors in made]
+            found["freepath"] = [change_points(list(values), list(errors)) for values, errors in made]
             for rule, changes in found.items():
                 wrong, false, seen = judged(changes, places)
                 print(f"| {runs} | {name} | {rule} | {wrong} of {folders} | {false} | {seen} of {folders} |")

@@ -6,11 +6,26 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests import forked
+
 ROOT = Path(__file__).parent.parent
 
 
 def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     """Python -m ARGUMENTS, from the checkout or from elsewhere with the checkout on the path."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    if forked.can_run(env):
+        return forked.run(arguments, cwd, env)
+    return started(*arguments, cwd=cwd, **environment)
+
+
+def drawn(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """A command that draws, with two figures only: for tests of all but its figures."""
+    return forked.run(arguments, cwd, {**os.environ, "PYTHONPATH": str(ROOT)}, most_figures=2)
+
+
+def started(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own, where a start of Python, its memory or its speed is the point."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(
         [sys.executable, "-m", *arguments], cwd=cwd, env=env, capture_output=True, text=True

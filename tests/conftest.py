@@ -1,56 +1,65 @@
-"""Compile once, before the workers start; hypothesis the same in every run."""
+"""Compile once, before the workers start; hypothesis the same in every run; `--fast` leaves most out."""
 
 import os
-from functools import partial
+from collections import Counter
 
 import pytest
 from hypothesis import settings
 
-from model.code.image import Spec
-from model.kernels.store import Store
-from model.kernels.v4_3.image import Image, allocator_of
-from model.kernels.v6_18.image import Image as Today
-from model.kernels.v6_18.variants import VARIANTS
-from model.vocabulary.scenario import Config
+from tests import compilers, fast
+from tests.images import compile_images
 
 for name in [name for name in os.environ if name.startswith("GIT_")]:
     del os.environ[name]  # a hook of git names its repository, and tests make commits
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    compilers.install()
+else:
+    compilers.offer()
 
 settings.register_profile("freepath", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("freepath")
 
 
-def images() -> list[Spec]:
-    """What the tests will ask for.
-
-    An image that is missing here is compiled when a test wants it, by processes that first load
-    the compiler: ten times as long.
-    """
-    from benchmarks.cases import select
-
-    cases = [*select("checks=*,memory=warm"), *select("kernel=v6.18")]
-    wanted = [image for case in cases for image in case.images()]
-    arms = (("base", "none"), ("base", "jump-label"), ("v1", "jump-label"))
-    wanted += [Image(*arm, memcg=True, apart=True) for arm in arms]
-    wanted += [Image(*arm, memcg=True, together=True) for arm in arms]
-    return [*wanted, *images_of_today(), Image("v1", "jump-label", memcg=True, debug=True)]
+LONG = (
+    *("test_fleet", "test_kernel_file_commands", "test_kills", "test_partial", "test_third_version"),
+    *("test_places", "test_pythons", "test_arm_code", "test_benchmarks", "test_terminals", "test_matrix"),
+)
+"""Files whose tests wait for processes: they come first, so that no worker ends with one of them alone."""
 
 
-def images_of_today() -> list[Today]:
-    """Of v6.18: every variant, and base by every entry, in each configuration; blocks as they are timed."""
-    made = []
-    built_as: list[tuple[Config, bool]] = [("default", False), ("default", True), ("distribution", True)]
-    for config, memcg in built_as:
-        built = partial(Today, gate="jump-label" if memcg else "none", memcg=memcg, config=config)
-        made += [built(name) for name, variant in VARIANTS.items() if not variant.exact]
-        made += [built("base", entry=entry) for entry in ("kfree", "folios_put_refs")]
-        made += [built("base", direct=True), built("base", direct=True, entry="kfree")]
-        made += [built("base-twin", direct=True), built("nop", gate="none", direct=True)]
-    return made
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--fast`, which `make test FAST=1` gives."""
+    parser.addoption("--fast", action="store_true", help="leave out what " + ", ".join(fast.LEFT_OUT))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Only the controlling process compiles; xdist's workers find the code."""
-    if not hasattr(session.config, "workerinput"):
-        needed = images()
-        Store().ensure([*needed, *(allocator_of(image) for image in needed if isinstance(image, Image))])
+    if not hasattr(session.config, "workerinput") and not session.config.option.fast:
+        compile_images(every=session.config.option.markexpr.strip() != "not reliability")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones first, else as they stand."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """With `--fast` a test ends where it begins with what takes long."""
+    if session.config.option.fast and session.items:
+        fast.install()
+
+
+@pytest.fixture(autouse=True)
+def _left_out(request: pytest.FixtureRequest) -> None:
+    """With `--fast` some tests end before they begin."""
+    if request.config.option.fast:
+        fast.check(request)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """With `--fast`: what was left out."""
+    if terminalreporter.config.option.fast:
+        skipped = terminalreporter.stats.get("skipped", [])
+        reasons = Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
+        terminalreporter.write_line(fast.said(reasons))

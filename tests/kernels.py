@@ -27,13 +27,28 @@ def _version(path: Path) -> list[int]:
     return [int(digits) for digits in re.findall(r"\d+", path.name)]
 
 
-def parameters() -> list[object]:
-    """Each of them as a parameter of a test; one that is skipped, and says why, where there are none."""
+def parameters(*, every: bool = False) -> list[object]:
+    """Each of them as a parameter of a test; one that is skipped, and says why, where there are none.
+
+    Parameters
+    ----------
+    every
+        Else only the latest of each version is for `make test`, and the others for `make reliability`.
+    """
     found = paths()
+    latest = {tuple(_version(path)[:2]): path for path in found}.values()
     if not found:
         why = f"NO REAL KERNEL IS READ: fewer than {LEAST} in {FOLDER}; sh tests/set_up_kernels.sh {FOLDER}"
         return [pytest.param(None, marks=pytest.mark.skip(reason=why), id="none")]
-    return [pytest.param(path, id=path.name.removeprefix("vmlinuz-")) for path in found]
+    later = pytest.mark.reliability
+    return [
+        pytest.param(
+            path,
+            id=path.name.removeprefix("vmlinuz-"),
+            marks=[] if every or path in latest else [later],
+        )
+        for path in found
+    ]
 
 
 def real(path: Path) -> KernelFile:

@@ -98,6 +98,7 @@ def test_other_settings_of_the_compiler_are_not_appended(plain: Path, tmp_path: 
     assert across.returncode == 0 and "not the same code in both" in across.stdout
 
 
+@pytest.mark.reliability
 def test_a_setting_without_effect_is_no_other_code(plain: Path, tmp_path: Path) -> None:
     """What decides is the machine code."""
     more = tmp_path / "run.json"

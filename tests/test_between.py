@@ -134,6 +134,7 @@ SWEEPS = [(kernel, axis) for kernel in kernels() for axis in kernel.sweeps]
 OWN_FIGURE = {("v4.3", "memcg"): headline, ("v4.3", "memory"): memory, ("v4.3", "share"): share}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("kernel", "axis"), SWEEPS, ids=lambda part: getattr(part, "name", part))
 def test_every_sweep_of_every_kernel_is_drawn(kernel: Kernel, axis: str, tmp_path: Path) -> None:
     """By a figure of its own, or in a panel that is called by the axis."""

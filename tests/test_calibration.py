@@ -37,6 +37,7 @@ def test_a_known_cost_comes_out(file: Path) -> None:
     assert [k for k, _, _ in cost.points] == [0, 1, 2, 4, 8, 256]
 
 
+@pytest.mark.soak
 def test_false_alarms_and_coverage(tmp_path: Path) -> None:
     """Forty sessions of nothing: few alarms, most intervals cover zero."""
     file = runfile.write(tmp_path / "cal.json", runfile.calibration(sessions=40))

@@ -10,6 +10,7 @@ from results.analysis.verdict import CONFIDENCE, judge
 from results.reading.load import Arm, Run
 from tests.runfile import HEADLINE, Arms, FakeHost, FakeRun, scenario_of
 
+pytestmark = pytest.mark.soak
 V1 = Arm("v1", "jump-label")
 PAIR: Arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.25}
 NOTHING: Arms = {(name, "none"): 0.0 for name in ("base", "base-twin", "a", "b", "c", "d", "e", "f")}
@@ -43,7 +44,7 @@ def covered(session: FakeRun) -> dict[str, int]:
     return hits
 
 
-@pytest.mark.parametrize("processes", [6, 8])
+@pytest.mark.parametrize("processes", [6, pytest.param(8, marks=pytest.mark.reliability)])
 @pytest.mark.parametrize("name", MACHINES)
 def test_coverage(name: str, processes: int) -> None:
     """The 95 % interval contains the truth in at least 93 % of sessions, less twice the sampling error."""
@@ -54,7 +55,9 @@ def test_coverage(name: str, processes: int) -> None:
     assert min(hits.values()) / SESSIONS >= 0.93 - 2 * np.sqrt(0.93 * 0.07 / SESSIONS)
 
 
-@pytest.mark.parametrize("processes", [6, 16, 40])
+@pytest.mark.parametrize(
+    "processes", [*(pytest.param(few, marks=pytest.mark.reliability) for few in (6, 16)), 40]
+)
 def test_coverage_where_one_process_in_four_is_slow(processes: int) -> None:
     """Two levels of processes: with few processes no interval can know of a level it has not met.
 

@@ -14,7 +14,7 @@ from benchmarks.timing.dates import dated_like
 from results.reading.dates import date_of, days_of
 from results.reading.load import load
 from tests import runfile
-from tests.command import refused, run
+from tests.command import drawn, refused, run
 
 ONLY = "memcg=on-idle,page_kind=plain,depth=pcp,checks=on,entry=__free_pages,v1"
 AUTUMN = ("2026-10-25 02:10:00+01:00", "2026-10-25 02:40:00+02:00")
@@ -71,10 +71,10 @@ def test_exports_are_in_utc(folder: Path) -> None:
 def test_pages_say_which_zone(folder: Path, tmp_path: Path) -> None:
     """Report and comparison name UTC where the file does, and no zone where it does not."""
     page = tmp_path / "page.html"
-    assert run("results", "report", str(folder / "0.json"), "-o", str(page)).returncode == 0
+    assert drawn("results", "report", str(folder / "0.json"), "-o", str(page)).returncode == 0
     assert ("Measured 2026-10-25 UTC on" in page.read_text()) == of_zone(folder)
     files = (str(folder / "0.json"), str(folder / "1.json"))
-    assert run("results", "compare", *files, "--html", "-o", str(page), "--force").returncode in (0, 1)
+    assert drawn("results", "compare", *files, "--html", "-o", str(page), "--force").returncode in (0, 1)
     word = "UTC" if of_zone(folder) else "(zone unknown)"
     assert f"2026-10-25 00:40:00 {word}" in page.read_text()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import runfile
-from tests.command import ROOT, run
+from tests.command import ROOT, drawn, run
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OURS = list(PAGES)
@@ -95,7 +95,7 @@ def test_a_command_runs_as_written(command: str, folder: Path) -> None:
             words += ["--list"]
         else:
             words += [] if "--only" in words else ["--only", "memcg=on-idle,page_kind=plain,depth=pcp,v1"]
-    done = run(module, *words, cwd=folder)
+    done = drawn(module, *words, cwd=folder)
     assert done.returncode in (0, 1), done.stderr
     assert "Traceback" not in done.stderr
 

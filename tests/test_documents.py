@@ -15,7 +15,7 @@ from results.machines import Entry
 from results.output import as_json
 from results.reading.load import load
 from tests import runfile
-from tests.command import ROOT, refused, run
+from tests.command import ROOT, drawn, refused, run
 
 README = (ROOT / "README.md").read_text()
 
@@ -58,7 +58,7 @@ def test_the_report_begins_as_readme_does(tmp_path: Path) -> None:
     assert report.TITLE[1:] in first
     rows = list(overview.of_run(as_json.document(load(file), machines.MARGIN)["cells"]))
     for name in ("r.html", "r.md"):
-        assert run("results", "report", str(file), "-o", str(tmp_path / name)).returncode == 0
+        assert drawn("results", "report", str(file), "-o", str(tmp_path / name)).returncode == 0
         text = (tmp_path / name).read_text()
         head = plain(re.sub(r"<[^>]+>", " ", html.unescape(text))).partition(report.LIMITS)[0]
         assert report.TITLE in head and report.ASKED in head and report.NOT_A_KERNEL in head

@@ -16,6 +16,7 @@ import pytest
 from benchmarks.conditions import MARK, commit, sources
 from results.reading.load import load
 from tests.command import ROOT, refused, run
+from tests.test_partial import until
 
 ARGV = ("--only", "memcg=on-idle,page_kind=plain,depth=pcp,checks=on,entry=__free_pages,v1", "-n", "2")
 NOBODY = "tcp://127.0.0.1:9"
@@ -54,21 +55,27 @@ class Workers:
             "--scheduler-file",
             str(self.file),
         ]
-        self.processes = [self._started([*scheduler, "--port", "0", "--no-dashboard"], environment, folder)]
-        for _ in range(300):
-            if self.file.exists():
-                break
-            time.sleep(0.1)
+        self.processes: list[subprocess.Popen[bytes]] = []
+        command = [*scheduler, "--port", "0", "--no-dashboard"]
+        self.processes.append(self._started(command, environment, folder))
+        until(self.file.exists)
         for cpu in cpus:
             command = ["taskset", "-c", str(cpu), sys.executable, *WORKER, "--scheduler-file", str(self.file)]
             self.processes.append(self._started([*command, "--no-nanny"], environment, folder))
+            log = self._log(folder)
+            until(lambda log=log: "Registered to" in log.read_text())  # type: ignore[misc]
 
     def _started(
         self, command: list[str], environment: dict[str, str], folder: Path
     ) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        with self._log(folder, one_more=True).open("w") as log:
+            return subprocess.Popen(
+                command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=log
+            )
+
+    def _log(self, folder: Path, *, one_more: bool = False) -> Path:
+        """What the latest process says, or the next one will."""
+        return folder / f"fleet-{len(self.processes) - (not one_more)}.log"
 
     def end(self) -> None:
         """All of them."""
@@ -118,7 +125,7 @@ def test_two_hosts_measure_and_one_that_dies_is_resumed(checkout: Path, tmp_path
         seeds = [made.facts["seed"] for made in runs]
         assert seeds[0] != seeds[1] and not list(whole.glob("*.partial"))
 
-        going = on(checkout, workers.file, *ARGV, "-p", "12", "-o", str(broken))
+        going = on(checkout, workers.file, *ARGV, "-p", "8", "-o", str(broken))
         parts = [broken / f"host-{number}.json.partial" for number in (1, 2)]
         until = time.monotonic() + 120
         while any(len(list(part.glob("0-*.json"))) < 3 for part in parts) and time.monotonic() < until:
@@ -130,7 +137,7 @@ def test_two_hosts_measure_and_one_that_dies_is_resumed(checkout: Path, tmp_path
         assert going.returncode == 2, said
         assert "worker is gone" in said[1] and "--resume" in said[1] and "Traceback" not in said[1]
         (first,), (part,) = broken.glob("*.json"), broken.glob("*.partial")
-        assert len(load(first).scenarios[0].processes) == 12
+        assert len(load(first).scenarios[0].processes) == 8
         complete = came[part]
         kept = {path.name: path.read_bytes() for path in part.glob("0-*.json")}
         assert complete.items() <= kept.items()
@@ -146,9 +153,9 @@ def test_two_hosts_measure_and_one_that_dies_is_resumed(checkout: Path, tmp_path
         said = again.communicate(timeout=240)
         assert again.returncode == 0, said
         runs = [load(path) for path in broken.iterdir()]
-        assert [len(made.scenarios[0].processes) for made in runs] == [12, 12]
+        assert [len(made.scenarios[0].processes) for made in runs] == [8, 8]
         ids = {p.facts["pair_id"] for made in runs for p in made.scenarios[0].processes}
-        assert len(ids) == 24
+        assert len(ids) == 16
         assert before <= ids
         processes = [p.facts for made in runs for p in made.scenarios[0].processes]
         assert {p["pair_id"] for p in processes if p["hostname"] == "another-host"} == before

@@ -263,7 +263,8 @@ FOLDERS = {12: (100, 40), 30: (120, 20)}
 """Runs per series: folders of noise, folders with a step."""
 
 
-@pytest.mark.parametrize("runs", FOLDERS)
+@pytest.mark.soak
+@pytest.mark.parametrize("runs", [12, pytest.param(30, marks=pytest.mark.reliability)])
 @pytest.mark.parametrize("name", NOISES)
 def test_rates(name: str, runs: int) -> None:
     """False and found, in folders of 66 series; -s prints the counts, which docs/history.md repeats."""
@@ -299,6 +300,7 @@ PARTS: dict[str, tuple[object, str, Counted]] = {
 """Parts of the rule: what takes each away, the noise that it is for, and what is counted."""
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", PARTS)
 def test_each_part_of_the_rule_is_needed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it less is found; -s prints how many, which results/history.py repeats."""

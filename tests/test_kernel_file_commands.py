@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks.timing.append import metadata_of
-from tests.command import ROOT, refused, run
+from tests.command import ROOT, drawn, refused, run
 from tests.kernels import FOLDER, paths
 from tests.kills import default_signals
 from tests.test_partial import until
@@ -234,7 +234,7 @@ def test_two_builds_of_one_release(kernels: list[str], tmp_path: Path) -> None:
     paths_of_run = file.read_text().replace(str(file), "")
     assert str(tmp_path) not in paths_of_run and str(FOLDER) not in paths_of_run
     page = tmp_path / "report.html"
-    assert run("results", "report", str(file), "-o", str(page)).returncode == 0
+    assert drawn("results", "report", str(file), "-o", str(page)).returncode == 0
     assert f"The price list of the free path of {release}, as compiled." in page.read_text()
     assert run("results", "report", str(file), "-o", str(tmp_path / "report.md")).returncode == 0
     assert "**The kernel was not booted**" in (tmp_path / "report.md").read_text()
@@ -253,9 +253,12 @@ def test_a_stopped_run_is_gone_on_with(kernels: list[str], tmp_path: Path) -> No
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=default_signals
     )
     folder = tmp_path / "run.json.partial"
-    until(lambda: list(folder.glob("0-*.json")))
-    parent.send_signal(signal.SIGTERM)
-    parent.communicate()
+    with parent:
+        try:
+            until(lambda: list(folder.glob("0-*.json")))
+        finally:
+            parent.send_signal(signal.SIGTERM)
+        parent.communicate()
     assert parent.returncode == 128 + signal.SIGTERM and not target.exists()
     before = {path.name: path.read_bytes() for path in folder.glob("0-*.json")}
     plan = json.loads((folder / "plan.json").read_text())

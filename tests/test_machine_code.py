@@ -19,9 +19,18 @@ BASE = Image("base", "none", memcg=True)
 BASE_OFF = Image("base", "none", memcg=False)
 V1 = Image("v1", "jump-label", memcg=True)
 PREPARE = "free_pages_prepare"
-IMAGES = sorted(
-    {i for s in SCENARIOS if s.memory == "warm" for i in case_of(s).images()}, key=lambda i: i.name
-)
+FOUND = {
+    image
+    for s in SCENARIOS
+    if s.memory == "warm"
+    for image in case_of(s).images()
+    if isinstance(image, Image)
+}
+IMAGES = [
+    pytest.param(image, marks=[pytest.mark.reliability] * (image.checks != "on"), id=image.name)
+    for image in sorted(FOUND, key=lambda image: image.name)
+]
+"""Without the checks on, or with them deferred, an image has less code and no other."""
 
 
 def mapcount(image: Image, *, written: bool) -> int:
@@ -29,7 +38,7 @@ def mapcount(image: Image, *, written: bool) -> int:
     return memory_operands(image, PREPARE).count(Memory(MAPCOUNT, 4, written))
 
 
-@pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
+@pytest.mark.parametrize("image", IMAGES)
 def test_general_registers_and_direct_calls_only(image: Image) -> None:
     """The kernel has no vector code on this path and calls directly; Python left no trace."""
     starts = {start for start, _ in code_of(image).functions.values()}
@@ -167,6 +176,7 @@ def test_debug_build_asserts_and_the_usual_one_does_not() -> None:
     assert len(text(debug, PREPARE)) > len(text(V1, PREPARE))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("cpu", ["x86-64", "x86-64-v3"])
 @pytest.mark.parametrize("image", [V1, Image("keyfirst", "jump-label", memcg=True, checks="deferred")])
 def test_marked_assembly_gives_what_llvm_emits_directly(image: Image, cpu: str) -> None:

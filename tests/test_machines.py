@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import time
 from collections.abc import Mapping
 from hashlib import sha256
@@ -30,15 +31,22 @@ def made(path: Path, day: int = 1, cost: float = 0.25, facts: Mapping[str, str] 
     return runfile.write(path, runfile.of_machine(data, day, **(facts or {})))
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Two machines: a Zen 5, and the same with another governor, where v1 is dearer."""
-    place = tmp_path / "machines"
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two machines: a Zen 5, and the same with another governor, where v1 is dearer; and their runs."""
+    place = tmp_path_factory.mktemp("published")
     for day, governor in ((1, "performance"), (2, "powersave")):
-        file = made(tmp_path / f"{governor}.json", day, 0.2 * day, {"governor": governor})
-        done = run("results", "publish", str(file), "--to", str(place))
-        assert done.returncode == 0 and done.stdout.strip().startswith(str(place / "amd-26-2-1-"))
+        file = made(place / f"{governor}.json", day, 0.2 * day, {"governor": governor})
+        done = run("results", "publish", str(file), "--to", str(place / "machines"))
+        assert done.returncode == 0 and done.stdout.strip().startswith(str(place / "machines/amd-26-2-1-"))
     return place
+
+
+@pytest.fixture
+def folder(published: Path, tmp_path: Path) -> Path:
+    """The machines, for a test that may change them."""
+    shutil.copytree(published, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "machines"
 
 
 @pytest.mark.parametrize("fact", NAMES)

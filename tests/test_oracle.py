@@ -193,11 +193,29 @@ def apply(pair: Pair, operation: Operation) -> None:
         getattr(pair, name)(number)
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda s: "/".join(s))
-@settings(max_examples=25)
-@given(operations=st.lists(OPERATIONS, max_size=25), swap=st.booleans(), limit=st.booleans())
+SEQUENCES = {"operations": st.lists(OPERATIONS, max_size=25), "swap": st.booleans(), "limit": st.booleans()}
+every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda s: "/".join(s))
+
+
+@every_subject
+@settings(max_examples=12)
+@given(**SEQUENCES)
 def test_any_sequence_agrees(subject: Subject, operations: list[Operation], swap: bool, limit: bool) -> None:
     """Allocate, charge, free and put in any order: states, lists and counters agree, nothing is lost."""
+    agree(subject, operations, swap, limit)
+
+
+@pytest.mark.reliability
+@every_subject
+@settings(max_examples=100)
+@given(**SEQUENCES)
+def test_many_sequences_agree(subject: Subject, operations: list[Operation], swap: bool, limit: bool) -> None:
+    """The same, more of it."""
+    agree(subject, operations, swap, limit)
+
+
+def agree(subject: Subject, operations: list[Operation], swap: bool, limit: bool) -> None:
+    """After each operation, and when all is freed."""
     pair = Pair(subject, swap=swap, limit=limit)
     for operation in operations:
         apply(pair, operation)

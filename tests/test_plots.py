@@ -9,7 +9,7 @@ from model.vocabulary.margin import Margin
 from results.analysis.groups import analyse
 from results.reading.load import load
 from tests import runfile
-from tests.command import refused, run
+from tests.command import drawn, refused, run
 
 
 @pytest.fixture
@@ -34,15 +34,15 @@ def test_every_figure_in_every_format(file: Path, tmp_path: Path) -> None:
 def test_the_same_run_gives_the_same_bytes(file: Path, tmp_path: Path) -> None:
     """So that a figure in a repository changes only with its data."""
     for folder in ("a", "b"):
-        assert run("plots", str(file), "-o", str(tmp_path / folder), "--format", "svg").returncode == 0
+        assert drawn("plots", str(file), "-o", str(tmp_path / folder), "--format", "svg").returncode == 0
     assert (tmp_path / "a" / "headline.svg").read_bytes() == (tmp_path / "b" / "headline.svg").read_bytes()
 
 
 def test_existing_figures_are_kept(file: Path, tmp_path: Path) -> None:
     """--force overwrites."""
-    assert run("plots", str(file), "--format", "png").returncode == 0
-    refused(run("plots", str(file), "--format", "png"), "exists", "--force")
-    assert run("plots", str(file), "--format", "png", "--force").returncode == 0
+    assert drawn("plots", str(file), "--format", "png").returncode == 0
+    refused(drawn("plots", str(file), "--format", "png"), "exists", "--force")
+    assert drawn("plots", str(file), "--format", "png", "--force").returncode == 0
 
 
 def test_a_figure_without_data_names_the_command(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_strangers_text_is_no_mathematics(tmp_path: Path) -> None:
     """A dollar sign in a command must not reach matplotlib's mathtext."""
     data = runfile.document(freepath_command=r"python $\badcommand{$ -o x.json")
     file = runfile.write(tmp_path / "run.json", data)
-    assert run("plots", str(file), "--format", "svg").returncode == 0
+    assert drawn("plots", str(file), "--format", "svg").returncode == 0
 
 
 def test_bars_end_where_the_intervals_do_and_rows_stand_in_order(file: Path) -> None:

@@ -38,7 +38,10 @@ def called(
     return subprocess.run([python, "-m", *arguments], cwd=cwd, env=env, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
+@pytest.mark.parametrize(
+    "relative",
+    [pytest.param(False, marks=pytest.mark.reliability, id="absolute"), pytest.param(True, id="relative")],
+)
 def test_packages_by_pythonpath_reach_every_process(bare: str, tmp_path: Path, relative: bool) -> None:
     """Compiler and worker find them too, wherever they run; so does the assembler."""
     packages = os.path.relpath(PACKAGES, ROOT) if relative else PACKAGES
@@ -98,6 +101,16 @@ def test_a_worker_that_cannot_start_says_why_and_what_helps(tmp_path: Path) -> N
     assert "--copy-env" in helped and "--inherit-environ" in helped
 
 
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout to break one module of."""
+    folder = tmp_path_factory.mktemp("copied")
+    unwanted = shutil.ignore_patterns("__pycache__", "*.json*", "machines")
+    for name in ("model", "benchmarks", "results", "plots"):
+        shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("command", "module"),
     [
@@ -111,14 +124,16 @@ def test_a_worker_that_cannot_start_says_why_and_what_helps(tmp_path: Path) -> N
 )
 @pytest.mark.parametrize("broken", ["def\n", "import model.nowhere\n", "raise OSError(5, 'no')\n"])
 def test_a_crash_before_the_command_is_no_finding(
-    tmp_path: Path, command: str, module: str, broken: str
+    copied: Path, command: str, module: str, broken: str
 ) -> None:
     """A module of ours that cannot be imported is a defect of ours, 70, as one that fails later."""
-    for name in ("model", "benchmarks", "results", "plots"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.json*"))
-    path = tmp_path / module
-    path.write_text(broken + path.read_text())
-    done = called(sys.executable, *command.split(), cwd=tmp_path)
+    path = copied / module
+    good = path.read_text()
+    path.write_text(broken + good)
+    try:
+        done = called(sys.executable, *command.split(), cwd=copied)
+    finally:
+        path.write_text(good)
     assert done.returncode == (2 if "OSError" in broken else 70), done.stderr
     assert ("a defect of freepath" in done.stderr) == (done.returncode == 70)
 

@@ -16,6 +16,7 @@ from model.code import cache as cache_module
 from model.code.cache import KEPT_FOLDERS, KEPT_S
 from model.code.image import to_json
 from model.common.errors import CompileError, UnsupportedCPUError
+from model.common.process import Child
 from model.compiler.emit import UnusableCodeError, assemble, assembly, check_cpu
 from model.kernels import store as store_module
 from model.kernels.store import Progress, Store
@@ -33,6 +34,12 @@ IMAGES = [
     Image("v1", "jump-label", memcg=True),
     Image("v1", "memory-flag", memcg=True),
 ]
+
+
+@pytest.fixture(autouse=True)
+def real_compilers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes of their own, as users have them, not the forks of tests/compilers.py."""
+    monkeypatch.setattr(store_module, "Child", Child)
 
 
 @pytest.fixture

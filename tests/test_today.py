@@ -10,7 +10,7 @@ from results import claims
 from results.answer import today
 from results.reading.load import load
 from tests import runfile
-from tests.command import ROOT, run
+from tests.command import ROOT, drawn, run
 
 MARGIN = Margin(1.0, percent=True)
 AXES = {"kernel": "v6.18", "checks": "off", "config": "distribution"}
@@ -90,7 +90,7 @@ def test_the_answer_has_both_kernels_words(tmp_path: Path) -> None:
 def test_a_report_of_today_leads_with_today(tmp_path: Path) -> None:
     """A run of v6.18 alone is answered by v6.18: its sentence, its rows, its heading."""
     target = tmp_path / "r.html"
-    assert run("results", "report", str(measured(tmp_path, DEAR)), "-o", str(target)).returncode == 0
+    assert drawn("results", "report", str(measured(tmp_path, DEAR)), "-o", str(target)).returncode == 0
     text = target.read_text()
     lead = text.partition('<p class="answer">')[2].partition("</p>")[0]
     assert "a page of v6.18 takes" in lead and "without the type test of 2025 -0." in lead

@@ -60,16 +60,26 @@ def booted(
     return machine, placement.function(entry, 2)
 
 
-@pytest.mark.parametrize("variant", COMPILED)
-@pytest.mark.parametrize(
-    ("config", "memcg", "entry"),
-    [
-        ("default", False, "__free_pages"),
-        ("default", True, "__free_pages"),
-        ("distribution", True, "__free_pages"),
-        ("distribution", True, "put_page"),
-    ],
-)
+BUILT = [
+    ("default", False, "__free_pages"),
+    ("distribution", True, "__free_pages"),
+    ("default", True, "__free_pages"),
+    ("distribution", True, "put_page"),
+]
+SUBJECTS = [
+    # Every variant as it is timed; what concerns memcg, and base, also where it is built in otherwise.
+    pytest.param(
+        name,
+        *built,
+        marks=[pytest.mark.reliability]
+        * (built in BUILT[2:] and not (name.startswith("memcg") and built == BUILT[2]) and name != "base"),
+    )
+    for built in BUILT
+    for name in COMPILED
+]
+
+
+@pytest.mark.parametrize(("variant", "config", "memcg", "entry"), SUBJECTS)
 @given(pages=st.lists(OWNED, max_size=PAGES), checks=st.booleans(), order=st.randoms())
 @settings(max_examples=15, deadline=None)
 def test_it_does_what_the_oracle_does(

@@ -109,7 +109,10 @@ def emulated(scenario: Scenario, frees: int) -> list[Trace]:
     return [emulator.call(address, page, 0, page=page) for page in pages]
 
 
-@pytest.mark.parametrize(("config", "cost"), [("default", (230, 234)), ("distribution", (256, 260))])
+@pytest.mark.parametrize(
+    ("config", "cost"),
+    [pytest.param("default", (230, 234), marks=pytest.mark.reliability), ("distribution", (256, 260))],
+)
 def test_a_drained_page_costs_what_the_facts_say(config: Config, cost: tuple[int, int]) -> None:
     """2016 pages whose neighbours all merge: instructions each, beside the facts' 230 to 260."""
     scenario = scenario_of("on-active" if config == "distribution" else "off", config).but(depth="full")

@@ -246,6 +246,7 @@ def test_a_cache_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     assert read(path, KernelCache(tmp_path / "cache")).release == RELEASE
 
 
+@pytest.mark.soak
 def test_no_flipped_bit_is_a_defect() -> None:
     """A kernel with any bit flipped is read or refused in one line; so is its loading."""
     draw, whole = random.Random(1), kernel()

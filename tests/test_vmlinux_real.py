@@ -18,7 +18,7 @@ from model.vmlinux.reading import read, read_bytes
 from model.vmlinux.tables import wrong_labels
 from tests.kernels import parameters
 
-REAL: Final = pytest.mark.parametrize("path", parameters())
+REAL: Final = pytest.mark.parametrize("path", parameters(every=True))
 CPU: Final = Cpu(frozenset({"fpu", "fsrm", "erms"}), frozenset(), "GenuineIntel", 6)
 PATH: Final = ("__free_pages", "__folio_put|__put_page", "free_unref_folios|free_unref_page_list")
 FIELDS: Final = (

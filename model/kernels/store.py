@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -157,9 +158,12 @@ class Store(Cache):
         room = memory_limit().free // COMPILER_MEMORY
         jobs = max(1, min(usable_cpus(), room, len(specs)))
         done, compilers = 0, list[Child]()
+        # A compiler's first image of a kernel version takes as long as six more.
+        together = sorted(specs, key=lambda spec: spec.kernel)
+        ends = [len(specs) * job // jobs for job in range(jobs + 1)]
         try:
-            for job in range(jobs):
-                compilers.append(self._start(specs[job::jobs]))
+            for start, end in pairwise(ends):
+                compilers.append(self._start(together[start:end]))
             for compiler, name in follow(compilers):
                 if not name:
                     _check(*compiler.wait())

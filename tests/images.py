@@ -1,0 +1,71 @@
+"""python -m tests.images: compile what the tests will ask for, while other things are waited for."""
+
+from functools import partial
+
+from benchmarks.cases import along, select, swept
+from model.code.image import Spec
+from model.kernels.kernel_file.known import LOOPS
+from model.kernels.store import Store
+from model.kernels.v4_3.image import Image, allocator_of
+from model.kernels.v4_3.path import FreePath
+from model.kernels.v6_18.image import Image as Today
+from model.kernels.v6_18.variants import VARIANTS
+from model.vocabulary.scenario import Config, Scenario
+from tests import compilers
+
+
+def compile_images(*, every: bool) -> None:
+    """Those that are not in the cache yet."""
+    needed = images(every)
+    Store().ensure([*needed, *(allocator_of(image) for image in needed if isinstance(image, Image))])
+
+
+def images(every: bool) -> list[Spec]:
+    """What the tests will ask for: of each scenario base, of the quick ones and of a few more every arm.
+
+    An image that is missing here is compiled when a test wants it, by processes that first load
+    the compiler: ten times as long.
+
+    Parameters
+    ----------
+    every
+        Whatever can be measured, for `make reliability`.
+    """
+    cases = select("checks=*,memory=warm") + select("kernel=v6.18")
+    quick = select(quick=True)
+    wanted = [image for case in (cases if every else quick) for image in case.images()]
+    wanted += [case.images()[0] for case in (*cases, *swept(along("kernel")))]
+    arms = (("base", "none"), ("base", "jump-label"), ("v1", "jump-label"))
+    wanted += [Image(*arm, memcg=True, apart=True) for arm in arms]
+    wanted += [Image(*arm, memcg=True, together=True) for arm in arms]
+    return [*wanted, *images_of_2015(), *images_of_today(every), LOOPS]
+
+
+def images_of_2015() -> list[Image]:
+    """Of v4.3: arms that single tests name."""
+    plain = ("base", "v1", "v1-ifdef", "keyfirst", "memcg-data", "base-twin")
+    made = [Image(name, "none", memcg=False) for name in plain]
+    deferred = partial(Image, memcg=True, checks="deferred")
+    made += [deferred(*arm) for arm in (("base", "none"), ("v1", "jump-label"), ("keyfirst", "jump-label"))]
+    arms = FreePath().arms(Scenario("on-charged"))  # all that there are
+    made += [Image(arm.variant, arm.gate, memcg=True) for arm in arms]
+    return [*made, Image("v1", "jump-label", memcg=True, debug=True)]
+
+
+def images_of_today(every: bool) -> list[Today]:
+    """Of v6.18: base by every entry, in each configuration, and with memcg in each what concerns memcg."""
+    made = []
+    built_as: list[tuple[Config, bool]] = [("default", False), ("default", True), ("distribution", True)]
+    for config, memcg in built_as:
+        built = partial(Today, gate="jump-label" if memcg else "none", memcg=memcg, config=config)
+        named = [name for name, variant in VARIANTS.items() if not variant.exact]
+        made += [built(name) for name in named if every or name.startswith(("base", "memcg"))]
+        made += [built("base", entry=entry) for entry in ("kfree", "folios_put_refs")]
+        made += [built("base", direct=True), built("base", direct=True, entry="kfree")]
+        made += [built("base-twin", direct=True), built("nop", gate="none", direct=True)]
+    return made
+
+
+if __name__ == "__main__":
+    compilers.offer()
+    compile_images(every=False)
