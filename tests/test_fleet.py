@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.conditions import MARK, commit, sources
+from model.kernels.store import Store
 from results.reading.load import load
 from tests.command import ROOT, refused, run
 from tests.test_partial import until
@@ -87,7 +88,10 @@ class Workers:
 @contextlib.contextmanager
 def fleet_of(folder: Path, cpus: list[int]) -> Iterator[Workers]:
     """Workers on these CPUs, ready."""
-    made = Workers(folder, folder / "home", cpus)
+    home = folder / "home"
+    if len(cpus) > 1:  # of several hosts none need compile what this one has; one alone does
+        shutil.copytree(Store().folder, home / Store().root.name / Store().folder.name)
+    made = Workers(folder, home, cpus)
     try:
         yield made
     finally:
