@@ -1,6 +1,7 @@
 """Compile once, before the workers start; hypothesis the same in every run; `--fast` leaves most out."""
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 
@@ -12,6 +13,9 @@ from tests.images import compile_images
 
 for name in [name for name in os.environ if name.startswith("GIT_")]:
     del os.environ[name]  # a hook of git names its repository, and tests make commits
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts its background jobs
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     compilers.install()

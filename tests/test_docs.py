@@ -26,7 +26,7 @@ AFTER = re.compile(r"\s+(#|>|\|).*$")
 """A comment, or where a shell line sends its output."""
 NAMES = {"FILE": "run.json", "OLD": "old.json", "NEW": "new.json", "DIR": "runs"}
 NAMES |= {"fleet/host-2.json.partial": "run.json", "seed-1.json": "old.json", "seed-2.json": "new.json"}
-NAMES |= {"kernel.json": "run.json"}
+NAMES |= {"kernel.json": "run.json", "pair.json": "run.json"}
 NAMES |= dict.fromkeys(("model.json", "6.12.117.json"), "results/reference/fidelity-census.json.gz")
 NAMES |= {"old-census.json": "census.json", "new-census.json": "census.json"}
 NAMES |= {"NAME": "junit", "SCHEDULER": "tcp://127.0.0.1:9"}
