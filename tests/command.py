@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     """Python -m ARGUMENTS, from the checkout or from elsewhere with the checkout on the path."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    env = {**forked.inherited(), "PYTHONPATH": str(ROOT), **environment}
     if forked.can_run(env):
         return forked.run(arguments, cwd, env)
     return started(*arguments, cwd=cwd, **environment)
@@ -21,7 +21,7 @@ def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Com
 
 def drawn(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """A command that draws, with two figures only: for tests of all but its figures."""
-    return forked.run(arguments, cwd, {**os.environ, "PYTHONPATH": str(ROOT)}, most_figures=2)
+    return forked.run(arguments, cwd, {**forked.inherited(), "PYTHONPATH": str(ROOT)}, most_figures=2)
 
 
 def started(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:

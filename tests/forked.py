@@ -32,6 +32,7 @@ AT_START: Final = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "MPL", "MATPLOTLIB", "N
 """Beginnings of variables that Python or a library reads when it starts."""
 COLOURS: Final = "PYTHON_COLORS"
 """Of these names the one that is read where something is printed."""
+OF_DRAWING: Final = ("MPLBACKEND", "MPLCONFIGDIR")
 OWN_PATH: Final = "PYTHONPATH"
 HERE: Final = dict(os.environ)
 ROOMS: Final = ("model", "benchmarks", "results", "plots")
@@ -39,6 +40,11 @@ COMPILING: Final = frozenset({"__main__", "compiler", "loops", "source", "varian
 """Modules that are run, and those that import Numba, which only compilers do."""
 LONGEST: Final = 1 << 20
 """Bytes of a request: its arguments and variables."""
+
+
+def inherited() -> dict[str, str]:
+    """Variables of this process, but for what `plots.drawing` sets where a test draws in this process."""
+    return {name: value for name, value in os.environ.items() if name not in OF_DRAWING or name in HERE}
 
 
 def can_run(environment: Mapping[str, str]) -> bool:

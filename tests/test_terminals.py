@@ -160,9 +160,10 @@ def test_a_bad_input_leaves_the_good_file(file: Path) -> None:
 
 def test_the_target_is_tried_before_the_work(tmp_path: Path) -> None:
     """A census takes long: it is not counted for a file that cannot be written."""
-    begun = time.monotonic()
-    refused(run("benchmarks.census", "-o", str(tmp_path / "no" / "census.json")), "cannot write")
-    assert time.monotonic() - begun < 5
+    cache = tmp_path / "cache"
+    target = str(tmp_path / "no" / "census.json")
+    refused(run("benchmarks.census", "-o", target, XDG_CACHE_HOME=str(cache)), "cannot write")
+    assert not cache.exists()
 
 
 def test_half_a_character_is_no_defect(tmp_path: Path) -> None:
@@ -215,7 +216,7 @@ def test_ctrl_c_is_silent(name: str, after: float, file: Path) -> None:
         wait_until_in_charge(process)
         time.sleep(after)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=200)
     finally:
         signal.signal(signal.SIGINT, before)
     assert (process.returncode, err) == (130, "")
@@ -232,7 +233,7 @@ class Callback:
 
 def dropped():
     Callback()
-    time.sleep(20)
+    time.sleep(600)
 
 def translated():
     try:
@@ -255,7 +256,7 @@ sys.exit(run("a command", globals()[sys.argv[1]]))
 def test_an_end_is_met_whatever_becomes_of_its_exception(command: str, status: int) -> None:
     """Python drops it in a callback, and we would be deaf; numpy makes another of it; Unicorn eats it."""
     done = subprocess.run(
-        [sys.executable, "-c", RUN_IT, command], cwd=ROOT, capture_output=True, text=True, timeout=10
+        [sys.executable, "-c", RUN_IT, command], cwd=ROOT, capture_output=True, text=True, timeout=200
     )
     assert (done.returncode, done.stderr) == (status, "")
 
