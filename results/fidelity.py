@@ -330,11 +330,12 @@ def merged(censuses: Sequence[Mapping[str, Any]]) -> str:
 def kept() -> Iterator[str]:
     """The tables of docs/fidelity-files.md, from what is kept in results.
 
-    The prices are the kernel files' kept runs beside the model's published run of the same CPU.
+    The prices are the kernel files' kept runs beside the model's published run of the same CPU, a table for
+    each CPU.
     """
     yield from tables(columns_of(read_json(KEPT_CENSUS)))
-    if files := kernel_table.runs():
-        yield ""
+    for cpu, files in kernel_table.by_cpu(kernel_table.runs()).items():
+        yield from ("", f"{cpu}:", "")
         yield from prices([*_model_of(files[0]), *files])
 
 
