@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -55,6 +56,16 @@ def _left_out(request: pytest.FixtureRequest) -> None:
     """With `--fast` some tests end before they begin."""
     if request.config.option.fast:
         fast.check(request)
+
+
+@pytest.fixture
+def one_cpu() -> Iterator[None]:
+    """Let commands have one CPU: with two each starts two compilers, and both compile every function."""
+    before = os.sched_getaffinity(0)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.sched_setaffinity(0, {sorted(before)[worker % len(before)]})
+    yield
+    os.sched_setaffinity(0, before)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

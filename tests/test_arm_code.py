@@ -77,6 +77,7 @@ def test_every_arm_says_which_machine_code_it_ran(plain: Path) -> None:
     assert len({scenario.codes_of(arm) for arm in scenario.arms}) == 1
 
 
+@pytest.mark.usefixtures("one_cpu")
 def test_other_settings_of_the_compiler_are_not_appended(plain: Path, tmp_path: Path) -> None:
     """Refused once compiled, before measuring; workers, which lack the settings, run their parent's code."""
     before = plain.read_bytes()
@@ -108,6 +109,7 @@ def test_a_setting_without_effect_is_no_other_code(plain: Path, tmp_path: Path) 
     assert run("results", "compare", str(plain), str(more)).returncode == 0
 
 
+@pytest.mark.usefixtures("one_cpu")
 def test_a_check_that_was_edited_is_not_appended(tmp_path: Path) -> None:
     """Between two sittings in a checkout that is dirty both times: the commit and the name are the same."""
     checkout = tmp_path / "checkout"

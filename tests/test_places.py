@@ -188,6 +188,7 @@ def test_a_run_on_a_processor_whose_name_is_no_utf8(tmp_path: Path) -> None:
     assert run_where(mounts, "-m", "benchmarks", "--doctor").returncode == 0
 
 
+@pytest.mark.usefixtures("one_cpu")
 def test_numba_that_cannot_read_cpuinfo_says_what_helps(tmp_path: Path) -> None:
     """It is Numba's own reading; one line, and what it says to do helps: the code is the same."""
     mounts = instead({"/proc/cpuinfo": CPUINFO}, tmp_path)

@@ -42,6 +42,7 @@ def called(
     "relative",
     [pytest.param(False, marks=pytest.mark.reliability, id="absolute"), pytest.param(True, id="relative")],
 )
+@pytest.mark.usefixtures("one_cpu")
 def test_packages_by_pythonpath_reach_every_process(bare: str, tmp_path: Path, relative: bool) -> None:
     """Compiler and worker find them too, wherever they run; so does the assembler."""
     packages = os.path.relpath(PACKAGES, ROOT) if relative else PACKAGES

@@ -63,6 +63,7 @@ def three(checkout: Path) -> Path:
     return runfile.write(checkout / "three.json", runfile.of_machine(runfile.document(*sessions)))
 
 
+@pytest.mark.usefixtures("one_cpu")
 def test_it_is_listed_and_measured(checkout: Path) -> None:
     """By the options that every version has; the name says which kernel it is."""
     listed = json.loads(met(checkout, "benchmarks", "--list", "--json", "--only", f"kernel={NEW}"))
