@@ -48,7 +48,6 @@ import platform
 import secrets
 import shlex
 from contextlib import redirect_stdout
-from dataclasses import replace
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -82,7 +81,7 @@ from benchmarks.timing.options import (
 )
 from benchmarks.timing.partial import WORDS, Partial
 from benchmarks.timing.same_machine import check_machine, note_differences
-from benchmarks.timing.scheme import GROUPS, Scheme
+from benchmarks.timing.scheme import Scheme
 from benchmarks.units import check_margin
 from model.common.files import check_target
 from model.common.process import end_with_parent
@@ -90,7 +89,7 @@ from model.common.system_files import cpus_in
 from model.kernels.arrays import check_available
 from model.kernels.own import add_again, added, as_plain
 from model.kernels.store import DEFAULT_CPU, Store, default_folder
-from model.vocabulary.formats import NO_SETTINGS, PLAN
+from model.vocabulary.formats import INSTRUMENT, NO_SETTINGS, PLAN
 
 QUICK = {"processes": 6, "values": 8}
 DEFAULT = {"processes": 16, "values": 8}
@@ -286,6 +285,7 @@ def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme, affinit
         "commit": known,
         "numba": version("numba"),
         "freepath_cpu": early.cpu,
+        "instrument": INSTRUMENT,
         "build_scheme": scheme.name,
         "builds": scheme.builds,
         "store_bypass": "off" if loads_wait() else "on",
@@ -366,8 +366,6 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
     store.expect(code.get("sums", {}))
     if runner.args.vmlinux:
         confine(Path(runner.args.pair_dir))
-    # Every value has builds of its own: repeated builds would add no evidence.
-    scheme = replace(scheme, groups=max(GROUPS, runner.args.values + runner.args.warmups))
     # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
     schedule = [int(index) for index in runner.args.schedule.split(",") if index] or range(len(cases))
     for index in schedule:

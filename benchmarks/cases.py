@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from model.code.image import Spec
+from model.code.placement import POSITIONS
 from model.common.errors import FreepathError
 from model.common.limits import usable_cpus
 from model.kernels import VERSIONS, kernel_called, kernels, path_of
@@ -14,6 +15,8 @@ from model.kernels.variants import Variant
 from model.vocabulary.scenario import AXES, GATES, Arm, Scenario
 
 DEFAULT_KERNEL: Final = VERSIONS[0]
+PLACES_PER_PASS: Final = 4
+"""Places per pass of 30 us: sixteen where a pass takes 8 us."""
 
 
 class SelectionError(FreepathError):
@@ -61,8 +64,15 @@ class Case:
 
     @property
     def pages_per_slice(self) -> int:
-        """Pages that one slice of one arm frees: pyperf's inner loops."""
-        return self.path.pages_per_pass(self.scenario) * self.path.passes(self.scenario)
+        """Pages that one slice of one arm frees, a single pass: pyperf's inner loops."""
+        return self.path.pages_per_pass(self.scenario)
+
+    @property
+    def places(self) -> int:
+        """Places at which each build is measured: as many as make a value of all scenarios take alike."""
+        if self.scenario.memory != "warm" or self.scenario.between != "nothing":
+            return 1
+        return min(POSITIONS, PLACES_PER_PASS * self.path.passes(self.scenario))
 
     def variant(self, arm: Arm) -> Variant:
         """What an arm's variant declares."""
