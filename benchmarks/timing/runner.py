@@ -31,6 +31,8 @@ from model.common.files import write_new
 from model.kernels.arrays import huge_share
 from model.vocabulary.formats import INSTRUMENT, RUN
 
+ALONE = ("-m", "benchmarks")
+"""What a worker is started with where nobody forks it."""
 MakeSampler = Callable[[Case, list[int]], Any]
 
 
@@ -45,9 +47,11 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
 
     def __init__(self, forward: Callable[[list[str], argparse.Namespace], None], **options: Any) -> None:
         collect_what_can_be_read()
+        self.program = [*ALONE]
+        """What pyperf starts as a worker; the list itself is pyperf's, too."""
         super().__init__(
             add_cmdline_args=self._forward_context,
-            program_args=("-m", "benchmarks"),
+            program_args=self.program,
             **options,
         )
         self._forward = forward

@@ -30,6 +30,10 @@ CLOCK_READINGS: Final = 15
 """Readings of both clocks at each end of the calibration; the tightest pair counts."""
 CLOCK_DRIFT: Final = 1e-3
 """Largest relative change of the counter's rate within a process; beyond it the process is not stored."""
+STACK_LINE: Final = 64
+STACK_LINES: Final = 1 << 11
+"""Lines by which a process moves its stack down at most, 128 KiB: a fork has the stack that its parent has."""
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -127,6 +131,7 @@ class Sampler:
         self._alone, self._flips = case.pyperf_alone, scenario.between == "flip"
         self._scheme, self.places = (Scheme(1), 1) if self._alone else (scheme, case.places)
         self._name = scenario.name
+        self._stack = STACK_LINE * int(self.rng.integers(STACK_LINES))
         references = self._place_base(case, store)
         began = self._clocks()
         self.arms = [self._place(arm, scenario, store) for arm in case.arms]
@@ -151,7 +156,7 @@ class Sampler:
         cycles, bare = np.zeros(count), np.zeros(count)
         for build in self.rng.permutation(count):
             addresses = np.array([arm.addresses[build] for arm in self.arms])
-            rows = self.table.rows(addresses, cells.stack[build], rounds)
+            rows = self.table.rows(addresses, self._stack + cells.stack[build], rounds)
             self._run(rows, int(build))
             slices[build], bare[build], slots[build], cycles[build] = self.table.ticks(rows)
         self._check_builds(cells, count)
@@ -221,7 +226,7 @@ class Sampler:
         for number, placed in enumerate(self.arms):
             rows = self.table.slices(np.full(count, number))
             rows["function"][:, -1] = placed.addresses[builds, builds % self.places]
-            rows["stack"][:, -1] = cells.stack[builds, builds % self.places]
+            rows["stack"][:, -1] = self._stack + cells.stack[builds, builds % self.places]
             for build in builds:
                 self._run(rows[build], int(build))
                 if held := placed.start.held(self.walk.last(int(build) + 1 - count)):

@@ -21,11 +21,12 @@ from benchmarks.timing.append import Codes, check_append, check_codes, codes_of
 from benchmarks.timing.collect import collect, dumps, join, load_suite, mark_dirty, pair_ids
 from benchmarks.timing.dates import dated_like
 from benchmarks.timing.judges import Judges
+from benchmarks.timing.nursery import nursery
 from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
 from benchmarks.timing.rehearsal import rehearse
-from benchmarks.timing.runner import PairedRunner, benchmark_name
-from benchmarks.timing.workers import what_stops_a_worker
+from benchmarks.timing.runner import ALONE, PairedRunner, benchmark_name
+from benchmarks.timing.workers import variables, what_stops_a_worker
 from benchmarks.units import counted, duration, seconds
 from model.common.command import BAD_INPUT, complain, note, say, spelled
 from model.common.errors import CompileError, FreepathError
@@ -111,11 +112,13 @@ class Session:
             self._announce()
             if args.until_decided:
                 self._set_looks(self.partial.plan.get("looks", 1))
-            with self._progress():
-                for index, case in enumerate(self.cases):
-                    self._measure(index, self._wanted(case) - self.partial.count(index))
-            if args.until_decided:
-                self._until_decided()
+            with nursery(args.python, variables(args)) as program:
+                self.runner.program[:] = program or ALONE
+                with self._progress():
+                    for index, case in enumerate(self.cases):
+                        self._measure(index, self._wanted(case) - self.partial.count(index))
+                if args.until_decided:
+                    self._until_decided()
             self._save()
             self.verdicts = self.judges.brought(self.partial.folder, args.margin)
         except (Ended, SystemExit, Exception) as stop:

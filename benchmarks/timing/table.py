@@ -15,6 +15,8 @@ CHAIN_PASSES: Final = 40
 """Passes of the additions per build: about 10,000 cycles."""
 SLOT_PASSES: Final = 60
 """Passes of the NOPs on either side of a cell: 2,000 to 4,000 cycles, at eight to four NOPs a cycle."""
+BARE_SLICES: Final = 4
+"""Slices of base as compiled per build; the median counts, for the first one finds cold code."""
 CLOCK_SLICES: Final = 4
 """Slices per build that only read the clock, where each free is timed alone; the fastest counts."""
 
@@ -56,7 +58,7 @@ class References:
 class Table:
     """Makes the rows of a build, and reads what they took.
 
-    First a chain of additions and a slice of base as compiled. Then for each place a run of NOPs, and the
+    First a chain of additions and slices of base as compiled. Then for each place a run of NOPs, and the
     slices: in each round every arm has one, and every second round is the mirror image of the one before, so
     that a linear drift of the machine's speed cancels. At the end another run of NOPs.
 
@@ -100,17 +102,17 @@ class Table:
         self.order = np.stack([forward, forward[..., ::-1]], axis=2).reshape(places, -1, arms)[:, :rounds]
         self.head = self._head()
         each = rounds * arms
-        arm = np.concatenate([[0], self.order.ravel()])
+        arm = np.concatenate([[0] * BARE_SLICES, self.order.ravel()])
         own = self.slices(arm)
         place = np.repeat(np.arange(places), each)
-        own["function"][1:, -1] = addresses[arm[1:], place]
-        own["function"][0, -1] = self.references.bare
-        own["stack"][1:, -1] = stacks[place]
-        own["stack"][0, -1] = stacks[0]
+        bare, timed = own[:BARE_SLICES], own[BARE_SLICES:]
+        bare["function"][:, -1], bare["stack"][:, -1] = self.references.bare, stacks[0]
+        timed["function"][:, -1] = addresses[arm[BARE_SLICES:], place]
+        timed["stack"][:, -1] = stacks[place]
         body = np.zeros((places, 1 + each * self.own), ROW)
         body[:, 0] = self._slots()
-        body[:, 1:] = own[1:].reshape(places, -1)
-        return np.concatenate([self.head, own[0], body.ravel(), self._slots()])
+        body[:, 1:] = timed.reshape(places, -1)
+        return np.concatenate([self.head, bare.ravel(), body.ravel(), self._slots()])
 
     def slices(self, arm: Ints) -> Rows:
         """ROW[slices, rows of each]: slices of these arms, but for the loop's address and the stack."""
@@ -150,13 +152,14 @@ class Table:
 
         Returns
         -------
-        float64[places, rounds, arms] and the slice of base as compiled, a pass each, without reading the clock
+        float64[places, rounds, arms] and of base as compiled, a pass each, without reading the clock
         where that is subtracted; float64[places + 1], a NOP; an addition.
         """
         head = len(self.head)
         clock = float(rows["ticks"][1:head].min()) if head > 1 else 0.0
-        bare = float(rows["ticks"][head + self.own - 1]) - clock
-        body = rows["ticks"][head + self.own : -1].reshape(len(self.order), -1)
+        end = head + BARE_SLICES * self.own
+        bare = float(np.median(rows["ticks"][head + self.own - 1 : end : self.own])) - clock
+        body = rows["ticks"][end:-1].reshape(len(self.order), -1)
         slots = np.append(body[:, 0], rows["ticks"][-1]) / (SLOT_PASSES * CHAIN)
         slices = body[:, self.own :: self.own].reshape(self.order.shape) - clock
         in_order = np.take_along_axis(slices, np.argsort(self.order, axis=2), axis=2)

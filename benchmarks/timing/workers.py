@@ -17,6 +17,12 @@ def prepare(args: Any) -> None:
     args.inherit_environ = [*(args.inherit_environ or ()), *NEEDED_BY_PYTHON]
 
 
+def variables(args: Any) -> list[str]:
+    """Names of the variables that workers get, of those that there are."""
+    names = ("PATH", "HOME", *args.inherit_environ)
+    return [name for name in os.environ if args.copy_env or name in names]
+
+
 def what_stops_a_worker(args: Any) -> list[str]:
     """Stderr of a Python that is started as workers are, for a worker that failed before it wrote its own.
 
@@ -25,8 +31,7 @@ def what_stops_a_worker(args: Any) -> list[str]:
     args
         pyperf's. It gives workers PATH, HOME, the locale and what is named in `inherit_environ`.
     """
-    names = ("PATH", "HOME", *args.inherit_environ)
-    given = {name: value for name, value in os.environ.items() if args.copy_env or name in names}
+    given = {name: os.environ[name] for name in variables(args)}
     command = [args.python, "-c", "import benchmarks.__main__, benchmarks.timing.runner"]
     try:
         done = subprocess.run(command, env=given, stdin=subprocess.DEVNULL, capture_output=True)

@@ -1,0 +1,206 @@
+"""Workers that start in a tenth of a second: forked by a process that has loaded everything.
+
+A worker lives half a second before its first slice when it imports numpy, pyperf and the model itself. This
+process does so once. pyperf starts `borne`, which hands over its arguments, environment and files, and a fork
+of this process becomes the worker. A process is the unit of replication, so what differs between processes
+that are executed differs between forks: `redraw` moves what they allocate from then on, and the sampler draws
+where its stack lies.
+"""
+
+import ctypes
+import mmap
+import os
+import resource
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.timing import borne
+from model.common.process import end_with_parent, python_path
+
+ROOT: Final = Path(__file__).parents[2]
+READY: Final = b"r"
+MOST_FILES: Final = 4
+MOVED_PAGES: Final = 1 << 24
+"""Pages by which the next mappings are moved at most: 64 GiB of addresses, without memory."""
+HEAP_BLOCK: Final = 64 << 10
+HEAP_BLOCKS: Final = 512
+"""Blocks by which the top of the heap is moved at most, 32 MiB: the next objects lie behind them."""
+DEFECT: Final = 70
+"""Exit status of a worker that ends by an exception, as of any command here."""
+START_S: Final = 60.0
+"""Longest wait for this process to be ready; without it workers start by themselves."""
+
+
+@contextmanager
+def nursery(python: str, names: Sequence[str]) -> Iterator[list[str] | None]:
+    """Start the process that forks workers; it ends with the block.
+
+    Parameters
+    ----------
+    python
+        Interpreter of the workers.
+    names
+        Variables of the environment that they get.
+
+    Yields
+    ------
+    What to start instead of `-m benchmarks`; None where that process did not come up.
+    """
+    given = {name: value for name, value in os.environ.items() if name in names or name.startswith("LC_")}
+    given["PYTHONPATH"] = python_path(ROOT)
+    with tempfile.TemporaryDirectory(prefix="freepath-") as folder:
+        address = str(Path(folder) / "socket")
+        reading, writing = os.pipe()
+        command = [python, "-m", "benchmarks.timing.nursery", address, str(os.getpid()), str(writing)]
+        try:
+            process = subprocess.Popen(
+                command, env=given, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, pass_fds=[writing],
+            )  # fmt: skip
+        except OSError:
+            process = None
+        finally:
+            os.close(writing)
+        try:
+            ready = process is not None and _ready(reading)
+            yield ["-I", "-S", borne.__file__, address] if ready else None
+        finally:
+            os.close(reading)
+            if process is not None:
+                process.kill()
+                process.wait()
+
+
+def _ready(reading: int) -> bool:
+    """Wait until it listens, or has ended."""
+    came, _, _ = select.select([reading], [], [], START_S)
+    return bool(came) and os.read(reading, 1) == READY
+
+
+def serve(address: str, parent: int, ready: int) -> None:
+    """Load everything, then fork a worker for each connection, one after the other."""
+    end_with_parent(parent)
+    for number in (signal.SIGINT, signal.SIGHUP):  # of a terminal's whole process group
+        signal.signal(number, signal.SIG_IGN)
+    import benchmarks.timing.confine
+    import benchmarks.timing.runner
+    import benchmarks.timing.sampler  # noqa: F401 (workers need them)
+    from benchmarks import __main__ as command
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        os.write(ready, READY)
+        os.close(ready)
+        while True:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError, ValueError):
+                _fork(connection, listening, command)
+
+
+def _fork(connection: socket.socket, listening: socket.socket, command: Any) -> None:
+    """Fork one worker, and say how it ended."""
+    files, folder, arguments, environment = _received(connection)
+    alive, held = os.pipe()  # the worker holds one end for as long as it lives
+    worker = os.fork()
+    if worker == 0:
+        listening.close()
+        connection.close()
+        os.close(alive)
+        status = DEFECT
+        try:
+            _become(files, arguments)
+            os.chdir(folder)
+            os.environ.clear()
+            os.environ.update(environment)
+            redraw()
+            status = _status_of(command, arguments)
+        finally:
+            with suppress(OSError, ValueError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(status)
+    for number in (*files, held):
+        os.close(number)
+    came, _, _ = select.select([alive, connection], [], [])
+    if alive not in came:
+        os.kill(worker, signal.SIGKILL)  # whoever started it has gone
+    os.close(alive)
+    _, status = os.waitpid(worker, 0)
+    connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _status_of(command: Any, arguments: list[str]) -> int:
+    """Run the command as `python -m benchmarks` does; returns its exit status."""
+    sys.argv = [str(ROOT / "benchmarks" / "__main__.py"), *arguments]
+    try:
+        return int(command.start(arguments))
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+
+
+def _received(connection: socket.socket) -> tuple[list[int], str, list[str], dict[str, str]]:
+    """Files, folder, arguments and environment of a worker."""
+    size, files, _, _ = socket.recv_fds(connection, 8, MOST_FILES)
+    left = int.from_bytes(size, "little")
+    parts = []
+    while left:
+        parts.append(connection.recv(min(left, 1 << 16)))
+        if not parts[-1]:
+            raise ValueError("cut short")
+        left -= len(parts[-1])
+    folder, count, *words = map(os.fsdecode, b"".join(parts).split(b"\0"))
+    arguments, variables = words[: int(count)], words[int(count) :]
+    return files, folder, arguments, dict(word.split("=", 1) for word in variables)
+
+
+def _become(files: list[int], arguments: list[str]) -> None:
+    """Have the worker's files at the numbers that they had where it was started."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    arguments[:] = [f"--parent={os.getppid()}" if a.startswith("--parent=") else a for a in arguments]
+    high = [os.dup(number) for number in files]
+    targets = [0, 1, 2]
+    if borne.PIPE in arguments:
+        targets.append(int(arguments[arguments.index(borne.PIPE) + 1]))
+    while min(high) <= max(targets):
+        high = [os.dup(number) for number in high]
+    for number, target in zip(high, targets, strict=True):
+        os.dup2(number, target)
+
+
+def redraw() -> None:
+    """Move what this process maps and allocates from now on, as the kernel does with a new process.
+
+    Where addresses are fixed (setarch -R) they stay; where they are limited (ulimit -v) mappings stay.
+    """
+    from benchmarks.conditions import addresses_fixed
+
+    if addresses_fixed():
+        return
+    draw = int.from_bytes(os.urandom(16), "little")
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        size = (1 + draw % MOVED_PAGES) * mmap.PAGESIZE
+        with suppress(OSError, ValueError):
+            KEPT.append(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NORESERVE, prot=0))
+    libc = ctypes.CDLL(None)
+    for _ in range((draw >> 32) % HEAP_BLOCKS):
+        libc.malloc(ctypes.c_size_t(HEAP_BLOCK))  # never touched, never freed
+    libc.malloc(ctypes.c_size_t((draw >> 64) % HEAP_BLOCK))
+
+
+NORESERVE: Final = 0x4000
+"""MAP_NORESERVE of mmap(2)."""
+KEPT: Final[list[Any]] = []
+"""What holds the addresses before those that a worker uses."""
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
