@@ -91,8 +91,8 @@ from model.kernels.own import add_again, added, as_plain
 from model.kernels.store import DEFAULT_CPU, Store, default_folder
 from model.vocabulary.formats import INSTRUMENT, NO_SETTINGS, PLAN
 
-QUICK = {"processes": 6, "values": 8}
-DEFAULT = {"processes": 16, "values": 8}
+QUICK = {"processes": 12, "values": 2}
+DEFAULT = {"processes": 16, "values": 4}
 
 
 def main(argv: list[str]) -> int:
@@ -255,6 +255,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
         command += kernel_files.for_worker(early)
         command += [f"--sweep={args.sweep if args.vmlinux else along(args.sweep)}"] if args.sweep else []
         command += ["--quick"] if args.quick else []
+        command += [f"--raw={args.raw}"] if args.raw else []
         command += ["--calibrate"] if args.calibrate else []
 
     runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=0, loops=scheme.loops())
@@ -359,7 +360,7 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
     from benchmarks.timing.sampler import Sampler
 
     runner.context = json.loads(runner.args.context)
-    if code.get("sources", sources()) != sources():
+    if "sources" in code and code["sources"] != sources():
         raise CompileError(
             "the sources of model/ or benchmarks/ were edited meanwhile: put them back, and resume"
         )

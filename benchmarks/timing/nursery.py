@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -123,6 +124,8 @@ def _fork(connection: socket.socket, listening: socket.socket, command: Any) -> 
             os.environ.update(environment)
             redraw()
             status = _status_of(command, arguments)
+        except BaseException:
+            traceback.print_exc()
         finally:
             with suppress(OSError, ValueError):
                 sys.stdout.flush()
@@ -175,6 +178,10 @@ def _become(files: list[int], arguments: list[str]) -> None:
         high = [os.dup(number) for number in high]
     for number, target in zip(high, targets, strict=True):
         os.dup2(number, target)
+    for number in {*high, *files} - {*targets}:
+        os.close(number)
+    # Streams remember whether what they were opened on could be sought in.
+    sys.stdin, sys.stdout, sys.stderr = (open(n, m, closefd=False) for n, m in enumerate("rww"))
 
 
 def redraw() -> None:

@@ -22,6 +22,7 @@ import pyperf
 
 from benchmarks.cases import Case
 from benchmarks.conditions import Watch, processor
+from benchmarks.timing import raw
 from benchmarks.timing.collect import dumps
 from benchmarks.timing.dates import moments
 from benchmarks.timing.pyperf_facts import collect_what_can_be_read
@@ -127,6 +128,10 @@ class _Worker:
             bench.update_metadata(facts)
             write_new(folder / f"{name}.plain.json", dumps(pyperf.BenchmarkSuite([bench])))
         else:
+            if self.runner.args.raw:
+                arms = [arm.name for arm in self.case.arms]
+                content = raw.packed(self.sampler, self.case.scenario.name, arms, len(run.values))
+                write_new(folder / f"{name}{raw.SUFFIX}", content, replace=True)
             write_new(folder / f"{name}.json", dumps(pyperf.BenchmarkSuite(self._arms(run))))
 
     def _arms(self, run: pyperf.Run) -> list[pyperf.Benchmark]:

@@ -79,6 +79,8 @@ class Value:
         Its builds and places.
     slices
         float64[builds, places, rounds, arms], ns per page.
+    turns
+        uint8 likewise, when in its round each arm was timed.
     levels
         float64[arms, builds, places], ns per page.
     slots
@@ -89,6 +91,7 @@ class Value:
 
     cells: Cells
     slices: Floats
+    turns: npt.NDArray[np.uint8]
     levels: Floats
     slots: Floats
     cycles: Floats
@@ -152,13 +155,14 @@ class Sampler:
         rounds += 0 if self._alone else rounds % 2
         self._lay_out(cells)
         slices = np.zeros((count, self.places, rounds, len(self.arms)))
-        slots = np.zeros((count, self.places + 1))
+        turns, slots = np.zeros(slices.shape, np.uint8), np.zeros((count, self.places + 1))
         cycles, bare = np.zeros(count), np.zeros(count)
         for build in self.rng.permutation(count):
             addresses = np.array([arm.addresses[build] for arm in self.arms])
             rows = self.table.rows(addresses, self._stack + cells.stack[build], rounds)
             self._run(rows, int(build))
             slices[build], bare[build], slots[build], cycles[build] = self.table.ticks(rows)
+            turns[build] = self.table.turns
         self._check_builds(cells, count)
         per_page = self.ticks_per_ns * self.pages_per_slice
         slices /= per_page
@@ -168,6 +172,7 @@ class Sampler:
         value = Value(
             cells,
             slices,
+            turns,
             np.moveaxis(times, 2, 0),
             slots / self.ticks_per_ns,
             cycles / self.ticks_per_ns,
@@ -178,8 +183,8 @@ class Sampler:
 
     @property
     def timed_s(self) -> float:
-        """Seconds in slices, of the arms and of base as compiled."""
-        passes = sum(float(value.slices.sum() + value.bare.sum()) for value in self.values)
+        """Seconds in slices of the arms, without interruptions."""
+        passes = sum(float(value.levels.sum()) * value.slices.shape[2] for value in self.values)
         return passes * 1e-9 * self.pages_per_slice
 
     def _run(self, rows: Rows, build: int) -> None:

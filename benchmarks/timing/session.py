@@ -24,6 +24,7 @@ from benchmarks.timing.judges import Judges
 from benchmarks.timing.nursery import nursery
 from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
+from benchmarks.timing.raw import gather
 from benchmarks.timing.rehearsal import rehearse
 from benchmarks.timing.runner import ALONE, PairedRunner, benchmark_name
 from benchmarks.timing.workers import variables, what_stops_a_worker
@@ -302,6 +303,8 @@ class Session:
         if sources() != partial.plan["sources"]:
             mark_dirty(suite, self.context["commit"])
             note("model/ or benchmarks/ was changed while this was measured: the file says so (-dirty)")
+        if self.runner.args.raw:
+            gather(partial.folder, Path(self.runner.args.raw))
         self.levels = [
             f"{base.get_name()}: {base.mean() * 1e9:.2f} ns/page, {len(case.arms)} arms\n"
             for case in self.cases

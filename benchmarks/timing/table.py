@@ -147,13 +147,18 @@ class Table:
         rows[0]["function"], rows[0]["argument"] = self.references.chain, CHAIN_PASSES
         return rows
 
-    def ticks(self, rows: Rows) -> tuple[Floats, Floats, float, float]:
+    @property
+    def turns(self) -> Ints:
+        """int64[places, rounds, arms], when in its round each arm is timed."""
+        return np.argsort(self.order, axis=2)
+
+    def ticks(self, rows: Rows) -> tuple[Floats, float, Floats, float]:
         """What the rows took, in ticks.
 
         Returns
         -------
-        float64[places, rounds, arms] and of base as compiled, a pass each, without reading the clock
-        where that is subtracted; float64[places + 1], a NOP; an addition.
+        float64[places, rounds, arms] and the median of base as compiled, a pass each, without reading the
+        clock where that is subtracted; float64[places + 1], a NOP; an addition.
         """
         head = len(self.head)
         clock = float(rows["ticks"][1:head].min()) if head > 1 else 0.0
@@ -162,5 +167,5 @@ class Table:
         body = rows["ticks"][end:-1].reshape(len(self.order), -1)
         slots = np.append(body[:, 0], rows["ticks"][-1]) / (SLOT_PASSES * CHAIN)
         slices = body[:, self.own :: self.own].reshape(self.order.shape) - clock
-        in_order = np.take_along_axis(slices, np.argsort(self.order, axis=2), axis=2)
+        in_order = np.take_along_axis(slices, self.turns, axis=2)
         return in_order, bare, slots, float(rows["ticks"][0]) / (CHAIN_PASSES * CHAIN)
