@@ -1,8 +1,8 @@
 """From the slices of a cell to a time per arm: neighbours are compared with neighbours.
 
-A cell is one build at one place; its slices are short, and in each round every arm has one. What disturbs a
-round disturbs all of its arms, so an arm is compared with what the arms of the same round took. Interruptions
-only add, and hit one slice. docs/decisions/0006 has the estimators that were compared.
+A cell is one build at one place. Its slices are short, so what disturbs one disturbs those around it, of
+whatever arm. What is left are interruptions, which only add and hit one slice. docs/decisions/0006 has the
+estimators that were compared (`python -m tests.estimators`).
 """
 
 from typing import Final
@@ -12,32 +12,56 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+AROUND: Final = 3
+"""Slices on either side whose median is the level of the machine at a slice."""
 SWEEPS: Final = 2
-"""Sweeps of the median polish; a third one changes no figure by 0.001 ns."""
+"""How often levels and arms are estimated in turn; a third time changes no figure by 0.001 ns."""
 
 
-def medians(slices: Floats) -> Floats:
-    """Median polish of the logarithms: rounds against arms.
+def faster_half(slices: Floats) -> Floats:
+    """Mean of the faster half of the rounds; float64[..., rounds, arms] becomes float64[..., arms]."""
+    rounds = slices.shape[-2]
+    return np.asarray(np.sort(slices, axis=-2)[..., : (rounds + 1) // 2, :].mean(axis=-2))
+
+
+def neighbours(slices: Floats, turns: npt.NDArray[np.uint8]) -> Floats:
+    """Mean of the faster half, after the level of the slices around each was taken out.
 
     Parameters
     ----------
     slices
-        float64[..., rounds, arms], ns per page.
+        float64[..., rounds, arms], ns per page. The first round finds code that is not in the caches, of some
+        arms more than of others; that is taken out, too, as the median over all cells.
+    turns
+        uint8 likewise: when in its round each arm was timed.
 
     Returns
     -------
-    float64[..., arms], ns per page. All arms share the level of the cell, the median over its rounds of what
-    the arms of a round took; each has an effect of its own, the median over rounds of its distance from it.
+    float64[..., arms], ns per page at the median level of the cell.
     """
-    left = np.log(slices)
-    level = np.zeros(slices.shape[:-2])
-    effects = np.zeros(slices.shape[:-2] + slices.shape[-1:])
+    logs = np.log(slices)
+    order = np.argsort(turns, axis=-1)
+    arms = np.median(logs, axis=-2, keepdims=True)
     for _ in range(SWEEPS):
-        of_round = np.median(left, axis=-1, keepdims=True)
-        left = left - of_round
-        middle = np.median(of_round[..., 0], axis=-1)
-        level += middle
-        of_arm = np.median(left, axis=-2)
-        left = left - of_arm[..., None, :]
-        effects += of_arm
-    return np.asarray(np.exp(level[..., None] + effects))
+        levels = _levels(logs - arms, order, turns)
+        arms = np.median(logs - levels, axis=-2, keepdims=True)
+    left = logs - levels
+    cold = left[..., :1, :] - np.median(left[..., 1:, :], axis=-2, keepdims=True)
+    left[..., 0, :] -= np.median(cold.reshape(-1, cold.shape[-1]), axis=0)
+    return np.asarray(faster_half(np.exp(left)))
+
+
+def _levels(left: Floats, order: npt.NDArray[np.int64], turns: npt.NDArray[np.uint8]) -> Floats:
+    """The level at each slice, as a logarithm: the median of what is left of the slices around it.
+
+    The median level of the cell is zero, so that all arms keep it.
+    """
+    in_time = np.take_along_axis(left, order, axis=-1).reshape(*left.shape[:-2], -1)
+    count = in_time.shape[-1]
+    around = np.arange(count)[:, None] + np.arange(-AROUND, AROUND + 1)
+    around = np.abs(around)
+    around = np.where(around >= count, 2 * count - 2 - around, around).clip(0)
+    levels = np.median(in_time[..., around], axis=-1)
+    levels -= np.median(levels, axis=-1, keepdims=True)
+    back = np.take_along_axis(levels.reshape(left.shape), turns.astype(np.int64), axis=-1)
+    return np.asarray(back)

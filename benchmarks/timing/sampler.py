@@ -166,7 +166,7 @@ class Sampler:
         self._check_builds(cells, count)
         per_page = self.ticks_per_ns * self.pages_per_slice
         slices /= per_page
-        times = slices.mean(axis=2) if self._alone else levels.medians(slices)
+        times = slices.mean(axis=2) if self._alone else levels.neighbours(slices, turns)
         # With between=flip a copy whose sites are not rewritten is no reference.
         bare = times[..., 0].mean(axis=1) if self._flips else bare / per_page
         value = Value(
