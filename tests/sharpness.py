@@ -1,23 +1,23 @@
-"""Two checkouts in turn on one machine, for the same time: how wide are their intervals?
+"""Two checkouts in turn on one machine, for the same time: say how wide their intervals are.
 
-`make sharpness` or `python -m tests.sharpness [--base COMMIT] [--pairs N] [--only EXPR] [--load]`. The base
-commit lies in a worktree of its own and uses the same Python. Its run takes as long as it takes; then this
-checkout gets as many processes as fit into that time. Prints a table: half-widths of 95 % intervals in ns per
-page (median over all cells, `v1` on-idle, the A/A control), the seconds, and the share of a worker's life in
-which slices were timed.
+`make sharpness`, or `python -m tests.sharpness` with options of its own.
+The base commit lies in a worktree of its own and uses the same Python. Its run takes as long as it takes;
+then this checkout gets as many processes as fit into that time. Prints a table: half-widths of 95 % intervals
+in ns per page (median over all cells, `v1` on-idle, the A/A controls), the seconds of the whole command, and
+the share of them in which slices were timed. With --keep rows are added to a file, so that the pairs can be
+measured in several pieces; the ratios are of all of them.
 """
 
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -25,9 +25,9 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[1]
 BASE: Final = "3083954"
 USUAL: Final = "on-idle/plain/warm/sequential/pcp"
-PILOT: Final = 4
-"""Processes of the pilot run that tells how long one takes here."""
 LEAST: Final = 3
+FIRST: Final = 4
+"""Processes of the first run of this checkout, which tells how long one takes here."""
 
 
 @dataclass(frozen=True)
@@ -37,35 +37,43 @@ class Sharpness:
     Attributes
     ----------
     seconds, processes
-        Of the whole command, and how many processes were stored.
+        Of the whole command, and how many processes of each scenario were stored.
     cells, v1, twin
-        Half-widths of 95 % intervals, ns per page: median over cells, of `v1` on-idle, median of A/A controls.
+        Half-widths of 95 % intervals, ns per page: median over cells, `v1` on-idle, median of A/A controls.
     timed
-        Share of the command's processor time that was spent in slices.
+        Share of the command's seconds that was spent in slices, interruptions left out.
+    load
+        Whether a process computed on the last CPU.
     """
 
+    name: str
     seconds: float
     processes: int
     cells: float
     v1: float
     twin: float
     timed: float
+    load: bool
+
+    def row(self) -> str:
+        """In the table."""
+        widths = f"{self.cells:11.4f}{self.v1:9.4f}{self.twin:9.4f}{self.timed:8.0%}"
+        return f"{self.name:9}{self.load!s:6}{self.seconds:9.1f}{self.processes:11}{widths}"
 
 
-def measure(checkout: Path, options: list[str]) -> Sharpness:
+def measure(name: str, checkout: Path, options: list[str], load: bool) -> Sharpness:
     """Run `--quick` with a checkout, and judge its file with this one."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "run.json"
         command = [sys.executable, "-m", "benchmarks", "--quick", *options, "-o", str(file)]
         environment = {**os.environ, "PYTHONPATH": str(checkout)}
-        began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        began = time.monotonic()
         done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
-        took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        took = time.monotonic() - began
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()}")
         show = [sys.executable, "-m", "results", "show", str(file), "--format", "json"]
         shown = json.loads(subprocess.run(show, cwd=ROOT, capture_output=True, check=True).stdout)
-        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         processes, timed = slices_of(json.loads(file.read_bytes()))
     halves = {
         (cell["scenario"], f"{cell['variant']}/{cell['gate']}"): (high - low) / 2
@@ -75,18 +83,19 @@ def measure(checkout: Path, options: list[str]) -> Sharpness:
     twins = [half for (_, arm), half in halves.items() if arm.startswith("base-twin/")]
     others = [half for (_, arm), half in halves.items() if not arm.startswith("base-twin/")]
     v1 = halves.get((USUAL, "v1/jump-label"), float("nan"))
-    return Sharpness(took, processes, median(others), v1, median(twins), timed / spent)
+    return Sharpness(name, took, processes, median(others), v1, median(twins), timed / took, load)
 
 
 def slices_of(document: dict[str, Any]) -> tuple[int, float]:
-    """Processes of a run file, and the seconds that their slices took without interruptions."""
-    processes, seconds = set(), 0.0
+    """Processes of a scenario, and the seconds that all slices took without interruptions."""
+    processes, scenarios, seconds = set(), set(), 0.0
     for bench in document["benchmarks"]:
         for run in bench["runs"]:
             facts = {**document.get("metadata", {}), **bench.get("metadata", {}), **run.get("metadata", {})}
             processes.add(facts["pair_id"])
+            scenarios.add(facts["scenario"])
             seconds += sum(run["values"]) * facts["loops"] * facts["inner_loops"] * facts.get("places", 1)
-    return len(processes), seconds
+    return round(len(processes) / len(scenarios)), seconds
 
 
 @contextmanager
@@ -103,7 +112,7 @@ def worktree(commit: str) -> Iterator[Path]:
 
 
 @contextmanager
-def load(wanted: bool) -> Iterator[None]:
+def busy(wanted: bool) -> Iterator[None]:
     """A process that computes on the last CPU while the block runs."""
     if not wanted:
         yield
@@ -118,24 +127,38 @@ def load(wanted: bool) -> Iterator[None]:
         process.wait()
 
 
-def compare(base: Path, options: list[str], pairs: int) -> None:
-    """Measure in turn, and print a row per run and the ratios."""
-    measure(base, ["-p", "1", *options])  # compiles what is missing
-    pilot = measure(ROOT, ["-p", str(PILOT), *options])
-    each = pilot.seconds / PILOT
-    print(f"{'':12}{'seconds':>9}{'processes':>11}{'all cells':>11}{'v1':>8}{'twin':>8}{'timed':>8}")
-    ratios = []
-    for _ in range(pairs):
-        old = measure(base, options)
-        new = measure(ROOT, ["-p", str(max(LEAST, round(old.seconds / each))), *options])
-        for name, run in (("base", old), ("this", new)):
-            widths = f"{run.cells:11.4f}{run.v1:8.3f}{run.twin:8.4f}{run.timed:8.0%}"
-            print(f"{name:12}{run.seconds:9.1f}{run.processes:11}{widths}", flush=True)
-        ratios.append([old.cells / new.cells, old.v1 / new.v1, old.twin / new.twin, old.seconds / new.seconds])
-        each *= (new.seconds / old.seconds) ** 0.5  # the machine may have become busier
-    cells, v1, twin, seconds = (median(column) for column in zip(*ratios, strict=True))
-    print(f"narrower by a factor of (median of {pairs} pairs): all cells {cells:.1f}, v1 {v1:.1f}, twin {twin:.1f}")
-    print(f"in {1 / seconds:.2f} of the time; the same half-width in 1/{cells**2 * seconds:.0f} of the time")
+def compare(rows: list[Sharpness], base: Path, options: list[str], load: bool) -> None:
+    """Measure both once more, for the same time."""
+    known = [row for row in rows if row.name == "this" and row.load == load]
+    if not rows:
+        for checkout in (base, ROOT):
+            measure("", checkout, ["-p", "1", *options], load)  # compiles what is missing
+    known = known or [measure("this", ROOT, ["-p", str(FIRST), *options], load)]
+    each = median(row.seconds / row.processes for row in known)
+    rows.append(measure("base", base, options, load))
+    print(rows[-1].row(), flush=True)
+    count = max(LEAST, round(rows[-1].seconds / each))
+    rows.append(measure("this", ROOT, ["-p", str(count), *options], load))
+    print(rows[-1].row(), flush=True)
+
+
+def ratios(rows: list[Sharpness]) -> list[str]:
+    """Median ratios over the pairs, each with and without load."""
+    lines = []
+    for load in sorted({row.load for row in rows}):
+        old, new = ([r for r in rows if r.name == name and r.load == load] for name in ("base", "this"))
+        pairs = list(zip(old, new, strict=True))
+        cells, v1, twin, seconds = (
+            median(getattr(a, field) / getattr(b, field) for a, b in pairs)
+            for field in ("cells", "v1", "twin", "seconds")
+        )
+        where = "beside a busy process" if load else "as found"
+        lines += [
+            f"{where}, {len(pairs)} pairs: narrower by a factor of {cells:.1f} (all cells), {v1:.1f} (v1), "
+            f"{twin:.1f} (twins), in {1 / seconds:.2f} of the time",
+            f"{where}: the same half-width in 1/{cells**2 * seconds:.0f} of the time",
+        ]
+    return lines
 
 
 def main() -> None:
@@ -145,10 +168,22 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--only", default="", help="cells, as for python -m benchmarks; all of --quick")
     parser.add_argument("--load", action="store_true", help="beside a busy process on the last CPU")
+    parser.add_argument("--keep", type=Path, help="file to which rows are added")
     asked = parser.parse_args()
     options = ["--only", asked.only] if asked.only else []
-    with worktree(asked.base) as base, load(asked.load):
-        compare(base, options, asked.pairs)
+    kept = asked.keep and asked.keep.exists()
+    rows = [Sharpness(**row) for row in json.loads(asked.keep.read_text())] if kept else []
+    print(
+        f"{'':9}{'load':6}{'seconds':>9}{'processes':>11}{'all cells':>11}{'v1':>9}{'twins':>9}{'timed':>8}"
+    )
+    for row in rows:
+        print(row.row())
+    with worktree(asked.base) as base, busy(asked.load):
+        for _ in range(asked.pairs):
+            compare(rows, base, options, asked.load)
+            if asked.keep:
+                asked.keep.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    print(*ratios(rows), sep="\n")
 
 
 if __name__ == "__main__":

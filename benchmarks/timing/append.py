@@ -16,7 +16,11 @@ from model.vocabulary.sittings import by_pyperfs_names
 SCHEME: Final = ("instrument", "build_scheme", "store_bypass", "freepath_cpu", "numba")
 MUST_MATCH: Final = (*SCHEME, "own_variants", "kernel_files", "boot")
 """Metadata in which processes of one file must not differ; `check_machine` compares the machine."""
-DEFAULTS: Final = {"build_scheme": "one, of an older freepath", "store_bypass": "on", "instrument": OLDER_INSTRUMENT}
+DEFAULTS: Final = {
+    "build_scheme": "one, of an older freepath",
+    "store_bypass": "on",
+    "instrument": OLDER_INSTRUMENT,
+}
 """Values of these facts in files from before they were stored."""
 
 

@@ -26,7 +26,8 @@ def main(address: str, arguments: list[str]) -> int:
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     pipe = arguments[arguments.index(PIPE) + 1] if PIPE in arguments else ""
     files = [0, 1, 2, *([int(pipe)] if pipe else [])]
-    text = b"\0".join(map(os.fsencode, [os.getcwd(), str(len(arguments)), *arguments, *_environment()]))
+    folder = os.getcwd()  # noqa: PTH109 (pathlib would take longer to import than all the rest)
+    text = b"\0".join(map(os.fsencode, [folder, str(len(arguments)), *arguments, *_environment()]))
     packed = b"".join(number.to_bytes(4, sys.byteorder) for number in files)
     try:
         connection.connect(address)

@@ -31,7 +31,7 @@ def neighbours(slices: Floats, turns: npt.NDArray[np.uint8]) -> Floats:
     ----------
     slices
         float64[..., rounds, arms], ns per page. The first round finds code that is not in the caches, of some
-        arms more than of others; that is taken out, too, as the median over all cells.
+        arms more than of others; that is taken out first, as the median over all cells.
     turns
         uint8 likewise: when in its round each arm was timed.
 
@@ -40,15 +40,14 @@ def neighbours(slices: Floats, turns: npt.NDArray[np.uint8]) -> Floats:
     float64[..., arms], ns per page at the median level of the cell.
     """
     logs = np.log(slices)
+    cold = logs[..., :1, :] - np.median(logs[..., 1:, :], axis=-2, keepdims=True)
+    logs[..., 0, :] -= np.median(cold.reshape(-1, cold.shape[-1]), axis=0)
     order = np.argsort(turns, axis=-1)
     arms = np.median(logs, axis=-2, keepdims=True)
     for _ in range(SWEEPS):
         levels = _levels(logs - arms, order, turns)
         arms = np.median(logs - levels, axis=-2, keepdims=True)
-    left = logs - levels
-    cold = left[..., :1, :] - np.median(left[..., 1:, :], axis=-2, keepdims=True)
-    left[..., 0, :] -= np.median(cold.reshape(-1, cold.shape[-1]), axis=0)
-    return np.asarray(faster_half(np.exp(left)))
+    return np.asarray(faster_half(np.exp(logs - levels)))
 
 
 def _levels(left: Floats, order: npt.NDArray[np.int64], turns: npt.NDArray[np.uint8]) -> Floats:

@@ -8,6 +8,7 @@ where its stack lies.
 """
 
 import ctypes
+import fcntl
 import mmap
 import os
 import resource
@@ -110,7 +111,9 @@ def serve(address: str, parent: int, ready: int) -> None:
 def _fork(connection: socket.socket, listening: socket.socket, command: Any) -> None:
     """Fork one worker, and say how it ended."""
     files, folder, arguments, environment = _received(connection)
-    alive, held = os.pipe()  # the worker holds one end for as long as it lives
+    alive, ends = os.pipe()  # the worker holds one end for as long as it lives, beyond the files' numbers
+    held = fcntl.fcntl(ends, fcntl.F_DUPFD, 1 + max(targets_of(arguments)))
+    os.close(ends)
     worker = os.fork()
     if worker == 0:
         listening.close()
@@ -133,7 +136,7 @@ def _fork(connection: socket.socket, listening: socket.socket, command: Any) -> 
             os._exit(status)
     for number in (*files, held):
         os.close(number)
-    came, _, _ = select.select([alive, connection], [], [])
+    came, _, _ = select.select([alive, connection.fileno()], [], [])
     if alive not in came:
         os.kill(worker, signal.SIGKILL)  # whoever started it has gone
     os.close(alive)
@@ -167,21 +170,27 @@ def _received(connection: socket.socket) -> tuple[list[int], str, list[str], dic
 
 def _become(files: list[int], arguments: list[str]) -> None:
     """Have the worker's files at the numbers that they had where it was started."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    for sign in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(sign, signal.SIG_DFL)
     arguments[:] = [f"--parent={os.getppid()}" if a.startswith("--parent=") else a for a in arguments]
-    high = [os.dup(number) for number in files]
-    targets = [0, 1, 2]
-    if borne.PIPE in arguments:
-        targets.append(int(arguments[arguments.index(borne.PIPE) + 1]))
-    while min(high) <= max(targets):
-        high = [os.dup(number) for number in high]
+    targets = targets_of(arguments)
+    high = [fcntl.fcntl(number, fcntl.F_DUPFD, 1 + max(targets)) for number in files]
     for number, target in zip(high, targets, strict=True):
         os.dup2(number, target)
     for number in {*high, *files} - {*targets}:
         os.close(number)
     # Streams remember whether what they were opened on could be sought in.
-    sys.stdin, sys.stdout, sys.stderr = (open(n, m, closefd=False) for n, m in enumerate("rww"))
+    sys.stdin, sys.stdout, sys.stderr = map(_stream, range(3), "rww")
+
+
+def targets_of(arguments: Sequence[str]) -> list[int]:
+    """Numbers of a worker's files: the standard ones, and pyperf's pipe."""
+    pipe = [int(arguments[arguments.index(borne.PIPE) + 1])] if borne.PIPE in arguments else []
+    return [0, 1, 2, *pipe]
+
+
+def _stream(number: int, mode: str) -> Any:
+    return os.fdopen(number, mode, closefd=False)
 
 
 def redraw() -> None:

@@ -128,7 +128,7 @@ def _add_how(group: argparse._ArgumentGroup) -> None:
         help="measure on every host of a Dask scheduler (address, file, ssh:host1,host2), not here; "
         "-o DIR gets a file per machine (docs/fleet.md)",
     )
-    add("--raw", default="", metavar="FILE", help="keep every slice as well, for other estimators (a zip file)")
+    add("--raw", default="", metavar="FILE", help="keep every slice, too, for other estimators (zip)")
     add("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for: x86-64 (default)")
 
 

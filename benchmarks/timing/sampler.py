@@ -1,6 +1,5 @@
 """In the worker: every arm of a scenario, in many builds and placements, timed in interleaved slices."""
 
-import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter_ns
@@ -20,7 +19,6 @@ from benchmarks.timing.walk import Walk
 from model.code.builds import Builds, Pieces
 from model.code.image import Code
 from model.common.errors import KernelReportError
-from model.kernels.loop_record import CHAIN, LOOP
 from model.kernels.store import Store
 from model.vocabulary.scenario import Arm, Scenario
 
@@ -32,7 +30,7 @@ CLOCK_DRIFT: Final = 1e-3
 """Largest relative change of the counter's rate within a process; beyond it the process is not stored."""
 STACK_LINE: Final = 64
 STACK_LINES: Final = 1 << 11
-"""Lines by which a process moves its stack down at most, 128 KiB: a fork has the stack that its parent has."""
+"""Lines by which a process moves its stack down at most, 128 KiB: a fork has its parent's stack."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -61,7 +59,6 @@ class PlacedArm:
     builds: Any = None
     addresses: Any = None
     """The builds of the current value; int64[builds, places], of their loops."""
-
 
     @property
     def digest(self) -> str:
@@ -141,7 +138,7 @@ class Sampler:
         several = any(arm.start is not self.start for arm in self.arms)
         self.walk = Walk(case, self.start, self.arms)
         self.table = Table(self.arms, self.walk, references, self.rng, several)
-        self.pages_per_slice = case.pages_per_slice
+        self.pages_per_slice: int = case.pages_per_slice
         self.freed = 0
         self.ticks_per_ns = self._rate_since(began)
         self._placed = self._clocks()
@@ -153,17 +150,17 @@ class Sampler:
         count = 1 if self._alone else len(cells.phase)
         rounds = max(loops // count, 1)
         rounds += 0 if self._alone else rounds % 2
-        self._lay_out(cells)
+        self.take_builds(cells)
         slices = np.zeros((count, self.places, rounds, len(self.arms)))
         turns, slots = np.zeros(slices.shape, np.uint8), np.zeros((count, self.places + 1))
         cycles, bare = np.zeros(count), np.zeros(count)
         for build in self.rng.permutation(count):
             addresses = np.array([arm.addresses[build] for arm in self.arms])
             rows = self.table.rows(addresses, self._stack + cells.stack[build], rounds)
-            self._run(rows, int(build))
+            self.run(rows, int(build))
             slices[build], bare[build], slots[build], cycles[build] = self.table.ticks(rows)
             turns[build] = self.table.turns
-        self._check_builds(cells, count)
+        self.check_builds(cells, count)
         per_page = self.ticks_per_ns * self.pages_per_slice
         slices /= per_page
         times = slices.mean(axis=2) if self._alone else levels.neighbours(slices, turns)
@@ -184,10 +181,10 @@ class Sampler:
     @property
     def timed_s(self) -> float:
         """Seconds in slices of the arms, without interruptions."""
-        passes = sum(float(value.levels.sum()) * value.slices.shape[2] for value in self.values)
+        passes: float = sum(float(value.levels.sum()) * value.slices.shape[2] for value in self.values)
         return passes * 1e-9 * self.pages_per_slice
 
-    def _run(self, rows: Rows, build: int) -> None:
+    def run(self, rows: Rows, build: int) -> None:
         """Make the calls of a build: at once, or one by one where Python has to act between them."""
         self.freed += self.pages_per_slice * int((rows["role"] > 0).sum())
         if not self._crew.several and not self._flips:
@@ -225,7 +222,7 @@ class Sampler:
                 "the process is not stored"
             )
 
-    def _check_builds(self, cells: Cells, count: int) -> None:
+    def check_builds(self, cells: Cells, count: int) -> None:
         """Free once more in every build; before the pages are restored, none may hold a reference."""
         builds = np.arange(count)
         for number, placed in enumerate(self.arms):
@@ -233,11 +230,15 @@ class Sampler:
             rows["function"][:, -1] = placed.addresses[builds, builds % self.places]
             rows["stack"][:, -1] = self._stack + cells.stack[builds, builds % self.places]
             for build in builds:
-                self._run(rows[build], int(build))
-                if held := placed.start.held(self.walk.last(int(build) + 1 - count)):
+                self.run(rows[build], int(build))
+                if held := self._held(placed, int(build) + 1 - count):
                     raise KernelReportError(
                         f"{placed.arm.name}, build {build}, left {held} of {self.walk.chunk} pages referenced"
                     )
+
+    def _held(self, placed: PlacedArm, number: int) -> int:
+        """How many of the pages hold a reference that a slice of the latest ones freed."""
+        return int(placed.start.held(self.walk.last(number)))
 
     def _place(self, arm: Arm, scenario: Scenario, store: Store) -> PlacedArm:
         """Find out what the arm's loop reaches, and make its record."""
@@ -251,8 +252,8 @@ class Sampler:
         restore = placement.function("restore", 1)
         return PlacedArm(arm, start, code, pieces, run, restore, placement.address("restore"))
 
-    def _lay_out(self, cells: Cells) -> None:
-        """Lay out the builds of a value, of every arm, where those of the value before were."""
+    def take_builds(self, cells: Cells) -> None:
+        """Take the builds of a value, of every arm, in place of those of the value before."""
         for placed in self.arms:
             machine, first = placed.start.machine, placed.builds is None
             if not first:

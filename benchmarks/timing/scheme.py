@@ -93,7 +93,7 @@ class Scheme:
         """
         builds = self.cells
         phase = np.arange(builds) * self.builds // builds
-        # A build's places have the stack at successive places, so that each meets all of them, or a phase does.
+        # A build's places have the stack at successive places, so that each meets all, or a phase does.
         first = np.arange(builds) * min(places, STACK_PLACES) + int(rng.integers(STACK_PLACES))
         stack = (first[:, None] + np.arange(places)) % STACK_PLACES
         bags = [rng.permutation(POSITIONS) for _ in range(-(-builds * places // POSITIONS))]

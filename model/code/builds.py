@@ -267,8 +267,8 @@ class Layout:
 
     def _branch_ends(self) -> Ints:
         ends = self.of(self.pieces.marks["branches"]) + self.pieces.sizes
-        longer: Ints = ends + self._long * self.pieces.opening
-        return longer
+        ends += self._long * self.pieces.opening
+        return ends
 
     def size(self) -> int:
         """Bytes of the largest build."""
