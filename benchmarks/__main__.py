@@ -65,7 +65,7 @@ from benchmarks.conditions import (
     set_store_bypass,
     sources,
 )
-from benchmarks.timing import workers
+from benchmarks.timing import nursery, workers
 from benchmarks.timing.append import MUST_MATCH, check_append, metadata_of
 from benchmarks.timing.calibrate import calibration_cases
 from benchmarks.timing.options import (
@@ -79,12 +79,11 @@ from benchmarks.timing.options import (
     views,
     without_targets,
 )
-from benchmarks.timing.partial import WORDS, Partial
+from benchmarks.timing.partial import Partial
 from benchmarks.timing.same_machine import check_machine, note_differences
 from benchmarks.timing.scheme import Scheme
 from benchmarks.units import check_margin
 from model.common.files import check_target
-from model.common.process import end_with_parent
 from model.common.system_files import cpus_in
 from model.kernels.arrays import check_available
 from model.kernels.own import add_again, added, as_plain
@@ -374,24 +373,13 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
     return 0
 
 
-def start_worker(argv: list[str]) -> None:
-    """A worker's first steps: end with its parent, and write stderr to the file that the parent reads."""
-    import faulthandler
-
-    early = early_options(argv)
-    if early.parent:
-        end_with_parent(early.parent)
-    if early.pair_dir:
-        words = os.open(Path(early.pair_dir) / WORDS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        os.dup2(words, sys.stderr.fileno())
-    faulthandler.enable()
-
-
 def start(argv: list[str]) -> int:
     """Run the command as a process; workers keep the signals' defaults, which end them at once."""
+    if argv[:1] == [nursery.OPTION]:
+        return nursery.serve(argv[1:], start)
     if "--worker" not in argv:
         return run(NAME, lambda: main(argv))
-    start_worker(argv)
+    workers.begin(argv)
     return run(NAME, lambda: main(argv), signals=False)
 
 

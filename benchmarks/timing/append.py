@@ -13,7 +13,7 @@ from model.kernels.store import Store
 from model.vocabulary.formats import NO_SETTINGS, OLDER_INSTRUMENT
 from model.vocabulary.sittings import by_pyperfs_names
 
-SCHEME: Final = ("instrument", "build_scheme", "store_bypass", "freepath_cpu", "numba")
+SCHEME: Final = ("build_scheme", "instrument", "store_bypass", "freepath_cpu", "numba")
 MUST_MATCH: Final = (*SCHEME, "own_variants", "kernel_files", "boot")
 """Metadata in which processes of one file must not differ; `check_machine` compares the machine."""
 DEFAULTS: Final = {

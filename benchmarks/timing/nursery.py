@@ -19,15 +19,18 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.timing import borne
+from benchmarks.timing.workers import variables
 from model.common.process import end_with_parent, python_path
 
 ROOT: Final = Path(__file__).parents[2]
+OPTION: Final = "--nursery"
+"""First argument of the command where it is that process."""
 READY: Final = b"r"
 MOST_FILES: Final = 4
 MOVED_PAGES: Final = 1 << 24
@@ -40,28 +43,25 @@ DEFECT: Final = 70
 START_S: Final = 60.0
 """Longest wait for this process to be ready; without it workers start by themselves."""
 
+Start = Callable[[list[str]], int]
+
 
 @contextmanager
-def nursery(python: str, names: Sequence[str]) -> Iterator[list[str] | None]:
-    """Start the process that forks workers; it ends with the block.
+def nursery(runner: Any) -> Iterator[None]:
+    """Have the workers of a runner forked by a process that ends with the block.
 
     Parameters
     ----------
-    python
-        Interpreter of the workers.
-    names
-        Variables of the environment that they get.
-
-    Yields
-    ------
-    What to start instead of `-m benchmarks`; None where that process did not come up.
+    runner
+        `PairedRunner`, with its options. Where that process does not come up, its workers start as usual.
     """
+    python, names, usual = runner.args.python, variables(runner.args), list(runner.program)
     given = {name: value for name, value in os.environ.items() if name in names or name.startswith("LC_")}
     given["PYTHONPATH"] = python_path(ROOT)
     with tempfile.TemporaryDirectory(prefix="freepath-") as folder:
         address = str(Path(folder) / "socket")
         reading, writing = os.pipe()
-        command = [python, "-m", "benchmarks.timing.nursery", address, str(os.getpid()), str(writing)]
+        command = [python, "-m", "benchmarks", OPTION, address, str(os.getpid()), str(writing)]
         try:
             process = subprocess.Popen(
                 command, env=given, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -72,9 +72,11 @@ def nursery(python: str, names: Sequence[str]) -> Iterator[list[str] | None]:
         finally:
             os.close(writing)
         try:
-            ready = process is not None and _ready(reading)
-            yield ["-I", "-S", borne.__file__, address] if ready else None
+            if process is not None and _ready(reading):
+                runner.program[:] = ["-I", "-S", borne.__file__, address]
+            yield
         finally:
+            runner.program[:] = usual
             os.close(reading)
             if process is not None:
                 process.kill()
@@ -87,15 +89,23 @@ def _ready(reading: int) -> bool:
     return bool(came) and os.read(reading, 1) == READY
 
 
-def serve(address: str, parent: int, ready: int) -> None:
-    """Load everything, then fork a worker for each connection, one after the other."""
+def serve(given: Sequence[str], start: Start) -> int:
+    """Load everything, then fork a worker for each connection, one after the other, for ever.
+
+    Parameters
+    ----------
+    given
+        Address of the socket; the parent's number; the file that is told when it listens.
+    start
+        What a worker does with its arguments.
+    """
+    address, parent, ready = given[0], int(given[1]), int(given[2])
     end_with_parent(parent)
     for number in (signal.SIGINT, signal.SIGHUP):  # of a terminal's whole process group
         signal.signal(number, signal.SIG_IGN)
     import benchmarks.timing.confine
     import benchmarks.timing.runner
     import benchmarks.timing.sampler  # noqa: F401 (workers need them)
-    from benchmarks import __main__ as command
 
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
@@ -105,10 +115,10 @@ def serve(address: str, parent: int, ready: int) -> None:
         while True:
             connection, _ = listening.accept()
             with connection, suppress(OSError, ValueError):
-                _fork(connection, listening, command)
+                _fork(connection, listening, start)
 
 
-def _fork(connection: socket.socket, listening: socket.socket, command: Any) -> None:
+def _fork(connection: socket.socket, listening: socket.socket, start: Start) -> None:
     """Fork one worker, and say how it ended."""
     files, folder, arguments, environment = _received(connection)
     alive, ends = os.pipe()  # the worker holds one end for as long as it lives, beyond the files' numbers
@@ -126,7 +136,7 @@ def _fork(connection: socket.socket, listening: socket.socket, command: Any) -> 
             os.environ.clear()
             os.environ.update(environment)
             redraw()
-            status = _status_of(command, arguments)
+            status = _status_of(start, arguments)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -144,11 +154,11 @@ def _fork(connection: socket.socket, listening: socket.socket, command: Any) -> 
     connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def _status_of(command: Any, arguments: list[str]) -> int:
+def _status_of(start: Start, arguments: list[str]) -> int:
     """Run the command as `python -m benchmarks` does; returns its exit status."""
     sys.argv = [str(ROOT / "benchmarks" / "__main__.py"), *arguments]
     try:
-        return int(command.start(arguments))
+        return start(arguments)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
 
@@ -217,6 +227,3 @@ NORESERVE: Final = 0x4000
 """MAP_NORESERVE of mmap(2)."""
 KEPT: Final[list[Any]] = []
 """What holds the addresses before those that a worker uses."""
-
-if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -40,15 +40,17 @@ def packed(sampler: Any, scenario: str, arms: Sequence[str], values: int) -> byt
     return data.getvalue()
 
 
-def gather(folder: Path, target: Path) -> None:
-    """Put what workers left in the folder of a run into one file.
+def gather(folder: Path, target: str) -> None:
+    """Put what workers left in the folder of a run into one file, if one was asked for.
 
     Raises
     ------
     FileError
     """
+    if not target:
+        return
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             archive.writestr(path.name.replace(SUFFIX, ".npz"), path.read_bytes())
-    write_new(target, data.getvalue(), replace=True)
+    write_new(Path(target), data.getvalue(), replace=True)

@@ -26,8 +26,8 @@ from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
 from benchmarks.timing.raw import gather
 from benchmarks.timing.rehearsal import rehearse
-from benchmarks.timing.runner import ALONE, PairedRunner, benchmark_name
-from benchmarks.timing.workers import variables, what_stops_a_worker
+from benchmarks.timing.runner import PairedRunner, benchmark_name, never_called
+from benchmarks.timing.workers import what_stops_a_worker
 from benchmarks.units import counted, duration, seconds
 from model.common.command import BAD_INPUT, complain, note, say, spelled
 from model.common.errors import CompileError, FreepathError
@@ -113,8 +113,7 @@ class Session:
             self._announce()
             if args.until_decided:
                 self._set_looks(self.partial.plan.get("looks", 1))
-            with nursery(args.python, variables(args)) as program:
-                self.runner.program[:] = program or ALONE
+            with nursery(self.runner):
                 with self._progress():
                     for index, case in enumerate(self.cases):
                         self._measure(index, self._wanted(case) - self.partial.count(index))
@@ -178,7 +177,7 @@ class Session:
         try:
             # Even a quiet pyperf prints the first arm's mean, which says nothing about the others.
             with redirect_stdout(io.StringIO()):
-                self.runner.bench_case(index, case, _never)
+                self.runner.bench_case(index, case, never_called)
         finally:
             args.processes, args.values, args.loops = asked
         for line in self.partial.words().splitlines():
@@ -303,8 +302,7 @@ class Session:
         if sources() != partial.plan["sources"]:
             mark_dirty(suite, self.context["commit"])
             note("model/ or benchmarks/ was changed while this was measured: the file says so (-dirty)")
-        if self.runner.args.raw:
-            gather(partial.folder, Path(self.runner.args.raw))
+        gather(partial.folder, self.runner.args.raw)
         self.levels = [
             f"{base.get_name()}: {base.mean() * 1e9:.2f} ns/page, {len(case.arms)} arms\n"
             for case in self.cases
@@ -399,7 +397,3 @@ class Session:
         # Ctrl-C on a terminal reaches the worker as well, perhaps first.
         interrupted = status == -signal.SIGINT
         return f"a worker {how_it_ended(status, said)}", 128 + signal.SIGINT if interrupted else BAD_INPUT
-
-
-def _never(case: Case, seed: list[int]) -> Any:
-    raise AssertionError("only workers measure")

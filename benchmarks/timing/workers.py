@@ -3,12 +3,28 @@
 pyperf gives a worker few variables of the environment, so that a run does not depend on who started it.
 """
 
+import faulthandler
 import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 from benchmarks.timing.affinity import one_kind
-from model.common.process import NEEDED_BY_PYTHON
+from benchmarks.timing.options import early_options
+from benchmarks.timing.partial import WORDS
+from model.common.process import NEEDED_BY_PYTHON, end_with_parent
+
+
+def begin(argv: list[str]) -> None:
+    """A worker's first steps: end with its parent, and write stderr to the file that the parent reads."""
+    early = early_options(argv)
+    if early.parent:
+        end_with_parent(early.parent)
+    if early.pair_dir:
+        words = os.open(Path(early.pair_dir) / WORDS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(words, sys.stderr.fileno())
+    faulthandler.enable()
 
 
 def prepare(args: Any) -> None:
