@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from benchmarks.timing.partial import Partial
@@ -236,20 +237,30 @@ def test_targets_that_are_no_files(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "run.json.partial"]
 
 
-def test_how_a_worker_ended_is_said(tmp_path: Path) -> None:
-    """Its signal, or that it took too long."""
-    import psutil
+def waits(process: Any) -> bool:
+    """Whether pyperf started it as a worker."""
+    try:
+        return "--worker" in process.cmdline()
+    except psutil.Error:
+        return False
 
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_how_a_worker_ended_is_said(tmp_path: Path, forked: bool) -> None:
+    """Its signal, or that it took too long; also where pyperf started what waits for it."""
     parent = started("-p", "50", "-o", str(tmp_path / "run.json"))
     until(lambda: list(tmp_path.glob("*.partial/0-0000.json")))
     workers: list[psutil.Process] = []
     while not workers:
         assert parent.poll() is None
-        workers = psutil.Process(parent.pid).children()
+        own = psutil.Process(parent.pid).children()
+        workers = [w for c in own for w in c.children()] if forked else [c for c in own if waits(c)]
     workers[0].kill()
     said = parent.communicate()[1]
     assert parent.returncode == 2
     assert "SIGKILL" in said and "memory" in said and "--resume" in said
+    if forked:
+        return
     slow = run("benchmarks", *SMALL, "-l", "960000", "--timeout", "1", "-o", str(tmp_path / "slow.json"))
     assert slow.returncode == 124
     announced, said = slow.stderr.splitlines()

@@ -11,11 +11,35 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Parts = list[npt.NDArray[np.int64]]
 
 AROUND: Final = 3
 """Slices on either side whose median is the level of the machine at a slice."""
 SWEEPS: Final = 2
 """How often levels and arms are estimated in turn; a third time changes no figure by 0.001 ns."""
+
+
+PARTS: Final = 16
+"""Parts into which the cells of a process are sorted by how busy the core was."""
+
+
+def parts_of(slots: Floats) -> Parts:
+    """Numbers of the cells of each part, from those in which the core was least busy.
+
+    A sibling thread comes and goes within a value, so values mix what is dear and what is cheap. The
+    reference is neither an arm nor a build, so that sorting by it favours none.
+
+    Parameters
+    ----------
+    slots
+        float64[..., places + 1], ns per dispatched NOP before each place and after the last one.
+    """
+    return np.array_split(np.argsort(busier_sides(slots), kind="stable"), PARTS)
+
+
+def busier_sides(slots: Floats) -> Floats:
+    """float64[cells], ns per dispatched NOP on the busier side of each."""
+    return np.asarray(np.maximum(slots[..., 1:], slots[..., :-1]).ravel())
 
 
 def faster_half(slices: Floats) -> Floats:

@@ -31,6 +31,7 @@ from model.common.process import end_with_parent, python_path
 ROOT: Final = Path(__file__).parents[2]
 OPTION: Final = "--nursery"
 """First argument of the command where it is that process."""
+COMMAND: Final = ["-m", "benchmarks"]
 READY: Final = b"r"
 MOST_FILES: Final = 4
 MOVED_PAGES: Final = 1 << 24
@@ -61,7 +62,7 @@ def nursery(runner: Any) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="freepath-") as folder:
         address = str(Path(folder) / "socket")
         reading, writing = os.pipe()
-        command = [python, "-m", "benchmarks", OPTION, address, str(os.getpid()), str(writing)]
+        command = [python, *COMMAND, OPTION, address, str(os.getpid()), str(writing)]
         try:
             process = subprocess.Popen(
                 command, env=given, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -124,6 +125,7 @@ def _fork(connection: socket.socket, listening: socket.socket, start: Start) -> 
     alive, ends = os.pipe()  # the worker holds one end for as long as it lives, beyond the files' numbers
     held = fcntl.fcntl(ends, fcntl.F_DUPFD, 1 + max(targets_of(arguments)))
     os.close(ends)
+    here = os.getpid()
     worker = os.fork()
     if worker == 0:
         listening.close()
@@ -131,6 +133,7 @@ def _fork(connection: socket.socket, listening: socket.socket, start: Start) -> 
         os.close(alive)
         status = DEFECT
         try:
+            end_with_parent(here)
             _become(files, arguments)
             os.chdir(folder)
             os.environ.clear()

@@ -22,7 +22,7 @@ import pyperf
 
 from benchmarks.cases import Case
 from benchmarks.conditions import Watch, processor
-from benchmarks.timing import raw
+from benchmarks.timing import levels, raw
 from benchmarks.timing.collect import dumps
 from benchmarks.timing.dates import moments
 from benchmarks.timing.pyperf_facts import collect_what_can_be_read
@@ -140,6 +140,8 @@ class _Worker:
         measured = self._measured(run)
         memory = self.sampler.start.machine.memory
         huge = huge_share(memory.mem_map)
+        slots = np.stack([value.slots for value in measured])
+        parts = levels.parts_of(slots)
         common = run.get_metadata() | self.case.scenario.metadata() | self.watch.metadata()
         common |= {
             "schema": RUN,
@@ -156,19 +158,22 @@ class _Worker:
             "cycle_ns": round(fmean(interquartile_mean(value.cycles) for value in measured), 6),
             "slot_ns": " ".join(f"{interquartile_mean(value.slots.ravel()):.5f}" for value in measured),
             "build_slot_ns": " ".join(f"{ns:.4f}" for value in measured for ns in value.slots.mean(axis=1)),
+            "part_slot_ns": part_means(levels.busier_sides(slots), parts),
             "bare_ns": " ".join(f"{interquartile_mean(value.bare):.4f}" for value in measured),
             "timed_s": round(self.sampler.timed_s, 4),
             **({} if huge is None else {"huge_share": round(huge, 3)}),
             **self.runner.context,
             **processor(),  # the worker's own, which need not be the parent's on a hybrid CPU
         }
-        return [self._arm(number, run, common) for number in range(len(self.case.arms))]
+        return [self._arm(number, run, common, parts) for number in range(len(self.case.arms))]
 
     def _measured(self, run: pyperf.Run) -> list[Value]:
         """What belongs to the run's values: the sampler's last ones."""
         return list(self.sampler.values[len(self.sampler.values) - len(run.values) :])
 
-    def _arm(self, number: int, run: pyperf.Run, common: dict[str, Any]) -> pyperf.Benchmark:
+    def _arm(
+        self, number: int, run: pyperf.Run, common: dict[str, Any], parts: levels.Parts
+    ) -> pyperf.Benchmark:
         arm, measured = self.case.arms[number], self._measured(run)
         blocks = [float(value.block[number].mean()) * 1e-9 for value in self.sampler.values]
         times = np.concatenate([value.block[number] for value in measured])
@@ -182,6 +187,7 @@ class _Worker:
             "image_digest": self.sampler.arms[number].digest,
             "story": self.case.variant(arm).told,
             "build_ns": " ".join(f"{time:.3f}" for time in times),
+            "part_ns": part_means(by_place.ravel(), parts),
             "layout_ns": means(by_place, placement, POSITIONS),
             "stack_ns": means(by_place, stack, STACK_PLACES),
         }
@@ -198,6 +204,11 @@ def means(times: npt.NDArray[np.float64], place: npt.NDArray[np.int64], count: i
     """Mean time at each of so many places; `nan` where none was measured."""
     places = [times[place == number] for number in range(count)]
     return " ".join(f"{chosen.mean():.5f}" if len(chosen) else "nan" for chosen in places)
+
+
+def part_means(times: npt.NDArray[np.float64], parts: levels.Parts) -> str:
+    """Mean over the cells of each part; `nan` of one without cells."""
+    return " ".join(f"{times[part].mean():.5f}" if len(part) else "nan" for part in parts)
 
 
 def claim_number(folder: str | None, case: int) -> int:
