@@ -129,17 +129,19 @@ def busy(wanted: bool) -> Iterator[None]:
 
 def compare(rows: list[Sharpness], base: Path, options: list[str], load: bool) -> None:
     """Measure both once more, for the same time."""
-    known = [row for row in rows if row.name == "this" and row.load == load]
     if not rows:
         for checkout in (base, ROOT):
             measure("", checkout, ["-p", "1", *options], load)  # compiles what is missing
-    known = known or [measure("this", ROOT, ["-p", str(FIRST), *options], load)]
+    known = [row for row in rows if row.name != "base" and row.load == load]
+    if not known:
+        rows.append(measure("first", ROOT, ["-p", str(FIRST), *options], load))
+        known = rows[-1:]
     each = median(row.seconds / row.processes for row in known)
-    rows.append(measure("base", base, options, load))
-    print(rows[-1].row(), flush=True)
-    count = max(LEAST, round(rows[-1].seconds / each))
-    rows.append(measure("this", ROOT, ["-p", str(count), *options], load))
-    print(rows[-1].row(), flush=True)
+    pair = [measure("base", base, options, load)]
+    count = max(LEAST, round(pair[0].seconds / each))
+    pair.append(measure("this", ROOT, ["-p", str(count), *options], load))
+    rows += pair
+    print(*(row.row() for row in pair), sep="\n", flush=True)
 
 
 def ratios(rows: list[Sharpness]) -> list[str]:
@@ -180,9 +182,11 @@ def main() -> None:
         print(row.row())
     with worktree(asked.base) as base, busy(asked.load):
         for _ in range(asked.pairs):
-            compare(rows, base, options, asked.load)
-            if asked.keep:
-                asked.keep.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+            try:
+                compare(rows, base, options, asked.load)
+            finally:
+                if asked.keep:
+                    asked.keep.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     print(*ratios(rows), sep="\n")
 
 

@@ -43,7 +43,8 @@ def main(address: str, arguments: list[str]) -> int:
         said += more
     status = int(said or b"1")
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL)
+        if -status not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
 
