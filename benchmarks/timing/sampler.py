@@ -160,6 +160,8 @@ class Sampler:
             self.run(rows, int(build))
             slices[build], bare[build], slots[build], cycles[build] = self.table.ticks(rows)
             turns[build] = self.table.turns
+        if not (slices > 0).all():
+            raise KernelReportError("the time stamp counter went backwards: the process is not stored")
         self.check_builds(cells, count)
         per_page = self.ticks_per_ns * self.pages_per_slice
         slices /= per_page
