@@ -32,7 +32,7 @@ MAX_STORY: Final = 2000
 QUIET_PERCENTILE: Final = 10
 """Percentile of the blocks that is the quiet level: low, so that busy blocks do not set it; not the lowest,
 which is chance."""
-SCHEME: Final = ("build_scheme", "builds", "store_bypass", "code_digest")
+SCHEME: Final = ("build_scheme", "instrument", "builds", "store_bypass", "code_digest")
 """Facts of what was measured, beside the commit: builds, SSBD, machine code."""
 MACHINE: Final = ("hostname", *machine.NAMES, "python_version", "numba", "freepath_cpu")
 PLAN: Final = "plan.json"
