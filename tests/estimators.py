@@ -3,8 +3,9 @@
 Each turns the slices of a cell, float64[..., rounds, arms] in ns per page, into a time per arm. They are
 judged on the slices as measured, and on the same slices with noise put in: a sibling thread that comes and
 goes, interruptions, and an arm that pays 10 ns in one build of ten. Columns: the median over arms of the half
-width of a 95 % interval, ns per page; the largest shift of an arm by the noise; the share of A/A intervals
-that cover zero.
+width of a 95 % interval over all processes, ns per page; the same of the A/A control; the largest shift of an
+arm by the noise; how many A/A intervals cover zero, of sessions of six processes each. A/A are base-twin, and
+in scenario `off` (of `--calibrate --raw`) every arm that is nothing there.
 """
 
 import io
@@ -12,6 +13,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
+from benchmarks.timing.calibrate import NULL_ARMS, SESSION
 from benchmarks.timing.levels import faster_half, neighbours
 
 Floats = npt.NDArray[np.float64]
@@ -62,14 +65,25 @@ class Kept:
 
     slices: Floats
     turns: npt.NDArray[np.uint8]
+    scenario: str
+    arms: tuple[str, ...]
+    """Names of the variants."""
+
+    @property
+    def same(self) -> list[int]:
+        """Numbers of the arms that are base once more."""
+        names = NULL_ARMS[1:] if self.scenario.startswith("off/") else ("base-twin",)
+        return [number for number, name in enumerate(self.arms) if name in names]
 
 
 def processes(path: Path) -> Iterator[Kept]:
-    """The processes in a file of `--raw`."""
+    """The processes in a file of `--raw`, scenario by scenario."""
     with zipfile.ZipFile(path) as archive:
         for name in sorted(archive.namelist()):
             arrays = np.load(io.BytesIO(archive.read(name)))
-            yield Kept(arrays["slices"].astype(np.float64), arrays["turns"])
+            names = tuple(str(name).partition("/")[0] for name in arrays["arms"])
+            slices = arrays["slices"].astype(np.float64)
+            yield Kept(slices, arrays["turns"], str(arrays["scenario"]), names)
 
 
 def in_time(kept: Kept, noise: Floats) -> Floats:
@@ -92,10 +106,12 @@ def interruptions(kept: Kept, rng: np.random.Generator) -> Kept:
 
 
 def rare(kept: Kept, rng: np.random.Generator) -> Kept:
-    """Arms but the first two pay 10 ns in one build of ten."""
-    paid = 10.0 * (rng.random((*kept.slices.shape[:2], 1, 1, kept.slices.shape[-1])) < 0.1)
-    paid[..., :2] = 0.0
-    return replace(kept, slices=kept.slices + paid)
+    """Arms but the first two pay 10 ns in a tenth of the builds, 1 ns on average."""
+    builds, arms = int(np.prod(kept.slices.shape[:2])), kept.slices.shape[-1]
+    share = np.where(np.arange(builds) < round(builds / 10), 10.0, 0.0)[:, None]
+    paid = rng.permuted(np.repeat(share / share.mean(), arms, axis=1), axis=0)
+    paid[:, :2] = 0.0
+    return replace(kept, slices=kept.slices + paid.reshape(*kept.slices.shape[:2], 1, 1, arms))
 
 
 NOISE: Final[Mapping[str, tuple[Callable[[Kept, np.random.Generator], Kept], float]]] = {
@@ -116,23 +132,39 @@ def overheads(kept: list[Kept], estimator: Estimator) -> Floats:
     return np.asarray(np.expm1(np.log(means / means[:, :1])) * means[:, :1].mean())
 
 
+def covering(costs: Floats, same: list[int]) -> tuple[int, int]:
+    """How many A/A intervals of sessions cover zero, and how many there are."""
+    sessions = [costs[at : at + SESSION, same] for at in range(0, len(costs) - SESSION + 1, SESSION)]
+    wide = stdtrit(SESSION - 1, 0.975) / np.sqrt(SESSION)
+    hit = [np.abs(own.mean(axis=0)) <= wide * own.std(axis=0, ddof=1) for own in sessions]
+    return int(np.sum(hit)), int(np.size(hit))
+
+
 def report(files: list[Path]) -> None:
-    """Print the table of each file."""
+    """Print a table for each scenario of each file."""
     for path in files:
-        kept = list(processes(path))
-        count, arms = len(kept), kept[0].slices.shape[-1]
-        wide = stdtrit(count - 1, 0.975) / np.sqrt(count)
-        print(f"{path.name}: {count} processes, {arms} arms, {kept[0].slices[..., 0, 0].size} cells each")
-        for noise, (put_in, truth) in NOISE.items():
-            disturbed = [put_in(one, np.random.default_rng(n)) for n, one in enumerate(kept)]
-            for name, estimator in ESTIMATORS.items():
-                before, after = overheads(kept, estimator), overheads(disturbed, estimator)
-                widths = wide * after.std(axis=0, ddof=1)
-                shift = (after - before).mean(axis=0)[2:] - truth
-                print(
-                    f"  {noise:28} {name:34} +-{np.median(widths[1:]):8.3f}  twin +-{widths[1]:8.3f}  "
-                    f"shift {shift[np.abs(shift).argmax()]:+8.3f}"
-                )
+        for scenario, group in groupby(processes(path), key=lambda one: one.scenario):
+            print(f"{path.name}, {scenario}")
+            table(list(group))
+
+
+def table(kept: list[Kept]) -> None:
+    """Print what each estimator makes of the processes of a scenario."""
+    count, arms = len(kept), kept[0].slices.shape[-1]
+    wide = stdtrit(count - 1, 0.975) / np.sqrt(count)
+    print(f"  {count} processes, {arms} arms, {kept[0].slices[..., 0, 0].size} cells each")
+    usual = {name: overheads(kept, estimator) for name, estimator in ESTIMATORS.items()}
+    for noise, (put_in, truth) in NOISE.items():
+        disturbed = [put_in(one, np.random.default_rng(n)) for n, one in enumerate(kept)]
+        for name, estimator in ESTIMATORS.items():
+            after = overheads(disturbed, estimator)
+            widths = wide * after.std(axis=0, ddof=1)
+            shift = (after - usual[name]).mean(axis=0)[2:] - truth
+            hit, asked = covering(after, kept[0].same)
+            print(
+                f"  {noise:28} {name:34} +-{np.median(widths[1:]):8.4f}  twin +-{widths[1]:8.4f}  "
+                f"shift {shift[np.abs(shift).argmax()]:+8.4f}  covers {hit} of {asked}"
+            )
 
 
 if __name__ == "__main__":
