@@ -1,16 +1,18 @@
 """Two checkouts in turn on one machine, for the same time: say how wide their intervals are.
 
-`make sharpness`, or `python -m tests.sharpness` with options of its own.
-The base commit lies in a worktree of its own and uses the same Python. Its run takes as long as it takes;
-then this checkout gets as many processes as fit into that time. Prints a table: half-widths of 95 % intervals
-in ns per page (median over all cells, `v1` on-idle, the A/A controls), the seconds of the whole command, and
-the share of them in which slices were timed. With --keep rows are added to a file, so that the pairs can be
-measured in several pieces; the ratios are of all of them.
+`make sharpness`, or `python -m tests.sharpness` with options of its own. The base commit lies in a worktree
+of its own and uses the same Python. Its run takes as long as it takes; then this checkout gets as many
+processes as fit into that time, counted in processor time, since on a machine that others use wall clock
+tells how busy they were. Prints a table: half-widths of 95 % intervals in ns per page (median over all cells,
+`v1` on-idle, the A/A controls), the seconds of the whole command, and the share of processor time in which
+slices were timed. With --keep rows are added to a file, so that the pairs can be measured in several pieces;
+the ratios are of all of them.
 """
 
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -36,18 +38,19 @@ class Sharpness:
 
     Attributes
     ----------
-    seconds, processes
-        Of the whole command, and how many processes of each scenario were stored.
+    seconds, cpu, processes
+        Of the whole command, wall clock and processor time; how many processes of each scenario were stored.
     cells, v1, twin
         Half-widths of 95 % intervals, ns per page: median over cells, `v1` on-idle, median of A/A controls.
     timed
-        Share of the command's seconds that was spent in slices, interruptions left out.
+        Share of the processor time that was spent in slices, interruptions left out.
     load
         Whether a process computed on the last CPU.
     """
 
     name: str
     seconds: float
+    cpu: float
     processes: int
     cells: float
     v1: float
@@ -58,7 +61,7 @@ class Sharpness:
     def row(self) -> str:
         """In the table."""
         widths = f"{self.cells:11.4f}{self.v1:9.4f}{self.twin:9.4f}{self.timed:8.0%}"
-        return f"{self.name:9}{self.load!s:6}{self.seconds:9.1f}{self.processes:11}{widths}"
+        return f"{self.name:9}{self.load!s:6}{self.seconds:9.1f}{self.cpu:8.1f}{self.processes:11}{widths}"
 
 
 def measure(name: str, checkout: Path, options: list[str], load: bool) -> Sharpness:
@@ -67,9 +70,9 @@ def measure(name: str, checkout: Path, options: list[str], load: bool) -> Sharpn
         file = Path(folder) / "run.json"
         command = [sys.executable, "-m", "benchmarks", "--quick", *options, "-o", str(file)]
         environment = {**os.environ, "PYTHONPATH": str(checkout)}
-        began = time.monotonic()
+        began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
-        took = time.monotonic() - began
+        took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()}")
         show = [sys.executable, "-m", "results", "show", str(file), "--format", "json"]
@@ -83,7 +86,8 @@ def measure(name: str, checkout: Path, options: list[str], load: bool) -> Sharpn
     twins = [half for (_, arm), half in halves.items() if arm.startswith("base-twin/")]
     others = [half for (_, arm), half in halves.items() if not arm.startswith("base-twin/")]
     v1 = halves.get((USUAL, "v1/jump-label"), float("nan"))
-    return Sharpness(name, took, processes, median(others), v1, median(twins), timed / took, load)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Sharpness(name, took, cpu, processes, median(others), v1, median(twins), timed / cpu, load)
 
 
 def slices_of(document: dict[str, Any]) -> tuple[int, float]:
@@ -136,9 +140,9 @@ def compare(rows: list[Sharpness], base: Path, options: list[str], load: bool) -
     if not known:
         rows.append(measure("first", ROOT, ["-p", str(FIRST), *options], load))
         known = rows[-1:]
-    each = median(row.seconds / row.processes for row in known)
+    each = median(row.cpu / row.processes for row in known)
     pair = [measure("base", base, options, load)]
-    count = max(LEAST, round(pair[0].seconds / each))
+    count = max(LEAST, round(pair[0].cpu / each))
     pair.append(measure("this", ROOT, ["-p", str(count), *options], load))
     rows += pair
     print(*(row.row() for row in pair), sep="\n", flush=True)
@@ -150,15 +154,15 @@ def ratios(rows: list[Sharpness]) -> list[str]:
     for load in sorted({row.load for row in rows}):
         old, new = ([r for r in rows if r.name == name and r.load == load] for name in ("base", "this"))
         pairs = list(zip(old, new, strict=True))
-        cells, v1, twin, seconds = (
+        cells, v1, twin, seconds, cpu = (
             median(getattr(a, field) / getattr(b, field) for a, b in pairs)
-            for field in ("cells", "v1", "twin", "seconds")
+            for field in ("cells", "v1", "twin", "seconds", "cpu")
         )
         where = "beside a busy process" if load else "as found"
         lines += [
             f"{where}, {len(pairs)} pairs: narrower by a factor of {cells:.1f} (all cells), {v1:.1f} (v1), "
-            f"{twin:.1f} (twins), in {1 / seconds:.2f} of the time",
-            f"{where}: the same half-width in 1/{cells**2 * seconds:.0f} of the time",
+            f"{twin:.1f} (twins), in {1 / cpu:.2f} of the processor time, {1 / seconds:.2f} of the time",
+            f"{where}: the same half-width in 1/{cells**2 * cpu:.0f} of the processor time",
         ]
     return lines
 
@@ -175,9 +179,8 @@ def main() -> None:
     options = ["--only", asked.only] if asked.only else []
     kept = asked.keep and asked.keep.exists()
     rows = [Sharpness(**row) for row in json.loads(asked.keep.read_text())] if kept else []
-    print(
-        f"{'':9}{'load':6}{'seconds':>9}{'processes':>11}{'all cells':>11}{'v1':>9}{'twins':>9}{'timed':>8}"
-    )
+    print(f"{'':9}{'load':6}{'seconds':>9}{'cpu':>8}{'processes':>11}{'all cells':>11}", end="")
+    print(f"{'v1':>9}{'twins':>9}{'timed':>8}")
     for row in rows:
         print(row.row())
     with worktree(asked.base) as base, busy(asked.load):
