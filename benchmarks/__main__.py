@@ -90,8 +90,8 @@ from model.kernels.own import add_again, added, as_plain
 from model.kernels.store import DEFAULT_CPU, Store, default_folder
 from model.vocabulary.formats import INSTRUMENT, NO_SETTINGS, PLAN
 
-QUICK = {"processes": 12, "values": 2}
-DEFAULT = {"processes": 16, "values": 4}
+QUICK = {"processes": 12, "values": 5}
+DEFAULT = {"processes": 16, "values": 8}
 
 
 def main(argv: list[str]) -> int:

@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from model.code.image import Spec
-from model.code.placement import POSITIONS
 from model.common.errors import FreepathError
 from model.common.limits import usable_cpus
 from model.kernels import VERSIONS, kernel_called, kernels, path_of
@@ -15,8 +14,8 @@ from model.kernels.variants import Variant
 from model.vocabulary.scenario import AXES, GATES, Arm, Scenario
 
 DEFAULT_KERNEL: Final = VERSIONS[0]
-PLACES_PER_PASS: Final = 4
-"""Places per pass of 30 us: sixteen where a pass takes 8 us."""
+MOST_PLACES: Final = 4
+"""Places of a build: more would measure one draw of NOPs again, and draws differ by more than places do."""
 
 
 class SelectionError(FreepathError):
@@ -69,10 +68,10 @@ class Case:
 
     @property
     def places(self) -> int:
-        """Places at which each build is measured: as many as make a value of all scenarios take alike."""
+        """Places at which each build is measured: as many passes as take 30 us, so that values take alike."""
         if self.scenario.memory != "warm" or self.scenario.between != "nothing":
             return 1
-        return min(POSITIONS, PLACES_PER_PASS * self.path.passes(self.scenario))
+        return min(MOST_PLACES, self.path.passes(self.scenario))
 
     def variant(self, arm: Arm) -> Variant:
         """What an arm's variant declares."""

@@ -46,7 +46,7 @@ def test_slices_give_the_stored_times_again(measured: Path) -> None:
     kept = list(estimators.processes(measured / "raw.zip"))
     assert len(kept) == 2 and len(stored) == 6
     for process, one in enumerate(kept):
-        assert one.slices.shape == one.turns.shape and one.slices.shape[:3] == (2, 24, 16)
+        assert one.slices.shape == one.turns.shape and one.slices.shape[:3] == (2, 24, 4)
         values = zip(one.slices, one.turns, strict=True)
         times = np.stack([levels.neighbours(*value) for value in values])
         for number, variant in enumerate(one.arms):

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.cases import Case, select
+from benchmarks.cases import MOST_PLACES, Case, select
 from benchmarks.timing import sampler as module
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
 from benchmarks.timing.table import BARE_SLICES
 from benchmarks.timing.walk import Walk
 from model.code.caches import struct_pages
-from model.code.placement import POSITIONS
 from model.common.errors import FreepathError, KernelReportError
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image
@@ -43,7 +42,7 @@ def test_every_cell_of_every_arm_is_timed(subject: Sampler) -> None:
     (value,) = subject.values
     builds = len(value.cells.phase)
     assert value.slices.shape == value.turns.shape == (builds, subject.places, 2, len(ARMS))
-    assert value.levels.shape == (len(ARMS), builds, subject.places) and subject.places == POSITIONS
+    assert value.levels.shape == (len(ARMS), builds, subject.places) and subject.places == MOST_PLACES
     assert (value.slices > 1.0).all() and (value.levels > 1.0).all() and (value.levels < 1000.0).all()
     assert np.median(value.levels) == pytest.approx(np.median(value.slices), rel=0.2)
     assert value.slots.shape == (builds, subject.places + 1)
