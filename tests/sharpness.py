@@ -151,7 +151,7 @@ def compare(rows: list[Sharpness], base: Path, options: list[str], load: bool) -
 def ratios(rows: list[Sharpness]) -> list[str]:
     """Median ratios over the pairs, each with and without load."""
     lines = []
-    for load in sorted({row.load for row in rows}):
+    for load in sorted({row.load for row in rows if row.name == "base"}):
         old, new = ([r for r in rows if r.name == name and r.load == load] for name in ("base", "this"))
         pairs = list(zip(old, new, strict=True))
         cells, v1, twin, seconds, cpu = (
