@@ -128,8 +128,8 @@ def test_no_row_is_longer_than_a_slice() -> None:
     made = sampler()
     cells = Scheme().draw(made.rng, made.places)
     made.take_builds(cells)
-    addresses = np.array([arm.addresses[0] for arm in made.arms])
-    rows = made.table.rows(addresses, cells.stack[0], 4)
+    addresses = np.array([arm.addresses for arm in made.arms])
+    rows = made.table.rows(addresses, cells.stack, 4)[0]
     assert len(rows) < 10_000
     assert (rows["argument"][rows["role"] == 0] < 10_000).sum() == len(rows[rows["role"] == 0])
     assert all(arm.run.record["passes"][0] == 1 for arm in made.arms)

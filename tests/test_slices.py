@@ -61,32 +61,32 @@ def table(warm: bool = True, several: bool = False, idle: int = 0, mixed: bool =
 
 
 def rows_of(made: Table) -> Rows:
-    """Loop of arm a at place p: 10000 a + p."""
-    addresses = 10_000 * (1 + np.arange(ARMS)[:, None]) + np.arange(PLACES)
-    return made.rows(addresses, STACKS, ROUNDS)
+    """Of two builds, in which arm a has its loop at place p at 10000 a + p, and 100 further on."""
+    addresses = 10_000 * (1 + np.arange(ARMS)[:, None, None]) + 100 * np.arange(2)[:, None]
+    return made.rows(addresses + np.arange(PLACES), np.stack([STACKS, STACKS + 64]), ROUNDS)
 
 
 def test_a_build_is_measured_in_order() -> None:
     """The cycle, base as compiled, then place by place a run of NOPs and the slices, and NOPs at the end."""
-    rows = rows_of(table())
+    _, rows = rows_of(table())
     loops = rows[rows["role"] > 0]
     functions = rows["function"].tolist()
     assert functions[0] == CHAINS and rows["argument"][0] == CHAIN_PASSES
     assert functions.count(SLOTS) == PLACES + 1 and functions[-1] == SLOTS
     assert loops["function"][:BARE_SLICES].tolist() == [BARE] * BARE_SLICES
     own = loops[BARE_SLICES:].reshape(PLACES, ROUNDS, ARMS)
-    assert (own["function"] % 10_000 == np.arange(PLACES)[:, None, None]).all()
+    assert (own["function"] % 10_000 == 100 + np.arange(PLACES)[:, None, None]).all()
     assert (own["function"] // 10_000 == own["role"]).all()
     assert (own["argument"] == 1000 * own["role"]).all()
-    assert (own["stack"] == STACKS[:, None, None]).all()
+    assert (own["stack"] == 64 + STACKS[:, None, None]).all()
     cuts = [at for at, function in enumerate(functions) if function == SLOTS]
     assert set(np.diff(cuts)) == {1 + 2 * ROUNDS * ARMS}
 
 
 def test_a_round_of_slices_is_mirrored() -> None:
     """Every arm once, then once more the other way round: a drift of the machine's speed cancels."""
-    rows = rows_of(table())
-    order = rows["role"][rows["role"] > 0][BARE_SLICES:].reshape(PLACES, ROUNDS, ARMS)
+    roles = rows_of(table())[0]["role"]
+    order = roles[roles > 0][BARE_SLICES:].reshape(PLACES, ROUNDS, ARMS)
     assert (np.sort(order, axis=2) == np.arange(1, ARMS + 1)).all()
     assert (order[:, 0::2] == order[:, 1::2, ::-1]).all()
     assert len({tuple(each) for each in order[:, 0]}) > 1  # drawn anew
@@ -131,14 +131,17 @@ def test_what_slices_took_is_put_in_its_place(several: bool, idle: int) -> None:
     rows["ticks"][slices] = (
         100 * rows["function"][slices] // 10_000 + rows["function"][slices] % 10_000 + clock
     )
-    rows["ticks"][slices & (rows["function"] == BARE)] = [90 + clock, 20 + clock, 30 + clock, 20 + clock]
-    rows["ticks"][rows["function"] == NOTHING] = [10, 7, 9, 8][: CLOCK_SLICES if idle else 0]
-    rows["ticks"][rows["function"] == SLOTS] = np.arange(PLACES + 1) * SLOT_PASSES * CHAIN
-    rows["ticks"][0] = 3 * CHAIN_PASSES * CHAIN
+    for own in rows:
+        own["ticks"][own["function"] == BARE] = [90 + clock, 20 + clock, 30 + clock, 20 + clock]
+        own["ticks"][own["function"] == NOTHING] = [10, 7, 9, 8][: CLOCK_SLICES if idle else 0]
+        own["ticks"][own["function"] == SLOTS] = np.arange(PLACES + 1) * SLOT_PASSES * CHAIN
+    rows["ticks"][:, 0] = 3 * CHAIN_PASSES * CHAIN, 4 * CHAIN_PASSES * CHAIN
     ticks, bare, slots, cycle = made.ticks(rows)
     wanted = 100 * (1 + np.arange(ARMS)) + np.arange(PLACES)[:, None, None]
-    assert np.array_equal(ticks, np.broadcast_to(wanted, (PLACES, ROUNDS, ARMS)))
-    assert (bare, slots.tolist(), cycle) == (25.0, [0.0, 1.0, 2.0, 3.0], 3.0)
+    both = np.stack([wanted, wanted + 101])  # 100 further on, which is a hundredth of 100 x 100
+    assert np.array_equal(ticks, np.broadcast_to(both, (2, PLACES, ROUNDS, ARMS)))
+    assert bare.tolist() == [25.0, 25.0] and cycle.tolist() == [3.0, 4.0]
+    assert slots.tolist() == [[0.0, 1.0, 2.0, 3.0]] * 2
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=4, max_size=40))

@@ -151,15 +151,14 @@ class Sampler:
         rounds = max(loops // count, 1)
         rounds += 0 if self._alone else rounds % 2
         self.take_builds(cells)
-        slices = np.zeros((count, self.places, rounds, len(self.arms)))
-        turns, slots = np.zeros(slices.shape, np.uint8), np.zeros((count, self.places + 1))
-        cycles, bare = np.zeros(count), np.zeros(count)
-        for build in self.rng.permutation(count):
-            addresses = np.array([arm.addresses[build] for arm in self.arms])
-            rows = self.table.rows(addresses, self._stack + cells.stack[build], rounds)
-            self.run(rows, int(build))
-            slices[build], bare[build], slots[build], cycles[build] = self.table.ticks(rows)
-            turns[build] = self.table.turns
+        visited = self.rng.permutation(count)
+        addresses = np.array([arm.addresses[visited] for arm in self.arms])
+        rows = self.table.rows(addresses, self._stack + cells.stack[visited], rounds)
+        for at, build in enumerate(visited):
+            self.run(rows[at], int(build))
+        in_place = np.argsort(visited)
+        slices, bare, slots, cycles = (measured[in_place] for measured in self.table.ticks(rows))
+        turns = self.table.turns[in_place].astype(np.uint8)
         if not (slices > 0).all():
             raise KernelReportError("the time stamp counter went backwards: the process is not stored")
         self.check_builds(cells, count)
@@ -231,9 +230,9 @@ class Sampler:
             rows = self.table.slices(np.full(count, number))
             rows["function"][:, -1] = placed.addresses[builds, builds % self.places]
             rows["stack"][:, -1] = self._stack + cells.stack[builds, builds % self.places]
-            for build in builds:
-                self.run(rows[build], int(build))
-                if held := self._held(placed, int(build) + 1 - count):
+            for build in builds.tolist():
+                self.run(rows[build], build)
+                if held := self._held(placed, build + 1 - count):
                     raise KernelReportError(
                         f"{placed.arm.name}, build {build}, left {held} of {self.walk.chunk} pages referenced"
                     )

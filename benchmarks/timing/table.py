@@ -56,11 +56,11 @@ class References:
 
 
 class Table:
-    """Makes the rows of a build, and reads what they took.
+    """Makes the rows of builds, and reads what they took.
 
-    First a chain of additions and slices of base as compiled. Then for each place a run of NOPs, and the
-    slices: in each round every arm has one, and every second round is the mirror image of the one before, so
-    that a linear drift of the machine's speed cancels. At the end another run of NOPs.
+    In each build first a chain of additions and slices of base as compiled. Then for each place a run of
+    NOPs, and the slices: in each round every arm has one, and every second round is the mirror image of the
+    one before, so that a linear drift of the machine's speed cancels. At the end another run of NOPs.
 
     Parameters
     ----------
@@ -85,34 +85,44 @@ class Table:
         self.gs = np.array([arm.start.machine.gs_base for arm in arms])
 
     def rows(self, addresses: Ints, stacks: Ints, rounds: int) -> Rows:
-        """The rows.
+        """The rows: ROW[builds, rows of each], in the order in which they are to be called.
 
         Parameters
         ----------
         addresses
-            int64[arms, places], of the build's loops.
+            int64[arms, builds, places], of the builds' loops.
         stacks
-            int64[places], bytes.
+            int64[builds, places], bytes.
         rounds
             An even number, or one where there is one arm.
         """
-        places, arms = len(stacks), len(self.arms)
-        forward = np.tile(np.arange(arms), (places, (rounds + 1) // 2, 1))
-        forward = self.rng.permuted(forward, axis=2)
-        self.order = np.stack([forward, forward[..., ::-1]], axis=2).reshape(places, -1, arms)[:, :rounds]
-        self.head = self._head()
+        (builds, places), arms = stacks.shape, len(self.arms)
+        forward = np.tile(np.arange(arms), (builds, places, (rounds + 1) // 2, 1))
+        forward = self.rng.permuted(forward, axis=3)
+        mirrored = np.stack([forward, forward[..., ::-1]], axis=3)
+        self.order = mirrored.reshape(builds, places, -1, arms)[:, :, :rounds]
+        self.turns = np.argsort(self.order, axis=3)
+        """int64[builds, places, rounds, arms], when in its round each arm is timed."""
         each = rounds * arms
-        arm = np.concatenate([[0] * BARE_SLICES, self.order.ravel()])
-        own = self.slices(arm)
+        arm = np.zeros((builds, BARE_SLICES + places * each), np.int64)
+        arm[:, BARE_SLICES:] = self.order.reshape(builds, -1)
+        own = self.slices(arm.ravel()).reshape(builds, -1, self.own)
         place = np.repeat(np.arange(places), each)
-        bare, timed = own[:BARE_SLICES], own[BARE_SLICES:]
-        bare["function"][:, -1], bare["stack"][:, -1] = self.references.bare, stacks[0]
-        timed["function"][:, -1] = addresses[arm[BARE_SLICES:], place]
-        timed["stack"][:, -1] = stacks[place]
-        body = np.zeros((places, 1 + each * self.own), ROW)
-        body[:, 0] = self._slots()
-        body[:, 1:] = timed.reshape(places, -1)
-        return np.concatenate([self.head, bare.ravel(), body.ravel(), self._slots()])
+        bare, timed = own[:, :BARE_SLICES], own[:, BARE_SLICES:]
+        bare["function"][..., -1], bare["stack"][..., -1] = self.references.bare, stacks[:, :1]
+        timed["function"][..., -1] = addresses[arm[:, BARE_SLICES:], np.arange(builds)[:, None], place]
+        timed["stack"][..., -1] = stacks[:, place]
+        head = self._head()
+        self.head = len(head)
+        end = self.head + BARE_SLICES * self.own
+        rows = np.zeros((builds, end + places * (1 + each * self.own) + 1), ROW)
+        rows[:, : self.head] = head
+        rows[:, self.head : end] = bare.reshape(builds, -1)
+        body = rows[:, end:-1].reshape(builds, places, -1)
+        body[:, :, 0] = rows[:, -1] = self._slots()
+        body[:, :, 1:] = timed.reshape(builds, places, -1)
+        rows[:, end:-1] = body.reshape(builds, -1)
+        return rows
 
     def slices(self, arm: Ints) -> Rows:
         """ROW[slices, rows of each]: slices of these arms, but for the loop's address and the stack."""
@@ -136,8 +146,8 @@ class Table:
             return self._first_kinds[arm]
         return np.array([self.arms[number].start.kinds_address(self.rng) for number in arm])
 
-    def _slots(self) -> Rows:
-        row = np.zeros(1, ROW)
+    def _slots(self) -> Any:
+        row = np.zeros((), ROW)
         row["function"], row["argument"] = self.references.slots, SLOT_PASSES
         return row
 
@@ -147,25 +157,21 @@ class Table:
         rows[0]["function"], rows[0]["argument"] = self.references.chain, CHAIN_PASSES
         return rows
 
-    @property
-    def turns(self) -> Ints:
-        """int64[places, rounds, arms], when in its round each arm is timed."""
-        return np.argsort(self.order, axis=2)
-
-    def ticks(self, rows: Rows) -> tuple[Floats, float, Floats, float]:
+    def ticks(self, rows: Rows) -> tuple[Floats, Floats, Floats, Floats]:
         """What the rows took, in ticks.
 
         Returns
         -------
-        float64[places, rounds, arms] and the median of base as compiled, a pass each, without reading the
-        clock where that is subtracted; float64[places + 1], a NOP; an addition.
+        float64[builds, places, rounds, arms], and float64[builds], the median of base as compiled, a pass
+        each, without reading the clock where that is subtracted; float64[builds, places + 1], a NOP;
+        float64[builds], an addition.
         """
-        head = len(self.head)
-        clock = float(rows["ticks"][1:head].min()) if head > 1 else 0.0
+        ticks, head = rows["ticks"].astype(np.float64), self.head
+        clock = ticks[:, 1:head].min(axis=1) if head > 1 else np.zeros(len(ticks))
         end = head + BARE_SLICES * self.own
-        bare = float(np.median(rows["ticks"][head + self.own - 1 : end : self.own])) - clock
-        body = rows["ticks"][end:-1].reshape(len(self.order), -1)
-        slots = np.append(body[:, 0], rows["ticks"][-1]) / (SLOT_PASSES * CHAIN)
-        slices = body[:, self.own :: self.own].reshape(self.order.shape) - clock
-        in_order = np.take_along_axis(slices, self.turns, axis=2)
-        return in_order, bare, slots, float(rows["ticks"][0]) / (CHAIN_PASSES * CHAIN)
+        bare = np.median(ticks[:, head + self.own - 1 : end : self.own], axis=1) - clock
+        body = ticks[:, end:-1].reshape(*self.order.shape[:2], -1)
+        slots = np.append(body[:, :, 0], ticks[:, -1:], axis=1) / (SLOT_PASSES * CHAIN)
+        slices = body[:, :, self.own :: self.own].reshape(self.order.shape)
+        slices = np.take_along_axis(slices, self.turns, axis=3) - clock[:, None, None, None]
+        return slices, bare, slots, ticks[:, 0] / (CHAIN_PASSES * CHAIN)
