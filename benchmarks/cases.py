@@ -69,7 +69,8 @@ class Case:
     @property
     def places(self) -> int:
         """Places at which each build is measured: as many passes as take 30 us, so that values take alike."""
-        if self.scenario.memory != "warm" or self.scenario.between != "nothing":
+        scenario = self.scenario
+        if scenario.memory != "warm" or scenario.between != "nothing" or scenario.threads != "1":
             return 1
         return min(MOST_PLACES, self.path.passes(self.scenario))
 
