@@ -104,6 +104,8 @@ def serve(given: Sequence[str], start: Start) -> int:
     end_with_parent(parent)
     for number in (signal.SIGINT, signal.SIGHUP):  # of a terminal's whole process group
         signal.signal(number, signal.SIG_IGN)
+    import numpy.ma  # noqa: F401 (np.unique asks for it)
+
     import benchmarks.timing.confine
     import benchmarks.timing.runner
     import benchmarks.timing.sampler  # noqa: F401 (workers need them)
