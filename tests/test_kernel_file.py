@@ -21,6 +21,7 @@ from benchmarks.emulator import Emulator, Trace
 from benchmarks.gate import run_first
 from benchmarks.timing.crew import Crew
 from benchmarks.timing.sampler import Sampler
+from benchmarks.timing.schedule import Walker
 from benchmarks.timing.scheme import Scheme
 from model.code.builds import Builds
 from model.code.image import Code
@@ -368,7 +369,8 @@ def test_nothing_runs_that_the_gate_refuses(oldest: KnownFile, monkeypatch: pyte
     store.ensure(case.images())
     damaged = changed(oldest, Change(before={first: [b"\xfa"]}))
     monkeypatch.setattr(store, "load", lambda spec: damaged)
-    for name in ("call", "restore"):
-        monkeypatch.setattr(Crew, name, lambda *_: pytest.fail("placed code was called"))
+    for room, name in ((Crew, "call"), (Crew, "restore"), (Walker, "run")):
+        monkeypatch.setattr(room, name, lambda *_: pytest.fail("placed code was called"))
+    subject = Sampler(case, store, [1], Scheme())
     with pytest.raises(KernelFileError, match="executes cli, which user space cannot"):
-        Sampler(case, store, [1], Scheme())
+        subject(96)
