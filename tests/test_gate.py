@@ -14,6 +14,7 @@ from benchmarks.gate import Candidate, run_first
 from benchmarks.recorder import Recorder
 from benchmarks.timing.crew import Crew
 from benchmarks.timing.sampler import Sampler
+from benchmarks.timing.schedule import Walker
 from benchmarks.timing.scheme import Scheme
 from model.code.builds import Builds
 from model.common.errors import KernelFileError, KernelReportError
@@ -67,7 +68,7 @@ def gate(file: KnownFile, change: Change, spoil: Callable[[Candidate], None] | N
     run.record["n"] = FilePath(file).pages_per_pass(scenario)
     run.record["passes"], run.record["restore"] = 2, 1
     loop = FilePath(file).loop(scenario, Arm("base", "none"))
-    builds = Builds(changed(file, change), loop, Scheme(groups=1).draw(rng).plan, rng)
+    builds = Builds(changed(file, change), loop, Scheme().draw(rng, 1).plan, rng)
     arm = Candidate("base", start, run, builds.addresses, builds.begins, builds.ends)
     if spoil:
         with builds._region.writable():
@@ -191,7 +192,8 @@ def test_nothing_runs_that_the_gate_refuses(oldest: KnownFile, monkeypatch: pyte
     store.ensure(case.images())
     damaged = changed(oldest, Change(before={first: [b"\xfa"]}))
     monkeypatch.setattr(store, "load", lambda spec: damaged)
-    for name in ("call", "restore"):
-        monkeypatch.setattr(Crew, name, lambda *_: pytest.fail("placed code was called"))
+    for room, name in ((Crew, "call"), (Crew, "restore"), (Walker, "run")):
+        monkeypatch.setattr(room, name, lambda *_: pytest.fail("placed code was called"))
+    subject = Sampler(case, store, [1], Scheme())
     with pytest.raises(KernelFileError, match="executes cli, which user space cannot"):
-        Sampler(case, store, [1], Scheme())
+        subject(96)
