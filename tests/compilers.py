@@ -8,6 +8,7 @@ of its own starts; tests/test_store.py has real ones alone.
 """
 
 import array
+import atexit
 import contextlib
 import fcntl
 import json
@@ -58,6 +59,7 @@ def install() -> None:
 def offer() -> None:
     """Choose the socket of this test run: each process of it that needs a compiler finds it, or starts it."""
     folder = tempfile.mkdtemp(prefix="freepath-tests-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ[SOCKET] = f"{folder}/{os.getpid()}"
     install()
 
