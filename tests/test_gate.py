@@ -3,7 +3,7 @@
 import ctypes
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,39 @@ def test_a_worker_frees_and_checks(sampler: Sampler) -> None:
     sampler.freed = (sampler.start.freed() or 0) + 1
     with pytest.raises(KernelReportError, match=r"\d+ pages were freed of \d+"):
         sampler.check()
+
+
+def test_each_value_is_gated(sampler: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every value's builds, of every arm in one call; with the first ones base as it was compiled."""
+    seen: list[dict[str, int]] = []
+
+    def noted(candidates: Sequence[Candidate]) -> None:
+        seen.append({arm.what.rpartition(": ")[2]: len(arm.addresses) for arm in candidates})
+        run_first(candidates)
+
+    monkeypatch.setattr("benchmarks.timing.sampler.run_first", noted)
+    for _ in range(2):
+        sampler(96)
+    sampler.check()
+    each = {"base/none": 24, "base-twin/none": 24}
+    assert seen == [{**each, "base/none as compiled": 1}, each]
+
+
+def test_files_side_by_side_are_gated_for_each_value(oldest: KnownFile) -> None:
+    """Each in its own memory, whose pages are restored before a later value's builds are emulated."""
+    other = known_file(paths()[-1])
+    oldest.beside[:] = [other]
+    case = Case(oldest.usual, (Arm("base", "none"), Arm(other.name, "none")))
+    store = Store()
+    store.ensure(case.images())
+    try:
+        sampler = Sampler(case, store, [1], Scheme())
+        assert sampler.arms[1].start is not sampler.start
+        for _ in range(2):
+            assert sampler(96) > 0
+        sampler.check()
+    finally:
+        oldest.beside.clear()
 
 
 @pytest.fixture(scope="module")

@@ -251,6 +251,8 @@ class Sampler:
         if not first:
             for placed in gated:
                 placed.start.machine.activate()
+                # The walk's order is the first start state's; the emulator sees an arm's own.
+                placed.run.record["order_of_pages"] = placed.start.order_address(0)
                 self._crew.restore(placed.run, placed.restore)
             self.machine.activate()
         found = [placed.candidate(self._name) for placed in gated]

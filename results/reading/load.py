@@ -30,8 +30,7 @@ from results.reading.times import NoTimeError, cells, per_block, times
 MAX_TEXT: Final = 500
 MAX_STORY: Final = 2000
 QUIET_PERCENTILE: Final = 10
-"""Percentile of the blocks that is the quiet level: low, so that busy blocks do not set it; not the lowest,
-which is chance."""
+"""Percentile of the blocks that is the quiet level: below busy ones, and not the lowest, which is chance."""
 SCHEME: Final = ("build_scheme", "instrument", "builds", "store_bypass", "code_digest")
 """Facts of what was measured, beside the commit: builds, SSBD, machine code."""
 MACHINE: Final = ("hostname", *machine.NAMES, "python_version", "numba", "freepath_cpu")
@@ -77,8 +76,7 @@ class Process:
     bare: Array | None = None
     slot_cycles: Array | None = None
     parts: "Process | None" = None
-    """The same measurements with a block for each part of the cells, sorted by how busy the core was; None in
-    older files."""
+    """The same, a block for each part of its cells, sorted by how busy the core was; None in older files."""
 
     @property
     def phases(self) -> npt.NDArray[np.int64]:
@@ -372,10 +370,8 @@ def _parts(process: Process, rows: Sequence[Row], cycle_ns: float | None) -> Pro
     levels = times(rows[0][2], "part_slot_ns")
     if {len(row) for row in ns.values()} != {len(levels)}:
         raise BadRunError("its arms differ in their parts")
-    bare = None
-    if process.bare is not None:
-        base = next(arm for arm in ns if arm.variant == "base")
-        bare = process.bare.mean() * ns[base] / process.ns[base].mean()
+    base = next(arm for arm in ns if arm.variant == "base")
+    bare = None if process.bare is None else process.bare.mean() * ns[base] / process.ns[base].mean()
     return replace(process, ns=ns, per_block=1, bare=bare, slot_cycles=levels / cycle_ns)
 
 
@@ -396,9 +392,8 @@ def clean(value: Any, most: int = MAX_TEXT) -> str:
 
 def _common(processes: Iterable[Process]) -> dict[str, Any]:
     """Facts of the run: the value all processes share, or the tuple of their values."""
-    names = (*MACHINE, *SCHEME, "commit", "freepath_command", "seed")
     metadata: dict[str, Any] = {}
-    for name in names:
+    for name in (*MACHINE, *SCHEME, "commit", "freepath_command", "seed"):
         seen = tuple(dict.fromkeys(p.facts[name] for p in processes if name in p.facts))
         if seen:
             metadata[name] = seen[0] if len(seen) == 1 else seen
