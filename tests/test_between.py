@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import capstone
+import numpy as np
 import pytest
 
 from benchmarks.cases import Case
@@ -102,7 +103,8 @@ def test_each_free_is_timed_alone(between: str) -> None:
     subject(1)
     assert subject.start.between and subject.empty_pass_ns > 1.0
     assert subject.pages_per_slice == (1 if between == "flip" else 64) and (subject.blocks[0] > 0).all()
-    assert abs(subject.blocks[0].mean() - subject.bare[0]) < subject.bare[0]
+    middle = float(np.median(subject.blocks[0]))  # an interruption moves the mean of so few
+    assert abs(middle - subject.bare[0]) < subject.bare[0]
     subject.check()
 
 
