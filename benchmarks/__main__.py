@@ -367,7 +367,7 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
     store.expect(code.get("sums", {}))
     if runner.args.vmlinux:
         confine(Path(runner.args.pair_dir))
-    scheme = replace(scheme, groups=runner.args.values + runner.args.warmups)
+    scheme = replace(scheme, groups=runner.args.values + runner.args.warmups)  # no build is timed twice
     # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
     schedule = [int(index) for index in runner.args.schedule.split(",") if index] or range(len(cases))
     for index in schedule:
