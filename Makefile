@@ -24,7 +24,7 @@ IN = $(call quoted,$(RUN))
 # The latest interrupted run.
 STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))
 
-.PHONY: gone help setup run kernel resume finish publish picture documents calibrate test fast images reliability lint web clean
+.PHONY: gone help setup run kernel resume finish publish picture documents calibrate sharpness test fast images reliability lint web clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -84,6 +84,9 @@ calibrate: $(READY)  ## measure the instrument, and compare two seeds; fails whe
 	@$(PY) -m results compare $(IN)/seed-1.json $(IN)/seed-2.json >$(IN)/seeds.txt || test $$? -eq 1
 	@echo "two quick runs with two seeds: $$(tail -n 1 $(IN)/seeds.txt)"
 	@$(PY) -m results calibration $(IN)/calibration.json
+
+sharpness: $(READY)  ## this checkout against commit 3083954, in turn: how wide are the intervals after the same time
+	@$(PY) -m tests.sharpness $(FLAGS)
 
 FAST ?=
 test: $(READY)  ## every test; FAST=1: those that start no process, run no compiled code and read no kernel file

@@ -48,7 +48,6 @@ import platform
 import secrets
 import shlex
 from contextlib import redirect_stdout
-from dataclasses import replace
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -67,7 +66,7 @@ from benchmarks.conditions import (
     set_store_bypass,
     sources,
 )
-from benchmarks.timing import workers
+from benchmarks.timing import nursery, workers
 from benchmarks.timing.append import MUST_MATCH, check_append, metadata_of
 from benchmarks.timing.calibrate import calibration_cases
 from benchmarks.timing.options import (
@@ -81,19 +80,18 @@ from benchmarks.timing.options import (
     views,
     without_targets,
 )
-from benchmarks.timing.partial import WORDS, Partial
+from benchmarks.timing.partial import Partial
 from benchmarks.timing.same_machine import check_machine, note_differences
 from benchmarks.timing.scheme import Scheme
 from benchmarks.units import check_margin
 from model.common.files import check_target
-from model.common.process import end_with_parent
 from model.common.system_files import cpus_in
 from model.kernels.arrays import check_available
 from model.kernels.own import add_again, added, as_plain
 from model.kernels.store import DEFAULT_CPU, Store, default_folder
-from model.vocabulary.formats import NO_SETTINGS, PLAN
+from model.vocabulary.formats import INSTRUMENT, NO_SETTINGS, PLAN
 
-QUICK = {"processes": 6, "values": 8}
+QUICK = {"processes": 12, "values": 5}
 DEFAULT = {"processes": 16, "values": 8}
 
 
@@ -257,6 +255,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
         command += kernel_files.for_worker(early)
         command += [f"--sweep={args.sweep if args.vmlinux else along(args.sweep)}"] if args.sweep else []
         command += ["--quick"] if args.quick else []
+        command += [f"--raw={args.raw}"] if args.raw else []
         command += ["--calibrate"] if args.calibrate else []
 
     runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=0, loops=scheme.loops())
@@ -287,6 +286,7 @@ def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme, affinit
         "commit": known,
         "numba": version("numba"),
         "freepath_cpu": early.cpu,
+        "instrument": INSTRUMENT,
         "build_scheme": scheme.name,
         "builds": scheme.builds,
         "store_bypass": "off" if loads_wait() else "on",
@@ -360,14 +360,13 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
     from benchmarks.timing.sampler import Sampler
 
     runner.context, runner.counts = json.loads(runner.args.context), code.get("counts", {})
-    if code.get("sources", sources()) != sources():
+    if "sources" in code and code["sources"] != sources():
         raise CompileError(
             "the sources of model/ or benchmarks/ were edited meanwhile: put them back, and resume"
         )
     store.expect(code.get("sums", {}))
     if runner.args.vmlinux:
         confine(Path(runner.args.pair_dir))
-    scheme = replace(scheme, groups=runner.args.values + runner.args.warmups)  # no build is timed twice
     # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
     schedule = [int(index) for index in runner.args.schedule.split(",") if index] or range(len(cases))
     for index in schedule:
@@ -375,24 +374,13 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
     return 0
 
 
-def start_worker(argv: list[str]) -> None:
-    """A worker's first steps: end with its parent, and write stderr to the file that the parent reads."""
-    import faulthandler
-
-    early = early_options(argv)
-    if early.parent:
-        end_with_parent(early.parent)
-    if early.pair_dir:
-        words = os.open(Path(early.pair_dir) / WORDS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        os.dup2(words, sys.stderr.fileno())
-    faulthandler.enable()
-
-
 def start(argv: list[str]) -> int:
     """Run the command as a process; workers keep the signals' defaults, which end them at once."""
+    if argv[:1] == [nursery.OPTION]:
+        return nursery.serve(argv[1:], start)
     if "--worker" not in argv:
         return run(NAME, lambda: main(argv))
-    start_worker(argv)
+    workers.begin(argv)
     return run(NAME, lambda: main(argv), signals=False)
 
 

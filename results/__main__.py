@@ -323,13 +323,14 @@ def _compare(args: argparse.Namespace) -> int:
       python -m results compare old-census.json new-census.json --format markdown
     """
     from results import compare
-    from results.output.words import note_doubts
+    from results.output.words import note_doubts, note_instruments
     from results.reading.load import Run
 
     threshold = margin_of(args.threshold, "--threshold")
     old, new = (compare.run_or_census(path) for path in (args.old, args.new))
     if isinstance(old, Run) and isinstance(new, Run):
         changes = compare.compare_runs(old, new, threshold, across=args.across_machines)
+        note_instruments(old, new)
     elif isinstance(old, Run) or isinstance(new, Run):
         raise UsageError("one file is a census and the other is not: compare like with like")
     else:

@@ -40,7 +40,7 @@ def _every_cpu() -> Iterator[None]:
 
 def sampler(scenario: Scenario, *arms: Arm) -> Sampler:
     """Two builds of each arm, and one value of each."""
-    made = Sampler(Case(scenario, arms), Store(), [1], Scheme(2, groups=1))
+    made = Sampler(Case(scenario, arms), Store(), [1], Scheme(2))
     made(1)
     made.check()
     return made

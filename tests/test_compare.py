@@ -42,6 +42,15 @@ def test_a_slower_machine_is_no_regression(tmp_path: Path) -> None:
     assert set(changes.values()) == {"same"} and "v1/jump-label" in changes
 
 
+def test_two_instruments_are_named(tmp_path: Path) -> None:
+    """In one line: an old file lacks the fact. Files of one instrument are compared in silence."""
+    old, new = made(tmp_path, 1), made(tmp_path, 2, instrument="schedule-1")
+    done = run("results", "compare", str(old), str(new))
+    assert done.returncode == 0
+    assert "two instruments, slices-1 and schedule-1" in done.stderr and done.stderr.count("\n") == 1
+    assert run("results", "compare", str(new), str(new)).stderr == ""
+
+
 def test_the_summary_says_how_many_agree(tmp_path: Path) -> None:
     """Of differences that are chance, 95 % lie within their joint 95 % interval: A/A runs show whether."""
     old = made(tmp_path, 1)

@@ -3,7 +3,7 @@
 import ctypes
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from benchmarks.gate import Candidate, run_first
 from benchmarks.recorder import Recorder
 from benchmarks.timing.crew import Crew
 from benchmarks.timing.sampler import Sampler
+from benchmarks.timing.schedule import Walker
 from benchmarks.timing.scheme import Scheme
 from model.code.builds import Builds
 from model.common.errors import KernelFileError, KernelReportError
@@ -50,6 +51,39 @@ def test_a_worker_frees_and_checks(sampler: Sampler) -> None:
         sampler.check()
 
 
+def test_each_value_is_gated(sampler: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every value's builds, of every arm in one call; with the first ones base as it was compiled."""
+    seen: list[dict[str, int]] = []
+
+    def noted(candidates: Sequence[Candidate]) -> None:
+        seen.append({arm.what.rpartition(": ")[2]: len(arm.addresses) for arm in candidates})
+        run_first(candidates)
+
+    monkeypatch.setattr("benchmarks.timing.sampler.run_first", noted)
+    for _ in range(2):
+        sampler(96)
+    sampler.check()
+    each = {"base/none": 24, "base-twin/none": 24}
+    assert seen == [{**each, "base/none as compiled": 1}, each]
+
+
+def test_files_side_by_side_are_gated_for_each_value(oldest: KnownFile) -> None:
+    """Each in its own memory, whose pages are restored before a later value's builds are emulated."""
+    other = known_file(paths()[-1])
+    oldest.beside[:] = [other]
+    case = Case(oldest.usual, (Arm("base", "none"), Arm(other.name, "none")))
+    store = Store()
+    store.ensure(case.images())
+    try:
+        sampler = Sampler(case, store, [1], Scheme())
+        assert sampler.arms[1].start is not sampler.start
+        for _ in range(2):
+            assert sampler(96) > 0
+        sampler.check()
+    finally:
+        oldest.beside.clear()
+
+
 @pytest.fixture(scope="module")
 def oldest() -> KnownFile:
     """A real kernel."""
@@ -67,7 +101,7 @@ def gate(file: KnownFile, change: Change, spoil: Callable[[Candidate], None] | N
     run.record["n"] = FilePath(file).pages_per_pass(scenario)
     run.record["passes"], run.record["restore"] = 2, 1
     loop = FilePath(file).loop(scenario, Arm("base", "none"))
-    builds = Builds(changed(file, change), loop, Scheme(groups=1).draw(rng).plan, rng)
+    builds = Builds(changed(file, change), loop, Scheme().draw(rng, 1).plan, rng)
     arm = Candidate("base", start, run, builds.addresses, builds.begins, builds.ends)
     if spoil:
         with builds._region.writable():
@@ -191,7 +225,8 @@ def test_nothing_runs_that_the_gate_refuses(oldest: KnownFile, monkeypatch: pyte
     store.ensure(case.images())
     damaged = changed(oldest, Change(before={first: [b"\xfa"]}))
     monkeypatch.setattr(store, "load", lambda spec: damaged)
-    for name in ("call", "restore"):
-        monkeypatch.setattr(Crew, name, lambda *_: pytest.fail("placed code was called"))
+    for room, name in ((Crew, "call"), (Crew, "restore"), (Walker, "run")):
+        monkeypatch.setattr(room, name, lambda *_: pytest.fail("placed code was called"))
+    subject = Sampler(case, store, [1], Scheme())
     with pytest.raises(KernelFileError, match="executes cli, which user space cannot"):
-        Sampler(case, store, [1], Scheme())
+        subject(96)

@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from benchmarks.timing.partial import Partial
@@ -250,20 +252,35 @@ def test_targets_that_are_no_files(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "run.json.partial"]
 
 
-def test_how_a_worker_ended_is_said(tmp_path: Path) -> None:
-    """Its signal, or that it took too long."""
-    import psutil
+def found(parent: subprocess.Popen[str], forked: bool) -> list[psutil.Process]:
+    """The worker that measures, or what pyperf started instead, which waits for it."""
+    try:
+        own = psutil.Process(parent.pid).children()
+        waiting = [child for child in own if "--worker" in child.cmdline()]
+        return [worker for child in own for worker in child.children()] if forked else waiting
+    except psutil.Error:  # ended meanwhile
+        return []
 
-    parent = started("-p", "50", "-o", str(tmp_path / "run.json"))
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_how_a_worker_ended_is_said(tmp_path: Path, forked: bool) -> None:
+    """By its signal, whoever got it."""
+    parent = started("-p", "50", "-n", "30", "-o", str(tmp_path / "run.json"))
     until(lambda: list(tmp_path.glob("*.partial/0-0000.json")))
-    workers: list[psutil.Process] = []
-    while not workers:
+    killed = False
+    while not killed:
         assert parent.poll() is None
-        workers = psutil.Process(parent.pid).children()
-    workers[0].kill()
+        for worker in found(parent, forked)[:1]:
+            with suppress(psutil.NoSuchProcess):  # ended by itself: the next one
+                worker.kill()
+                killed = True
     said = parent.communicate()[1]
     assert parent.returncode == 2
     assert "SIGKILL" in said and "memory" in said and "--resume" in said
+
+
+def test_a_worker_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    """With one line that names the limit."""
     slow = run("benchmarks", *SMALL, "-l", "960000", "--timeout", "1", "-o", str(tmp_path / "slow.json"))
     assert slow.returncode == 124
     announced, said = slow.stderr.splitlines()

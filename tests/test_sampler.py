@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.cases import Case, select
+from benchmarks.cases import MOST_PLACES, Case, select
 from benchmarks.timing import sampler as module
-from benchmarks.timing.sampler import Sampler, Walk
+from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
+from benchmarks.timing.table import BARE_SLICES
+from benchmarks.timing.walk import Walk
 from model.code.caches import struct_pages
 from model.common.errors import FreepathError, KernelReportError
 from model.kernels.store import Store
@@ -18,7 +20,7 @@ from model.kernels.v4_3.image import Image
 from model.vocabulary.scenario import Arm, Scenario
 
 ARMS = (Arm("base", "none"), Arm("v1", "jump-label"))
-SMALL = Scheme(2, groups=1)
+SMALL = Scheme(2)
 PAGES = 512
 
 
@@ -29,7 +31,7 @@ def case_of(**axes: Any) -> Case:
 
 @pytest.fixture(scope="module")
 def subject() -> Sampler:
-    """One that has timed a block of one slice per cell and arm."""
+    """One that has timed two slices per cell and arm."""
     made = Sampler(case_of(), Store(), [1, 2, 3], SMALL)
     made(1)
     return made
@@ -37,49 +39,61 @@ def subject() -> Sampler:
 
 def test_every_cell_of_every_arm_is_timed(subject: Sampler) -> None:
     """Ns per page, and beside them the cycle, the slot and base as compiled."""
-    (block,) = subject.blocks
-    assert block.shape == (2, len(subject.cells.group(0))) and (block > 1.0).all() and (block < 1000.0).all()
-    assert 0.1 < subject.cycles[0] < 5.0 and 0.01 < subject.slots[0] < subject.cycles[0]
-    assert subject.bare[0] == pytest.approx(block.mean(), rel=0.9)
+    (value,) = subject.values
+    builds = len(value.cells.phase)
+    assert value.slices.shape == value.turns.shape == (builds, subject.places, 2, len(ARMS))
+    assert value.levels.shape == (len(ARMS), builds, subject.places) and subject.places == MOST_PLACES
+    assert (value.slices > 1.0).all() and (value.levels > 1.0).all() and (value.levels < 1000.0).all()
+    assert np.median(value.levels) == pytest.approx(np.median(value.slices), rel=0.2)
+    assert value.slots.shape == (builds, subject.places + 1)
+    cycle, slot = np.median(value.cycles), np.median(value.slots)
+    assert 0.1 < cycle < 5.0 and 0.01 < slot < cycle
+    assert np.median(value.bare) == pytest.approx(np.median(value.levels), rel=0.9)
     assert 0.0 < subject.empty_pass_ns < 1.0
 
 
+def test_a_round_is_the_mirror_image_of_the_one_before(subject: Sampler) -> None:
+    """Every arm has each turn once; so a linear drift of the machine's speed cancels."""
+    (value,) = subject.values
+    assert (np.sort(value.turns, axis=3) == np.arange(len(ARMS))).all()
+    assert (value.turns[:, :, 0] + value.turns[:, :, 1] == len(ARMS) - 1).all()
+    assert len(np.unique(value.turns[:, :, 0, 0])) == len(ARMS)  # drawn anew
+
+
 def test_each_slice_is_counted(subject: Sampler) -> None:
-    """Two slices per arm and cell, mirrored, and one of base as compiled."""
-    cells = len(subject.cells.group(0))
-    assert subject.freed == (2 * len(ARMS) + 1) * cells * subject.pages_per_slice
-    assert subject.pages_per_slice == PAGES * subject.walk.passes
+    """Two per arm and cell, some of base as compiled, and one of each build and arm that is looked at."""
+    builds = len(subject.values[0].cells.phase)
+    slices = builds * (2 * len(ARMS) * subject.places + BARE_SLICES + len(ARMS))
+    assert subject.freed == slices * subject.pages_per_slice and subject.pages_per_slice == PAGES
 
 
 def test_checking_leaves_everything_as_it_was(subject: Sampler) -> None:
-    """It passes, again and again, and the arms are ready for the next slice."""
+    """It passes, again and again, and counts what was freed."""
     before = [arm.run.record.copy() for arm in subject.arms]
-    subject.freed = subject.start.freed() or 0
-    subject.check()
+    for _ in range(2):
+        subject.freed = subject.start.freed() or 0
+        subject.check()
     for arm, record in zip(subject.arms, before, strict=True):
-        assert arm.run.record["restore"][0] == record["restore"][0] == 1
-        assert arm.run.record["passes"][0] == record["passes"][0] == subject.walk.passes > 1
-    subject.freed = subject.start.freed() or 0
-    subject.check()
+        assert arm.run.record == record and record["passes"][0] == 1 and record["restore"][0] == 0
     subject.freed += 1
     with pytest.raises(KernelReportError, match=r"\d+ pages were freed of \d+"):
         subject.check()
 
 
-def test_a_build_that_frees_nothing_is_found(subject: Sampler) -> None:
+@pytest.mark.parametrize("build", [0, 5, 7])
+def test_a_build_that_frees_nothing_is_found(subject: Sampler, build: int) -> None:
     """Any of them: the last as well as the first."""
-    subject.freed = subject.start.freed() or 0
-    placed = subject.arms[1]
-    kept = placed.addresses[-1]
-    placed.addresses[-1] = subject.machine.place(Store().load(Image("base", "none", memcg=True)))[0].address(
-        "time_nothing"
-    )
+    (value,) = subject.values
+    placed, builds = subject.arms[1], len(value.cells.phase)
+    kept = placed.addresses.copy()
+    idle = subject.machine.place(Store().load(Image("base", "none", memcg=True)))[0].address("time_nothing")
+    placed.addresses[build] = idle
     try:
-        with pytest.raises(KernelReportError, match=rf"build {len(placed.addresses) - 1}, left 512 of 512"):
-            subject._check_work(placed)
+        with pytest.raises(KernelReportError, match=rf"build {build}, left 512 of 512"):
+            subject.check_builds(value.cells, builds)
     finally:
-        placed.addresses[-1] = kept
-        placed.run.record["restore"], placed.run.record["passes"] = 1, subject.walk.passes
+        placed.addresses[:] = kept
+    subject.check_builds(value.cells, builds)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +104,7 @@ def test_clocks_must_agree(
 ) -> None:
     """Within a thousandth."""
     subject.freed = subject.start.freed() or 0
-    monkeypatch.setattr(subject, "_check_work", lambda placed: None)
-    monkeypatch.setattr(subject, "_clock_rate", lambda: subject.ticks_per_ns * (1 + drift))
+    monkeypatch.setattr(subject, "_rate_since", lambda began: subject.ticks_per_ns * (1 + drift))
     if good:
         subject.check()
     else:
@@ -110,13 +123,12 @@ def test_the_reading_that_nothing_came_between(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_rate_is_ticks_over_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two moments 20 ms apart at least."""
+    """Between two moments 10 ms apart at least."""
     made: Any = Sampler.__new__(Sampler)
-    moments = iter([(1000.0, 500.0), (1000.0 + 21e6, 500.0 + 63e6)])
-    made._clocks = lambda: next(moments)
-    waited = iter([1000 + 5_000_000, 1000 + 19_999_999, 1000 + 20_000_000])
+    made._clocks = lambda: (1000.0 + 11e6, 500.0 + 33e6)
+    waited = iter([1000 + 5_000_000, 1000 + 9_999_999, 1000 + 10_000_000])
     monkeypatch.setattr(module, "perf_counter_ns", lambda: next(waited))
-    assert made._clock_rate() == pytest.approx(3.0)
+    assert made._rate_since((1000.0, 500.0)) == pytest.approx(3.0)
     assert list(waited) == []
 
 
@@ -124,29 +136,31 @@ def walk(memory: str, templates: tuple[bytes, bytes] = (b"a", b"a")) -> Walk:
     """Of two arms whose pages begin like this."""
     arms: list[Any] = [SimpleNamespace(run=SimpleNamespace(templates=template)) for template in templates]
     case = case_of(memory=memory)
-    start: Any = SimpleNamespace(order_address=lambda at: at, order_of_pages=np.arange(struct_pages("l2")))
+    start: Any = SimpleNamespace(order_address=lambda at: at, order_of_pages=np.arange(struct_pages("l3")))
     return Walk(case, start, arms)
 
 
 def test_the_warm_set_is_freed_again_and_again() -> None:
-    """No slice uses it up, and the latest slice freed all of it."""
-    warm, record = walk("warm", (b"a", b"b")), np.zeros(1, [("order_of_pages", "i8")])
-    assert warm.restores_each_pass and warm.passes > 1
-    warm.advance(record)
-    assert record["order_of_pages"][0] == 0 and warm.last().tolist() == list(range(PAGES))
+    """Every slice frees all of it, and it is restored before each."""
+    warm = walk("warm", (b"a", b"b"))
+    where, due = warm.take(3)
+    assert warm.restores_each_pass and where.tolist() == [0, 0, 0] and due.all()
+    assert warm.last().tolist() == list(range(PAGES))
 
 
 def test_a_larger_array_is_walked_through() -> None:
     """Chunk after chunk; at its end, and before the first, the pages are to be restored."""
-    cold, record = walk("l2"), np.zeros(1, [("order_of_pages", "i8")])
-    assert cold.exhausted and not cold.restores_each_pass and cold.passes == 1
-    cold.restart()
-    for place in range(struct_pages("l2") // cold.chunk):
-        assert not cold.exhausted
-        cold.advance(record)
-        assert record["order_of_pages"][0] == place * cold.chunk
-        assert cold.last().tolist() == list(range(place * cold.chunk, (place + 1) * cold.chunk))
-    assert cold.exhausted
+    cold = walk("l3")
+    chunk, chunks = cold.chunk, struct_pages("l3") // cold.chunk
+    assert not cold.restores_each_pass and chunks > 3
+    where, due = cold.take(2)
+    assert where.tolist() == [0, chunk] and due.tolist() == [True, False]
+    where, due = cold.take(chunks)
+    assert where.tolist() == [number % chunks * chunk for number in range(2, chunks + 2)]
+    assert np.flatnonzero(due).tolist() == [chunks - 2]
+    assert cold.last().tolist() == list(range(chunk, 2 * chunk))
+    assert cold.last(-1).tolist() == list(range(chunk))
+    assert cold.last(-2).tolist() == list(range((chunks - 1) * chunk, chunks * chunk))
 
 
 def test_unlike_pages_cannot_share_an_array() -> None:
@@ -156,24 +170,27 @@ def test_unlike_pages_cannot_share_an_array() -> None:
 
 
 def test_checking_a_large_array_gives_it_back_seldom() -> None:
-    """Once at first and then when it is used up: each time takes a quarter of a second for 1 GiB."""
-    subject = Sampler(case_of(memory="l2"), Store(), [1], Scheme(24, groups=1))
+    """When it is used up, and not for each build: each time takes a quarter of a second for 1 GiB."""
+    subject = Sampler(case_of(memory="l2"), Store(), [1], Scheme(24))
     subject(1)
-    given_back = []
-    for placed in subject.arms:
-        real = placed.restore
-        placed.restore = lambda at, real=real: given_back.append(at) or real(at)  # type: ignore[func-returns-value]
-    subject.check()
-    cells, chunks = len(subject.arms[0].addresses), subject.walk.pages // subject.walk.chunk
-    assert cells >= 24 and len(given_back) <= len(subject.arms) * (2 + cells // chunks)
+    (value,) = subject.values
+    kept: list[Any] = []
+    subject.run = lambda rows, build: kept.append(rows)  # type: ignore[method-assign]
+    subject._held = lambda placed, number: 0  # type: ignore[method-assign]
+    subject.check_builds(value.cells, len(value.cells.phase))
+    slices = sum(int((own["role"] > 0).sum()) for own in kept)
+    restored = sum(int((own["role"] < 0).sum()) for own in kept)
+    chunks = subject.walk.pages // subject.walk.chunk
+    assert slices == 24 * len(ARMS) and restored <= 1 + slices // chunks
 
 
 def test_pyperf_alone_has_one_cell_and_a_plain_mean() -> None:
     """As compiled, the first build only."""
     (case,) = select("memcg=on-idle,page_kind=plain,depth=pcp,checks=on,entry=__free_pages,base")
     alone = Sampler(Case(case.scenario, ARMS[:1], pyperf_alone=True), Store(), [1], SMALL)
-    assert alone.reduce([1.0, 2.0, 6.0]) == 3.0
     seconds = alone(4)
-    assert alone.blocks[0].shape == (1, 1)
-    assert seconds == pytest.approx(alone.blocks[0][0, 0] * 1e-9 * alone.pages_per_slice * 4)
+    (value,) = alone.values
+    assert value.slices.shape == (1, 1, 4, 1) and value.levels.shape == (1, 1, 1)
+    assert value.levels[0, 0, 0] == pytest.approx(value.slices.mean())
+    assert seconds == pytest.approx(value.slices.mean() * 1e-9 * alone.pages_per_slice * 4)
     alone.check()

@@ -51,7 +51,7 @@ def test_every_listed_scenario_is_placed_and_run(case: Case) -> None:
     store = Store()
     store.ensure(case.images()[:1])
     arms = tuple(a for a, image in zip(case.arms, case.images(), strict=True) if not store.missing([image]))
-    sampler = Sampler(replace(case, arms=arms), store, [1], Scheme(1, groups=1))
+    sampler = Sampler(replace(case, arms=arms), store, [1], Scheme(1))
     sampler(1)
     sampler.check()
 

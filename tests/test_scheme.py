@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from benchmarks.timing.scheme import GROUPS, INCIDENTAL, PHASES, SLICES, Cells, Incidental, Scheme
+from benchmarks.timing.scheme import INCIDENTAL, PHASES, SLICES, Cells, Incidental, Scheme
 from model.code.builds import SHARE
 from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 from model.common.errors import FreepathError
@@ -14,9 +14,9 @@ from model.common.errors import FreepathError
 BUILDS = [1, 2, 3, 5, 8, 12, 16, PHASES]
 
 
-def drawn(builds: int, incidental: Incidental = "both") -> Cells:
-    """The cells of one process."""
-    return Scheme(builds, incidental).draw(np.random.default_rng(builds))
+def drawn(builds: int, incidental: Incidental = "both", places: int = POSITIONS) -> Cells:
+    """The cells of one value."""
+    return Scheme(builds, incidental).draw(np.random.default_rng(builds), places)
 
 
 def times(numbers: npt.NDArray[np.int64], values: range) -> set[int]:
@@ -26,35 +26,34 @@ def times(numbers: npt.NDArray[np.int64], values: range) -> set[int]:
     return {counted[value] for value in values}
 
 
+@pytest.mark.parametrize("places", [1, 2, 4, 5, 8, POSITIONS])
 @pytest.mark.parametrize("builds", BUILDS)
-def test_each_value_is_balanced(builds: int) -> None:
-    """Each phase as often as each other, and each place of the stack as often as each other."""
-    cells = drawn(builds)
-    for call in range(GROUPS):
-        group = cells.group(call)
-        assert len(group) == Scheme(builds).cells
-        assert len(times(cells.phase[group], range(builds))) == 1
-        assert len(times(cells.stack[group] // STACK_STEP, range(STACK_PLACES))) == 1
-
-
-@pytest.mark.parametrize("builds", BUILDS)
-def test_a_process_is_balanced(builds: int) -> None:
-    """Over so many values each phase meets each place of the stack equally often, and no cell is left out."""
-    cells = drawn(builds)
-    measured = np.concatenate([cells.group(call) for call in range(GROUPS)])
-    assert sorted(measured) == list(range(len(cells.phase)))
-    pairs = cells.phase * STACK_PLACES + cells.stack // STACK_STEP
-    assert len(times(pairs, range(builds * STACK_PLACES))) == 1
-    often = times(cells.placement, range(POSITIONS))
+def test_each_value_is_balanced(builds: int, places: int) -> None:
+    """Each phase as often as each other; and each place of the stack, and each place in a line, nearly so."""
+    cells = drawn(builds, places=places)
+    assert cells.stack.shape == cells.placement.shape == (Scheme(builds).cells, places)
+    assert len(times(cells.phase, range(builds))) == 1
+    assert len(times(cells.stack.ravel() // STACK_STEP, range(STACK_PLACES))) == 1
+    often = times(cells.placement.ravel(), range(POSITIONS))
     assert max(often) - min(often) <= 1
     assert np.array_equal(cells.plan.offsets, cells.placement * STEP)
 
 
-def test_further_values_begin_again() -> None:
-    """A process with more values than groups measures the same cells once more."""
-    cells = drawn(PHASES)
-    assert np.array_equal(cells.group(GROUPS + 3), cells.group(3))
-    assert not set(cells.group(2)) & set(cells.group(3))
+@pytest.mark.parametrize("places", [STACK_PLACES, POSITIONS])
+@pytest.mark.parametrize("builds", BUILDS)
+def test_each_build_is_balanced(builds: int, places: int) -> None:
+    """Each meets every place of the stack equally often, and no place in a line twice."""
+    cells = drawn(builds, places=places)
+    for stack, placement in zip(cells.stack, cells.placement, strict=True):
+        assert len(times(stack // STACK_STEP, range(STACK_PLACES))) == 1
+        assert len(set(placement)) == places
+
+
+def test_a_value_has_builds_of_its_own() -> None:
+    """Repeated builds would add no evidence."""
+    rng = np.random.default_rng(1)
+    first, second = (Scheme().draw(rng) for _ in range(2))
+    assert len({*first.plan.seeds, *second.plan.seeds}) == 2 * len(first.phase)
 
 
 def test_processes_draw_other_builds() -> None:

@@ -1,72 +1,147 @@
-"""The order of measuring, without a clock: slices are mirrored, cells visited at random and kept in place."""
+"""The order of measuring, without a clock: the rows of a build, and where what they took is put down."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.timing import sampler
-from benchmarks.timing.sampler import Sampler, interquartile_mean
+from benchmarks.timing.sampler import interquartile_mean
+from benchmarks.timing.table import (
+    BARE_SLICES,
+    CHAIN_PASSES,
+    CLOCK_SLICES,
+    SLOT_PASSES,
+    References,
+    Rows,
+    Table,
+    offset,
+)
+from model.kernels.loop_record import CHAIN
 
-ARMS = 5
+ARMS, PLACES, ROUNDS = 5, 3, 4
+CHAINS, SLOTS, NOTHING, BARE, SKIP, GS = 11, 12, 13, 14, 15, 16
+STACKS = np.arange(PLACES) * 8
 
 
-def made(times: Any, seed: int = 1) -> Any:
-    """A sampler of five arms whose slices take what `times(arm, cell)` says; what was timed is in `seen`."""
-    made: Any = Sampler.__new__(Sampler)
-    made.rng, made.reduce, made.seen = np.random.default_rng(seed), min, []
-    made._flips = False
-    made.arms = [SimpleNamespace(number=n, addresses=list(range(24))) for n in range(ARMS)]
-    made.stacks = [0] * 24
+class Walk:
+    """Every second slice finds its pages used up; or the warm set, restored before each."""
 
-    def time(arm: Any, cell: int, stack: int) -> float:
-        made.seen.append((arm.number, cell))
-        return float(times(arm.number, cell))
+    def __init__(self, warm: bool) -> None:
+        self.restores_each_pass, self.taken = warm, 0
 
-    made._slice = time
-    return made
+    def take(self, slices: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Numbers of the slices, and whether to restore."""
+        numbers = np.arange(self.taken, self.taken + slices)
+        self.taken += slices
+        return numbers, np.ones(slices, bool) if self.restores_each_pass else numbers % 2 == 0
+
+
+def table(warm: bool = True, several: bool = False, idle: int = 0, mixed: bool = False) -> Table:
+    """Of five arms, whose records are at 1000, 2000 ..., and which are restored by 100, 101 ..."""
+    kinds = iter(range(10**6))
+    arms: list[Any] = [
+        SimpleNamespace(
+            run=SimpleNamespace(address=1000 * (n + 1)),
+            restore_at=100 + n,
+            start=SimpleNamespace(
+                scenario=SimpleNamespace(mixed=mixed),
+                kinds_address=lambda rng: next(kinds),
+                machine=SimpleNamespace(gs_base=50 + n),
+            ),
+        )
+        for n in range(ARMS)
+    ]
+    references = References(CHAINS, SLOTS, NOTHING, idle, BARE, SKIP, GS)
+    walk: Any = Walk(warm)
+    return Table(arms, walk, references, np.random.default_rng(1), several)
+
+
+def rows_of(made: Table) -> Rows:
+    """Of two builds, in which arm a has its loop at place p at 10000 a + p, and 100 further on."""
+    addresses = 10_000 * (1 + np.arange(ARMS)[:, None, None]) + 100 * np.arange(2)[:, None]
+    return made.rows(addresses + np.arange(PLACES), np.stack([STACKS, STACKS + 64]), ROUNDS)
+
+
+def test_a_build_is_measured_in_order() -> None:
+    """The cycle, base as compiled, then place by place a run of NOPs and the slices, and NOPs at the end."""
+    _, rows = rows_of(table())
+    loops = rows[rows["role"] > 0]
+    functions = rows["function"].tolist()
+    assert functions[0] == CHAINS and rows["argument"][0] == CHAIN_PASSES
+    assert functions.count(SLOTS) == PLACES + 1 and functions[-1] == SLOTS
+    assert loops["function"][:BARE_SLICES].tolist() == [BARE] * BARE_SLICES
+    own = loops[BARE_SLICES:].reshape(PLACES, ROUNDS, ARMS)
+    assert (own["function"] % 10_000 == 100 + np.arange(PLACES)[:, None, None]).all()
+    assert (own["function"] // 10_000 == own["role"]).all()
+    assert (own["argument"] == 1000 * own["role"]).all()
+    assert (own["stack"] == 64 + STACKS[:, None, None]).all()
+    cuts = [at for at, function in enumerate(functions) if function == SLOTS]
+    assert set(np.diff(cuts)) == {1 + 2 * ROUNDS * ARMS}
 
 
 def test_a_round_of_slices_is_mirrored() -> None:
     """Every arm once, then once more the other way round: a drift of the machine's speed cancels."""
-    subject = made(lambda arm, cell: 1.0)
-    subject._cell(3, 6)
-    order = [arm for arm, _ in subject.seen]
-    rounds = [order[at : at + 2 * ARMS] for at in range(0, len(order), 2 * ARMS)]
-    assert len(rounds) == 3 and {cell for _, cell in subject.seen} == {3}
-    for each in rounds:
-        assert sorted(each[:ARMS]) == list(range(ARMS)) and each == each[::-1]
-    assert len({tuple(each) for each in rounds}) > 1  # drawn anew
+    roles = rows_of(table())[0]["role"]
+    order = roles[roles > 0][BARE_SLICES:].reshape(PLACES, ROUNDS, ARMS)
+    assert (np.sort(order, axis=2) == np.arange(1, ARMS + 1)).all()
+    assert (order[:, 0::2] == order[:, 1::2, ::-1]).all()
+    assert len({tuple(each) for each in order[:, 0]}) > 1  # drawn anew
 
 
-def test_a_linear_drift_cancels_in_every_arm() -> None:
-    """Each arm's mean is the same, however fast the machine becomes slower."""
-    clock = iter(range(10**6))
-    subject = made(lambda arm, cell: next(clock))
-    subject.reduce = np.mean
-    means = subject._cell(0, 8)
-    assert np.ptp(means) == pytest.approx(0, abs=1e-9)
+@pytest.mark.parametrize("several", [False, True])
+def test_pages_are_restored_before_each_slice_of_the_warm_set(several: bool) -> None:
+    """By the arm's own function, with its kinds; where arms have machines of their own, %gs is set first."""
+    made = table(several=several)
+    own = made.slices(np.array([2, 0]))
+    assert own.shape == (2, 3 if several else 2)
+    assert own["function"][:, -2].tolist() == [102, 100] and own["role"][:, -2].tolist() == [-3, -1]
+    assert own["store_at"][:, -2].tolist() == [3000 + offset("kinds"), 1000 + offset("kinds")]
+    assert own["store_at"][:, -1].tolist() == [at + offset("order_of_pages") for at in (3000, 1000)]
+    if several:
+        assert own["function"][:, 0].tolist() == [GS, GS] and own["argument"][:, 0].tolist() == [52, 50]
 
 
-def test_cells_are_visited_at_random_and_kept_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the third build took stands in the third place, whenever it was measured."""
-    subject = made(lambda arm, cell: 100 * arm + cell)
-    subject._alone, subject.blocks = False, []
-    subject.cells = SimpleNamespace(group=lambda call: np.arange(24))
-    subject.cycles, subject.slots, subject.bare, subject.ticks_per_ns = [], [], [], 1.0
-    subject._chain = subject._slots = lambda passes: 1.0
-    subject._bare, subject.pages_per_slice = 0, 1
-    subject.start = SimpleNamespace(between=0)
-    seconds = subject(48)
-    (block,) = subject.blocks
-    assert block.tolist() == [[100 * arm + cell for cell in range(24)] for arm in range(ARMS)]
-    visited = list(dict.fromkeys(cell for _, cell in subject.seen))
-    assert sorted(visited) == list(range(24)) and visited != list(range(24))
-    assert len(subject.seen) == 48 * ARMS + 24  # two slices per arm and cell, and the bare one
-    assert seconds == pytest.approx(block[0].mean() * 1e-9 * 48)
+def test_pages_of_a_large_array_are_restored_when_they_are_used_up() -> None:
+    """Else a function that returns at once is called; the record points at the next pages."""
+    own = table(warm=False).slices(np.array([1, 1, 4]))
+    assert own["function"][:, 0].tolist() == [101, SKIP, 104] and own["role"][:, 0].tolist() == [-2, 0, -5]
+    assert own["value"][:, 1].tolist() == [0, 1, 2] and not own["store_at"][:, 0].any()
+
+
+def test_a_random_mix_is_drawn_anew() -> None:
+    """For each slice; other pages have the kinds that they had."""
+    same = table().slices(np.zeros(4, np.int64))["value"][:, 0]
+    anew = table(mixed=True).slices(np.zeros(4, np.int64))["value"][:, 0]
+    assert len(set(same.tolist())) == 1 and len(set(anew.tolist())) == 4
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("idle", [0, 77])
+def test_what_slices_took_is_put_in_its_place(several: bool, idle: int) -> None:
+    """Per place, round and arm, whenever it was timed; the clock is subtracted where each free is timed."""
+    made = table(several=several, idle=idle)
+    rows = rows_of(made)
+    clock = 7.0 if idle else 0.0
+    rows["ticks"] = 10**9  # what restores pages, and counts for nothing
+    slices = rows["role"] > 0
+    rows["ticks"][slices] = (
+        100 * rows["function"][slices] // 10_000 + rows["function"][slices] % 10_000 + clock
+    )
+    for own in rows:
+        own["ticks"][own["function"] == BARE] = [90 + clock, 20 + clock, 30 + clock, 20 + clock]
+        own["ticks"][own["function"] == NOTHING] = [10, 7, 9, 8][: CLOCK_SLICES if idle else 0]
+        own["ticks"][own["function"] == SLOTS] = np.arange(PLACES + 1) * SLOT_PASSES * CHAIN
+    rows["ticks"][:, 0] = 3 * CHAIN_PASSES * CHAIN, 4 * CHAIN_PASSES * CHAIN
+    ticks, bare, slots, cycle = made.ticks(rows)
+    wanted = 100 * (1 + np.arange(ARMS)) + np.arange(PLACES)[:, None, None]
+    both = np.stack([wanted, wanted + 101])  # 100 further on, which is a hundredth of 100 x 100
+    assert np.array_equal(ticks, np.broadcast_to(both, (2, PLACES, ROUNDS, ARMS)))
+    assert bare.tolist() == [25.0, 25.0] and cycle.tolist() == [3.0, 4.0]
+    assert slots.tolist() == [[0.0, 1.0, 2.0, 3.0]] * 2
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=4, max_size=40))
@@ -82,4 +157,3 @@ def test_it_is_not_moved_by_what_it_leaves_out() -> None:
     """Nor does it take less than half."""
     assert interquartile_mean([1e9, 2, 4, -1e9]) == 3
     assert interquartile_mean([1, 2, 3, 4, 5, 6, 7, 1e9]) == pytest.approx(4.5)
-    assert sampler.faster_half([1, 2, 3, 100]) == 1.5

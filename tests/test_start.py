@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.cases import Case, case_of
-from benchmarks.timing.sampler import CLOCK_DRIFT, PlacedArm, Sampler, faster_half
+from benchmarks.timing.sampler import CLOCK_DRIFT, Sampler
 from benchmarks.timing.scheme import Scheme
 from model.common.errors import FreepathError, KernelReportError
 from model.kernels import path_of
@@ -27,12 +27,16 @@ def memory_of(sampler: Sampler) -> Any:
 
 def made(scenario: Scenario, arms: tuple[Arm, ...] = BASE) -> Sampler:
     """A sampler of the image as compiled, ready to time."""
-    return Sampler(Case(scenario, arms), Store(), [1], Scheme(1))
+    sampler = Sampler(Case(scenario, arms), Store(), [1], Scheme(1))
+    sampler.take_builds(Scheme(1).draw(sampler.rng, sampler.places))
+    return sampler
 
 
-def one_slice(sampler: Sampler, arm: PlacedArm, cell: int) -> float:
-    """Ns per page of one slice in one cell."""
-    return sampler._slice(arm, arm.addresses[cell], sampler.stacks[cell])
+def one_slice(sampler: Sampler, number: int, build: int = 0) -> None:
+    """One slice of one arm in one build, at its first place."""
+    rows = sampler.table.slices(np.array([number]))[0]
+    rows["function"][-1] = sampler.arms[number].addresses[build, 0]
+    sampler.run(rows, build)
 
 
 @pytest.mark.parametrize("scenario", MIXES, ids=lambda scenario: scenario.name)
@@ -67,29 +71,24 @@ def test_all_arms_free_what_they_should_and_leave_no_trace(scenario: Scenario) -
     """After each slice of each arm: as many pages freed as asked, no bad page, counters as at the start."""
     case = case_of(scenario)
     sampler = Sampler(case, Store(), [1, 2, 3], Scheme())
+    sampler.take_builds(Scheme().draw(sampler.rng, sampler.places))
     start = memory_of(sampler).memcg.copy()
     for _ in range(3):
         for index in range(len(case.arms)):
-            one_slice(sampler, sampler.arms[index], 3)
+            one_slice(sampler, index, 3)
     sampler.check()
     if scenario.memory == "warm":
+        sampler.arms[-1].restore(sampler.arms[-1].run.address)
         assert np.array_equal(memory_of(sampler).memcg, start)
 
 
 def test_a_skipped_page_would_be_noticed() -> None:
     """The check counts the frees, so a loop that did less work is no measurement."""
     sampler = made(Scenario("on-idle"))
-    one_slice(sampler, sampler.arms[0], 0)
+    one_slice(sampler, 0)
     memory_of(sampler).cpu["pgfree"] -= 1
     with pytest.raises(KernelReportError, match="freed"):
         sampler.check()
-
-
-def test_the_faster_half_counts() -> None:
-    """The middle one of an odd number included; what an interruption hit is left out."""
-    assert faster_half([5.0]) == 5.0
-    assert faster_half([9.0, 1.0, 700.0, 3.0]) == 2.0
-    assert faster_half([4.0, 2.0, 90.0]) == 3.0
 
 
 @pytest.mark.parametrize("depth", ["prepare", "pcp"])
@@ -97,20 +96,20 @@ def test_a_page_that_keeps_its_reference_would_be_noticed(depth: Depth) -> None:
     """A loop that walks over the pages and frees none; at depth `prepare` nothing else would tell."""
     scenario = Scenario("on-idle", depth=depth)
     sampler = made(scenario)
-    sampler.check()
+    cells = Scheme(1).draw(sampler.rng, sampler.places)
+    sampler.check_builds(cells, len(cells.phase))
     (idle,) = sampler.machine.place(Store().load(path_of(scenario).image(scenario, BASE[1])))
-    sampler.freed = int(memory_of(sampler).cpu["pgfree"])
     sampler.arms[1].addresses[0] = idle.address("time_nothing")
     with pytest.raises(KernelReportError, match="base-twin/none, build 0, left 512 of 512 pages referenced"):
-        sampler.check()
+        sampler.check_builds(cells, len(cells.phase))
 
 
 def test_clocks_that_disagree_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time stamp counter against the monotonic clock, at both ends of a process."""
     sampler = made(Scenario("on-idle"))
-    monkeypatch.setattr(sampler, "_clock_rate", lambda: sampler.ticks_per_ns * (1 + CLOCK_DRIFT / 2))
+    monkeypatch.setattr(sampler, "_rate_since", lambda began: sampler.ticks_per_ns * (1 + CLOCK_DRIFT / 2))
     sampler.check()
-    monkeypatch.setattr(sampler, "_clock_rate", lambda: sampler.ticks_per_ns * (1 - CLOCK_DRIFT * 2))
+    monkeypatch.setattr(sampler, "_rate_since", lambda began: sampler.ticks_per_ns * (1 - CLOCK_DRIFT * 2))
     sampler.freed = int(memory_of(sampler).cpu["pgfree"])
     with pytest.raises(KernelReportError, match="time stamp counter"):
         sampler.check()
@@ -119,7 +118,7 @@ def test_clocks_that_disagree_would_be_noticed(monkeypatch: pytest.MonkeyPatch) 
 def test_cold_pages_are_of_their_kind_from_the_first_slice_on() -> None:
     """Beyond the warm set pages are restored when the array is used up; so also before its first use."""
     sampler = made(Scenario("on-idle", "anon", memory="l2"))
-    one_slice(sampler, sampler.arms[0], 0)
+    one_slice(sampler, 0)
     anonymous = (memory_of(sampler).mem_map["mapping"][sampler.start.order_of_pages] & ANON) != 0
     chunk = sampler.walk.chunk
     assert not anonymous[:chunk].any(), "freed pages have no owner"

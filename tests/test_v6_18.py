@@ -282,10 +282,10 @@ def test_the_layouts_are_the_kernels() -> None:
 def test_it_is_timed(scenario: Scenario) -> None:
     """Every arm frees every page, and nothing is bad."""
     path = path_of(scenario)
-    made = Sampler(Case(scenario, tuple(path.arms(scenario))), Store(), [1], Scheme(2, groups=1))
+    made = Sampler(Case(scenario, tuple(path.arms(scenario))), Store(), [1], Scheme(2))
     made(1)
     made.check()
-    assert (made.blocks[0] > 0).all()
+    assert (made.values[0].levels > 0).all()
 
 
 def test_what_it_has_not_is_refused() -> None:

@@ -170,10 +170,10 @@ def test_a_batch_costs_what_the_facts_say(scenario: Scenario, facts: int) -> Non
 def test_each_is_timed(scenario: Scenario) -> None:
     """Every page is freed and given back, pass after pass; nothing is bad, nothing beyond the model."""
     arms = [arm for arm in path_of(scenario).arms(scenario) if arm.variant in ("base", "base-twin", "nop")]
-    made = Sampler(Case(scenario, tuple(arms)), Store(), [1], Scheme(2, groups=1))
+    made = Sampler(Case(scenario, tuple(arms)), Store(), [1], Scheme(2))
     made(3)
     made.check()
-    assert (made.blocks[0] > 0).all()
+    assert (made.values[0].levels > 0).all()
     assert CHARGE_BATCH == 64
 
 

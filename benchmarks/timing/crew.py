@@ -40,6 +40,11 @@ class Crew:
                 self._helpers.append((helper, Trampoline().call))
         machine.activate()
 
+    @property
+    def several(self) -> bool:
+        """Whether there are other threads."""
+        return bool(self._helpers)
+
     def call(self, run: LoopRecord, stack: int, address: int) -> float:
         """Run a timed loop on every CPU at once.
 

@@ -128,6 +128,7 @@ def _add_how(group: argparse._ArgumentGroup) -> None:
         help="measure on every host of a Dask scheduler (address, file, ssh:host1,host2), not here; "
         "-o DIR gets a file per machine (docs/fleet.md)",
     )
+    add("--raw", default="", metavar="FILE", help="keep every slice, too, for other estimators (zip)")
     add("--cpu", default=DEFAULT_CPU, help="LLVM's name of the CPU to compile for: x86-64 (default)")
 
 
@@ -233,5 +234,7 @@ def _check_target(early: argparse.Namespace) -> None:
     if str(path) == "-" or (path.exists() and not path.is_file()):
         raise UsageError(f"{target} is no file: processes are kept beside it as they finish, so give a name")
     check_target(path, replace=True)
+    if early.raw:
+        check_target(early.raw)
     if early.calibrate:
         check_target(path.with_suffix(".plain.json"))

@@ -22,14 +22,18 @@ import pyperf
 
 from benchmarks.cases import Case
 from benchmarks.conditions import Watch, processor
+from benchmarks.timing import levels, raw
 from benchmarks.timing.collect import dumps
 from benchmarks.timing.dates import moments
 from benchmarks.timing.pyperf_facts import collect_what_can_be_read
+from benchmarks.timing.sampler import Value, interquartile_mean
 from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.common.files import write_new
 from model.kernels.arrays import huge_share
-from model.vocabulary.formats import RUN
+from model.vocabulary.formats import INSTRUMENT, RUN
 
+ALONE = ("-m", "benchmarks")
+"""What a worker is started with where nobody forks it."""
 MakeSampler = Callable[[Case, list[int]], Any]
 
 
@@ -44,9 +48,11 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
 
     def __init__(self, forward: Callable[[list[str], argparse.Namespace], None], **options: Any) -> None:
         collect_what_can_be_read()
+        self.program = [*ALONE]
+        """What pyperf starts as a worker; the list itself is pyperf's, too."""
         super().__init__(
             add_cmdline_args=self._forward_context,
-            program_args=("-m", "benchmarks"),
+            program_args=self.program,
             **options,
         )
         self._forward = forward
@@ -71,7 +77,7 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
         name = f"{self._position}: {benchmark_name(case, 0)}"
         inner_loops = case.pages_per_slice
         if not args.worker:
-            return self.bench_time_func(name, _never_called, inner_loops=inner_loops)
+            return self.bench_time_func(name, never_called, inner_loops=inner_loops)
         worker = _Worker(self, index, case, make_sampler)
         bench = self.bench_time_func(name, worker.time, inner_loops=inner_loops)
         if bench is not None and args.pair_dir:
@@ -84,7 +90,8 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
         self._forward(command, args)
 
 
-def _never_called(loops: int) -> float:
+def never_called(*told: Any) -> Any:
+    """Where the parent needs what only workers call."""
     raise AssertionError("only workers measure")
 
 
@@ -123,54 +130,72 @@ class _Worker:
             bench.update_metadata(facts)
             write_new(folder / f"{name}.plain.json", dumps(pyperf.BenchmarkSuite([bench])))
         else:
+            if self.runner.args.raw:
+                arms = [arm.name for arm in self.case.arms]
+                content = raw.packed(self.sampler, self.case.scenario.name, arms, len(run.values))
+                write_new(folder / f"{name}{raw.SUFFIX}", content, replace=True)
             write_new(folder / f"{name}.json", dumps(pyperf.BenchmarkSuite(self._arms(run))))
 
     def _arms(self, run: pyperf.Run) -> list[pyperf.Benchmark]:
         """One run per arm: the blocks of the values, not those of warm-ups or calibration."""
-        first = len(self.sampler.blocks) - len(run.values)
+        measured = self._measured(run)
         memory = self.sampler.start.machine.memory
         huge = huge_share(memory.mem_map)
+        slots = np.stack([value.slots for value in measured])
+        parts = levels.parts_of(slots)
         common = run.get_metadata() | self.case.scenario.metadata() | self.watch.metadata()
         common |= {
             "schema": RUN,
+            "instrument": INSTRUMENT,
             **moments(self.began, common),
             "pair_id": uuid.uuid4().hex[:12],
             "seed": self.runner.args.seed or 0,
             "process": self.process,
+            "places": self.sampler.places,
             "clock_ns": round(self.sampler.empty_pass_ns, 5),
             "data_offset": memory.data_offset,
             "struct_pages": self.case.path.pages(self.case.scenario),
             "ticks_per_ns": round(self.sampler.ticks_per_ns, 6),
-            "cycle_ns": round(fmean(self.sampler.cycles[first:]), 6),
-            "slot_ns": " ".join(f"{slot:.5f}" for slot in self.sampler.slots[first:]),
-            "bare_ns": " ".join(f"{bare:.4f}" for bare in self.sampler.bare[first:]),
+            "cycle_ns": round(fmean(interquartile_mean(value.cycles) for value in measured), 6),
+            "slot_ns": " ".join(f"{interquartile_mean(value.slots.ravel()):.5f}" for value in measured),
+            "build_slot_ns": " ".join(f"{ns:.4f}" for value in measured for ns in value.slots.mean(axis=1)),
+            "part_slot_ns": part_means(levels.busier_sides(slots), parts),
+            "bare_ns": " ".join(f"{interquartile_mean(value.bare):.4f}" for value in measured),
+            "timed_s": round(self.sampler.timed_s, 4),
             **({} if huge is None else {"huge_share": round(huge, 3)}),
             **self.runner.context,
             **processor(),  # the worker's own, which need not be the parent's on a hybrid CPU
         }
-        return [self._arm(number, run, common) for number in range(len(self.case.arms))]
+        return [self._arm(number, run, common, parts) for number in range(len(self.case.arms))]
 
-    def _arm(self, number: int, run: pyperf.Run, common: dict[str, Any]) -> pyperf.Benchmark:
-        arm = self.case.arms[number]
-        sampler = self.sampler
-        first = len(sampler.blocks) - len(run.values)
-        blocks = [float(block[number].mean()) * 1e-9 for block in sampler.blocks]
-        cells = np.concatenate([sampler.cells.group(call) for call in range(first, len(blocks))])
-        times = np.concatenate([block[number] for block in sampler.blocks[first:]])
+    def _measured(self, run: pyperf.Run) -> list[Value]:
+        """What belongs to the run's values: the sampler's last ones."""
+        return list(self.sampler.values[len(self.sampler.values) - len(run.values) :])
+
+    def _arm(
+        self, number: int, run: pyperf.Run, common: dict[str, Any], parts: levels.Parts
+    ) -> pyperf.Benchmark:
+        arm, measured = self.case.arms[number], self._measured(run)
+        blocks = [float(value.block[number].mean()) * 1e-9 for value in self.sampler.values]
+        times = np.concatenate([value.block[number] for value in measured])
+        by_place = np.stack([value.levels[number] for value in measured])
+        placement = np.stack([value.cells.placement for value in measured])
+        stack = np.stack([value.cells.stack for value in measured]) // STACK_STEP
         own: dict[str, Any] = {
             "name": benchmark_name(self.case, number),
             "variant": arm.variant,
             "gate": arm.gate,
-            "image_digest": sampler.arms[number].digest,
+            "image_digest": self.sampler.arms[number].digest,
             "story": self.case.variant(arm).told,
             "build_ns": " ".join(f"{time:.3f}" for time in times),
-            "layout_ns": means(times, sampler.cells.placement[cells], POSITIONS),
-            "stack_ns": means(times, sampler.cells.stack[cells] // STACK_STEP, STACK_PLACES),
+            "part_ns": part_means(by_place.ravel(), parts),
+            "layout_ns": means(by_place, placement, POSITIONS),
+            "stack_ns": means(by_place, stack, STACK_PLACES),
         }
         slots = self.case.path.slots(arm)
         own |= {} if slots is None else {"slots": slots}
         own |= self.runner.counts.get(self.case.scenario.name, {}).get(arm.name, {})
-        loops = common["loops"]
+        loops, first = common["loops"], len(blocks) - len(measured)
         warmups = [(loops, value) for value in blocks[first - len(run.warmups) : first]]
         return pyperf.Benchmark(
             [pyperf.Run(blocks[first:], warmups=warmups, metadata=common | own, collect_metadata=False)]
@@ -181,6 +206,11 @@ def means(times: npt.NDArray[np.float64], place: npt.NDArray[np.int64], count: i
     """Mean time at each of so many places; `nan` where none was measured."""
     places = [times[place == number] for number in range(count)]
     return " ".join(f"{chosen.mean():.5f}" if len(chosen) else "nan" for chosen in places)
+
+
+def part_means(times: npt.NDArray[np.float64], parts: levels.Parts) -> str:
+    """Mean over the cells of each part; `nan` of one without cells."""
+    return " ".join(f"{times[part].mean():.5f}" if len(part) else "nan" for part in parts)
 
 
 def claim_number(folder: str | None, case: int) -> int:

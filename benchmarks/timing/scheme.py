@@ -1,8 +1,9 @@
 """Which builds a process measures: enumerated phases, random NOPs, placements and stack places, all balanced.
 
-A *cell* is one build at one placement with the stack at one place; all arms are measured in it, interleaved.
-A value (pyperf's word for what one call of the time function gives) is the mean over a set of cells in which
-each phase and each place of the stack occurs equally often. docs/decisions/0004 has the experiments.
+A build is laid out at several places: a *cell* is one build at one place in a line with the stack at one
+place; all arms are measured in it, interleaved. A value (pyperf's word for what one call of the time function
+gives) is the mean over cells in which each phase and each place of the stack occurs equally often.
+docs/decisions/0004 and 0006 have the experiments.
 """
 
 import math
@@ -20,9 +21,7 @@ PHASES: Final = 24
 """Phases: 0 to 23 NOPs before the patch point. A multiple of every dispatch width from 4 to 12 but 5, 7, 9,
 10 and 11, over which 24 consecutive phases are balanced to a 24th."""
 SLICES: Final = 4
-"""Slices of each arm in a cell: two orders of the arms, each mirrored; the faster half counts."""
-GROUPS: Final = 8
-"""Sets of cells that a process holds: in so many values each phase meets each stack place."""
+"""Slices of each arm in a cell: two orders of the arms, each mirrored."""
 
 Incidental = Literal["both", "phase", "random"]
 INCIDENTAL: Final[tuple[Incidental, ...]] = get_args(Incidental)
@@ -40,13 +39,10 @@ class Scheme:
         Phases 0 to builds - 1; with a single one the image stays as compiled.
     incidental
         What differs between builds: the enumerated phase, random NOPs elsewhere, or both.
-    groups
-        Sets of cells that a process holds; more values than that measure the same builds again.
     """
 
     builds: int = PHASES
     incidental: Incidental = "both"
-    groups: int = GROUPS
 
     def __post_init__(self) -> None:
         if not 1 <= self.builds <= PHASES:
@@ -61,7 +57,7 @@ class Scheme:
 
     @property
     def cells(self) -> int:
-        """Cells of a value."""
+        """Builds of a value, one for each time that is stored: its mean over the build's places."""
         return math.lcm(self.builds, STACK_PLACES)
 
     @property
@@ -87,43 +83,44 @@ class Scheme:
             )
         return asked
 
-    def draw(self, rng: np.random.Generator) -> "Cells":
-        """The cells of one process."""
-        count = self.groups * self.cells
-        number = np.arange(count)
-        group, cell = number // self.cells, number % self.cells
-        phase = cell * self.builds // self.cells
-        # Group g moves the stack one place on, so that in GROUPS values each phase meets each place.
-        stack = (cell + group) % STACK_PLACES
-        bags = [rng.permutation(POSITIONS) for _ in range(-(-count // POSITIONS))]
-        placement = np.concatenate(bags)[:count]
+    def draw(self, rng: np.random.Generator, places: int = POSITIONS) -> "Cells":
+        """The cells of one value, of builds that no other value has.
+
+        Parameters
+        ----------
+        places
+            At which each build is measured, of the sixteen in a line.
+        """
+        builds = self.cells
+        phase = np.arange(builds) * self.builds // builds
+        # A build's places have the stack at successive places, so that each meets all, or a phase does.
+        first = np.arange(builds) * min(places, STACK_PLACES) + int(rng.integers(STACK_PLACES))
+        stack = (first[:, None] + np.arange(places)) % STACK_PLACES
+        bags = [rng.permutation(POSITIONS) for _ in range(-(-builds * places // POSITIONS))]
+        placement = np.concatenate(bags)[: builds * places].reshape(builds, places)
         alone = self.builds == 1
         plan = Plan(
-            phases=np.zeros(count, np.int64) if self.incidental == "random" else phase,
-            seeds=rng.integers(0, 2**63, count).astype(np.uint64),
+            phases=np.zeros(builds, np.int64) if self.incidental == "random" else phase,
+            seeds=rng.integers(0, 2**63, builds).astype(np.uint64),
             offsets=placement * STEP,
             share=0.0 if alone or self.incidental == "phase" else SHARE,
         )
-        return Cells(plan, phase, placement, stack * STACK_STEP, self.cells)
+        return Cells(plan, phase, placement, stack * STACK_STEP)
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of one process, in groups of `size`; within a group in the order of their phase.
+    """The cells of one value; its builds in the order of their phase.
 
     Attributes
     ----------
-    phase, placement, stack
-        int64[cells]: number of the build, of the place in a line, and bytes that the stack is moved down.
+    phase
+        int64[builds], number of the phase.
+    placement, stack
+        int64[builds, places]: number of the place in a line, and bytes that the stack is moved down.
     """
 
     plan: Plan
     phase: Ints
     placement: Ints
     stack: Ints
-    size: int
-
-    def group(self, call: int) -> Ints:
-        """int64[size], the cells of a value."""
-        first = call * self.size % len(self.phase)
-        return np.arange(first, first + self.size)

@@ -21,10 +21,12 @@ from benchmarks.timing.append import Codes, check_append, check_codes, codes_of
 from benchmarks.timing.collect import collect, dumps, join, load_suite, mark_dirty, pair_ids
 from benchmarks.timing.dates import dated_like
 from benchmarks.timing.judges import Judges
+from benchmarks.timing.nursery import nursery
 from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
+from benchmarks.timing.raw import gather
 from benchmarks.timing.rehearsal import rehearse
-from benchmarks.timing.runner import PairedRunner, benchmark_name
+from benchmarks.timing.runner import PairedRunner, benchmark_name, never_called
 from benchmarks.timing.workers import what_stops_a_worker
 from benchmarks.units import counted, duration, seconds
 from model.common.command import BAD_INPUT, complain, note, say, spelled
@@ -111,11 +113,12 @@ class Session:
             self._announce()
             if args.until_decided:
                 self._set_looks(self.partial.plan.get("looks", 1))
-            with self._progress():
-                for index, case in enumerate(self.cases):
-                    self._measure(index, self._wanted(case) - self.partial.count(index))
-            if args.until_decided:
-                self._until_decided()
+            with nursery(self.runner):
+                with self._progress():
+                    for index, case in enumerate(self.cases):
+                        self._measure(index, self._wanted(case) - self.partial.count(index))
+                if args.until_decided:
+                    self._until_decided()
             self._save()
             self.verdicts = self.judges.brought(self.partial.folder, args.margin)
         except (Ended, SystemExit, Exception) as stop:
@@ -174,7 +177,7 @@ class Session:
         try:
             # Even a quiet pyperf prints the first arm's mean, which says nothing about the others.
             with redirect_stdout(io.StringIO()):
-                self.runner.bench_case(index, case, _never)
+                self.runner.bench_case(index, case, never_called)
         finally:
             args.processes, args.values, args.loops = asked
         for line in self.partial.words().splitlines():
@@ -300,6 +303,7 @@ class Session:
         if sources() != partial.plan["sources"]:
             mark_dirty(suite, self.context["commit"])
             note("model/ or benchmarks/ was changed while this was measured: the file says so (-dirty)")
+        gather(partial.folder, self.runner.args.raw)
         self.levels = [
             f"{base.get_name()}: {base.mean() * 1e9:.2f} ns/page, {len(case.arms)} arms\n"
             for case in self.cases
@@ -394,7 +398,3 @@ class Session:
         # Ctrl-C on a terminal reaches the worker as well, perhaps first.
         interrupted = status == -signal.SIGINT
         return f"a worker {how_it_ended(status, said)}", 128 + signal.SIGINT if interrupted else BAD_INPUT
-
-
-def _never(case: Case, seed: list[int]) -> Any:
-    raise AssertionError("only workers measure")

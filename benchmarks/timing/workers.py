@@ -3,18 +3,40 @@
 pyperf gives a worker few variables of the environment, so that a run does not depend on who started it.
 """
 
+import faulthandler
 import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 from benchmarks.timing.affinity import one_kind
-from model.common.process import NEEDED_BY_PYTHON
+from benchmarks.timing.options import early_options
+from benchmarks.timing.partial import WORDS
+from model.common.process import NEEDED_BY_PYTHON, end_with_parent
+
+
+def begin(argv: list[str]) -> None:
+    """A worker's first steps: end with its parent, and write stderr to the file that the parent reads."""
+    early = early_options(argv)
+    if early.parent:
+        end_with_parent(early.parent)
+    if early.pair_dir:
+        words = os.open(Path(early.pair_dir) / WORDS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(words, sys.stderr.fileno())
+    faulthandler.enable()
 
 
 def prepare(args: Any) -> None:
     """Complete pyperf's arguments: CPUs of one kind, ours, and what this Python needs."""
     args.affinity = one_kind(args.affinity)
     args.inherit_environ = [*(args.inherit_environ or ()), *NEEDED_BY_PYTHON]
+
+
+def variables(args: Any) -> list[str]:
+    """Names of the variables that workers get, of those that there are."""
+    names = ("PATH", "HOME", *args.inherit_environ)
+    return [name for name in os.environ if args.copy_env or name in names]
 
 
 def what_stops_a_worker(args: Any) -> list[str]:
@@ -25,8 +47,7 @@ def what_stops_a_worker(args: Any) -> list[str]:
     args
         pyperf's. It gives workers PATH, HOME, the locale and what is named in `inherit_environ`.
     """
-    names = ("PATH", "HOME", *args.inherit_environ)
-    given = {name: value for name, value in os.environ.items() if args.copy_env or name in names}
+    given = {name: os.environ[name] for name in variables(args)}
     command = [args.python, "-c", "import benchmarks.__main__, benchmarks.timing.runner"]
     try:
         done = subprocess.run(command, env=given, stdin=subprocess.DEVNULL, capture_output=True)

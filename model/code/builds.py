@@ -43,6 +43,8 @@ NOPS: Final = (
     b"\x0f\x1f\x84\x00\x00\x00\x00\x00",
 )
 """The recommended NOP of each length; one instruction, one dispatch slot."""
+NOP_BYTES: Final = np.array([list(nop.ljust(LONGEST, b"\0")) for nop in NOPS], np.uint8)
+"""uint8[length, place]: the same as a table."""
 
 Ints = npt.NDArray[np.int64]
 Side = Literal["left", "right"]
@@ -59,7 +61,8 @@ class Plan:
     seeds
         uint64[builds], from which the incidental NOPs are drawn.
     offsets
-        int64[builds], bytes from a line's start at which the image begins, below 64.
+        int64[builds], bytes from a line's start at which the image begins, below 64; or int64[builds,
+        copies], for as many copies of each build.
     share
         Share of the insertion points that get an incidental NOP; 0 for none.
     """
@@ -94,9 +97,12 @@ class Pieces:
         uint8[bytes], the reached functions, one behind the other.
     starts
         int64[functions], where each begins in `source`; the last one is the out-of-line code.
+    marks
+        Name of a set of bytes -> what a layout needs to tell their places.
     """
 
     def __init__(self, code: Code, entry: str) -> None:
+        self.name = entry
         image = np.frombuffer(code.code, np.uint8)
         spans = self._reached(code, entry, len(image))
         sizes = np.array([end - start for start, end in spans])
@@ -124,6 +130,22 @@ class Pieces:
         outside = outside[self._holds(outside[:, 0])]
         self.fields, self.field_ends = self._at(outside[:, 0]), self._at(outside[:, 1] - 1) + 1
         self.addresses = outside[:, 2]
+        self.marks = self._marks()
+
+    def _marks(self) -> dict[str, "Marks"]:
+        """Every set of bytes whose places a layout asks for, by name."""
+        opened = [self.points, self.branches + 1, self.starts, self.pad]
+        edges: Ints = np.unique(np.concatenate(opened))
+        edges = edges[edges < len(self.source)]
+        lengths = np.diff(edges, append=len(self.source))
+        self.edge_of = np.repeat(np.arange(len(edges)), lengths)
+        self.behind_edge = np.arange(len(self.source)) - np.repeat(edges, lengths)
+        labels = {"starts": self.starts, "targets": self.targets, "site_targets": self.site_targets}
+        labels |= {"entry": self.entry}
+        bytes_ = {"branches": self.branches, "points": self.points, "sites": self.sites}
+        bytes_ |= {"edges": edges, "fields": self.fields, "end": np.array([len(self.source) - 1])}
+        marks = {name: Marks(self, at, "left") for name, at in labels.items()}
+        return marks | {name: Marks(self, at, "right") for name, at in bytes_.items()}
 
     @staticmethod
     def _reached(code: Code, entry: str, size: int) -> list[tuple[int, int]]:
@@ -165,22 +187,48 @@ class Pieces:
         return result
 
     @cached_property
+    def opening(self) -> Ints:
+        """int64[branches], bytes by which a short one grows when it becomes long."""
+        return np.where(self.opcodes == 0xEB, 3, 4)
+
+    @cached_property
     def sizes(self) -> Ints:
         """int64[branches], bytes of each as compiled."""
         return np.where(self.short, 2, np.where(self.opcodes == 0x0F, 6, 5))
 
 
+class Marks:
+    """Bytes of the reached code whose place in a build is asked for; what that takes is looked up once.
+
+    Parameters
+    ----------
+    at
+        int64[places], offsets in `source`.
+    side
+        `left`: where a jump to the byte leads, in front of NOPs; `right`: where the byte itself lies.
+    """
+
+    def __init__(self, pieces: "Pieces", at: Ints, side: Side) -> None:
+        self.at = at
+        self.function = np.searchsorted(pieces.starts, at, side="right") - 1
+        self.branches = np.searchsorted(pieces.branches, at, side="left")
+        self.points = np.searchsorted(pieces.points, at, side=side)
+        self.padded = at > pieces.pad[0] if side == "left" else at >= pieces.pad[0]
+
+
 class Layout:
-    """Where every byte of the reached code lies in each build of a plan."""
+    """Where every byte of the reached code lies in each build of a plan, from the build's first byte."""
 
     def __init__(self, pieces: Pieces, plan: Plan) -> None:
         self.pieces, self.builds = pieces, len(plan.phases)
         self.nops = self._drawn(plan)
         self._phases = plan.phases
+        self._nops_before = self._sums(self.nops)
         self._long = np.zeros((self.builds, len(pieces.branches)), bool)
         while True:
             self._settle()
-            too_far = pieces.short & ~self._long & ~self._reaches()
+            self._distances = self.of(pieces.marks["targets"]) - self._branch_ends()
+            too_far = pieces.short & ~self._long & ((self._distances < -128) | (self._distances > 127))
             if not too_far.any():
                 break
             self._long |= too_far
@@ -201,75 +249,50 @@ class Layout:
     def _settle(self) -> None:
         """Sum up what is inserted before each place, and align the functions."""
         pieces = self.pieces
-        self._nops_before = self._sums(self.nops)
-        opening = np.where(pieces.opcodes == 0xEB, 3, 4)
-        self._growth_before = self._sums(self._long * opening)
+        self._growth_before = self._sums(self._long * pieces.opening)
         self._gaps = np.zeros((self.builds, len(pieces.starts)), np.int64)
-        for number, start in enumerate(pieces.starts[1:], 1):
-            self._gaps[:, number] = self._gaps[:, number - 1]
-            begins = self.labels(np.array([start]))[:, 0]
-            self._gaps[:, number] += -begins % FUNCTION_ALIGNMENT
+        begins = self.of(pieces.marks["starts"])
+        for number in range(1, len(pieces.starts)):
+            before = self._gaps[:, number - 1]
+            self._gaps[:, number] = before + -(begins[:, number] + before) % FUNCTION_ALIGNMENT
 
-    def _moved(self, at: Ints, side: Side) -> Ints:
-        pieces = self.pieces
-        number = np.searchsorted(pieces.starts, at, side="right") - 1
-        moved = at + self._gaps[:, number]
-        moved = moved + self._growth_before[:, np.searchsorted(pieces.branches, at, side="left")]
-        moved = moved + self._nops_before[:, np.searchsorted(pieces.points, at, side=side)]
-        padded = at > pieces.pad[0] if side == "left" else at >= pieces.pad[0]
-        result: Ints = moved + padded * self._phases[:, None]
-        return result
+    def of(self, marks: Marks) -> Ints:
+        """int64[builds, places]: where these bytes lie."""
+        moved = self._nops_before.take(marks.points, axis=1)
+        moved += self._growth_before.take(marks.branches, axis=1)
+        moved += self._gaps.take(marks.function, axis=1)
+        moved += marks.at
+        moved += marks.padded * self._phases[:, None]
+        return moved
 
-    def labels(self, at: Ints) -> Ints:
-        """int64[builds, places]: where a jump to this byte leads, in front of NOPs."""
-        return self._moved(at, "left")
-
-    def instructions(self, at: Ints) -> Ints:
-        """int64[builds, places]: where this byte itself lies, behind NOPs."""
-        return self._moved(at, "right")
-
-    def _distances(self) -> Ints:
-        ends = self.instructions(self.pieces.branches) + self.pieces.sizes
-        ends = ends + self._long * np.where(self.pieces.opcodes == 0xEB, 3, 4)
-        result: Ints = self.labels(self.pieces.targets) - ends
-        return result
-
-    def _reaches(self) -> npt.NDArray[np.bool_]:
-        distance = self._distances()
-        result: npt.NDArray[np.bool_] = (distance >= -128) & (distance <= 127)
-        return result
+    def _branch_ends(self) -> Ints:
+        ends = self.of(self.pieces.marks["branches"]) + self.pieces.sizes
+        ends += self._long * self.pieces.opening
+        return ends
 
     def size(self) -> int:
         """Bytes of the largest build."""
-        return int(self.instructions(np.array([len(self.pieces.source) - 1])).max()) + 1 + 4
+        return int(self.of(self.pieces.marks["end"]).max()) + 1 + 4
 
-    def write(self, target: npt.NDArray[np.uint8], begins: Ints) -> None:
-        """Write every build.
+    def written(self) -> npt.NDArray[np.uint8]:
+        """uint8[builds, size], every build, with one-byte NOPs between and behind."""
+        pieces, size = self.pieces, self.size()
+        builds = np.full((self.builds, size), NOPS[1][0], np.uint8)
+        flat, rows = builds.reshape(-1), np.arange(self.builds)[:, None] * size
+        places = (self.of(pieces.marks["edges"]) + rows).take(pieces.edge_of, axis=1)
+        places += pieces.behind_edge
+        flat[places] = pieces.source
+        there = self.nops.nonzero()
+        lengths = self.nops[there]
+        begins = (self.of(pieces.marks["points"]) + rows)[there] - lengths
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        flat[np.repeat(begins, lengths) + within] = NOP_BYTES[np.repeat(lengths, lengths), within]
+        self._write_branches(flat, rows)
+        return builds
 
-        Parameters
-        ----------
-        target
-            uint8, filled with one-byte NOPs.
-        begins
-            int64[builds], where in `target` each build starts.
-        """
-        pieces = self.pieces
-        opened = [pieces.points, pieces.branches + 1, pieces.starts, pieces.pad]
-        edges: Ints = np.unique(np.concatenate(opened))
-        edges = edges[edges < len(pieces.source)]
-        shift = self.instructions(edges) - edges + begins[:, None]
-        lengths = np.diff(edges, append=len(pieces.source))
-        target[np.repeat(shift, lengths, axis=1) + np.arange(len(pieces.source))] = pieces.source
-        before = self.instructions(pieces.points) - self.nops + begins[:, None]
-        for length in range(2, LONGEST + 1):
-            places = before[self.nops == length]
-            for number, byte in enumerate(NOPS[length]):
-                target[places + number] = byte
-        self._write_branches(target, begins)
-
-    def _write_branches(self, target: npt.NDArray[np.uint8], begins: Ints) -> None:
-        pieces, distances = self.pieces, self._distances()
-        at = self.instructions(pieces.branches) + begins[:, None]
+    def _write_branches(self, target: npt.NDArray[np.uint8], rows: Ints) -> None:
+        pieces, distances = self.pieces, self._distances
+        at = self.of(pieces.marks["branches"]) + rows
         kept_short = np.broadcast_to(pieces.short, at.shape) & ~self._long
         target[at[kept_short] + 1] = distances[kept_short] & 0xFF
         opcodes = np.broadcast_to(pieces.opcodes, at.shape)
@@ -281,21 +304,6 @@ class Layout:
         far = ~kept_short
         for byte in range(4):
             target[field[far] + byte] = (distances[far] >> (8 * byte)) & 0xFF
-
-    def write_references(self, target: npt.NDArray[np.uint8], begins: Ints, start: int) -> None:
-        """Write the distances to what lies outside of the image.
-
-        Parameters
-        ----------
-        start
-            Address of `target`.
-        """
-        pieces = self.pieces
-        at = self.instructions(pieces.fields) + begins[:, None]
-        ends = at + (pieces.field_ends - pieces.fields)
-        distances = pieces.addresses - start - ends
-        for byte in range(4):
-            target[at + byte] = (distances >> (8 * byte)) & 0xFF
 
 
 class Builds:
@@ -311,33 +319,56 @@ class Builds:
         The builds.
     rng
         Draws how many whole lines lie between two builds.
+    pieces
+        The reached code, where it is known from other builds of the same arm.
 
     Attributes
     ----------
     addresses
-        int64[builds], of the entry in each build.
+        int64[builds * copies], of the entry in each copy; those of one build are neighbours.
     begins, ends
-        int64[builds], first address of each build and of what lies behind it.
+        int64[builds * copies], first address of each copy and of what lies behind it.
     """
 
-    def __init__(self, code: Code, entry: str, plan: Plan, rng: np.random.Generator) -> None:
-        pieces = Pieces(code, entry)
+    def __init__(
+        self, code: Code, entry: str, plan: Plan, rng: np.random.Generator, pieces: Pieces | None = None
+    ) -> None:
+        pieces = pieces or Pieces(code, entry)
         layout = Layout(pieces, plan)
-        lines = -(-(layout.size() + LINE) // LINE)
-        begins = np.cumsum(lines + rng.integers(0, 4, len(plan.phases))) * LINE
-        begins = begins - begins[0] + plan.offsets
-        self._region = Region(int(begins[-1]) + layout.size(), low=bool(code.references))
-        bytes_ = self._region.bytes()
-        bytes_[:] = NOPS[1][0]
-        layout.write(bytes_, begins)
-        layout.write_references(bytes_, begins, self._region.start)
+        builds = layout.written()
+        offsets = plan.offsets.reshape(len(builds), -1)
+        lines = -(-(builds.shape[1] + LINE) // LINE)
+        begins = np.cumsum(lines + rng.integers(0, 4, offsets.size)) * LINE
+        begins = begins - begins[0] + offsets.ravel()
+        self._region = Region(int(begins[-1]) + builds.shape[1], low=bool(code.references))
+        copies = offsets.shape[1]
+        self._place(begins, builds, copies)
+        self._write_references(layout, begins, copies)
         self._keys = pieces.site_keys
-        self._sites = layout.instructions(pieces.sites) + begins[:, None]
-        self._jumps = layout.labels(pieces.site_targets) + begins[:, None] - self._sites - SITE_BYTES
+        sites = layout.of(pieces.marks["sites"])
+        jumps = layout.of(pieces.marks["site_targets"]) - sites - SITE_BYTES
+        self._sites = np.repeat(sites, copies, axis=0) + begins[:, None]
+        self._jumps = np.repeat(jumps, copies, axis=0)
+        entries = layout.of(pieces.marks["entry"])[:, 0]
+        self.addresses = np.repeat(entries, copies) + begins + self._region.start
         self.begins = begins + self._region.start
         self.ends = np.append(self.begins[1:], self._region.start + self._region.size)
-        self.addresses = (layout.labels(pieces.entry) + begins[:, None])[:, 0] + self._region.start
         self._region.seal()
+
+    def _place(self, begins: Ints, builds: npt.NDArray[np.uint8], copies: int) -> None:
+        memory, size = self._region.bytes(), builds.shape[1]
+        memory[:] = NOPS[1][0]
+        for number, begin in enumerate(begins.tolist()):
+            memory[begin : begin + size] = builds[number // copies]
+
+    def _write_references(self, layout: Layout, begins: Ints, copies: int) -> None:
+        """Write the distances to what lies outside of the image."""
+        pieces, memory = layout.pieces, self._region.bytes()
+        at = np.repeat(layout.of(pieces.marks["fields"]), copies, axis=0) + begins[:, None]
+        ends = at + (pieces.field_ends - pieces.fields)
+        distances = pieces.addresses - self._region.start - ends
+        for byte in range(4):
+            memory[at + byte] = (distances >> (8 * byte)) & 0xFF
 
     def rewrite(self, build: int) -> None:
         """Write a NOP to every site of one build, then restore it: the processor sees modified code."""

@@ -45,9 +45,9 @@ def struct_pages(memory: str, folder: Path | None = None) -> int:
     the second-level cache. `l3`: four times that cache, or half the third if that is less. `dram`: twice the
     third, and 1 GiB at least.
     """
+    if memory == "warm":
+        return 512
     known = sizes(folder)
     near, far = known["l2"], known["l3"]
     wanted = {"l2": near // 2, "l3": max(near, min(4 * near, far // 2)), "dram": max(LEAST_DRAM, 2 * far)}
-    if memory == "warm":
-        return 512
     return max(1, wanted[memory] // PAGE_BYTES // CHUNK) * CHUNK

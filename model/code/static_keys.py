@@ -57,6 +57,12 @@ class StaticKeys:
             RUNNING.change(lambda: _patch(new, on, True), lambda: _patch_back(new, on, False), code=bool(on))
             self._followers += new
 
+    def forget(self, followers: Iterable[Follower]) -> None:
+        """Let these copies follow no longer: they are about to be removed."""
+        gone = set(map(id, followers))
+        with self._lock:
+            self._followers = [one for one in self._followers if id(one) not in gone]
+
     def inc(self, name: str) -> None:
         """static_key_slow_inc(): only the first one patches.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -20,6 +20,9 @@ Link = Callable[[Any], dict[str, tuple[Any, ...]]]
 
 class Path(Protocol):
     """One measured way through a kernel: how to compile, run and check it in a scenario."""
+
+    gated: ClassVar[bool]
+    """Whether the emulator runs every build before it is timed."""
 
     def check(self, scenario: Scenario) -> None:
         """Refuse values that this kernel version does not have, alone or together.

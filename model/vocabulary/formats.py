@@ -14,6 +14,12 @@ PLAN: Final = "freepath.plan/1"
 RUN: Final = "freepath.run/1"
 SHOW: Final = "freepath.show/1"
 
+INSTRUMENT: Final = "schedule-1"
+"""How times were taken: the schedule of a build is one call, and neighbours are compared (decision 6).
+Runs of two instruments are never averaged."""
+OLDER_INSTRUMENT: Final = "slices-1"
+"""Of runs from before it was stored: Python called each slice, and the faster half counted."""
+
 MOST_BYTES: Final = 256 << 20
 """Largest size in bytes of a file that is read, unpacked: a larger one could fill the reader's memory."""
 MOST_SEED: Final = 10**18

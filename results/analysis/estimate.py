@@ -233,7 +233,7 @@ class Levels:
     """
 
     def __init__(self, scenario: Scenario) -> None:
-        self.of = {id(p): level_of(p, scenario) for p in scenario.processes}
+        self.of = {id(p): level_of(p.parts or p, scenario) for p in scenario.processes}
         own = [float(np.percentile(levels, QUIET_PERCENTILE)) for levels in self.of.values()]
         self.quiet_level = scenario.quiet_level or float(np.percentile(own, REFERENCE_PERCENTILE))
         usable = [p for p in scenario.processes if self._enough(self.quiet(p))]
@@ -263,10 +263,21 @@ class Levels:
         return ~self.quiet(process)
 
     def used(self, processes: Sequence[Process]) -> list[tuple[Process, Mask]]:
-        """The processes that an estimate uses, each with a mask of its cells; all where none was quiet."""
-        chosen = [(p, self.chosen(p)) for p in processes]
+        """The processes that an estimate uses, each with a mask of its cells; all where none was quiet.
+
+        Where cells were sorted by how busy the core was, a process has a block for each part of them.
+        """
+        chosen = [(p.parts or p, self.chosen(p)) for p in processes]
         quiet = [(p, mask) for p, mask in chosen if mask.any()]
         return [(p, np.repeat(mask, p.per_block)) for p, mask in quiet or [(p, m | True) for p, m in chosen]]
+
+    def builds(self, processes: Sequence[Process]) -> list[tuple[Process, Mask]]:
+        """The same with every build by itself; of sorted cells those of values that were quiet, or all."""
+        if any(p.parts is None for p in processes):
+            return self.used(processes)
+        rows = [p for p in processes if self.chosen(p).any()] or processes
+        masks = [(p, p.slot_cycles < QUIET * self.quiet_level) for p in rows if p.slot_cycles is not None]
+        return [(p, np.repeat(mask if mask.any() else ~mask, p.per_block)) for p, mask in masks]
 
 
 def level_of(process: Process, scenario: Scenario) -> Array:
@@ -303,7 +314,7 @@ def overhead(scenario: Scenario, arm: Arm, levels: Levels, base: Arm | None = No
         float(np.median(bare)) if len(bare) == len(used) else base_ns,
         student(ratios),
         _noise(used, arm, base, ratios, base_ns),
-        spread_of(used, arm, base, cycle_ns),
+        spread_of(levels.builds(shared), arm, base, cycle_ns),
         per_process,
         _busy(shared, arm, base, levels),
         processes=len(used),
@@ -375,8 +386,9 @@ def _placement_sd(processes: list[Process], arm: Arm, base: Arm) -> float | None
 def _busy(processes: list[Process], arm: Arm, base: Arm, levels: Levels) -> float | None:
     """The raw difference while the machine was busy; a cost is larger then."""
     marks = []
-    for process in processes:
-        mask = np.repeat(levels.loaded(process), process.per_block)
+    for whole in processes:
+        process = whole.parts or whole
+        mask = np.repeat(levels.loaded(whole), process.per_block)
         if mask.any():
             marks.append(float((process.ns[arm] - process.ns[base])[mask].mean()))
     return float(np.mean(marks)) if len(marks) > 1 else None

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from model.common.command import note
+from model.vocabulary.formats import OLDER_INSTRUMENT
 from model.vocabulary.machine import said
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import RELEASE
@@ -69,6 +70,13 @@ def note_doubts(*runs: Run) -> None:
             note(f"{run.path}: {doubt}")
 
 
+def note_instruments(old: Run, new: Run) -> None:
+    """Say on standard error where two instruments measured."""
+    before, after = (said(run.facts.get("instrument", OLDER_INSTRUMENT)) for run in (old, new))
+    if before != after:
+        note(f"measured by two instruments, {before} and {after}: a difference may be theirs")
+
+
 def run_warnings(run: Run) -> Iterator[str]:
     """Warnings about the file as a whole."""
     yield from run.doubts
@@ -78,6 +86,7 @@ def run_warnings(run: Run) -> Iterator[str]:
         "numba": "versions of Numba",
         "freepath_cpu": "CPU targets",
         "build_scheme": "build schemes",
+        "instrument": "instruments",
         "store_bypass": "settings of store bypass",
         "builds": "numbers of builds",
     }

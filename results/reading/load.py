@@ -6,7 +6,7 @@ before it is used. tests/ check that pyperf reads the same files.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,9 +30,8 @@ from results.reading.times import NoTimeError, cells, per_block, times
 MAX_TEXT: Final = 500
 MAX_STORY: Final = 2000
 QUIET_PERCENTILE: Final = 10
-"""Percentile of the blocks that is the quiet level: low, so that busy blocks do not set it; not the lowest,
-which is chance."""
-SCHEME: Final = ("build_scheme", "builds", "store_bypass", "code_digest")
+"""Percentile of the blocks that is the quiet level: below busy ones, and not the lowest, which is chance."""
+SCHEME: Final = ("build_scheme", "instrument", "builds", "store_bypass", "code_digest")
 """Facts of what was measured, beside the commit: builds, SSBD, machine code."""
 MACHINE: Final = ("hostname", *machine.NAMES, "python_version", "numba", "freepath_cpu")
 PLAN: Final = "plan.json"
@@ -76,6 +75,8 @@ class Process:
     builds: int = 1
     bare: Array | None = None
     slot_cycles: Array | None = None
+    parts: "Process | None" = None
+    """The same, a block for each part of its cells, sorted by how busy the core was; None in older files."""
 
     @property
     def phases(self) -> npt.NDArray[np.int64]:
@@ -352,12 +353,31 @@ def _process(pair_id: str, rows: Sequence[Row]) -> Process:
         raise BadRunError("its arms differ in blocks")
     if not any(arm.variant == "base" for arm in process.ns):
         raise BadRunError("it has no base to compare with")
+    process.parts = _parts(process, rows, cycle_ns)
     return process
+
+
+def _parts(process: Process, rows: Sequence[Row], cycle_ns: float | None) -> Process | None:
+    """The process with a block for each part of its cells, where the file has them.
+
+    Raises
+    ------
+    BadRunError, NoTimeError
+    """
+    if cycle_ns is None or any("part_ns" not in own or "part_slot_ns" not in own for _, _, own in rows):
+        return None
+    ns = {arm: times(own, "part_ns") for arm, _, own in rows}
+    levels = times(rows[0][2], "part_slot_ns")
+    if {len(row) for row in ns.values()} != {len(levels)}:
+        raise BadRunError("its arms differ in their parts")
+    base = next(arm for arm in ns if arm.variant == "base")
+    bare = None if process.bare is None else process.bare.mean() * ns[base] / process.ns[base].mean()
+    return replace(process, ns=ns, per_block=1, bare=bare, slot_cycles=levels / cycle_ns)
 
 
 def _set_quiet_level(scenarios: Iterable[Scenario]) -> None:
     """One quiet level for all scenarios of a file, so that one that was busy throughout is recognised."""
-    levels = [p.slot_cycles for scenario in scenarios for p in scenario.processes]
+    levels = [(p.parts or p).slot_cycles for scenario in scenarios for p in scenario.processes]
     known = [level for level in levels if level is not None]
     if known and len(known) == len(levels):
         quiet = float(np.percentile(np.concatenate(known), QUIET_PERCENTILE))
@@ -372,9 +392,8 @@ def clean(value: Any, most: int = MAX_TEXT) -> str:
 
 def _common(processes: Iterable[Process]) -> dict[str, Any]:
     """Facts of the run: the value all processes share, or the tuple of their values."""
-    names = (*MACHINE, *SCHEME, "commit", "freepath_command", "seed")
     metadata: dict[str, Any] = {}
-    for name in names:
+    for name in (*MACHINE, *SCHEME, "commit", "freepath_command", "seed"):
         seen = tuple(dict.fromkeys(p.facts[name] for p in processes if name in p.facts))
         if seen:
             metadata[name] = seen[0] if len(seen) == 1 else seen

@@ -1,7 +1,7 @@
 """The free path of a kernel file: its arms, images and loops in a scenario, and what a slice of it is."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class FilePath:
     file
         The kernel file, read, booted and surveyed.
     """
+
+    gated: ClassVar[bool] = FileStart.gated
 
     def __init__(self, file: "KnownFile") -> None:
         self.file = file

@@ -1,6 +1,6 @@
 """The path of a freed page: its arms, images and loops in a scenario, and the size of a slice."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -37,6 +37,8 @@ FREES: Final = {
 
 class FreePath:
     """The path of pages and blocks, from __free_pages and its siblings to the per-CPU list and the buddy."""
+
+    gated: ClassVar[bool] = False
 
     def check(self, scenario: Scenario) -> None:
         """Refuse values that this version does not have, alone or together."""

@@ -1,0 +1,90 @@
+"""From the slices of a cell to a time per arm: neighbours are compared with neighbours.
+
+A cell is one build at one place. Its slices are short, so what disturbs one disturbs those around it, of
+whatever arm. What is left are interruptions, which only add and hit one slice. docs/decisions/0006 has the
+estimators that were compared (`python -m tests.estimators`).
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Parts = list[npt.NDArray[np.int64]]
+
+AROUND: Final = 3
+"""Slices on either side whose median is the level of the machine at a slice."""
+SWEEPS: Final = 2
+"""How often levels and arms are estimated in turn; a third time changes no figure by 0.001 ns."""
+
+
+PARTS: Final = 16
+"""Parts into which the cells of a process are sorted by how busy the core was."""
+
+
+def parts_of(slots: Floats) -> Parts:
+    """Numbers of the cells of each part, from those in which the core was least busy.
+
+    A sibling thread comes and goes within a value, so values mix what is dear and what is cheap. The
+    reference is neither an arm nor a build, so that sorting by it favours none.
+
+    Parameters
+    ----------
+    slots
+        float64[..., places + 1], ns per dispatched NOP before each place and after the last one.
+    """
+    return np.array_split(np.argsort(busier_sides(slots), kind="stable"), PARTS)
+
+
+def busier_sides(slots: Floats) -> Floats:
+    """float64[cells], ns per dispatched NOP on the busier side of each."""
+    return np.asarray(np.maximum(slots[..., 1:], slots[..., :-1]).ravel())
+
+
+def faster_half(slices: Floats) -> Floats:
+    """Mean of the faster half of the rounds; float64[..., rounds, arms] becomes float64[..., arms]."""
+    rounds = slices.shape[-2]
+    return np.asarray(np.sort(slices, axis=-2)[..., : (rounds + 1) // 2, :].mean(axis=-2))
+
+
+def neighbours(slices: Floats, turns: npt.NDArray[np.uint8]) -> Floats:
+    """Mean of the faster half, after the level of the slices around each was taken out.
+
+    Parameters
+    ----------
+    slices
+        float64[..., rounds, arms], ns per page. The first round finds code that is not in the caches, of some
+        arms more than of others; that is taken out first, as the median over all cells.
+    turns
+        uint8 likewise: when in its round each arm was timed.
+
+    Returns
+    -------
+    float64[..., arms], ns per page at the median level of the cell.
+    """
+    logs = np.log(slices)
+    cold = logs[..., :1, :] - np.median(logs[..., 1:, :], axis=-2, keepdims=True)
+    logs[..., 0, :] -= np.median(cold.reshape(-1, cold.shape[-1]), axis=0)
+    order = np.argsort(turns, axis=-1)
+    arms = np.median(logs, axis=-2, keepdims=True)
+    for _ in range(SWEEPS):
+        levels = _levels(logs - arms, order, turns)
+        arms = np.median(logs - levels, axis=-2, keepdims=True)
+    return np.asarray(faster_half(np.exp(logs - levels)))
+
+
+def _levels(left: Floats, order: npt.NDArray[np.int64], turns: npt.NDArray[np.uint8]) -> Floats:
+    """The level at each slice, as a logarithm: the median of what is left of the slices around it.
+
+    The median level of the cell is zero, so that all arms keep it.
+    """
+    in_time = np.take_along_axis(left, order, axis=-1).reshape(*left.shape[:-2], -1)
+    count = in_time.shape[-1]
+    around = np.arange(count)[:, None] + np.arange(-AROUND, AROUND + 1)
+    around = np.abs(around)
+    around = np.where(around >= count, 2 * count - 2 - around, around).clip(0)
+    levels = np.median(in_time[..., around], axis=-1)
+    levels -= np.median(levels, axis=-1, keepdims=True)
+    back = np.take_along_axis(levels.reshape(left.shape), turns.astype(np.int64), axis=-1)
+    return np.asarray(back)

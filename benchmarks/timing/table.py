@@ -1,0 +1,183 @@
+"""The calls that measure one build: every arm at each of its places, interleaved, with references between."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.timing.placed import PlacedArm
+from benchmarks.timing.schedule import ROW
+from benchmarks.timing.walk import Walk
+from model.kernels.loop_record import CHAIN, LOOP
+
+CHAIN_PASSES: Final = 40
+"""Passes of the additions per build: about 10,000 cycles."""
+SLOT_PASSES: Final = 60
+"""Passes of the NOPs on either side of a cell: 2,000 to 4,000 cycles, at eight to four NOPs a cycle."""
+BARE_SLICES: Final = 4
+"""Slices of base as compiled per build; the median counts, for the first one finds cold code."""
+CLOCK_SLICES: Final = 4
+"""Slices per build that only read the clock, where each free is timed alone; the fastest counts."""
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.void]
+
+
+def offset(field: str) -> int:
+    """Of a field in a loop's record."""
+    return int(LOOP.fields[field][1])  # type: ignore[index]
+
+
+@dataclass(frozen=True)
+class References:
+    """What is timed beside the arms: addresses of functions, and of the record that frees nothing.
+
+    Attributes
+    ----------
+    chain, slots
+        Dependent additions; NOPs.
+    nothing, idle
+        The loop that only reads the clock, and its record; 0 where a pass reads it once.
+    bare
+        Base as it was compiled, without a build's NOPs.
+    skip, set_gs
+        Functions that return at once, and that set %gs to their argument.
+    """
+
+    chain: int
+    slots: int
+    nothing: int
+    idle: int
+    bare: int
+    skip: int
+    set_gs: int
+
+
+class Table:
+    """Makes the rows of builds, and reads what they took.
+
+    In each build first a chain of additions and slices of base as compiled. Then for each place a run of
+    NOPs, and the slices: in each round every arm has one, and every second round is the mirror image of the
+    one before, so that a linear drift of the machine's speed cancels. At the end another run of NOPs.
+
+    Parameters
+    ----------
+    arms
+        In the order of the case.
+    walk
+        Which pages a slice frees.
+    several
+        Whether arms are of several machines, so that %gs is set before each slice.
+    """
+
+    def __init__(
+        self,
+        arms: Sequence[PlacedArm],
+        walk: Walk,
+        references: References,
+        rng: np.random.Generator,
+        several: bool,
+    ) -> None:
+        self.arms, self.walk, self.references, self.rng = arms, walk, references, rng
+        self.own = 3 if several else 2
+        """Rows of a slice: %gs, pages, the slice itself."""
+        self.records = np.array([arm.run.address for arm in arms])
+        self.restores = np.array([arm.restore_at for arm in arms])
+        self._mixed = arms[0].start.scenario.mixed
+        self._first_kinds = np.array([arm.start.kinds_address(rng) for arm in arms])
+        self.gs = np.array([arm.start.machine.gs_base for arm in arms])
+
+    def rows(self, addresses: Ints, stacks: Ints, rounds: int) -> Rows:
+        """The rows: ROW[builds, rows of each], in the order in which they are to be called.
+
+        Parameters
+        ----------
+        addresses
+            int64[arms, builds, places], of the builds' loops.
+        stacks
+            int64[builds, places], bytes.
+        rounds
+            An even number, or one where there is one arm.
+        """
+        (builds, places), arms = stacks.shape, len(self.arms)
+        forward = np.tile(np.arange(arms), (builds, places, (rounds + 1) // 2, 1))
+        forward = self.rng.permuted(forward, axis=3)
+        mirrored = np.stack([forward, forward[..., ::-1]], axis=3)
+        self.order = mirrored.reshape(builds, places, -1, arms)[:, :, :rounds]
+        self.turns = np.argsort(self.order, axis=3)
+        """int64[builds, places, rounds, arms], when in its round each arm is timed."""
+        each = rounds * arms
+        arm = np.zeros((builds, BARE_SLICES + places * each), np.int64)
+        arm[:, BARE_SLICES:] = self.order.reshape(builds, -1)
+        own = self.slices(arm.ravel()).reshape(builds, -1, self.own)
+        place = np.repeat(np.arange(places), each)
+        bare, timed = own[:, :BARE_SLICES], own[:, BARE_SLICES:]
+        bare["function"][..., -1], bare["stack"][..., -1] = self.references.bare, stacks[:, :1]
+        timed["function"][..., -1] = addresses[arm[:, BARE_SLICES:], np.arange(builds)[:, None], place]
+        timed["stack"][..., -1] = stacks[:, place]
+        head = self._head()
+        self.head = len(head)
+        end = self.head + BARE_SLICES * self.own
+        rows = np.zeros((builds, end + places * (1 + each * self.own) + 1), ROW)
+        rows[:, : self.head] = head
+        rows[:, self.head : end] = bare.reshape(builds, -1)
+        body = rows[:, end:-1].reshape(builds, places, -1)
+        body[:, :, 0] = rows[:, -1] = self._slots()
+        body[:, :, 1:] = timed.reshape(builds, places, -1)
+        rows[:, end:-1] = body.reshape(builds, -1)
+        return rows
+
+    def slices(self, arm: Ints) -> Rows:
+        """ROW[slices, rows of each]: slices of these arms, but for the loop's address and the stack."""
+        own = np.zeros((len(arm), self.own), ROW)
+        pages, loop = own[:, -2], own[:, -1]
+        pages["argument"] = loop["argument"] = self.records[arm]
+        pages["role"], loop["role"] = -arm - 1, arm + 1
+        where, due = self.walk.take(len(own))
+        loop["store_at"], loop["value"] = self.records[arm] + offset("order_of_pages"), where
+        pages["function"] = np.where(due, self.restores[arm], self.references.skip)
+        pages["role"][~due] = 0
+        if self.walk.restores_each_pass:
+            pages["store_at"], pages["value"] = self.records[arm] + offset("kinds"), self._kinds(arm)
+        if self.own == 3:
+            own["function"][:, 0], own["argument"][:, 0] = self.references.set_gs, self.gs[arm]
+        return own
+
+    def _kinds(self, arm: Ints) -> Ints:
+        """Address of the kinds of each slice's pages: of a random mix drawn anew."""
+        if not self._mixed:
+            return self._first_kinds[arm]
+        return np.array([self.arms[number].start.kinds_address(self.rng) for number in arm])
+
+    def _slots(self) -> Any:
+        row = np.zeros((), ROW)
+        row["function"], row["argument"] = self.references.slots, SLOT_PASSES
+        return row
+
+    def _head(self) -> Rows:
+        rows = np.zeros(1 + (CLOCK_SLICES if self.references.idle else 0), ROW)
+        rows["function"], rows["argument"] = self.references.nothing, self.references.idle
+        rows[0]["function"], rows[0]["argument"] = self.references.chain, CHAIN_PASSES
+        return rows
+
+    def ticks(self, rows: Rows) -> tuple[Floats, Floats, Floats, Floats]:
+        """What the rows took, in ticks.
+
+        Returns
+        -------
+        float64[builds, places, rounds, arms], and float64[builds], the median of base as compiled, a pass
+        each, without reading the clock where that is subtracted; float64[builds, places + 1], a NOP;
+        float64[builds], an addition.
+        """
+        ticks, head = rows["ticks"].astype(np.float64), self.head
+        clock = ticks[:, 1:head].min(axis=1) if head > 1 else np.zeros(len(ticks))
+        end = head + BARE_SLICES * self.own
+        bare = np.median(ticks[:, head + self.own - 1 : end : self.own], axis=1) - clock
+        body = ticks[:, end:-1].reshape(*self.order.shape[:2], -1)
+        slots = np.append(body[:, :, 0], ticks[:, -1:], axis=1) / (SLOT_PASSES * CHAIN)
+        slices = body[:, :, self.own :: self.own].reshape(self.order.shape)
+        slices = np.take_along_axis(slices, self.turns, axis=3) - clock[:, None, None, None]
+        return slices, bare, slots, ticks[:, 0] / (CHAIN_PASSES * CHAIN)

@@ -1,0 +1,170 @@
+"""Workers forked by a process that has loaded everything: they end, say and differ as others do."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from benchmarks.timing import borne, nursery
+from tests.command import ROOT
+
+PYTHON = sys.executable
+HOLD = "import time; print('here', flush=True); time.sleep(60)"
+WHERE = """
+import ctypes, mmap
+from pathlib import Path
+here = ctypes.CDLL(None)
+here.malloc.restype = ctypes.c_void_p
+held = mmap.mmap(-1, 1 << 20)
+print(ctypes.addressof(ctypes.c_char.from_buffer(held)), here.malloc(ctypes.c_size_t(100_000)))
+"""
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Any]:
+    """One whose workers are forked, and do what their last argument says in Python."""
+    made: Any = SimpleNamespace(
+        program=["-m", "benchmarks"],
+        args=SimpleNamespace(python=PYTHON, inherit_environ=["PYTHONPATH"], copy_env=False),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nursery, "ROOT", ROOT)
+        patch.setattr(nursery, "COMMAND", ["-c", SERVE])
+        with nursery.nursery(made):
+            assert borne.__file__ in made.program
+            yield made
+    assert made.program == ["-m", "benchmarks"]
+
+
+SERVE = """
+import sys
+from benchmarks.timing import nursery
+def start(arguments):
+    exec(arguments[-1], {"arguments": arguments})
+    return 7
+nursery.serve(sys.argv[2:], start)
+"""
+
+
+def worker(runner: Any, code: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """A worker that runs this code."""
+    command = [PYTHON, *runner.program, *arguments, code]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, **(pipes | options))
+
+
+def said(runner: Any, code: str, *arguments: str, **options: Any) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error."""
+    done = worker(runner, code, *arguments, **options)
+    out, err = done.communicate(timeout=60)
+    return done.returncode, out, err
+
+
+def test_it_ends_as_the_worker_does(runner: Any) -> None:
+    """With its status, by its signal, or with a defect and what Python says of it."""
+    assert said(runner, "pass") == (7, "", "")
+    assert said(runner, "raise SystemExit(3)")[0] == 3
+    assert said(runner, "import os; os.kill(os.getpid(), 11)")[0] == -signal.SIGSEGV
+    status, _, text = said(runner, "1 / 0")
+    assert status == nursery.DEFECT and "ZeroDivisionError" in text
+
+
+def test_a_worker_has_what_it_was_given(runner: Any, tmp_path: Any) -> None:
+    """Arguments, folder, environment and files; pyperf's pipe has the number that it had."""
+    reading, writing = os.pipe()
+    code = "import os, sys; print(arguments[:-1], os.getcwd(), os.environ['TOLD'], sys.stdin.read()); "
+    code += "os.write(int(arguments[1]), b'values')"
+    with (tmp_path / "in").open("w+") as source:
+        source.write("words")
+        source.seek(0)
+        status, text, _ = said(
+            runner, code, "--pipe", str(writing), "",
+            pass_fds=[writing], cwd=tmp_path, env={"TOLD": "a=b\nc"}, stdin=source,
+        )  # fmt: skip
+    assert status == 7 and os.read(reading, 100) == b"values"
+    assert text == f"{['--pipe', str(writing), '']} {tmp_path} a=b\nc words\n"
+    os.close(reading)
+    os.close(writing)
+
+
+def test_its_addresses_are_drawn_anew(runner: Any) -> None:
+    """Of what it maps and of what it allocates; where addresses are fixed, they stay."""
+    places = [said(runner, WHERE)[1].split() for _ in range(4)]
+    assert all(len(set(column)) == len(places) for column in zip(*places, strict=True)), places
+    libc_fixed = "import ctypes; ctypes.CDLL(None).personality(0x0040000)\n"
+    fixed = libc_fixed + "from benchmarks.timing import nursery\nnursery.redraw()\n" + WHERE
+    assert said(runner, fixed)[0] == 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_who_stops_it_stops_the_worker(runner: Any, number: signal.Signals) -> None:
+    """At once: what pyperf started is not what measures."""
+    done = worker(runner, f"import os; print(os.getpid(), flush=True); {HOLD}")
+    assert done.stdout is not None and done.stderr is not None
+    measuring = psutil.Process(int(done.stdout.readline()))
+    done.stdout.readline()
+    began = time.monotonic()
+    done.send_signal(number)
+    assert done.wait(timeout=10) == -number
+    measuring.wait(timeout=10)
+    assert time.monotonic() - began < 5.0
+    done.stdout.close()
+    done.stderr.close()
+    assert said(runner, "pass")[0] == 7  # the next one is forked as before
+
+
+def test_where_nobody_answers_it_is_an_ordinary_worker() -> None:
+    """Which says what is wrong with its arguments, say."""
+    done = subprocess.run(
+        [PYTHON, "-I", "-S", borne.__file__, "/nowhere/socket", "--tea"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 2 and "--tea" in done.stderr
+
+
+def test_where_it_does_not_start_workers_start_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a moment, not after a minute."""
+    made: Any = SimpleNamespace(
+        program=["-m", "benchmarks"],
+        args=SimpleNamespace(python="/nowhere/python", inherit_environ=[], copy_env=False),
+    )
+    for python, command in (("/nowhere/python", []), (PYTHON, ["-c", "raise SystemExit(1)"])):
+        made.args.python = python
+        monkeypatch.setattr(nursery, "COMMAND", command)
+        with nursery.nursery(made):
+            assert made.program == ["-m", "benchmarks"]
+
+
+def test_it_ends_with_its_parent() -> None:
+    """Also when that is killed; and a worker with it."""
+    code = (
+        "import sys, subprocess\nfrom tests import test_nursery as t\n"
+        "from types import SimpleNamespace as S\n"
+        "r = S(program=[], args=S(python=sys.executable, inherit_environ=['PYTHONPATH'], copy_env=False))\n"
+        "t.nursery.COMMAND = ['-c', t.SERVE]\n"
+        "with t.nursery.nursery(r):\n"
+        "    w = t.worker(r, 'import os; print(os.getppid(), os.getpid(), flush=True); ' + t.HOLD)\n"
+        "    print(w.stdout.readline(), flush=True)\n"
+        "    w.wait()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    parent = subprocess.Popen([PYTHON, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
+    assert parent.stdout is not None
+    timer = threading.Timer(60, parent.kill)
+    timer.start()
+    numbers = [int(word) for word in re.findall(r"\d+", parent.stdout.readline())]
+    timer.cancel()
+    both = [psutil.Process(number) for number in numbers]
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert not psutil.wait_procs(both, timeout=10)[1]
