@@ -55,7 +55,8 @@ def neighbours(slices: Floats, turns: npt.NDArray[np.uint8]) -> Floats:
     ----------
     slices
         float64[..., rounds, arms], ns per page. The first round finds code that is not in the caches, of some
-        arms more than of others; that is taken out first, as the median over all cells.
+        arms more than of others. What that adds, the median over all cells, is no part of the level; the
+        slice itself counts as it is, so it is seldom among the faster ones.
     turns
         uint8 likewise: when in its round each arm was timed.
 
@@ -65,13 +66,14 @@ def neighbours(slices: Floats, turns: npt.NDArray[np.uint8]) -> Floats:
     """
     logs = np.log(slices)
     cold = logs[..., :1, :] - np.median(logs[..., 1:, :], axis=-2, keepdims=True)
-    logs[..., 0, :] -= np.median(cold.reshape(-1, cold.shape[-1]), axis=0)
+    known = logs.copy()
+    known[..., 0, :] -= np.median(cold.reshape(-1, cold.shape[-1]), axis=0)
     order = np.argsort(turns, axis=-1)
-    arms = np.median(logs, axis=-2, keepdims=True)
+    arms = np.median(known, axis=-2, keepdims=True)
     for _ in range(SWEEPS):
-        levels = _levels(logs - arms, order, turns)
-        arms = np.median(logs - levels, axis=-2, keepdims=True)
-    return np.asarray(faster_half(np.exp(logs - levels)))
+        levels = _levels(known - arms, order, turns)
+        arms = np.median(known - levels, axis=-2, keepdims=True)
+    return faster_half(np.exp(logs - levels))
 
 
 def _levels(left: Floats, order: npt.NDArray[np.int64], turns: npt.NDArray[np.uint8]) -> Floats:
