@@ -120,7 +120,8 @@ def test_a_jump_forward_costs_the_slice_that_it_hit(
     monkeypatch.setattr(subject, "run", disturbed)
     subject(96)
     jumped = subject.values[-1].levels
-    assert jumped.max() < 10 * np.median(jumped) and np.isfinite(jumped).all()
+    # 24 of 192 cells are hit; a real interruption of the same arm in the same cell makes a second one.
+    assert np.quantile(jumped, 0.98) < 10 * np.median(jumped) and np.isfinite(jumped).all()
 
 
 def test_no_row_is_longer_than_a_slice() -> None:
