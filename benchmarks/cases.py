@@ -68,16 +68,16 @@ class Case:
 
     @property
     def places(self) -> int:
-        """Places at which each build is measured: as many passes as take 30 us, so that values take alike.
-
-        One where the emulator runs each copy first, which takes longer than timing it.
-        """
+        """Places at which each build is measured: as many passes as take 30 us, so that values take alike."""
         scenario = self.scenario
         if scenario.memory != "warm" or scenario.between != "nothing" or scenario.threads != "1":
             return 1
-        if self.path.gated:
-            return 1
         return min(MOST_PLACES, self.path.passes(self.scenario))
+
+    @property
+    def copies(self) -> int:
+        """Copies of each build: one where the emulator runs each first, which takes longer than timing it."""
+        return 1 if self.path.gated else self.places
 
     def variant(self, arm: Arm) -> Variant:
         """What an arm's variant declares."""

@@ -49,6 +49,15 @@ def test_each_build_is_balanced(builds: int, places: int) -> None:
         assert len(set(placement)) == places
 
 
+def test_few_copies_are_measured_at_many_places_of_the_stack() -> None:
+    """One copy of each build, at four places of the stack that together are balanced."""
+    cells = Scheme().draw(np.random.default_rng(1), 4, 1)
+    assert cells.plan.offsets.shape == (24, 1) and cells.stack.shape == cells.placement.shape == (24, 4)
+    assert np.array_equal(cells.placement, cells.plan.offsets.repeat(4, axis=1) // STEP)
+    assert all(len(set(stack)) == 4 for stack in cells.stack)
+    assert len(times(cells.stack.ravel() // STACK_STEP, range(STACK_PLACES))) == 1
+
+
 def test_a_value_has_builds_of_its_own() -> None:
     """Repeated builds would add no evidence."""
     rng = np.random.default_rng(1)

@@ -108,6 +108,7 @@ class Sampler:
         self._crew, self._walker = Crew(self.machine), Walker()
         self._alone, self._flips = case.pyperf_alone, scenario.between == "flip"
         self._scheme, self.places = (Scheme(1), 1) if self._alone else (scheme, case.places)
+        self._copies = 1 if self._alone else case.copies
         self._name = scenario.name
         self._stack = STACK_LINE * int(self.rng.integers(STACK_LINES))
         references = self._place_base(case, store)
@@ -124,7 +125,7 @@ class Sampler:
 
     def __call__(self, loops: int) -> float:
         """Time `loops` slices of every arm at each place; returns the first arm's seconds."""
-        cells = self._scheme.draw(self.rng, self.places)
+        cells = self._scheme.draw(self.rng, self.places, self._copies)
         count = 1 if self._alone else len(cells.phase)
         rounds = max(loops // count, 1)
         rounds += 0 if self._alone else rounds % 2
@@ -241,7 +242,8 @@ class Sampler:
             builds = Builds(placed.code, placed.pieces.name, cells.plan, self.rng, placed.pieces)
             placed.taken = [builds]
             machine.keys.register(placed.taken)
-            placed.addresses = builds.addresses.reshape(-1, self.places)
+            copies = builds.addresses.reshape(len(cells.phase), -1)
+            placed.addresses = copies.repeat(self.places // copies.shape[1], axis=1)
         gated = [placed for placed in self.arms if placed.start.gated]
         if gated:
             self._gate(gated, first=first)

@@ -83,21 +83,25 @@ class Scheme:
             )
         return asked
 
-    def draw(self, rng: np.random.Generator, places: int = POSITIONS) -> "Cells":
+    def draw(self, rng: np.random.Generator, places: int = POSITIONS, copies: int | None = None) -> "Cells":
         """The cells of one value, of builds that no other value has.
 
         Parameters
         ----------
         places
             At which each build is measured, of the sixteen in a line.
+        copies
+            Of each build, each measured at as many places of the stack as make up its places; as many as
+            places when not given.
         """
+        copies = copies or places
         builds = self.cells
         phase = np.arange(builds) * self.builds // builds
         # A build's places have the stack at successive places, so that each meets all, or a phase does.
         first = np.arange(builds) * min(places, STACK_PLACES) + int(rng.integers(STACK_PLACES))
         stack = (first[:, None] + np.arange(places)) % STACK_PLACES
-        bags = [rng.permutation(POSITIONS) for _ in range(-(-builds * places // POSITIONS))]
-        placement = np.concatenate(bags)[: builds * places].reshape(builds, places)
+        bags = [rng.permutation(POSITIONS) for _ in range(-(-builds * copies // POSITIONS))]
+        placement = np.concatenate(bags)[: builds * copies].reshape(builds, copies)
         alone = self.builds == 1
         plan = Plan(
             phases=np.zeros(builds, np.int64) if self.incidental == "random" else phase,
@@ -105,7 +109,7 @@ class Scheme:
             offsets=placement * STEP,
             share=0.0 if alone or self.incidental == "phase" else SHARE,
         )
-        return Cells(plan, phase, placement, stack * STACK_STEP)
+        return Cells(plan, phase, placement.repeat(places // copies, axis=1), stack * STACK_STEP)
 
 
 @dataclass(frozen=True)
