@@ -18,6 +18,7 @@ import numpy.typing as npt
 from model.vocabulary.formats import HISTORY
 from model.vocabulary.machine import identity
 from model.vocabulary.margin import Margin
+from results.analysis.conditions import apart
 from results.analysis.groups import analyse
 from results.output.words import number, pair
 from results.reading.dates import date_of, oldest_first, told
@@ -112,7 +113,7 @@ def history(folder: Path) -> list[Series]:
             for cell in group.cells:
                 point = Point(date_of(run), _commit(run), cell.overhead.ns, cell.judgement.ci95)
                 error = cell.overhead.error_ns
-                name = f"{group.scenario.name}: {cell.overhead.arm.name}"
+                name = f"{group.scenario.name}: {cell.overhead.arm.name}{apart(group.condition)}"
                 place = key, name, _code(group.scenario, cell.overhead.arm)
                 _, points, errors = cells.setdefault(place, (machine, [], []))
                 points.append(point)

@@ -26,20 +26,27 @@ PARTS: Final = 16
 def parts_of(slots: Floats) -> Parts:
     """Numbers of the cells of each part, from those in which the core was least busy.
 
-    A sibling thread comes and goes within a value, so values mix what is dear and what is cheap. The
-    reference is neither an arm nor a build, so that sorting by it favours none.
+    A sibling thread comes and goes within a value, so values mix what is dear and what is cheap. Sorted by
+    the mean of both sides, cells in which it came or went lie between those that it left alone and those
+    that it shared throughout. The reference is neither an arm nor a build, so that sorting by it favours
+    none.
 
     Parameters
     ----------
     slots
         float64[..., places + 1], ns per dispatched NOP before each place and after the last one.
     """
-    return np.array_split(np.argsort(busier_sides(slots), kind="stable"), PARTS)
+    return np.array_split(np.argsort(busier_sides(slots) + calmer_sides(slots), kind="stable"), PARTS)
 
 
 def busier_sides(slots: Floats) -> Floats:
     """float64[cells], ns per dispatched NOP on the busier side of each."""
     return np.asarray(np.maximum(slots[..., 1:], slots[..., :-1]).ravel())
+
+
+def calmer_sides(slots: Floats) -> Floats:
+    """float64[cells], the same on the other side."""
+    return np.asarray(np.minimum(slots[..., 1:], slots[..., :-1]).ravel())
 
 
 def faster_half(slices: Floats) -> Floats:

@@ -17,6 +17,9 @@ MOST_NS: Final = 1e9
 CELL_ROUNDING: Final = 1e-3
 """Rounding of a stored cell, ns; a text that was cut or mixed up is off by more."""
 
+SLOT_ROUNDING: Final = 2e-5
+"""Rounding of a stored slot, ns, twice: two of them are compared."""
+
 
 class NoTimeError(Exception):
     """A process has a time of zero or less; it is set aside, the others are used."""
