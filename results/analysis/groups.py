@@ -11,9 +11,19 @@ from model.vocabulary.scenario import DEFAULTS, usual_of
 from results.analysis.conditions import Condition, Levels
 from results.analysis.estimate import Overhead, overhead
 from results.analysis.same_code import mixed
-from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, chance, floor_of, holm, judge
+from results.analysis.verdict import (
+    CONFIDENCE,
+    Judgement,
+    alpha_divisor,
+    chance,
+    floor_of,
+    half_after,
+    holm,
+    judge,
+)
 from results.reading.cpus import Core, core_of
 from results.reading.load import Run, Scenario
+from results.reading.quiet import BUSY
 
 HEAVY_LOAD_PCT: Final = 25
 FEW_PROCESSES: Final = 5
@@ -165,6 +175,16 @@ def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
     return Group(scenario, cells, headline.floor_ns, layout, warnings, busy, condition, floors)
 
 
+def halves_after(run: Run, wanted: Mapping[str, int]) -> list[float]:
+    """Half-widths of all arms' 95 % intervals, ns per page, once each scenario has so many processes."""
+    halves = [
+        half_after(cell.overhead, wanted[group.scenario.name] / len(group.scenario.processes))
+        for group in analyse(run, Margin(1.0, percent=True))
+        for cell in group.cells
+    ]
+    return [half for half in halves if half is not None]
+
+
 def looks_of(scenario: Scenario) -> int:
     """How often --until-decided looked at this scenario; 0: never."""
     return max(int(process.facts.get("looks", 0)) for process in scenario.processes)
@@ -233,7 +253,11 @@ def _warnings(scenario: Scenario, levels: Levels, table: _Table, margin: Margin)
         yield f"measured under heavy load: too few processes had quiet blocks, so all are used{claims}"
     elif levels.quiet_share < 0.5:
         yield f"only {levels.quiet_share:.0%} of the blocks were quiet; the others are set aside"
-    busy = [float(p.facts["busy_pct"]) for p in scenario.processes if "busy_pct" in p.facts]
+    beside = [p.facts.get("sibling") == BUSY for p in scenario.processes]
+    if any(beside) and levels.condition == "alone":
+        yield "--sibling busy, but the core was alone by its reference: the topology names another core's CPU"
+    others = [p.facts for p, own in zip(scenario.processes, beside, strict=True) if not own]
+    busy = [float(facts["busy_pct"]) for facts in others if "busy_pct" in facts]
     if busy and sum(busy) / len(busy) > HEAVY_LOAD_PCT:
         yield f"measured under heavy load: others took {sum(busy) / len(busy):.0f} % of the CPUs"
     steal = [float(p.facts["steal_pct"]) for p in scenario.processes if "steal_pct" in p.facts]

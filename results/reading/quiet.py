@@ -10,10 +10,10 @@ from results.reading.times import Array
 
 QUIET_PERCENTILE: Final = 10
 """Percentile of the blocks that is the quiet level: below busy ones, and not the lowest, which is chance."""
-ALONE: Final = {"Zen 1": 0.205, "Zen 3": 0.171, "Zen 4": 0.091, "Golden Cove": 0.175}
+ALONE: Final = {"Zen 1": 0.205, "Zen 3": 0.171, "Zen 4": 0.091, "Zen 5": 0.148, "Golden Cove": 0.175}
 """Core -> cycles per dispatched NOP on a core that is alone: the quiet levels of the runs in results/machines
-and results/reference, which differ by 1 % (docs/decisions/0007). Zen 4 dispatches two NOPs in one slot. Not
-Ice Lake: the machine that says it is one is another (docs/limits.md)."""
+and results/reference, of Zen 5 of a run of 29 November 2026 (docs/decisions/0007). Zen 4 dispatches two NOPs
+in a slot. Not Ice Lake: the machine that says it is one is another (docs/limits.md)."""
 NEVER_ALONE: Final = 1.15
 """Ratio of a file's quiet level to that from which no part of the file was alone; between the scatter of
 quiet levels, 1 %, and the least that a busy sibling takes."""
