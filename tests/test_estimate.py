@@ -363,10 +363,10 @@ def test_a_hidden_sibling_is_seen_by_what_is_dispatched(tmp_path: Path) -> None:
     """A scenario that was busy throughout is told by another that was not; single blocks are set aside."""
     sessions = [FakeRun(arms=PAIR, seed=n, axes={"memcg": m}) for n, m in enumerate(("on-idle", "on-active"))]
     data = document(*sessions)
-    with_slots(data, "on-idle", [0.17] * 6 + [0.25] * 2)
-    with_slots(data, "on-active", [0.25] * 8)
+    with_slots(data, "on-idle", [0.15] * 6 + [0.22] * 2)
+    with_slots(data, "on-active", [0.22] * 8)
     quiet, busy = load(write(tmp_path / "run.json", data)).scenarios
-    assert quiet.quiet_level == busy.quiet_level == pytest.approx(0.17, rel=0.01)
+    assert quiet.quiet_level == busy.quiet_level == pytest.approx(0.15, rel=0.01)
     assert [Levels(quiet).chosen(p).tolist() for p in quiet.processes] == [[True] * 6 + [False] * 2] * 8
     assert not Levels(quiet).lacks_quiet and Levels(busy).lacks_quiet
     (first, second) = analyse(load(tmp_path / "run.json"), ONE_PERCENT)
@@ -376,7 +376,7 @@ def test_a_hidden_sibling_is_seen_by_what_is_dispatched(tmp_path: Path) -> None:
     assert "the figures are those beside a busy sibling" in " ".join(second.warnings)
 
 
-@pytest.mark.parametrize(("level", "others"), [(0.25, "shared"), (0.2, None)])
+@pytest.mark.parametrize(("level", "others"), [(0.22, "shared"), (0.17, None)])
 def test_three_quiet_processes_carry_a_figure_and_two_do_not(
     level: float, others: str | None, tmp_path: Path
 ) -> None:
@@ -386,7 +386,7 @@ def test_three_quiet_processes_carry_a_figure_and_two_do_not(
         with_slots(data, "on-idle", [level] * 8)
         for bench in data["benchmarks"]:
             for run in bench["runs"][:quiet]:
-                run["metadata"]["slot_ns"] = " ".join([f"{0.17 * CYCLE_NS:.5f}"] * 8)
+                run["metadata"]["slot_ns"] = " ".join([f"{0.15 * CYCLE_NS:.5f}"] * 8)
         (group,) = analyse(load(write(tmp_path / f"{quiet}.json", data)), ONE_PERCENT)
         used = 3 if quiet == 3 else 6 if others else 8
         assert {cell.overhead.processes for cell in group.cells} == {used}

@@ -30,8 +30,8 @@ QUIET: Final = 1.08
 """Largest ratio to the quiet level of a part in which the core was alone. On Zen 3 quiet blocks dispatch 5.6
 to 5.9 NOPs a cycle and those beside a busy sibling 3.1 to 5.2, with few between (docs/methodology.md)."""
 SHARED: Final = 1.25
-"""Least ratio, on both sides of a cell, beside a busy sibling: a fifth of the dispatch is gone. What lies
-between is a sibling that comes and goes, or does little; it belongs to neither condition."""
+"""Least ratio beside a busy sibling: a fifth of the dispatch is gone, on both sides of nine tenths of the
+cells. What lies between is a sibling that comes and goes, or does little; it belongs to neither condition."""
 MOST_SHARED: Final = 3.0
 """Largest ratio beside a busy sibling: in the kept runs it is 2.8. More is an interruption of the NOPs."""
 LEAST_BLOCKS: Final = 2

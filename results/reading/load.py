@@ -25,7 +25,7 @@ from results.reading.document import document_in as document_in
 from results.reading.document import read_json as read_json
 from results.reading.document import regular as regular
 from results.reading.quiet import quiet_level
-from results.reading.times import SLOT_ROUNDING, NoTimeError, cells, per_block, times
+from results.reading.times import MOST_BELOW, NoTimeError, cells, per_block, times
 from results.reading.times import Array as Array
 
 MAX_TEXT: Final = 500
@@ -63,7 +63,7 @@ class Process:
     slot_cycles
         float64[blocks], cycles per dispatched NOP: more when a sibling thread is busy; None in older files.
     calm_cycles
-        The same on the less busy side of the cells of each part; None where the file has one number a block.
+        What all but a tenth of the cells of each part exceed on both sides; None in files without it.
     """
 
     pair_id: str
@@ -375,7 +375,7 @@ def _parts(process: Process, rows: Sequence[Row], cycle_ns: float | None) -> Pro
     if {len(row) for row in ns.values()} != {len(levels)}:
         raise BadRunError("its arms differ in their parts")
     calm = times(rows[0][2], "part_calm_slot_ns") if "part_calm_slot_ns" in rows[0][2] else None
-    if calm is not None and (len(calm) != len(levels) or (calm > levels + SLOT_ROUNDING).any()):
+    if calm is not None and (len(calm) != len(levels) or (MOST_BELOW * calm > levels).any()):
         raise BadRunError("part_calm_slot_ns does not fit part_slot_ns, the busier side of the same parts")
     base = next(arm for arm in ns if arm.variant == "base")
     bare = None if process.bare is None else process.bare.mean() * ns[base] / process.ns[base].mean()

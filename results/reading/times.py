@@ -17,8 +17,8 @@ MOST_NS: Final = 1e9
 CELL_ROUNDING: Final = 1e-3
 """Rounding of a stored cell, ns; a text that was cut or mixed up is off by more."""
 
-SLOT_ROUNDING: Final = 2e-5
-"""Rounding of a stored slot, ns, twice: two of them are compared."""
+MOST_BELOW: Final = 0.85
+"""Least ratio of the mean of times to their 10th percentile: nine tenths are above that, none below zero."""
 
 
 class NoTimeError(Exception):
