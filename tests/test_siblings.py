@@ -5,6 +5,7 @@ read by the reader's.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ import pytest
 from benchmarks.timing.levels import busier_sides, calm_of, parts_of
 from benchmarks.timing.runner import part_means
 from model.vocabulary.margin import Margin
-from results.analysis.conditions import CONDITIONS, Condition
+from results.analysis.conditions import CONDITIONS, MOST_SHARED, QUIET, SHARED, Condition
 from results.analysis.groups import Cell, Group, analyse
-from results.reading.load import Arm, Process, Run, Scenario, _process
-from results.reading.quiet import quiet_level
+from results.machines import FOLDER, RUN
+from results.reading.cpus import core_of
+from results.reading.load import Arm, Process, Run, Scenario, _process, load
+from results.reading.quiet import ALONE, quiet_level
 from tests.runfile import CYCLE_NS
 
 Floats = npt.NDArray[np.float64]
@@ -64,8 +67,7 @@ def busy(neighbour: Neighbour, cells: int, rng: np.random.Generator) -> Floats:
     state[0] = rng.random() < neighbour.share
     for at, chance in enumerate(rng.random(steps - 1), 1):
         state[at] = state[at - 1] if chance >= (leave if state[at - 1] else come) else 1 - state[at - 1]
-    at = np.arange(cells)[:, None] * (STEPS - 1) + np.arange(STEPS)
-    return np.asarray(state[at])
+    return np.asarray(state[np.arange(cells)[:, None] * (STEPS - 1) + np.arange(STEPS)])
 
 
 def process(number: int, neighbour: Neighbour, rng: np.random.Generator, facts: dict[str, Any]) -> Process:
@@ -106,10 +108,10 @@ def process(number: int, neighbour: Neighbour, rng: np.random.Generator, facts: 
     return _process(f"{number:04x}", [(arm, values, beside | own) for arm, values, own in rows_of_arms])
 
 
-def group_of(*neighbours: Neighbour, seed: int = 1, **facts: Any) -> Group:
+def group_of(*neighbours: Neighbour, seed: int = 1, facts: dict[str, Any] | None = None) -> Group:
     """A scenario with a process beside each of these, judged."""
     rng = np.random.default_rng(seed)
-    made = [process(number, each, rng, facts) for number, each in enumerate(neighbours)]
+    made = [process(number, each, rng, facts or {}) for number, each in enumerate(neighbours)]
     level = quiet_level(each.parts or each for each in made)
     scenario = Scenario("on-idle", {"memcg": "on-idle"}, list(ARMS), made, quiet_level=level)
     (group,) = analyse(Run("", {}, [scenario]), ONE_PERCENT)
@@ -182,10 +184,10 @@ def test_a_partner_on_a_known_core_and_on_an_unknown_one() -> None:
     """`--sibling busy`: shared throughout, though the file has no quiet part to compare with."""
     zen3 = {"cpu_vendor": "AuthenticAMD", "cpu_family": "25", "cpu_model": "1", "cpu_core_type": "only"}
     for facts in (zen3 | {"sibling": "busy"}, {"sibling": "busy"}, zen3):
-        group = group_of(*[Neighbour(1.0)] * 6, **facts)
+        group = group_of(*[Neighbour(1.0)] * 6, facts=facts)
         assert group.condition == "shared" and cell_of(group, V1).overhead.processes == 6, facts
     assert group_of(*[Neighbour(1.0)] * 6).condition == "alone", "nothing tells on an unknown core"
-    fooled = group_of(*[Neighbour(0.0)] * 6, **zen3, sibling="busy")
+    fooled = group_of(*[Neighbour(0.0)] * 6, facts=zen3 | {"sibling": "busy"})
     assert fooled.condition == "alone" and any("--sibling busy, but" in text for text in fooled.warnings)
 
 
@@ -207,3 +209,27 @@ def test_coverage_of_both(share: float) -> None:
         assert counts[condition] >= sessions
         least = 0.93 - 2 * np.sqrt(0.93 * 0.07 / counts[condition])
         assert hits[condition] / counts[condition] >= least, condition
+
+
+def test_the_levels_of_known_cores_are_those_of_the_kept_runs() -> None:
+    """Within 2 %, whatever else the host did; `pytest -s` prints where their blocks lie."""
+    kept = [
+        *FOLDER.glob(f"*/{RUN}"),
+        *(FOLDER.parent / "reference").glob("kernel-6.1.*-zen1-*-seed1.json.gz"),
+    ]
+    seen = set()
+    for file in kept:
+        run = load(file)
+        core, level = core_of(run.facts), run.scenarios[0].quiet_level
+        assert core is not None and level is not None
+        rows = [p.slot_cycles for s in run.scenarios for p in s.processes if p.slot_cycles is not None]
+        ratios = np.concatenate(rows) / level
+        bounds = (0.0, QUIET, SHARED, MOST_SHARED, np.inf)
+        shares = [((ratios >= low) & (ratios < high)).mean() for low, high in pairwise(bounds)]
+        texts = ", ".join(f"{share:.1%}" for share in shares)
+        print(f"\n{core.name}: {level:.4f} cycles per NOP; alone, between, shared, beyond: {texts}")
+        assert shares[3] < 0.001
+        if core.name in ALONE:
+            assert level == pytest.approx(ALONE[core.name], rel=0.02), core.name
+            seen.add(core.name)
+    assert seen == {*ALONE} - {"Zen 5"}, "of Zen 5 no run is kept"
