@@ -26,7 +26,7 @@ from model.vocabulary.machine import said
 from model.vocabulary.margin import Margin
 from results.analysis.change import Change as Change
 from results.analysis.change import Side
-from results.analysis.conditions import CONDITIONS, Condition, apart
+from results.analysis.conditions import CONDITIONS, UNLIKE, Condition, apart
 from results.analysis.estimate import Overhead, quantile
 from results.analysis.file_pairs import asked, path_change, releases
 from results.analysis.groups import Cell, Group, analyse
@@ -49,7 +49,6 @@ LEVEL: Final = {
     "unknown": "level of base: the speed of the machine; compare census files for its code",
 }
 """Detail of a level of base, by whether its code is the same."""
-UNLIKE: Final = "alone on the core in one run, beside a busy sibling in the other: nothing is claimed"
 ORDER: Final = ("regressed", "changed", "missing", "improved", "unsure", "same")
 """Verdicts in the order of the rows, findings first."""
 

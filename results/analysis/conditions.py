@@ -26,6 +26,7 @@ SAID: Final[dict[Condition | None, str]] = {
     None: "",
 }
 """Condition in words; without a reference, or where neither was there, nothing is said."""
+UNLIKE: Final = "alone on the core in one run, beside a busy sibling in the other: nothing is claimed"
 QUIET: Final = 1.08
 """Largest ratio to the quiet level of a part in which the core was alone. On Zen 3 quiet blocks dispatch 5.6
 to 5.9 NOPs a cycle and those beside a busy sibling 3.1 to 5.2, with few between (docs/methodology.md)."""
