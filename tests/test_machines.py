@@ -116,6 +116,7 @@ def test_what_is_damaged_is_left_out(spoil: Any, said: str, folder: Path) -> Non
         ({"commit": "0123456789ab-dirty"}, "publish a run of a clean checkout"),
         ({"commit": "unknown"}, "publish a run of a clean checkout"),
         ({"store_bypass": "off"}, "store bypass off"),
+        ({"sibling": "busy"}, "--sibling busy: publish a run of the CPU as found"),
     ],
 )
 def test_what_cannot_stand_for_a_machine_is_refused(facts: dict[str, str], said: str, tmp_path: Path) -> None:

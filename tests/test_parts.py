@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from model.vocabulary.margin import Margin
-from results import answer, claims
+from results import answer, claims, export, history, machines, mail, overview
 from results.analysis.conditions import Levels
 from results.analysis.groups import Cell, analyse
 from results.compare import compare_runs
+from results.output import as_machines
 from results.output.as_csv import as_csv
 from results.output.as_json import document
 from results.output.as_markdown import as_markdown
@@ -258,3 +259,39 @@ def test_parts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BadRunError, match="differ in their parts"):
         load(written(tmp_path, [0] * 6, cut))
+
+
+def test_a_headline_beside_a_sibling_says_so_wherever_it_stands(tmp_path: Path) -> None:
+    """README's table, the machines' table, answer, mail, report, history, export."""
+    machine = {"cpu_vendor": "AuthenticAMD", "cpu_family": "25", "cpu_model": "1", "cpu_core_type": "only"}
+    machine |= {"date": "2026-11-29 12:00:00+00:00"}
+    file = written(tmp_path, [16] * 6, lambda facts: facts.update(machine))
+    run, margin = load(file), Margin(1.0, percent=True)
+    assert v1(file).condition == "shared"
+    machines.publish(run, tmp_path / "machines")
+    entries = machines.entries(tmp_path / "machines")
+    (idle,) = (cell for cell in entries[0].cells if (cell["variant"], cell["gate"]) == ("v1", "jump-label"))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "run.json").write_text(file.read_text())
+    shown = {
+        "overview": [*overview.table(entries)],
+        "overview in Markdown": [*overview.markdown(entries)],
+        "the report's first table": [label for label, *_ in overview.of_run(entries[0].cells)],
+        "machines": as_machines.text_of(idle),
+        "answer": [" ".join(" ".join(answer.lines(run, margin, [])).split())],
+        "mail": [*mail.lines(run, margin, [])],
+        "history": [series.cell for series in history.history(tmp_path / "runs")],
+        "export": [export.github_action_benchmark([run], margin)],
+    }
+    assert not [name for name, lines in shown.items() if not any(BESIDE in line for line in lines)]
+    assert max(map(len, shown["mail"][:-1])) <= mail.WIDTH
+
+
+BESIDE = "beside a busy sibling"
+
+
+def test_the_mail_has_both_conditions_in_its_width(tmp_path: Path) -> None:
+    """A row for each."""
+    lines = [*mail.lines(load(written(tmp_path, [8] * 6)), Margin(1.0, percent=True), [])]
+    rows = [line for line in lines if line.startswith(f"    {BESIDE}")]
+    assert len(rows) > 1 and all(len(line) <= mail.WIDTH or "python" in line for line in lines)

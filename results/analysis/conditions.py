@@ -157,3 +157,9 @@ def level_of(process: Process, scenario: Scenario) -> Array:
         return process.bare
     cells: Array = np.mean(list(process.ns.values()), axis=0)
     return np.asarray(cells.reshape(-1, process.per_block).mean(axis=1))
+
+
+def where_shared(scenarios: Sequence[Scenario]) -> str:
+    """`, beside a busy sibling: off, on-idle`: memcg states of scenarios whose headline is so; or nothing."""
+    names = [each.axes["memcg"] for each in scenarios if Levels(each).condition == "shared"]
+    return f"{apart('shared')}: {', '.join(names)}" if names else ""
