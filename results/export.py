@@ -24,7 +24,7 @@ from results.analysis.conditions import apart
 from results.analysis.groups import Cell, Group, analyse
 from results.output.words import cell_text, number
 from results.reading.dates import oldest_first, say_zoneless, utc_of
-from results.reading.folder import SETTINGS, runs_in
+from results.reading.folder import runs_in, settings_of
 from results.reading.load import BadRunError, Run, is_partial, load
 from results.reading.machine import key_of, machine_of
 
@@ -49,9 +49,7 @@ def runs(path: str) -> list[Run]:
     found = oldest_first(runs_in(folder))
     if not found:
         raise BadRunError(f"{path} holds no run")
-    machines = {
-        json.dumps([identity(machine_of(run)), *(run.facts.get(name) for name in SETTINGS)]) for run in found
-    }
+    machines = {json.dumps([identity(machine_of(run)), settings_of(run)]) for run in found}
     if len(machines) > 1:
         raise BadRunError(
             f"{path} holds runs of {len(machines)} machines: export one machine's runs at a time"

@@ -22,7 +22,7 @@ from results.analysis.conditions import apart
 from results.analysis.groups import analyse
 from results.output.words import number, pair
 from results.reading.dates import date_of, oldest_first, told
-from results.reading.folder import SETTINGS, runs_in
+from results.reading.folder import runs_in, settings_of
 from results.reading.load import Arm, Array, BadRunError, Run, Scenario
 from results.reading.machine import machine_of
 from results.reading.times import MOST_NS
@@ -76,7 +76,7 @@ class Series:
     Attributes
     ----------
     machine
-        The facts of `model.vocabulary.machine` and of `SETTINGS` that the first of the runs has.
+        The facts of `model.vocabulary.machine` and of `settings_of` that the first of the runs has.
     code
         Digests of the arm and of base; different code under the same name is another series.
     changes
@@ -131,16 +131,12 @@ def history(folder: Path) -> list[Series]:
 
 def _machine(run: Run) -> Machine:
     """Every fact of the machine, and the compiler: another kernel or microcode begins another series."""
-    return {**machine_of(run), **_settings(run)}
-
-
-def _settings(run: Run) -> Machine:
-    return {name: run.facts[name] for name in SETTINGS if name in run.facts}
+    return {**machine_of(run), **settings_of(run)}
 
 
 def _series_of(run: Run) -> str:
     """Key that the runs of one series share."""
-    return json.dumps([identity(machine_of(run)), _settings(run)])
+    return json.dumps([identity(machine_of(run)), settings_of(run)])
 
 
 def _code(scenario: Scenario, arm: Arm) -> str:

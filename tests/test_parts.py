@@ -295,3 +295,15 @@ def test_the_mail_has_both_conditions_in_its_width(tmp_path: Path) -> None:
     lines = [*mail.lines(load(written(tmp_path, [8] * 6)), Margin(1.0, percent=True), [])]
     rows = [line for line in lines if line.startswith(f"    {BESIDE}")]
     assert len(rows) > 1 and all(len(line) <= mail.WIDTH or "python" in line for line in lines)
+
+
+def test_a_partner_begins_another_series(tmp_path: Path) -> None:
+    """What a neighbour did and what a partner does are two loads; as found and unsaid are one."""
+    (tmp_path / "runs").mkdir()
+    for day, sibling in enumerate((None, "as-found", "busy"), 1):
+        facts = {"date": f"2026-11-2{day} 12:00:00+00:00"} | ({"sibling": sibling} if sibling else {})
+        file = written(tmp_path, [16] * 6, lambda own, facts=facts: own.update(facts), seed=day)
+        (tmp_path / "runs" / f"{day}.json").write_text(file.read_text())
+    series = [each for each in history.history(tmp_path / "runs") if "v1/jump-label" in each.cell]
+    assert [len(each.points) for each in series] == [2, 1]
+    assert ["sibling" in each.machine for each in series] == [False, True]
