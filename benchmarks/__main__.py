@@ -47,6 +47,7 @@ import os
 import platform
 import secrets
 import shlex
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from importlib.metadata import version
 from io import StringIO
@@ -66,7 +67,7 @@ from benchmarks.conditions import (
     set_store_bypass,
     sources,
 )
-from benchmarks.timing import nursery, workers
+from benchmarks.timing import nursery, partner, workers
 from benchmarks.timing.append import MUST_MATCH, check_append, metadata_of
 from benchmarks.timing.calibrate import calibration_cases
 from benchmarks.timing.options import (
@@ -184,6 +185,7 @@ def _measure(
 
     if (shown := views(runner.args)) and not (partial or early.output or early.append):
         raise UsageError(f"--{shown[0]} shows the file that was written: give -o FILE")
+    partner.check(early.sibling, runner.args.affinity, [case.scenario.threads for case in cases])
     for case in cases:
         check_available(case.path.pages(case.scenario))
     if not partial:
@@ -193,7 +195,7 @@ def _measure(
     context = _context(argv, early, scheme, runner.args.affinity)
     partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
     runner.args.seed = partial.plan["seed"]
-    judges = Judges(_undecided, _calibration, _brought, _read, lambda: brief(cases, store))
+    judges = Judges(_undecided, _calibration, _brought, _read, _sharpness, lambda: brief(cases, store))
     return Session(runner, cases, store, context, partial, judges).run()
 
 
@@ -211,6 +213,14 @@ def _undecided(folder: Path, margin: str) -> set[str]:
 
     groups = analyse(load(folder), Margin.parse(margin))
     return {g.scenario.name for g in groups for c in g.cells if c.judgement.verdict == "undecided"}
+
+
+def _sharpness(folder: Path, wanted: Mapping[str, int]) -> list[float]:
+    """Half-widths of all arms once each scenario has as many processes as wanted, ns per page."""
+    from results.analysis.groups import halves_after
+    from results.reading.load import load
+
+    return halves_after(load(folder), wanted)
 
 
 def _brought(folder: Path, margin: str) -> list[str]:
@@ -290,6 +300,7 @@ def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme, affinit
         "build_scheme": scheme.name,
         "builds": scheme.builds,
         "store_bypass": "off" if loads_wait() else "on",
+        "sibling": early.sibling,
         **({"own_variants": " ".join(f"{o.name}:{o.digest}" for o in added())} if added() else {}),
         "compiler_settings": " ".join(f"{k}={v}" for k, v in settings.items()) or NO_SETTINGS,
         **processor(cpus_in(affinity)[0]),

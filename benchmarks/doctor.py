@@ -193,7 +193,9 @@ def _frequency(known: dict[str, str]) -> Iterator[Finding]:
 
 def _cores(known: dict[str, str]) -> Iterator[Finding]:
     shared = known["smt"].startswith("on") and any(len(cpus_in(core)) > 1 for core in siblings().values())
-    advice = "a busy sibling doubles the cost of one more load: keep it idle, or take it offline"
+    advice = (
+        "a busy sibling changes costs: keep it idle, or take it offline; --sibling busy measures beside one"
+    )
     yield Finding("smt", known["smt"], shared, advice)
     kinds = by_kind(online(), SYS.parent.parent)
     advice = "each kind counts as a machine: the first one is measured, another one with --affinity"

@@ -22,13 +22,14 @@ from results.output.as_json import cell_document
 from results.output.as_markdown import as_markdown
 from results.output.words import (
     HEADINGS,
+    cell_text,
     escape,
     fact_texts,
     margin_text,
     noise_line,
+    other_line,
     row_of,
     run_warnings,
-    text_of,
     title_of,
 )
 from results.reading.cpus import processor_line
@@ -118,6 +119,7 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
             {
                 "title": title_of(group),
                 "rows": [_row(cell) for cell in group.cells],
+                "other": next(other_line(group), ""),
                 "noise": noise_line(group),
             }
             for group in groups
@@ -172,7 +174,7 @@ def _row(cell: Cell) -> dict[str, Any]:
     return {
         "id": anchor(cell),
         "texts": row_of(cell),
-        "title": f"{cell.scenario.name}: {text_of(overhead, judged)}; base {overhead.base_ns:.3f} ns, "
+        "title": f"{cell.scenario.name}: {cell_text(cell)}; base {overhead.base_ns:.3f} ns, "
         f"{overhead.processes} processes, {builds} builds, margin {judged.margin_ns:.3f} ns",
     }
 

@@ -8,6 +8,7 @@ other memcg states and the later forms of the test stand below it.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from textwrap import wrap
 from typing import Any, Final
 
@@ -16,10 +17,13 @@ from model.vocabulary.machine import said_of
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, Scenario
 from results import kernel_files
+from results.analysis.conditions import SAID
+from results.analysis.estimate import Overhead
 from results.analysis.groups import Cell, Group, analyse, usual
+from results.analysis.verdict import Judgement
 from results.claim import Answer
 from results.output.as_json import cell_document
-from results.output.words import run_facts
+from results.output.words import other_text, run_facts
 from results.reading.cpus import processor_line
 from results.reading.load import Arm, Run
 
@@ -59,7 +63,7 @@ VERBS: Final = {
 
 @dataclass(frozen=True)
 class Line:
-    """One cell of the answer with its label, and whether the machine was busy throughout."""
+    """One cell of the answer with its label, and whether the core was in neither condition."""
 
     about: str
     cell: Cell
@@ -112,8 +116,12 @@ def sentence(run: Run, line: Line) -> str:
         builds = f", in {overhead.spread.paying:.0%} of the builds{_by_noise(line)}"
     where = processor_line(run.facts)
     where += " with store bypass off" if run.facts.get("store_bypass") == "off" else ""
+    condition = line.cell.condition
+    where += f", {SAID[condition]}," if condition == "shared" or line.cell.other else ""
     number = f"{overhead.ns:+z.3f} ns{interval} on {overhead.bare_ns:.1f} ns{builds}"
-    return f"On {where} {WORDS[judged.verdict]}{_why(line)}: {number}."
+    other = other_text(line.cell)
+    other = f" {other[0].upper()}{other[1:]}." if other else ""
+    return f"On {where} {WORDS[judged.verdict]}{_why(line)}: {number}.{other}"
 
 
 def today_sentence(run: Run, rows: Sequence[Line]) -> str:
@@ -140,7 +148,7 @@ def _why(line: Line) -> str:
     if judged.verdict != "undecided":
         return ""
     if line.busy:
-        return " (the machine was busy throughout: measure again)"
+        return " (the core was neither alone nor beside a busy sibling for long: measure again)"
     if judged.detectable_ns is None:
         return ""
     seen = f"it would have seen {judged.detectable_ns:.2f} ns"
@@ -159,22 +167,29 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     else:
         yield "This run has no v1 for a plain page: measure with"
         yield "  python -m benchmarks --quick -o FILE"
-    yield from map(row, rows[1:])
+    yield from chain.from_iterable(map(row, rows[1:]))
     mails, questions = (([c for c in claims if c.id.startswith(letter)]) for letter in "CT")
     if mails:
         yield f"{ASKED['C']}: {told(mails)}."
     if now := today(run, margin):
         yield f"The v6.18 path, memcg key on, takes {now[0].cell.overhead.bare_ns:.1f} ns; the difference"
-        yield from map(row, now)
+        yield from chain.from_iterable(map(row, now))
         yield f"{ASKED['T']}: {told(questions)}."
     yield from wrap(doubt(run, [*rows, *now]), WIDTH)
 
 
-def row(line: Line) -> str:
-    """Number, interval and verdict."""
-    overhead, judged = line.cell.overhead, line.cell.judgement
+def row(line: Line) -> Iterator[str]:
+    """Number, interval and verdict; below it the same in the other condition of the core, if it was there."""
+    yield row_text(line.about, line.cell.overhead, line.cell.judgement)
+    if line.cell.other:
+        condition, judged = line.cell.other
+        yield row_text(f"  {SAID[condition]}", judged.overhead, judged.judgement)
+
+
+def row_text(about: str, overhead: Overhead, judged: Judgement) -> str:
+    """Label, number, interval, verdict."""
     interval = "" if judged.ci95 is None else f"[{judged.ci95[0]:+z.3f}, {judged.ci95[1]:+z.3f}]"
-    return f"  {line.about:29} {overhead.ns:+z.3f} {interval:18} {judged.verdict}"
+    return f"  {about:29} {overhead.ns:+z.3f} {interval:18} {judged.verdict}"
 
 
 def told(claims: Sequence[Answer]) -> str:
@@ -194,6 +209,9 @@ def doubt(run: Run, rows: Sequence[Line]) -> str:
     busy = [line.about for line in rows if line.busy]
     if busy:
         return f"Do not use {', '.join(busy)}: measured beside other work throughout. Measure again."
+    shared = [line.about for line in rows if line.cell.condition == "shared"]
+    if shared:
+        return f"Too little was measured alone on the core: {', '.join(shared)}, {SAID['shared']}."
     used = [(line.cell.overhead.processes, len(line.cell.scenario.processes), line.about) for line in rows]
     least, total, about = min(used, key=lambda share: share[0] / share[1], default=(1, 1, ""))
     if least < total:

@@ -22,6 +22,7 @@ import numpy as np
 from model.common.process import WORKER_START_S
 from model.vocabulary.formats import CALIBRATION
 from model.vocabulary.margin import Margin
+from results.analysis.conditions import where_shared
 from results.analysis.estimate import Interval, Levels, Overhead, overhead, student
 from results.analysis.groups import NOP_BYTES
 from results.analysis.verdict import chance, floor_of, holm, judge
@@ -376,8 +377,8 @@ def document(run: Run, plain: Path | None) -> dict[str, Any]:
 def lines(run: Run, plain: Path | None) -> Iterator[str]:
     """The figures as text, the targets first."""
     alarms, halves, cost, layout = figures(run, plain)
-    bypass = ", store bypass off" if run.facts.get("store_bypass") == "off" else ""
-    yield f"{processor_line(run.facts)}{bypass}"
+    bypass = ", store bypass off" * (run.facts.get("store_bypass") == "off")
+    yield f"{processor_line(run.facts)}{bypass}{where_shared(run.scenarios)}"
     for target in targets(run, plain):
         word = "reached" if target.reached else "NOT REACHED"
         yield f"  {word:11}  {target.name}: target {target.asked}, measured {target.got}"

@@ -1,13 +1,14 @@
 """A claim and its verdict, and what claims are judged from: a run, by scenario, and a census."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, PageKind, usual_of
-from results.analysis.estimate import Levels, Overhead, overhead
-from results.analysis.groups import Cell, Group, analyse, looks_of
-from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, judge
+from results.analysis.conditions import Levels
+from results.analysis.estimate import overhead
+from results.analysis.groups import Cell, Group, Judged, analyse, looks_of
+from results.analysis.verdict import CONFIDENCE, alpha_divisor, judge
 from results.reading.load import Arm, Run
 
 Verdict = Literal["holds", "fails", "undecided"]
@@ -47,16 +48,33 @@ class Data:
         cells = [c for c in group.cells if c.overhead.arm.variant == variant] if group else []
         return min(cells, key=lambda cell: cell.overhead.arm.gate != "jump-label", default=None)
 
-    def between(self, group: Group | None, arm: Arm, reference: Arm) -> tuple[Overhead, Judgement] | None:
-        """One arm over another of the same scenario, paired."""
+    def between(self, group: Group | None, arm: Arm, reference: Arm) -> Cell | None:
+        """One arm over another of the same scenario, paired, in each condition that the scenario has."""
         if group is None or not {arm, reference} <= set(group.scenario.arms):
-            return None
-        between = overhead(group.scenario, arm, Levels(group.scenario), base=reference)
-        if between is None:
             return None
         looks = looks_of(group.scenario)
         error = (1 - CONFIDENCE) / alpha_divisor(looks)
-        return between, judge(between, self.margin, group.floor_ns, error, looks)
+
+        def judged(levels: Levels, floor: float | None) -> Judged | None:
+            between = overhead(group.scenario, arm, levels, base=reference)
+            if between is None:
+                return None
+            return Judged(between, judge(between, self.margin, floor, error, looks))
+
+        headline = judged(Levels(group.scenario), group.floor_ns)
+        if headline is None:
+            return None
+        conditions = {c: judged(Levels(group.scenario, c), floor) for c, floor in group.floors.items()}
+        verdict = "undecided" if group.busy else headline.judgement.verdict
+        return Cell(
+            group.scenario,
+            headline.overhead,
+            replace(headline.judgement, verdict=verdict),
+            None,
+            None,
+            group.condition,
+            {c: row for c, row in conditions.items() if row is not None},
+        )
 
     def rows(self, **wanted: str) -> list[dict[str, Any]]:
         """Arms of v4.3 in the census with these values."""

@@ -19,7 +19,7 @@ from results.analysis.groups import usual
 from results.claim import Answer, Data, missing
 from results.compare import is_census
 from results.kernel_files import only_files
-from results.output.words import escape, text_of
+from results.output.words import cell_text, escape
 from results.reading.load import Arm, BadRunError, Run, read_json
 from results.today import KERNEL, TODAY
 
@@ -36,9 +36,7 @@ def overhead_on_all_kernels(data: Data) -> Answer:
     if not all(cells.values()):
         return missing("C1", claim, "v1 in every memcg state", "python -m benchmarks --quick -o FILE")
     verdicts = {state: cell.judgement.verdict for state, cell in cells.items() if cell}
-    evidence = [
-        text_of(c.overhead, c.judgement, f"{state} {c.overhead.arm.name}") for state, c in cells.items() if c
-    ]
+    evidence = [cell_text(cell, f"{state} {cell.overhead.arm.name}") for state, cell in cells.items() if cell]
     without = [state for state, word in verdicts.items() if word in ("negligible", "saves")]
     if all(word == "costs" for word in verdicts.values()):
         return Answer("C1", claim, "holds", "v1 costs in each of the three states", evidence)
@@ -59,18 +57,18 @@ def no_op_by_jump_label(data: Data) -> Answer:
             "C2", claim, "flagged pages", "python -m benchmarks --only 'v1,page_kind=flagged' -o FILE"
         )
     evidence = [
-        text_of(*call, "the call without a gate, over the jump label"),
-        text_of(*flag, "a flag in memory, over the jump label"),
+        cell_text(call, "the call without a gate, over the jump label"),
+        cell_text(flag, "a flag in memory, over the jump label"),
     ]
     if nop := data.cell(data.group("on-idle"), "nop"):
-        evidence.append(text_of(nop.overhead, nop.judgement, "the label's NOP alone, over base, plain page"))
-    if flag[1].verdict == "saves":
+        evidence.append(cell_text(nop, "the label's NOP alone, over base, plain page"))
+    if flag.judgement.verdict == "saves":
         return Answer("C2", claim, "fails", "a flag in memory costs less than the jump label", evidence)
-    if call[1].verdict == "costs":
+    if call.judgement.verdict == "costs":
         return Answer(
             "C2", claim, "holds", "without the gate the call is paid; the jump label saves it", evidence
         )
-    if call[1].verdict == "negligible":
+    if call.judgement.verdict == "negligible":
         return Answer("C2", claim, "fails", "even the call that the gate saves is negligible", evidence)
     return Answer("C2", claim, "undecided", "the intervals do not settle it", evidence)
 
@@ -113,7 +111,7 @@ def at_worst_a_store(data: Data) -> Answer:
     for name in ("load", "load-compare", "load-compare-store"):
         cell = data.cell(data.group("on-idle"), name)
         if cell:
-            answer.evidence.append(text_of(cell.overhead, cell.judgement))
+            answer.evidence.append(cell_text(cell))
     return answer
 
 
@@ -140,7 +138,7 @@ def read_anyway(data: Data) -> Answer:
         return missing(
             "C5", claim, "v1 with memcg on-idle", "python -m benchmarks --memory all --only v1 -o FILE"
         )
-    evidence = [text_of(cell.overhead, cell.judgement, name) for name, cell in loads.items()]
+    evidence = [cell_text(cell, name) for name, cell in loads.items()]
     words = {cell.judgement.verdict for cell in beside.values()}
     if words & {"costs"}:
         where = ", ".join(name for name, cell in beside.items() if cell.judgement.verdict == "costs")
@@ -156,11 +154,11 @@ def vague_benefit(data: Data) -> Answer:
     left_out = data.between(data.group("off"), Arm("v1", "none"), Arm("v1-ifdef", "none"))
     if left_out is None:
         return missing("C6", claim, "v1 and v1-ifdef with memcg off", "python -m benchmarks --quick -o FILE")
-    evidence = [text_of(*left_out, "off: v1 over v1-ifdef")]
+    evidence = [cell_text(left_out, "off: v1 over v1-ifdef")]
     key_first = data.between(data.group("on-idle"), Arm("v1", "jump-label"), Arm("keyfirst", "jump-label"))
     if key_first:
-        evidence.append(text_of(*key_first, "on-idle: v1 over keyfirst"))
-    word = left_out[1].verdict
+        evidence.append(cell_text(key_first, "on-idle: v1 over keyfirst"))
+    word = left_out.judgement.verdict
     if word == "costs":
         return Answer(
             "C6", claim, "fails", "in a kernel without memcg leaving it out saves what v1 costs", evidence

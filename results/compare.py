@@ -15,7 +15,7 @@ changed    a count of the census, or an arm that only one census has
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -26,7 +26,8 @@ from model.vocabulary.machine import said
 from model.vocabulary.margin import Margin
 from results.analysis.change import Change as Change
 from results.analysis.change import Side
-from results.analysis.estimate import quantile
+from results.analysis.conditions import CONDITIONS, UNLIKE, Condition, apart
+from results.analysis.estimate import Overhead, quantile
 from results.analysis.file_pairs import asked, path_change, releases
 from results.analysis.groups import Cell, Group, analyse
 from results.analysis.same_code import compared, unlike_settings
@@ -97,10 +98,10 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
     before, after = (
         {_key(g, c, files): (g, c) for g in analyse(run, margin) for c in g.cells} for run in (old, new)
     )
-    shared = [key for key in after if key in before]
-    if not shared:
+    both = [key for key in after if key in before]
+    if not both:
         raise BadRunError(f"{old.path} and {new.path} share no scenario and arm")
-    levels = {after[key][0].scenario.name: (before[key][0], after[key][0]) for key in shared}
+    levels = {after[key][0].scenario.name: (before[key][0], after[key][0]) for key in both}
     if files:
         changes = [
             path_change(_base_key(groups[1], files), *groups, threshold, files) for groups in levels.values()
@@ -108,14 +109,11 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
     else:
         changes = [_level(*groups, threshold) for groups in levels.values()]
     for scenario in levels:
-        arms = [key for key in shared if after[key][0].scenario.name == scenario]
+        arms = [key for key in both if after[key][0].scenario.name == scenario]
         pairs = [Pair(key, *before[key], *after[key]) for key in arms]
-        errors = holm([pair.chance for pair in pairs])
-        sides = [(_side(old, before[key][1]), _side(new, after[key][1])) for key in arms]
-        changes += [
-            replace(_change(pair, error, threshold), sides=both, code="unknown" if files else pair.code)
-            for pair, error, both in zip(pairs, errors, sides, strict=True)
-        ]
+        changes += _judged(pairs, old, new, threshold, known_code=not files)
+        others = [other for key in arms if (other := _other(key, before[key], after[key]))]
+        changes += _judged(others, old, new, threshold, known_code=not files)
     changes += [
         Change(key, ns, None, None, None, "missing", f"{what} only in the old file")
         for key, ns, what in _lacking(after, before, files)
@@ -127,11 +125,29 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
     return sorted(changes, key=lambda change: ORDER.index(change.verdict))
 
 
-def _side(run: Run, cell: Cell) -> Side:
-    """A cell in units of its own processor."""
-    core, cycles = core_of(run.facts), cell.overhead.cycles
+def _judged(
+    pairs: Sequence["Pair"], old: Run, new: Run, threshold: Margin, *, known_code: bool
+) -> Iterator[Change]:
+    """The arms of a scenario in one condition, corrected together."""
+    errors = holm([pair.chance for pair in pairs])
+    for pair, error in zip(pairs, errors, strict=True):
+        sides = _side(old, pair.old), _side(new, pair.new)
+        code = pair.code if known_code else "unknown"
+        yield replace(_change(pair, error, threshold), sides=sides, code=code, condition=pair.condition)
+
+
+def _other(key: str, old: tuple[Group, Cell], new: tuple[Group, Cell]) -> "Pair | None":
+    """An arm beside a busy sibling, where both runs have it in both conditions; it gets a row of its own."""
+    if not all({*CONDITIONS} <= cell.conditions.keys() for _, cell in (old, new)):
+        return None
+    return Pair(f"{key}{apart('shared')}", *old, *new, condition="shared")
+
+
+def _side(run: Run, overhead: Overhead) -> Side:
+    """An estimate in units of its own processor."""
+    core, cycles = core_of(run.facts), overhead.cycles
     slots = None if core is None or cycles is None else cycles * core.width
-    return Side(cycles, slots, cell.overhead.slots)
+    return Side(cycles, slots, overhead.slots)
 
 
 def _lacking(lacking: Cells, having: Cells, files: Files) -> Iterator[tuple[str, float, str]]:
@@ -146,12 +162,13 @@ def _lacking(lacking: Cells, having: Cells, files: Files) -> Iterator[tuple[str,
 
 
 def _level(old: Group, new: Group, threshold: Margin) -> Change:
-    """The level of base itself."""
+    """The level of base itself, in the headlines' conditions."""
     difference = new.base_ns - old.base_ns
-    verdict = "same" if abs(difference) < threshold.ns(old.base_ns) else "unsure"
+    unlike = old.condition != new.condition
+    verdict = "same" if abs(difference) < threshold.ns(old.base_ns) and not unlike else "unsure"
     code = compared(old.scenario, new.scenario, new.scenario.base_of(Arm("", "")))
-    key = _base_key(new)
-    return Change(key, old.base_ns, new.base_ns, difference, None, verdict, LEVEL[code], code=code)
+    key, detail = _base_key(new), f"{LEVEL[code]}; {UNLIKE}" if unlike and old.condition else LEVEL[code]
+    return Change(key, old.base_ns, new.base_ns, difference, None, verdict, detail, code=code)
 
 
 def _base_key(group: Group, files: Files = None) -> str:
@@ -168,13 +185,30 @@ def _name(group: Group, files: Files) -> str:
 
 
 class Pair:
-    """One cell in both runs: the difference of its log ratios, with Welch's error and degrees of freedom."""
+    """One cell in both runs: the difference of its log ratios, with Welch's error and degrees of freedom.
 
-    def __init__(self, key: str, old_group: Group, old: Cell, new_group: Group, new: Cell) -> None:
-        self.key, self.old, self.new = key, old.overhead, new.overhead
+    Like is compared with like: both alone on the core where both runs have that, else both beside a busy
+    sibling. Where they have no condition in common the headlines are shown, and nothing is claimed.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        old_group: Group,
+        old: Cell,
+        new_group: Group,
+        new: Cell,
+        condition: Condition | None = None,
+    ) -> None:
+        self.key = key
+        common = [c for c in CONDITIONS if c in old.conditions and c in new.conditions]
+        self.condition = condition or next(iter(common), None)
+        self.old, old_floor = _in_condition(old_group, old, self.condition)
+        self.new, new_floor = _in_condition(new_group, new, self.condition)
         self.busy = old_group.busy or new_group.busy
+        self.unlike = not common and None not in (old.condition, new.condition)
         self.code = compared(old_group.scenario, new_group.scenario, self.new.arm)
-        self.floor_ns = max(old_group.floor_ns or 0.0, new_group.floor_ns or 0.0)
+        self.floor_ns = max(old_floor or 0.0, new_floor or 0.0)
         before, after = self.old.log_ratio, self.new.log_ratio
         self.difference = after.mean - before.mean
         self.error, self.freedom = None, 1.0
@@ -202,6 +236,13 @@ class Pair:
             return float(np.expm1(log_ratio)) * (self.old.base_ns + self.old.ns)
 
 
+def _in_condition(group: Group, cell: Cell, condition: Condition | None) -> tuple[Overhead, float | None]:
+    """A cell's estimate in a condition, and its noise floor; of none the headline's."""
+    if condition is None:
+        return cell.overhead, group.floor_ns
+    return cell.conditions[condition].overhead, group.floors[condition]
+
+
 def _change(pair: Pair, error: float, threshold: Margin) -> Change:
     old_ns, difference = pair.old.ns, pair.ns(pair.difference)
     new_ns = old_ns + difference
@@ -213,8 +254,8 @@ def _change(pair: Pair, error: float, threshold: Margin) -> Change:
     agrees = abs(pair.difference) <= quantile(pair.freedom, 0.975) * pair.error
     low, high = pair.ns(pair.difference - half), pair.ns(pair.difference + half)
     limit = threshold.ns(pair.old.bare_ns)
-    if pair.busy:
-        detail = "measured on a busy machine: nothing is claimed"
+    if pair.busy or pair.unlike:
+        detail = UNLIKE if pair.unlike else "measured on a busy machine: nothing is claimed"
         return Change(pair.key, old_ns, new_ns, difference, (low, high), "unsure", detail)
     if -limit < low and high < limit:
         verdict = "same"

@@ -20,10 +20,11 @@ from model.common.errors import UsageError
 from model.vocabulary.machine import identity, said_of
 from model.vocabulary.margin import Margin
 from results import claims
+from results.analysis.conditions import apart
 from results.analysis.groups import Cell, Group, analyse
-from results.output.words import number, text_of
+from results.output.words import cell_text, number
 from results.reading.dates import oldest_first, say_zoneless, utc_of
-from results.reading.folder import SETTINGS, runs_in
+from results.reading.folder import runs_in, settings_of
 from results.reading.load import BadRunError, Run, is_partial, load
 from results.reading.machine import key_of, machine_of
 
@@ -48,9 +49,7 @@ def runs(path: str) -> list[Run]:
     found = oldest_first(runs_in(folder))
     if not found:
         raise BadRunError(f"{path} holds no run")
-    machines = {
-        json.dumps([identity(machine_of(run)), *(run.facts.get(name) for name in SETTINGS)]) for run in found
-    }
+    machines = {json.dumps([identity(machine_of(run)), settings_of(run)]) for run in found}
     if len(machines) > 1:
         raise BadRunError(
             f"{path} holds runs of {len(machines)} machines: export one machine's runs at a time"
@@ -71,7 +70,7 @@ def _cells(run: Run, margin: Margin) -> Iterator[tuple[Group, Cell]]:
 
 
 def _name(cell: Cell) -> str:
-    return f"{cell.scenario.name}: {cell.overhead.arm.name}"
+    return f"{cell.scenario.name}: {cell.overhead.arm.name}{apart(cell.condition)}"
 
 
 def _commit(run: Run) -> str:
@@ -175,7 +174,7 @@ def _levels(run: Run, margin: Margin) -> Iterator[tuple[str, str, float]]:
         levels |= {c.overhead.arm.name: c.overhead.base_ns + c.overhead.ns for c in group.cells}
         for arm, level in levels.items():
             if math.isfinite(level):
-                yield group.scenario.name, arm, round(level, 4)
+                yield f"{group.scenario.name}{apart(group.condition)}", arm, round(level, 4)
 
 
 def junit(found: Sequence[Run], margin: Margin) -> str:
@@ -188,9 +187,7 @@ def junit(found: Sequence[Run], margin: Margin) -> str:
     judged = [(a.id, a.verdict, f"{a.claim}: {a.because}") for a in claims.answers(run, None, margin)]
     _suite(suites, "claims", judged, bad="fails")
     for group in analyse(run, margin):
-        cells = [
-            (c.overhead.arm.name, c.judgement.verdict, text_of(c.overhead, c.judgement)) for c in group.cells
-        ]
+        cells = [(c.overhead.arm.name, c.judgement.verdict, cell_text(c)) for c in group.cells]
         _suite(suites, group.scenario.name, cells, bad="costs")
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"

@@ -18,10 +18,11 @@ import numpy.typing as npt
 from model.vocabulary.formats import HISTORY
 from model.vocabulary.machine import identity
 from model.vocabulary.margin import Margin
+from results.analysis.conditions import apart
 from results.analysis.groups import analyse
 from results.output.words import number, pair
 from results.reading.dates import date_of, oldest_first, told
-from results.reading.folder import SETTINGS, runs_in
+from results.reading.folder import runs_in, settings_of
 from results.reading.load import Arm, Array, BadRunError, Run, Scenario
 from results.reading.machine import machine_of
 from results.reading.times import MOST_NS
@@ -75,7 +76,7 @@ class Series:
     Attributes
     ----------
     machine
-        The facts of `model.vocabulary.machine` and of `SETTINGS` that the first of the runs has.
+        The facts of `model.vocabulary.machine` and of `settings_of` that the first of the runs has.
     code
         Digests of the arm and of base; different code under the same name is another series.
     changes
@@ -112,7 +113,7 @@ def history(folder: Path) -> list[Series]:
             for cell in group.cells:
                 point = Point(date_of(run), _commit(run), cell.overhead.ns, cell.judgement.ci95)
                 error = cell.overhead.error_ns
-                name = f"{group.scenario.name}: {cell.overhead.arm.name}"
+                name = f"{group.scenario.name}: {cell.overhead.arm.name}{apart(group.condition)}"
                 place = key, name, _code(group.scenario, cell.overhead.arm)
                 _, points, errors = cells.setdefault(place, (machine, [], []))
                 points.append(point)
@@ -130,16 +131,12 @@ def history(folder: Path) -> list[Series]:
 
 def _machine(run: Run) -> Machine:
     """Every fact of the machine, and the compiler: another kernel or microcode begins another series."""
-    return {**machine_of(run), **_settings(run)}
-
-
-def _settings(run: Run) -> Machine:
-    return {name: run.facts[name] for name in SETTINGS if name in run.facts}
+    return {**machine_of(run), **settings_of(run)}
 
 
 def _series_of(run: Run) -> str:
     """Key that the runs of one series share."""
-    return json.dumps([identity(machine_of(run)), _settings(run)])
+    return json.dumps([identity(machine_of(run)), settings_of(run)])
 
 
 def _code(scenario: Scenario, arm: Arm) -> str:

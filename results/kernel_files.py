@@ -8,8 +8,10 @@ from typing import Final
 
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import DEFAULTS, RELEASE
+from results.analysis.conditions import apart
 from results.analysis.file_pairs import beside
 from results.analysis.groups import Group, analyse
+from results.output.words import other_text
 from results.reading.load import Run
 
 LIMITS: Final = (
@@ -33,11 +35,14 @@ def only_files(run: Run) -> bool:
 def lines(run: Run, margin: Margin) -> Iterator[str]:
     """The price list of each file and scenario; nothing where the run has none."""
     for group in groups_of(run, margin):
-        yield f"Kernel file {group.scenario.axes['kernel']}, {_what(group.scenario.axes)}: {_level(group)}"
+        what = f"{_what(group.scenario.axes)}{apart(group.condition)}"
+        yield f"Kernel file {group.scenario.axes['kernel']}, {what}: {_level(group)}"
         for cell in group.cells:
             overhead, judged = cell.overhead, cell.judgement
             interval = "" if judged.ci95 is None else f"[{judged.ci95[0]:+z.3f}, {judged.ci95[1]:+z.3f}]"
             yield f"  {overhead.arm.variant:29} {overhead.ns:+z.3f} {interval:18} {judged.verdict}"
+            if cell.other:
+                yield f"    {other_text(cell)}"
         yield from (f"  {line}" for line in beside(group))
 
 

@@ -25,8 +25,10 @@ from model.vocabulary.machine import NAMES
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import usual_of
 from model.vocabulary.sittings import OWN_NAMES
+from results.analysis.conditions import CONDITIONS
 from results.kernel_files import only_files
 from results.output import as_json as shown
+from results.output.as_machines import HEAD, columns, text_of
 from results.output.words import escape
 from results.reading import formats
 from results.reading.cpus import processor_line
@@ -216,6 +218,8 @@ def _check_publishable(run: Run) -> None:
         raise UsageError(
             f"{run.path} was measured with store bypass off: publish a run of the CPU as it runs"
         )
+    if run.facts.get("sibling", "as-found") != "as-found":
+        raise UsageError(f"{run.path} was measured with --sibling busy: publish a run of the CPU as found")
     if Path(run.path).is_dir():
         raise UsageError(f"{run.path} was interrupted: finish it, python -m benchmarks --resume {run.path}")
 
@@ -269,27 +273,9 @@ def rows(found: Sequence[Entry], scenario: str) -> list[Row]:
     return [Row(scenario, arm, cells) for arm, cells in by_arm.items()]
 
 
-def text_of(cell: dict[str, Any] | None) -> tuple[str, str]:
-    """Number, interval and verdict; cycles, in brackets the prediction, and the share of builds that pay."""
-    if cell is None:
-        return "", ""
-    low_high = cell["ci95_ns"]
-    interval = f" [{low_high[0]:+z.3f}, {low_high[1]:+z.3f}]" if low_high else ""
-    more = []
-    if cell["overhead_cycles"] is not None:
-        predicted = cell["predicted_cycles"]
-        more.append(
-            f"{cell['overhead_cycles']:+z.2f} cycles"
-            + (f" ({predicted:.2f})" if predicted is not None else "")
-        )
-    if cell["builds_paying"] is not None:
-        more.append(f"{cell['builds_paying']:.0%} pay")
-    return f"{cell['overhead_ns']:+z.3f}{interval} {cell['verdict']}", ", ".join(more)
-
-
 def markdown(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
     """A table per scenario, a column per machine; then a table of the machines."""
-    yield "ns per page over base with 95 % interval; cycles (predicted); share of builds that pay."
+    yield from HEAD
     for name in names:
         yield from ("", f"{escape(name)}:", "")
         bases = [_base_ns(entry, name) for entry in found]
@@ -357,12 +343,15 @@ def as_csv(found: Sequence[Entry], names: Sequence[str]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     head = ("machine", "processor", "date", "commit", "scenario", "variant", "gate", "ci95_low", "ci95_high")
-    writer.writerow((*head, *COLUMNS))
+    in_condition = [f"{c}_{part}" for c in CONDITIONS for part in ("ns", "ci95_low", "ci95_high", "verdict")]
+    writer.writerow((*head, *COLUMNS, "condition", *in_condition))
     for entry in found:
         for cell in (cell for cell in entry.cells if cell["scenario"] in names):
             of_cell = (cell["scenario"], cell["variant"], cell["gate"], *(cell["ci95_ns"] or ("", "")))
             of_entry = (entry.key, entry.processor, entry.date, entry.commit)
-            writer.writerow((*of_entry, *of_cell, *(cell[name] for name in COLUMNS)))
+            conditions = (part for name in CONDITIONS for part in columns(cell.get(name)))
+            known = (*(cell[name] for name in COLUMNS), cell.get("condition"))
+            writer.writerow((*of_entry, *of_cell, *known, *conditions))
     return stream.getvalue()
 
 

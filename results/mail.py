@@ -5,6 +5,7 @@ command, commit, interval, noise floor, limits.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from textwrap import wrap
 from typing import Any, Final
 
@@ -35,12 +36,12 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
         yield from wrap(f"{answer.QUESTION} {answer.sentence(run, rows[0])}", WIDTH)
         yield ""
         yield "v4.3, ns per freed page over the path without the test:"
-        yield from map(answer.row, rows)
+        yield from chain.from_iterable(map(answer.row, rows))
         yield ""
     if newer:
         level = newer[0].cell.overhead.bare_ns
         yield f"v6.18, memcg key on, {level:.1f} ns per freed page; the difference"
-        yield from map(answer.row, newer)
+        yield from chain.from_iterable(map(answer.row, newer))
         yield ""
     if not rows and not newer and not files:
         yield "This run has no v1 for a plain page and nothing of v6.18."

@@ -8,8 +8,10 @@ leaving it out, so its cost is what leaving it out saves, with the sign turned.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Final
 
+from results.analysis.conditions import SAID, apart
 from results.analysis.groups import analyse
 from results.machines import MARGIN, Entry
 from results.output.as_json import cell_document
@@ -19,6 +21,7 @@ from results.reading.load import Run, load
 
 LABEL: Final = 19
 """Columns of a row's label: four machines beside it fit a mail's or a README's 100 columns."""
+WIDTH: Final = 100
 COLUMN: Final = 20
 ABREAST: Final = 4
 """Machines side by side; the others follow in a second table."""
@@ -94,7 +97,8 @@ def of_run(cells: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
             yield f"{kernel}, whole path", level, ""
             for row in rows:
                 cell = cell_of(cells, row)
-                yield label_of(row), *(cost_of(cell, left_out=row.left_out) if cell else ("not measured", ""))
+                label = label_of(row) + (apart(cell.get("condition")) if cell else "")
+                yield label, *(cost_of(cell, left_out=row.left_out) if cell else ("not measured", ""))
 
 
 def label_of(row: Row) -> str:
@@ -128,6 +132,16 @@ def table(found: Sequence[Entry]) -> Iterator[str]:
         if first:
             yield ""
         yield from _abreast(found[first : first + ABREAST])
+    yield from (part for line in _shared(found) for part in wrap(line, WIDTH))
+
+
+def _shared(found: Sequence[Entry]) -> Iterator[str]:
+    """A line for each machine of which a figure is that beside a busy sibling, for too little was alone."""
+    for entry in found:
+        cells = [(label_of(row), cell_of(entry.cells, row)) for rows in ROWS.values() for row in rows]
+        names = [label for label, cell in cells if cell and cell.get("condition") == "shared"]
+        if names:
+            yield f"{entry.short}{apart('shared')}: {'; '.join(names)}"
 
 
 def _abreast(found: Sequence[Entry]) -> Iterator[str]:
@@ -223,5 +237,11 @@ def markdown(found: Sequence[Entry]) -> Iterator[str]:
         yield f"| {kernel}, whole path | {' | '.join(_level(entry.cells, rows) for entry in found)} |"
         for row in rows:
             cells = (cell_of(entry.cells, row) for entry in found)
-            texts = ("<br>".join(cost_of(c, left_out=row.left_out)) if c else "" for c in cells)
+            texts = (
+                f"{'<br>'.join(cost_of(c, left_out=row.left_out))}{_where(c)}" if c else "" for c in cells
+            )
             yield f"| {label_of(row)} | {' | '.join(texts)} |"
+
+
+def _where(cell: Mapping[str, Any]) -> str:
+    return f"<br>{SAID['shared']}" if cell.get("condition") == "shared" else ""

@@ -9,7 +9,7 @@ from typing import Final
 
 from results.analysis.groups import Cell
 from results.claim import Answer, Data, missing
-from results.output.words import text_of
+from results.output.words import cell_text
 
 KERNEL: Final = "v6.18"
 MEASURE: Final = "python -m benchmarks --quick --only kernel=v6.18 -o FILE"
@@ -31,7 +31,7 @@ def cells(data: Data, variant: str) -> dict[str, Cell]:
 def said(measured: Mapping[str, Cell]) -> list[str]:
     """A line of evidence for each cell."""
     return [
-        text_of(c.overhead, c.judgement, f"{name}: {c.overhead.arm.name}, over the kernel as it is")
+        cell_text(c, f"{name}: {c.overhead.arm.name}, over the kernel as it is")
         for name, c in measured.items()
     ]
 

@@ -142,12 +142,12 @@ def test_one_normal_set_in_a_thousand_has_such_a_gap(count: int) -> None:
     assert 0.0004 < share < 0.0022
 
 
-def quiet_run(*busy: int, of: int = 6) -> Scenario:
-    """Processes of four blocks that dispatch at the quiet level, but for so many busy ones in each."""
+def quiet_run(*busy: int, of: int = 6, level: float = 1.5) -> Scenario:
+    """Processes of four blocks that dispatch at the quiet level, but for so many at another in each."""
     rows = []
     for number in range(of):
         slots = np.full(4, 1.0)
-        slots[: busy[number] if number < len(busy) else 0] = 1.5
+        slots[: busy[number] if number < len(busy) else 0] = level
         rows.append(process(number, [20.0] * 4, [20.5] * 4, slot_cycles=slots, per_block=1))
     return scenario(*rows, quiet=1.0)
 
@@ -159,14 +159,21 @@ def quiet_run(*busy: int, of: int = 6) -> Scenario:
         *(((4, 4), 2, True), ((4, 4, 0, 0), 4, False), ((4, 4, 4, 0), 4, True), ((4, 4, 0), 3, True)),
     ],
 )
-def test_how_many_quiet_processes_make_a_figure(busy: tuple[int, ...], of: int, lacks: bool) -> None:
-    """Three, or of fewer than six half, rounded up; without them every block is used."""
-    run = quiet_run(*busy, of=of)
+@pytest.mark.parametrize(("level", "condition"), [(1.5, "shared"), (1.2, None), (3.5, None)])
+def test_how_many_quiet_processes_make_a_figure(
+    busy: tuple[int, ...], of: int, lacks: bool, level: float, condition: str | None
+) -> None:
+    """Three, or of fewer than six half, rounded up; without them those beside a sibling, or every block."""
+    run = quiet_run(*busy, of=of, level=level)
     levels = Levels(run)
+    whole = sum(count == 4 for count in busy)
     assert levels.lacks_quiet is lacks
+    assert levels.condition == (condition if lacks else "alone")
     assert levels.quiet_share == pytest.approx(1 - sum(busy) / (4 * of))
     used = levels.used(run.processes)
-    assert len(used) == (of if lacks else of - sum(count == 4 for count in busy))
+    assert len(used) == (of - whole if not lacks else whole if condition else of)
+    asked = Levels(run, "shared").used(run.processes)
+    assert len(asked) == (whole if condition else 0)
 
 
 @pytest.mark.parametrize(("level", "quiet"), [(1.0, True), (1.0799, True), (1.0801, False), (1.2, False)])

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.timing.calibrate import SESSION, calibration_cases
 from results import calibration
+from results.analysis.conditions import Levels
 from results.analysis.groups import NOP_BYTES
 from results.analysis.verdict import alpha_divisor
 from results.reading.folder import CHAIN
@@ -178,3 +179,16 @@ def test_looks_share_the_error() -> None:
     """However many looks --until-decided takes, their errors add up to the whole at most."""
     assert alpha_divisor(0) == 1
     assert sum(1 / alpha_divisor(look) for look in range(1, 1000)) == pytest.approx(1, abs=0.002)
+
+
+def test_a_calibration_beside_a_busy_sibling_is_one(tmp_path: Path) -> None:
+    """All its parts are in that condition, and it says so; its figures are those of the same times."""
+    data = runfile.calibration(machine=runfile.STEADY)
+    plain = load(runfile.write(tmp_path / "plain.json", data))
+    for bench in data["benchmarks"]:
+        for each in bench["runs"]:
+            each["metadata"] |= {"slot_ns": "0.075 " * len(each["values"]), "sibling": "busy"}
+    beside = load(runfile.write(tmp_path / "beside.json", data))
+    assert {Levels(scenario).condition for scenario in beside.scenarios} == {"shared"}
+    (first, *others), (head, *same) = (calibration.lines(each, None) for each in (beside, plain))
+    assert first == f"{head}, beside a busy sibling: off, on-idle, disabled" and others == same

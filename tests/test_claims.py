@@ -143,8 +143,8 @@ def test_looks_narrow_the_paired_claims_too(tmp_path: Path) -> None:
             (read.group("off"), Arm("v1-ifdef", "none")),
         ):
             between = read.between(group, v1, reference)
-            assert between is not None and between[1].ci95_corrected is not None
-            low, high = between[1].ci95_corrected
+            assert between is not None and between.judgement.ci95_corrected is not None
+            low, high = between.judgement.ci95_corrected
             widths.setdefault(looks, []).append(high - low)
     assert all(wide > 1.3 * narrow for narrow, wide in zip(widths[0], widths[3], strict=True))
 

@@ -26,6 +26,9 @@ OPTIONAL = {"run.metadata", "run.benchmarks[].metadata", "run.benchmarks[].runs[
 OPTIONAL |= {"run.benchmarks[].runs[].values", "show.run", "answer.run", "history.series[].machine"}
 OPTIONAL |= {"machine.machine", "machine.figures.run", "machines.machines[].machine"}
 OPTIONAL |= {f"census.arms[].{name}" for name in formats.ARM_LATER}
+LATER = ("cells[].condition", "cells[].alone", "cells[].shared", "scenarios[].condition")
+OPTIONAL |= {f"{where}.{name}" for where in ("show", "answer", "machine.figures") for name in LATER}
+OPTIONAL |= {f"machines.machines[].{name}" for name in LATER}
 """What may be left out, or holds facts by name that may be."""
 
 

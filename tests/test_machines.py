@@ -116,6 +116,7 @@ def test_what_is_damaged_is_left_out(spoil: Any, said: str, folder: Path) -> Non
         ({"commit": "0123456789ab-dirty"}, "publish a run of a clean checkout"),
         ({"commit": "unknown"}, "publish a run of a clean checkout"),
         ({"store_bypass": "off"}, "store bypass off"),
+        ({"sibling": "busy"}, "--sibling busy: publish a run of the CPU as found"),
     ],
 )
 def test_what_cannot_stand_for_a_machine_is_refused(facts: dict[str, str], said: str, tmp_path: Path) -> None:
@@ -216,3 +217,20 @@ def test_the_results_page_has_the_table() -> None:
     made = run("results", "machines", "--format", "markdown").stdout
     text = (ROOT / "docs/results.md").read_text()
     assert text.partition("<!-- machines -->\n")[2].partition("<!-- /machines -->")[0] == made
+
+
+def test_an_entry_from_before_conditions_is_read(folder: Path) -> None:
+    """Its figures are what they were; none of them says a condition."""
+    for entry in folder.glob(f"*/{machines.ENTRY}"):
+        document = json.loads(entry.read_text())
+        for each in (*document["figures"]["cells"], *document["figures"]["scenarios"]):
+            for name in ("condition", "alone", "shared"):
+                each.pop(name, None)
+        entry.write_text(json.dumps(document))
+    found = machines.entries(folder)
+    assert len(found) > 1 and not any("condition" in cell for entry in found for cell in entry.cells)
+    names = machines.scenarios_of(found)
+    texts = ["\n".join(make(found, names)) for make in (machines.table, machines.markdown)]
+    texts.append(machines.as_csv(found, names))
+    assert all("beside a busy sibling" not in text.partition("sibling.")[2] for text in texts)
+    assert "v1/jump-label" in texts[0]

@@ -19,7 +19,7 @@ def pair(old: Overhead, new: Overhead, floors: tuple[float | None, ...] = (0.1, 
     groups: list[Any] = [
         SimpleNamespace(floor_ns=f, busy=bool(busy >> n & 1), scenario=scenario) for n, f in enumerate(floors)
     ]
-    cells: list[Any] = [SimpleNamespace(overhead=overhead) for overhead in (old, new)]
+    cells: list[Any] = [SimpleNamespace(overhead=o, condition=None, conditions={}) for o in (old, new)]
     return Pair("cell", groups[0], cells[0], groups[1], cells[1])
 
 

@@ -26,20 +26,38 @@ PARTS: Final = 16
 def parts_of(slots: Floats) -> Parts:
     """Numbers of the cells of each part, from those in which the core was least busy.
 
-    A sibling thread comes and goes within a value, so values mix what is dear and what is cheap. The
-    reference is neither an arm nor a build, so that sorting by it favours none.
+    A sibling thread comes and goes within a value, so values mix what is dear and what is cheap. Sorted by
+    the mean of both sides, cells in which it came or went lie between those that it left alone and those
+    that it shared throughout. The reference is neither an arm nor a build, so that sorting by it favours
+    none.
 
     Parameters
     ----------
     slots
         float64[..., places + 1], ns per dispatched NOP before each place and after the last one.
     """
-    return np.array_split(np.argsort(busier_sides(slots), kind="stable"), PARTS)
+    return np.array_split(np.argsort(busier_sides(slots) + calmer_sides(slots), kind="stable"), PARTS)
 
 
 def busier_sides(slots: Floats) -> Floats:
     """float64[cells], ns per dispatched NOP on the busier side of each."""
     return np.asarray(np.maximum(slots[..., 1:], slots[..., :-1]).ravel())
+
+
+CALM_PERCENTILE: Final = 10
+"""Percentile over a part's cells of their calmer sides. A mean would let a part count as shared of which the
+sibling left half alone; the lowest would let one cell in 48 decide."""
+
+
+def calmer_sides(slots: Floats) -> Floats:
+    """float64[cells], the same on the other side."""
+    return np.asarray(np.minimum(slots[..., 1:], slots[..., :-1]).ravel())
+
+
+def calm_of(slots: Floats, parts: Parts) -> list[float]:
+    """Of each part what all but a tenth of its cells exceed on both sides, ns per dispatched NOP."""
+    calm = calmer_sides(slots)
+    return [float(np.percentile(calm[part], CALM_PERCENTILE)) if len(part) else np.nan for part in parts]
 
 
 def faster_half(slices: Floats) -> Floats:

@@ -9,6 +9,7 @@ from typing import Final
 
 from benchmarks import kernel_files, own
 from benchmarks.cases import names
+from benchmarks.timing import partner
 from benchmarks.timing.scheme import INCIDENTAL, PHASES, Scheme
 from benchmarks.units import check_margin, seconds
 from model.common.command import Parser
@@ -122,6 +123,7 @@ def _add_how(group: argparse._ArgumentGroup) -> None:
         default="on",
         help="off: SSBD (PR_SPEC_STORE_BYPASS), which prevents memory-order misspeculation",
     )
+    partner.add_option(group)
     add(
         "--on",
         metavar="SCHEDULER",
@@ -186,6 +188,7 @@ def check(early: argparse.Namespace) -> None:
     Scheme(early.builds, early.scheme).loops(early.loops)
     check_can_compile()
     _check_affinity(early.affinity)
+    partner.check(early.sibling, early.affinity)
     _check_target(early)
 
 

@@ -160,6 +160,7 @@ class _Worker:
             "slot_ns": " ".join(f"{interquartile_mean(value.slots.ravel()):.5f}" for value in measured),
             "build_slot_ns": " ".join(f"{ns:.4f}" for value in measured for ns in value.slots.mean(axis=1)),
             "part_slot_ns": part_means(levels.busier_sides(slots), parts),
+            "part_calm_slot_ns": " ".join(f"{ns:.5f}" for ns in levels.calm_of(slots, parts)),
             "bare_ns": " ".join(f"{interquartile_mean(value.bare):.4f}" for value in measured),
             "timed_s": round(self.sampler.timed_s, 4),
             **({} if huge is None else {"huge_share": round(huge, 3)}),

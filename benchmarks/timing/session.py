@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,19 +21,21 @@ from benchmarks.progress import progress
 from benchmarks.timing.append import Codes, check_append, check_codes, codes_of
 from benchmarks.timing.collect import collect, dumps, join, load_suite, mark_dirty, pair_ids
 from benchmarks.timing.dates import dated_like
+from benchmarks.timing.forecast import Forecast, foretell
 from benchmarks.timing.judges import Judges
 from benchmarks.timing.nursery import nursery
 from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
+from benchmarks.timing.partner import kept_busy
 from benchmarks.timing.raw import gather
 from benchmarks.timing.rehearsal import rehearse
 from benchmarks.timing.runner import PairedRunner, benchmark_name, never_called
 from benchmarks.timing.workers import what_stops_a_worker
-from benchmarks.units import counted, duration, seconds
+from benchmarks.units import seconds
 from model.common.command import BAD_INPUT, complain, note, say, spelled
 from model.common.errors import CompileError, FreepathError
 from model.common.files import write_new
-from model.common.process import WORKER_START_S, how_it_ended
+from model.common.process import how_it_ended
 from model.common.signals import Ended
 from model.kernels.store import Store
 
@@ -54,8 +57,6 @@ EXPECTED: Final = (
     subprocess.TimeoutExpired,
 )
 """Exceptions that may end a run; any other is a defect, and is shown once the processes are saved."""
-VALUE_S: Final = 0.011
-"""Seconds of one value of one arm, on Zen 3: only to say how long a run will take."""
 
 
 class Session:
@@ -113,7 +114,7 @@ class Session:
             self._announce()
             if args.until_decided:
                 self._set_looks(self.partial.plan.get("looks", 1))
-            with nursery(self.runner):
+            with kept_busy(args), nursery(self.runner):
                 with self._progress():
                     for index, case in enumerate(self.cases):
                         self._measure(index, self._wanted(case) - self.partial.count(index))
@@ -143,21 +144,8 @@ class Session:
 
     def _foretell(self) -> None:
         """Say what will be measured, for how long, and where it goes."""
-        args = self.runner.args
-        missing = [
-            (max(0, self._wanted(case) - self.partial.count(index)), case)
-            for index, case in enumerate(self.cases)
-        ]
-        took = sum(
-            n * (WORKER_START_S + len(c.arms) * (c.values or args.values) * VALUE_S) for n, c in missing
-        )
-        target = self.partial.target
-        where = f"to {target}" if target else "nothing is stored without -o FILE"
-        note(
-            f"measuring {counted(sum(n for n, _ in missing), 'process')} "
-            f"in {counted(len(self.cases), 'scenario')}, "
-            f"{duration(took)} with compiled code, {where}"
-        )
+        missing = [max(0, self._wanted(c) - self.partial.count(n)) for n, c in enumerate(self.cases)]
+        foretell(self.cases, missing, self.runner.args.values, self.partial.target)
 
     def _wanted(self, case: Case) -> int:
         return int(case.processes or self.runner.args.processes)
@@ -261,7 +249,8 @@ class Session:
     @contextmanager
     def _progress(self) -> Iterator[None]:
         """Count complete processes, and keep a copy of each."""
-        total = sum(self._wanted(case) for case in self.cases)
+        wanted = [self._wanted(case) for case in self.cases]
+        total, forecast = sum(wanted), self._forecast(wanted)
         finished = threading.Event()
         with progress("measuring") as update:
 
@@ -274,6 +263,8 @@ class Session:
                             note(f"complete: {self._named(name)}")
                     name = self.cases[self.schedule[-1]].scenario.name if self.schedule else ""
                     update(done, total, name)
+                    if new and forecast.due(counts := self._counts(), now := time.monotonic()):
+                        forecast.say(counts, now)
 
             thread = threading.Thread(target=watch, daemon=True)
             thread.start()
@@ -282,6 +273,15 @@ class Session:
             finally:
                 finished.set()
                 thread.join()
+
+    def _counts(self) -> list[int]:
+        """Complete processes of each case."""
+        return [self.partial.count(index) for index in range(len(self.cases))]
+
+    def _forecast(self, wanted: list[int]) -> Forecast:
+        args, folder = self.runner.args, self.partial.folder
+        judge = partial(self.judges.sharpness, folder)
+        return Forecast(self.cases, wanted, self._counts(), args.values, judge)
 
     def _named(self, file: str) -> str:
         """A process file in words."""

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.timing import partner
 from benchmarks.timing.affinity import one_kind
 from benchmarks.timing.options import early_options
 from benchmarks.timing.partial import WORDS
@@ -28,8 +29,10 @@ def begin(argv: list[str]) -> None:
 
 
 def prepare(args: Any) -> None:
-    """Complete pyperf's arguments: CPUs of one kind, ours, and what this Python needs."""
+    """Complete pyperf's arguments: CPUs of one kind, ours, beside a partner one; what this Python needs."""
     args.affinity = one_kind(args.affinity)
+    if args.sibling == partner.BUSY:
+        args.affinity = str(partner.core_for(args.affinity)[0])
     args.inherit_environ = [*(args.inherit_environ or ()), *NEEDED_BY_PYTHON]
 
 

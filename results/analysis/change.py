@@ -20,6 +20,8 @@ class Change:
     """The same in cycles and dispatch slots, for processors of different clocks and widths."""
     code: str = "unknown"
     """`same`, `other` or `unknown`: whether the arm is the same machine code and text in both files."""
+    condition: str | None = None
+    """Condition of the core that both figures are of; None: unknown, or a level, or a count."""
 
 
 @dataclass(frozen=True)

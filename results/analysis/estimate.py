@@ -1,9 +1,9 @@
 """From cells to an overhead with an interval, and the sources of its noise.
 
 Rules and their figures: docs/methodology.md. In short: the mean of an arm over all builds of a process,
-against the mean of base over the same builds; only blocks in which the machine was quiet, by a reference that
-is neither an arm nor a build; Student's interval over processes, the unit of replication. Nothing is trimmed:
-a level that one build in ten has is part of the answer.
+against the mean of base over the same builds; only blocks of one condition of the core, by a reference that
+is neither an arm nor a build (`results.analysis.conditions`); Student's interval over processes, the unit of
+replication. Nothing is trimmed: a level that one build in ten has is part of the answer.
 """
 
 import math
@@ -12,22 +12,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from results.reading.load import QUIET_PERCENTILE, Arm, Array, Process, Scenario
+from results.analysis.conditions import Levels as Levels
+from results.analysis.conditions import Mask
+from results.reading.load import Arm, Array, Process, Scenario
 
-Mask = npt.NDArray[np.bool_]
-
-QUIET: Final = 1.08
-"""Largest ratio of a quiet block's level to the quiet level. On Zen 3 quiet blocks dispatch 5.6 to 5.9 NOPs a
-cycle and those beside a busy sibling 3.1 to 5.2, with few between (docs/methodology.md)."""
-LEAST_BLOCKS: Final = 2
-"""Fewest quiet blocks of a process that is used."""
-LEAST_QUIET: Final = 3
-"""Fewest quiet processes of a figure: with fewer its interval is useless."""
-REFERENCE_PERCENTILE: Final = 25
-"""Percentile of the processes' quiet levels: low, so that a busy half does not set it; not the lowest, so
-that one process with a wrong clock does not make all others busy."""
 LEVEL_GAPS: Final = {6: 16.3, 8: 9.0, 12: 5.5, 16: 4.3, 30: 3.2, 45: 2.8}
 """Processes -> largest gap between neighbours, in spreads within the two sides, that one in 1,000 sets of so
 many normal numbers exceeds (20,000 sets each; tests/test_estimate.py draws them again)."""
@@ -101,7 +90,7 @@ class Overhead:
     Attributes
     ----------
     base_ns
-        Mean of base over builds, ns per page, on the quiet machine.
+        Mean of base over builds, ns per page, in the condition of the estimate.
     bare_ns
         The same as compiled, without a build's NOPs: the baseline of percentages and margins.
     log_ratio
@@ -214,92 +203,16 @@ def variances(rows: Sequence[Array]) -> Array:
     return np.array([row.var(ddof=1) if len(row) > 1 else 0.0 for row in rows])
 
 
-class Levels:
-    """How busy the machine was in each block of a scenario.
-
-    A block's level is the cycles per dispatched NOP, from a run of NOPs that is timed between the builds. The
-    reference is neither an arm nor a build, so selection favours none. It is counted in cycles, so clock
-    errors cancel. It shows a busy sibling thread, even one of another guest. Files without it use base as
-    compiled, or the mean over all arms.
-
-    Attributes
-    ----------
-    quiet_level
-        10th percentile over the file; in older files each process's 10th percentile, and of these the first
-        quartile.
-    busy
-        Fewer than three processes (of fewer than six: than half) had two quiet blocks. All blocks are used
-        then, and there is no verdict.
-    """
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.of = {id(p): level_of(p.parts or p, scenario) for p in scenario.processes}
-        own = [float(np.percentile(levels, QUIET_PERCENTILE)) for levels in self.of.values()]
-        self.quiet_level = scenario.quiet_level or float(np.percentile(own, REFERENCE_PERCENTILE))
-        usable = [p for p in scenario.processes if self._enough(self.quiet(p))]
-        self.lacks_quiet = len(usable) < min(LEAST_QUIET, math.ceil(len(scenario.processes) / 2))
-        blocks = np.concatenate(list(self.of.values()))
-        self.quiet_share = float((blocks < QUIET * self.quiet_level).mean())
-
-    @staticmethod
-    def _enough(mask: Mask) -> bool:
-        """Whether a process has two quiet blocks, each with every phase and stack offset."""
-        return int(mask.sum()) >= min(LEAST_BLOCKS, math.ceil(len(mask) / 2))
-
-    def quiet(self, process: Process) -> Mask:
-        """bool[blocks]."""
-        mask: Mask = self.of[id(process)] < QUIET * self.quiet_level
-        return mask
-
-    def chosen(self, process: Process) -> Mask:
-        """bool[blocks]: those that the estimate uses; none of a process that was mostly busy."""
-        mask = self.quiet(process)
-        if self.lacks_quiet:
-            return np.ones_like(mask)
-        return mask if self._enough(mask) else np.zeros_like(mask)
-
-    def loaded(self, process: Process) -> Mask:
-        """bool[blocks]: those in which the machine was busy."""
-        return ~self.quiet(process)
-
-    def used(self, processes: Sequence[Process]) -> list[tuple[Process, Mask]]:
-        """The processes that an estimate uses, each with a mask of its cells; all where none was quiet.
-
-        Where cells were sorted by how busy the core was, a process has a block for each part of them.
-        """
-        chosen = [(p.parts or p, self.chosen(p)) for p in processes]
-        quiet = [(p, mask) for p, mask in chosen if mask.any()]
-        return [(p, np.repeat(mask, p.per_block)) for p, mask in quiet or [(p, m | True) for p, m in chosen]]
-
-    def builds(self, processes: Sequence[Process]) -> list[tuple[Process, Mask]]:
-        """The same with every build by itself; of sorted cells those of values that were quiet, or all."""
-        if any(p.parts is None for p in processes):
-            return self.used(processes)
-        rows = [p for p in processes if self.chosen(p).any()] or processes
-        masks = [(p, p.slot_cycles < QUIET * self.quiet_level) for p in rows if p.slot_cycles is not None]
-        return [(p, np.repeat(mask if mask.any() else ~mask, p.per_block)) for p, mask in masks]
-
-
-def level_of(process: Process, scenario: Scenario) -> Array:
-    """float64[blocks]."""
-    if scenario.quiet_level is not None and process.slot_cycles is not None:
-        return process.slot_cycles
-    if process.bare is not None:
-        return process.bare
-    cells: Array = np.mean(list(process.ns.values()), axis=0)
-    return np.asarray(cells.reshape(-1, process.per_block).mean(axis=1))
-
-
 def overhead(scenario: Scenario, arm: Arm, levels: Levels, base: Arm | None = None) -> Overhead | None:
     """Estimate one arm's overhead over its base, or over another arm of the same processes.
 
-    None when no process measured both.
+    None when no process measured both, or none in the condition that was asked for.
     """
     base = base or scenario.base_of(arm)
-    shared = [p for p in scenario.processes if arm in p.ns and base in p.ns]
-    if not shared:
+    both = [p for p in scenario.processes if arm in p.ns and base in p.ns]
+    used = levels.used(both)
+    if not used:
         return None
-    used = levels.used(shared)
     means = [(float(p.ns[arm][mask].mean()), float(p.ns[base][mask].mean())) for p, mask in used]
     ratios = np.array([math.log(a / b) for a, b in means])
     base_ns = float(np.mean([b for _, b in means]))
@@ -314,9 +227,9 @@ def overhead(scenario: Scenario, arm: Arm, levels: Levels, base: Arm | None = No
         float(np.median(bare)) if len(bare) == len(used) else base_ns,
         student(ratios),
         _noise(used, arm, base, ratios, base_ns),
-        spread_of(levels.builds(shared), arm, base, cycle_ns),
+        spread_of(levels.builds(both), arm, base, cycle_ns),
         per_process,
-        _busy(shared, arm, base, levels),
+        _busy(both, arm, base, levels),
         processes=len(used),
         blocks=sum(int(mask.sum()) // p.per_block for p, mask in used),
         layouts=sum(len(p.placements[arm]) for p, _ in used),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import DEFAULTS, RELEASE, name_of
 from results.analysis.change import Change
+from results.analysis.conditions import UNLIKE
 from results.analysis.estimate import quantile
 from results.analysis.groups import Group
 from results.reading.load import Arm, Run, Scenario
@@ -103,6 +104,8 @@ def path_change(key: str, old: Group, new: Group, threshold: Margin, names: tupl
     verdict = _verdict(low, high, threshold.ns(level), max(old.floor_ns or 0.0, new.floor_ns or 0.0))
     if old.busy or new.busy:
         verdict, detail = "unsure", f"{detail}; measured on a busy machine: nothing is claimed"
+    elif old.condition != new.condition and None not in (old.condition, new.condition):
+        verdict, detail = "unsure", f"{detail}; {UNLIKE}"
     return Change(key, level, level + shown, shown, (low, high), verdict, detail)
 
 

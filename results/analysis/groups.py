@@ -1,18 +1,29 @@
 """Every arm of a run, estimated and judged, for tables, reports, claims and figures."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
 from model.common.process import WORKER_START_S
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import DEFAULTS, usual_of
-from results.analysis.estimate import Levels, Overhead, overhead
+from results.analysis.conditions import Condition, Levels
+from results.analysis.estimate import Overhead, overhead
 from results.analysis.same_code import mixed
-from results.analysis.verdict import CONFIDENCE, Judgement, alpha_divisor, chance, floor_of, holm, judge
+from results.analysis.verdict import (
+    CONFIDENCE,
+    Judgement,
+    alpha_divisor,
+    chance,
+    floor_of,
+    half_after,
+    holm,
+    judge,
+)
 from results.reading.cpus import Core, core_of
 from results.reading.load import Run, Scenario
+from results.reading.quiet import BUSY
 
 HEAVY_LOAD_PCT: Final = 25
 FEW_PROCESSES: Final = 5
@@ -23,14 +34,35 @@ CLOCK_RATIO: Final = 1.001
 
 
 @dataclass(frozen=True)
+class Judged:
+    """An estimate in one condition of the core, and its verdict."""
+
+    overhead: Overhead
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
 class Cell:
-    """One arm of one scenario, judged."""
+    """One arm of one scenario, judged: the headline, and each condition of which there was enough.
+
+    Attributes
+    ----------
+    condition
+        What the headline is of; None: neither, or unknown.
+    """
 
     scenario: Scenario
     overhead: Overhead
     judgement: Judgement
     predicted_cycles: float | None
     seconds_needed: float | None
+    condition: Condition | None = None
+    conditions: Mapping[Condition, Judged] = field(default_factory=dict)
+
+    @property
+    def other(self) -> tuple[Condition, Judged] | None:
+        """The condition that is not the headline's."""
+        return next(((name, j) for name, j in self.conditions.items() if name != self.condition), None)
 
 
 @dataclass(frozen=True)
@@ -43,7 +75,10 @@ class Group:
     layout_floor_ns: float | None
     warnings: list[str]
     busy: bool = False
-    """Whether a sibling thread was busy throughout, so that there is no verdict."""
+    """Whether the core was in neither condition for long enough, so that there is no verdict."""
+    condition: Condition | None = None
+    floors: Mapping[Condition, float | None] = field(default_factory=dict)
+    """Noise floor in each condition."""
 
     @property
     def base_ns(self) -> float:
@@ -84,8 +119,18 @@ def _analysed(run: Run, margin: Margin) -> list[Group]:
     return [group for group in groups if group.cells]
 
 
-def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
-    levels = Levels(scenario)
+@dataclass(frozen=True)
+class _Table:
+    """All arms of a scenario in one condition, judged together."""
+
+    rows: list[Judged]
+    twin: Overhead | None
+    floor_ns: float | None
+    layout_floor_ns: float | None
+
+
+def _table(scenario: Scenario, levels: Levels, margin: Margin) -> _Table:
+    """Each condition has a noise floor and an error rate of its own, as each scenario has."""
     estimates = [overhead(scenario, arm, levels) for arm in scenario.arms if arm.variant != "base"]
     known = [estimate for estimate in estimates if estimate is not None]
     twin = next((estimate for estimate in known if estimate.arm.variant == "base-twin"), None)
@@ -95,19 +140,49 @@ def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
     looks = looks_of(scenario)
     judged = [estimate for estimate in known if estimate is not twin]
     errors = dict(zip(map(id, judged), holm([chance(e, floor or 0.0) for e in judged], looks), strict=True))
-    # Only files with a slot reference know whether the core was busy; older ones keep their verdicts.
-    busy = levels.lacks_quiet and scenario.quiet_level is not None
     rows = []
     for estimate in known:
         own_floor = 0.0 if estimate is twin else floor
         error = errors.get(id(estimate), (1 - CONFIDENCE) / alpha_divisor(looks))
-        judgement = judge(estimate, margin, own_floor, error, looks)
+        rows.append(Judged(estimate, judge(estimate, margin, own_floor, error, looks)))
+    return _Table(rows, twin, floor, layout)
+
+
+def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
+    levels = Levels(scenario)
+    headline = _table(scenario, levels, margin)
+    # Only files with a slot reference know the condition; older ones keep their verdicts and name none.
+    condition = levels.condition if levels.knows_sibling else None
+    tables: dict[Condition, _Table] = {}
+    if condition is not None:
+        others = (each for each in levels.enough if each != condition)
+        tables = {condition: headline} | {c: _table(scenario, Levels(scenario, c), margin) for c in others}
+    busy = levels.knows_sibling and condition is None
+    cells = []
+    for row in headline.rows:
+        estimate, judgement = row.overhead, row.judgement
         if busy:
             judgement = replace(judgement, verdict="undecided", detectable_ns=None, more_processes=None)
-        predicted = estimate.slots / core.width if core and estimate.slots is not None else None
-        rows.append(Cell(scenario, estimate, judgement, predicted, _seconds(scenario, judgement)))
-    warnings = list(_warnings(scenario, levels, known, twin, margin))
-    return Group(scenario, rows, floor, layout, warnings, busy)
+        # Beside a sibling the core's width is not the arm's own.
+        width = core.width if core is not None and condition != "shared" else None
+        predicted = estimate.slots / width if width is not None and estimate.slots is not None else None
+        own = {c: j for c, t in tables.items() for j in t.rows if j.overhead.arm == estimate.arm}
+        seconds = _seconds(scenario, judgement)
+        cells.append(Cell(scenario, estimate, judgement, predicted, seconds, condition, own))
+    warnings = list(_warnings(scenario, levels, headline, margin))
+    floors = {c: table.floor_ns for c, table in tables.items()}
+    layout = headline.layout_floor_ns
+    return Group(scenario, cells, headline.floor_ns, layout, warnings, busy, condition, floors)
+
+
+def halves_after(run: Run, wanted: Mapping[str, int]) -> list[float]:
+    """Half-widths of all arms' 95 % intervals, ns per page, once each scenario has so many processes."""
+    halves = [
+        half_after(cell.overhead, wanted[group.scenario.name] / len(group.scenario.processes))
+        for group in analyse(run, Margin(1.0, percent=True))
+        for cell in group.cells
+    ]
+    return [half for half in halves if half is not None]
 
 
 def looks_of(scenario: Scenario) -> int:
@@ -144,9 +219,8 @@ def _matters(twin: Overhead, margin: Margin) -> bool:
     return significant and abs(twin.ns) > 0.1 * margin.ns(twin.base_ns)
 
 
-def _warnings(
-    scenario: Scenario, levels: Levels, overheads: Sequence[Overhead], twin: Overhead | None, margin: Margin
-) -> Iterator[str]:
+def _warnings(scenario: Scenario, levels: Levels, table: _Table, margin: Margin) -> Iterator[str]:
+    overheads, twin = [row.overhead for row in table.rows], table.twin
     count = len(scenario.processes)
     if count == 1:
         yield "one process only, so there is no interval: measure with -p 6 or more"
@@ -154,7 +228,9 @@ def _warnings(
         yield f"{count} processes only: intervals are wide; measure with -p 6 or more"
     fewest = min((estimate.processes for estimate in overheads), default=count)
     if fewest < count:
-        yield f"figures rest on {fewest} of {count} processes; the others were busy for most of their time"
+        state = "beside no busy sibling" if levels.condition == "shared" else "busy"
+        what = f"figures rest on {fewest} of {count} processes"
+        yield f"{what}; the others were {state} for most of their time"
     if all(process.builds == 1 for process in scenario.processes):
         yield "one build: the cost in this compilation, not the mean over builds; --builds 24 measures that"
     for estimate in overheads:
@@ -170,14 +246,18 @@ def _warnings(
         yield "base-twin was not measured, so there is no noise floor"
     elif _matters(twin, margin):
         yield "base-twin, the A/A control, differs from base: nothing below the noise floor can be claimed"
-    if levels.lacks_quiet:
-        yield (
-            "measured under heavy load: too few processes had quiet blocks, so all are used"
-            + ("; nothing is claimed: measure again" if scenario.quiet_level is not None else "")
-        )
+    if levels.condition == "shared":
+        yield "too few processes were alone on their core: the figures are those beside a busy sibling"
+    elif levels.condition is None:
+        claims = "; nothing is claimed: measure again" if levels.knows_sibling else ""
+        yield f"measured under heavy load: too few processes had quiet blocks, so all are used{claims}"
     elif levels.quiet_share < 0.5:
         yield f"only {levels.quiet_share:.0%} of the blocks were quiet; the others are set aside"
-    busy = [float(p.facts["busy_pct"]) for p in scenario.processes if "busy_pct" in p.facts]
+    beside = [p.facts.get("sibling") == BUSY for p in scenario.processes]
+    if any(beside) and levels.condition == "alone":
+        yield "--sibling busy, but the core was alone by its reference: the topology names another core's CPU"
+    others = [p.facts for p, own in zip(scenario.processes, beside, strict=True) if not own]
+    busy = [float(facts["busy_pct"]) for facts in others if "busy_pct" in facts]
     if busy and sum(busy) / len(busy) > HEAVY_LOAD_PCT:
         yield f"measured under heavy load: others took {sum(busy) / len(busy):.0f} % of the CPUs"
     steal = [float(p.facts["steal_pct"]) for p in scenario.processes if "steal_pct" in p.facts]

@@ -129,6 +129,15 @@ def judge(
     )
 
 
+def half_after(overhead: Overhead, times: float) -> float | None:
+    """Half-width of the 95 % interval, ns per page, with so many times the processes; None without one."""
+    if overhead.error_ns is None:
+        return None
+    count = overhead.processes
+    more = max(round(count * times), 2)
+    return quantile(more - 1, 0.5 + CONFIDENCE / 2) * overhead.error_ns * math.sqrt(count / more)
+
+
 def _detectable(overhead: Overhead, floor: float, error: float) -> float | None:
     """Overhead that this run would have found in four of five repetitions: beyond the floor, corrected."""
     if overhead.error_ns is None:

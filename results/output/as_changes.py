@@ -36,6 +36,7 @@ def as_json(changes: Sequence[Change], *, strict: bool = False) -> str:
             "verdict": change.verdict,
             "detail": change.detail,
             "code": change.code,
+            "condition": change.condition,
             **_units(change),
         }
         for change in changes

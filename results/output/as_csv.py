@@ -2,11 +2,15 @@
 
 import csv
 import io
-from typing import Any
+from typing import Any, Final
 
 from model.vocabulary.margin import Margin
+from results.analysis.conditions import CONDITIONS
 from results.output.as_json import document
 from results.reading.load import Run
+
+IN_CONDITION: Final = ("overhead_ns", "ci95_ns", "base_ns", "processes", "verdict")
+"""Columns for each condition of the core; the others are in the JSON."""
 
 
 def as_csv(run: Run, margin: Margin) -> str:
@@ -23,7 +27,10 @@ def as_csv(run: Run, margin: Margin) -> str:
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in row.items():
-        if name.startswith("ci95"):
+        if name in CONDITIONS:
+            own = value or dict.fromkeys(IN_CONDITION)
+            flat |= _flat({f"{name}_{part}": own[part] for part in IN_CONDITION})
+        elif "ci95" in name:
             flat[f"{name}_low"], flat[f"{name}_high"] = value or ("", "")
         elif isinstance(value, list) or name == "levels_ns":
             flat[name] = " ".join(f"{item:g}" for item in value or () if item is not None)

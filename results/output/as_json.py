@@ -5,7 +5,8 @@ from typing import Any
 
 from model.vocabulary.formats import SHOW
 from model.vocabulary.margin import Margin
-from results.analysis.groups import Cell, analyse
+from results.analysis.conditions import CONDITIONS
+from results.analysis.groups import Cell, Judged, analyse
 from results.output.words import number, pair, run_facts, run_warnings
 from results.reading.load import Run
 
@@ -26,6 +27,7 @@ def document(run: Run, margin: Margin) -> dict[str, Any]:
                 "layout_floor_ns": number(group.layout_floor_ns),
                 "bare_ns": number(group.cells[0].overhead.bare_ns),
                 "warnings": group.warnings,
+                "condition": group.condition,
             }
             for group in groups
         ],
@@ -69,6 +71,28 @@ def cell_document(cell: Cell) -> dict[str, Any]:
         "by_build_ns": [number(ns) for ns in spread.by_build],
         "by_stack_ns": [number(ns) for ns in spread.by_stack],
         "levels_ns": pair(overhead.levels),
+        "condition": cell.condition,
+        **{condition: _in_condition(cell.conditions.get(condition)) for condition in CONDITIONS},
+    }
+
+
+def _in_condition(judged: Judged | None) -> dict[str, Any] | None:
+    """A cell's figure in one condition; null where there was not enough of it."""
+    if judged is None:
+        return None
+    overhead, judgement = judged.overhead, judged.judgement
+    return {
+        "base_ns": number(overhead.base_ns),
+        "bare_ns": number(overhead.bare_ns),
+        "overhead_ns": number(overhead.ns),
+        "ci95_ns": pair(judgement.ci95),
+        "ci95_corrected_ns": pair(judgement.ci95_corrected),
+        "noise_floor_ns": number(judgement.floor_ns),
+        "margin_ns": number(judgement.margin_ns),
+        "detectable_ns": number(judgement.detectable_ns),
+        "blocks": overhead.blocks,
+        "processes": overhead.processes,
+        "verdict": judgement.verdict,
     }
 
 

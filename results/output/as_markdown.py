@@ -8,6 +8,7 @@ from results.output.words import (
     escape,
     footer,
     noise_line,
+    other_line,
     row_of,
     run_warnings,
     title_of,
@@ -29,6 +30,7 @@ def as_markdown(run: Run, margin: Margin) -> str:
         lines += [f"| {' | '.join(escape(text) for text in row_of(cell))} |" for cell in group.cells]
         lines += [
             "",
+            *(part for line in other_line(group) for part in (escape(line), "")),
             escape(noise_line(group)),
             "",
             *(f"Warning: {escape(warning)}" for warning in group.warnings),

@@ -7,7 +7,16 @@ from model.common.command import forced, that_fit
 from model.vocabulary.margin import Margin
 from results.analysis.file_pairs import beside
 from results.analysis.groups import analyse
-from results.output.words import HEADINGS, NUMERIC, footer, noise_line, row_of, run_warnings, title_of
+from results.output.words import (
+    HEADINGS,
+    NUMERIC,
+    footer,
+    noise_line,
+    other_line,
+    row_of,
+    run_warnings,
+    title_of,
+)
 from results.reading.load import Run
 
 UNBOUNDED: Final = 1000
@@ -69,6 +78,7 @@ def as_table(run: Run, margin: Margin, *, terminal: bool = False) -> str:
         drawn.print(table)
         for line in (
             *beside(group),
+            *other_line(group),
             noise_line(group),
             *(f"warning: {warning}" for warning in group.warnings),
         ):

@@ -9,6 +9,7 @@ from model.vocabulary.formats import OLDER_INSTRUMENT
 from model.vocabulary.machine import said
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import RELEASE
+from results.analysis.conditions import SAID
 from results.analysis.estimate import Overhead
 from results.analysis.groups import Cell, Group
 from results.analysis.verdict import Judgement
@@ -88,6 +89,7 @@ def run_warnings(run: Run) -> Iterator[str]:
         "build_scheme": "build schemes",
         "instrument": "instruments",
         "store_bypass": "settings of store bypass",
+        "sibling": "states of the sibling",
         "builds": "numbers of builds",
     }
     for name, what in mixable.items():
@@ -126,6 +128,23 @@ def text_of(overhead: Overhead, judgement: Judgement, name: str = "") -> str:
     return f"{name or overhead.arm.name} {overhead.ns:+z.3f} ns{interval}{share}: {judgement.verdict}"
 
 
+def cell_text(cell: Cell, name: str = "") -> str:
+    """The same of a cell; with its condition, and the figure in the other one, where a sibling was busy."""
+    text = text_of(cell.overhead, cell.judgement, name)
+    if cell.condition == "shared" or cell.other:
+        text += f", {SAID[cell.condition]}"
+    return text + (f"; {other_text(cell)}" if cell.other else "")
+
+
+def other_text(cell: Cell) -> str:
+    """`beside a busy sibling +0.202 [+0.161, +0.243]: costs`; empty where there was one condition."""
+    if cell.other is None:
+        return ""
+    condition, judged = cell.other
+    number = f"{judged.overhead.ns:+z.3f} {interval_text(judged.judgement.ci95)}"
+    return f"{SAID[condition]} {number}: {judged.judgement.verdict}"
+
+
 def interval_text(interval: tuple[float, float] | None) -> str:
     """`[-0.081, +0.073]`."""
     return "none" if interval is None else f"[{interval[0]:+z.3f}, {interval[1]:+z.3f}]"
@@ -161,7 +180,7 @@ def spoken(seconds: float) -> str:
 
 
 def title_of(group: Group) -> str:
-    """Scenario, base level, noise floor, processes."""
+    """Scenario, base level, noise floor, processes, condition of the core."""
     floor = "no noise floor" if group.floor_ns is None else f"noise floor {group.floor_ns:.3f}"
     scenario = group.scenario
     bare = group.cells[0].overhead.bare_ns
@@ -172,7 +191,8 @@ def title_of(group: Group) -> str:
     used = max(cell.overhead.processes for cell in group.cells)
     total = len(scenario.processes)
     count = f"{total} processes" if used == total else f"{used} of {total} processes used"
-    return f"{scenario.name}: {base}, {floor}, {'1 process' if total == 1 else count}{builds}"
+    condition = f", {SAID[group.condition]}" if group.condition else ""
+    return f"{scenario.name}: {base}, {floor}, {'1 process' if total == 1 else count}{builds}{condition}"
 
 
 def _median(values: list[float | None]) -> str:
@@ -181,7 +201,7 @@ def _median(values: list[float | None]) -> str:
 
 
 def noise_line(group: Group) -> str:
-    """Sources of this scenario's noise, and the overheads while the machine was busy."""
+    """Sources of this scenario's noise, and the overheads while the machine was busy by whatever."""
     noises = [cell.overhead.noise for cell in group.cells]
     parts: dict[str, list[float | None]] = {
         "within a process": [noise.within for noise in noises],
@@ -193,9 +213,28 @@ def noise_line(group: Group) -> str:
     busy = [
         f"{c.overhead.arm.name} {c.overhead.busy_ns:+z.2f}"
         for c in group.cells
-        if c.overhead.busy_ns is not None
+        if c.overhead.busy_ns is not None and "shared" not in c.conditions
     ]
     return text + (f"; while the machine was busy: {', '.join(busy)}" if busy else "")
+
+
+def other_line(group: Group) -> Iterator[str]:
+    """Every arm in the condition that is not the headline's, in one line; nothing where there was one."""
+    rows = [(cell.overhead.arm.name, *cell.other) for cell in group.cells if cell.other]
+    if not rows:
+        return
+    condition = rows[0][1]
+    base, floor = rows[0][2].overhead.base_ns, group.floors[condition]
+    used = max(judged.overhead.processes for _, _, judged in rows)
+    shown = (
+        f"{name} {judged.overhead.ns:+z.3f} {interval_text(judged.judgement.ci95)} {judged.judgement.verdict}"
+        for name, _, judged in rows
+    )
+    floor_text = "no noise floor" if floor is None else f"noise floor {floor:.3f}"
+    yield (
+        f"{SAID[condition]}: base {base:.2f} ns/page over all builds, {floor_text}, "
+        f"{used} of {len(group.scenario.processes)} processes: {'; '.join(shown)}"
+    )
 
 
 def _whole(run: Run) -> str:
@@ -210,6 +249,8 @@ def footer(run: Run, groups: Sequence[Group]) -> Iterator[str]:
     about = [processor_line(run.facts), *(facts[name] for name in ("hostname", "commit") if name in facts)]
     if facts.get("store_bypass") == "off":
         about.append("store bypass off")
+    if facts.get("sibling") == "busy":
+        about.append("sibling kept busy")
     yield " · ".join(about)
     if "freepath_command" in facts:
         yield f"made by: {facts['freepath_command']}"

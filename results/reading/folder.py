@@ -6,16 +6,23 @@ Other files beside them are ignored; a damaged run is named on standard error.
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from model.common.command import printable
 from model.vocabulary.machine import said_of
 from results.reading.load import PLAN, BadRunError, NotARunError, Run, load
+from results.reading.quiet import BUSY
 
 CHAIN: Final = "chain-"
 """Prefix of the variants of a calibration: chains of known length, which test the instrument."""
 SETTINGS: Final = ("store_bypass", "freepath_cpu", "numba")
 """Facts that a series shares beside its machine: processor settings and compiler."""
+
+
+def settings_of(run: Run) -> dict[str, Any]:
+    """Those that the run has; and a partner on the sibling, which files from before it cannot have."""
+    beside = {"sibling": BUSY} if run.facts.get("sibling") == BUSY else {}
+    return {name: run.facts[name] for name in SETTINGS if name in run.facts} | beside
 
 
 def runs_in(folder: Path) -> Iterator[Run]:

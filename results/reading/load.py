@@ -24,15 +24,14 @@ from results.reading.document import BadRunError as BadRunError
 from results.reading.document import document_in as document_in
 from results.reading.document import read_json as read_json
 from results.reading.document import regular as regular
+from results.reading.quiet import quiet_level
+from results.reading.times import MOST_BELOW, NoTimeError, cells, per_block, times
 from results.reading.times import Array as Array
-from results.reading.times import NoTimeError, cells, per_block, times
 
 MAX_TEXT: Final = 500
 MAX_STORY: Final = 2000
-QUIET_PERCENTILE: Final = 10
-"""Percentile of the blocks that is the quiet level: below busy ones, and not the lowest, which is chance."""
-SCHEME: Final = ("build_scheme", "instrument", "builds", "store_bypass", "code_digest")
-"""Facts of what was measured, beside the commit: builds, SSBD, machine code."""
+SCHEME: Final = ("build_scheme", "instrument", "builds", "store_bypass", "sibling", "code_digest")
+"""Facts of what was measured, beside the commit: builds, SSBD, a partner on the sibling, machine code."""
 MACHINE: Final = ("hostname", *machine.NAMES, "python_version", "numba", "freepath_cpu")
 PLAN: Final = "plan.json"
 """The file that makes a folder an interrupted run."""
@@ -63,6 +62,8 @@ class Process:
         float64[blocks], base as compiled, ns per page; None in older files.
     slot_cycles
         float64[blocks], cycles per dispatched NOP: more when a sibling thread is busy; None in older files.
+    calm_cycles
+        What all but a tenth of the cells of each part exceed on both sides; None in files without it.
     """
 
     pair_id: str
@@ -75,6 +76,7 @@ class Process:
     builds: int = 1
     bare: Array | None = None
     slot_cycles: Array | None = None
+    calm_cycles: Array | None = None
     parts: "Process | None" = None
     """The same, a block for each part of its cells, sorted by how busy the core was; None in older files."""
 
@@ -289,7 +291,9 @@ class _Assembly:
                 "no arm was measured beside base, so there is nothing to compare; "
                 "python -m benchmarks --quick -o FILE measures some"
             )
-        _set_quiet_level(scenarios)
+        level = quiet_level(p.parts or p for scenario in scenarios for p in scenario.processes)
+        for scenario in scenarios:
+            scenario.quiet_level = level
         total = len(self.processes) + len(self.aside)
         run = Run(str(path), _common(self.processes.values()), scenarios)
         run.mixed = machine.mixed(process.facts for process in self.processes.values())
@@ -370,19 +374,13 @@ def _parts(process: Process, rows: Sequence[Row], cycle_ns: float | None) -> Pro
     levels = times(rows[0][2], "part_slot_ns")
     if {len(row) for row in ns.values()} != {len(levels)}:
         raise BadRunError("its arms differ in their parts")
+    calm = times(rows[0][2], "part_calm_slot_ns") if "part_calm_slot_ns" in rows[0][2] else None
+    if calm is not None and (len(calm) != len(levels) or (MOST_BELOW * calm > levels).any()):
+        raise BadRunError("part_calm_slot_ns does not fit part_slot_ns, the busier side of the same parts")
     base = next(arm for arm in ns if arm.variant == "base")
     bare = None if process.bare is None else process.bare.mean() * ns[base] / process.ns[base].mean()
-    return replace(process, ns=ns, per_block=1, bare=bare, slot_cycles=levels / cycle_ns)
-
-
-def _set_quiet_level(scenarios: Iterable[Scenario]) -> None:
-    """One quiet level for all scenarios of a file, so that one that was busy throughout is recognised."""
-    levels = [(p.parts or p).slot_cycles for scenario in scenarios for p in scenario.processes]
-    known = [level for level in levels if level is not None]
-    if known and len(known) == len(levels):
-        quiet = float(np.percentile(np.concatenate(known), QUIET_PERCENTILE))
-        for scenario in scenarios:
-            scenario.quiet_level = quiet
+    calm = None if calm is None else calm / cycle_ns
+    return replace(process, ns=ns, per_block=1, bare=bare, slot_cycles=levels / cycle_ns, calm_cycles=calm)
 
 
 def clean(value: Any, most: int = MAX_TEXT) -> str:

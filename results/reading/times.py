@@ -17,6 +17,9 @@ MOST_NS: Final = 1e9
 CELL_ROUNDING: Final = 1e-3
 """Rounding of a stored cell, ns; a text that was cut or mixed up is off by more."""
 
+MOST_BELOW: Final = 0.85
+"""Least ratio of the mean of times to their 10th percentile: nine tenths are above that, none below zero."""
+
 
 class NoTimeError(Exception):
     """A process has a time of zero or less; it is set aside, the others are used."""
