@@ -110,8 +110,8 @@ def judged(tree: Path, module: str, count: int, seed: int) -> tuple[int, list[st
         path.write_text(made)
         try:
             if passes(tree, tests, limit):
-                lines = (text.splitlines() for text in (source, made))
-                lived.append("\n".join(difflib.unified_diff(*lines, module, module, n=0, lineterm="")))
+                before, after = source.splitlines(), made.splitlines()
+                lived.append("\n".join(difflib.unified_diff(before, after, module, n=0, lineterm="")))
         finally:
             path.write_text(source)
     return len(chosen), lived
