@@ -39,6 +39,8 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
 """Module -> the tests of it, as they are named behind `tests/test_`."""
 LEFT_OUT: Final = ("BitOr", "RemoveDecorator", "ExceptionReplacer")
 """Operators whose mutants die by themselves: `|` stands in annotations, and a name is missing."""
+NOT_TESTED: Final = ("@dataclass", "repr=False", "__name__", "add_argument")
+"""What no test asks for: that a value cannot be changed, is shown in short, and what a help text says."""
 SLOWER: Final = 6.0
 """A mutant whose tests take so many times as long as without it does not end."""
 
@@ -69,8 +71,10 @@ def mutants(source: str) -> Iterator[Mutant]:
 def drawn(source: str, count: int, rng: random.Random) -> list[Mutant]:
     """Some of them, at most one of a line: first the lines are drawn."""
     by_line: dict[int, list[Mutant]] = {}
+    text = source.splitlines()
     for mutant in mutants(source):
-        by_line.setdefault(mutant.line, []).append(mutant)
+        if not any(word in text[mutant.line - 1] for word in NOT_TESTED):
+            by_line.setdefault(mutant.line, []).append(mutant)
     lines = rng.sample(sorted(by_line), min(count, len(by_line)))
     return [rng.choice(by_line[line]) for line in sorted(lines)]
 
