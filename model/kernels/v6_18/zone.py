@@ -140,6 +140,7 @@ CPU_AREA: Final = np.dtype(
         ("vm_node_stat", "i8", (2,)),
         ("page_reporting_enabled", "i4"),
         ("memory_cgroup_v1", "i4"),
+        ("victim", "i8"),
     ]
 )
 """The area that %gs points at."""
