@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from model.kernels.kit.machine import ModelMachine
+from model.kernels.page_array import LINE
 from model.kernels.v6_18.keys import KEYS
 from model.kernels.v6_18.memcg import SLOTS
 from model.kernels.v6_18.memory import Memory
@@ -32,8 +33,8 @@ class Machine(ModelMachine):
         Whether a hugetlb page's struct pages were optimised away, which enables that key.
     rng
         Draws the place of the data; None: the start of a page.
-    huge
-        As `Memory` has it.
+    huge, step
+        As `Memory` has them.
     levels
         Cgroups that a charge counts in, the root included.
     v1
@@ -62,9 +63,10 @@ class Machine(ModelMachine):
         huge: bool = True,
         levels: int = 2,
         v1: bool = False,
+        step: int = LINE,
     ) -> None:
         groups = levels + SLOTS if state == "on-charged" else 0
-        memory = self.memory_type(pages, config, rng, huge=huge, groups=groups, levels=levels)
+        memory = self.memory_type(pages, config, rng, huge=huge, groups=groups, levels=levels, step=step)
         super().__init__(memory, KEYS)
         self.state, self.v1, self.charged = state, v1, levels - 1
         if state in ("off", "on-idle"):

@@ -45,7 +45,7 @@ ON_LIST: Final = 1
 """Link of a list node that is on a list; any value but its own address."""
 
 
-def arena_of(config: Config, groups: int = 0) -> np.dtype[Any]:
+def arena_of(config: Config, groups: int = 0, group: np.dtype[Any] = GROUP_PARTS) -> np.dtype[Any]:
     """Everything but pages and tables, each part on lines of its own; zones at the stride of the kernel.
 
     Cgroups are last, and only where pages are charged: an arena is restored whole.
@@ -60,7 +60,7 @@ def arena_of(config: Config, groups: int = 0) -> np.dtype[Any]:
         "task": (TASK, 1),
         "stock": (STRUCT_STOCK, 1),
         "memcg": (STRUCT_MEM_CGROUP, groups),
-        "groups": (GROUP_PARTS, groups),
+        "groups": (group, groups),
     }
     return lines(parts)
 
@@ -87,6 +87,9 @@ class Memory(ArenaMemory):
     """
 
     page_type: ClassVar[np.dtype[Any]] = STRUCT_PAGE
+    group_type: ClassVar[np.dtype[Any]] = GROUP_PARTS
+    info: ClassVar[str] = "compound_head"
+    """The word of a struct page by which a tail page names its head; also `lru.next`."""
 
     def __init__(
         self,
@@ -100,7 +103,8 @@ class Memory(ArenaMemory):
         step: int = LINE,
     ) -> None:
         zones = STRUCT_ZONE[config], ZONE_NORMAL, MIGRATE_TYPES[config]
-        super().__init__(arena_of(config, groups), self.page_type, zones, pages, rng, huge=huge, step=step)
+        arena = arena_of(config, groups, self.group_type)
+        super().__init__(arena, self.page_type, zones, pages, rng, huge=huge, step=step)
         self.config, self.groups = config, groups
         self._map_sections()
         self._link()
@@ -132,7 +136,7 @@ class Memory(ArenaMemory):
 
     def part_offset(self, index: int, name: str) -> int:
         """Offset of a part of one cgroup from this CPU's area."""
-        return self.offset("groups") + index * GROUP_PARTS.itemsize + int(GROUP_PARTS.fields[name][1])  # type: ignore[index]
+        return self.offset("groups") + index * self.group_type.itemsize + int(self.group_type.fields[name][1])  # type: ignore[index]
 
     def objcg_address(self, index: int) -> int:
         """Address of a cgroup's obj_cgroup."""
@@ -175,7 +179,7 @@ class Memory(ArenaMemory):
             "nodestat": STRUCT_NODESTAT,
             "task": TASK,
             "stock": STRUCT_STOCK,
-            **({"memcg": STRUCT_MEM_CGROUP, "group": GROUP_PARTS} if self.groups else {}),
+            **({"memcg": STRUCT_MEM_CGROUP, "group": self.group_type} if self.groups else {}),
         }
         counts = {"zone": ZONES, "memcg": self.groups, "group": self.groups}
         return {

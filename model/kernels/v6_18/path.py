@@ -1,10 +1,11 @@
 """The path of a freed page: its arms, images and loops in a scenario, and the size of a slice."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
 from model.kernels.kit.path import ModelPath
+from model.kernels.page_array import LINE
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.machine import Machine
 from model.kernels.v6_18.memcg import CHARGE_BATCH
@@ -32,6 +33,9 @@ def direct(scenario: Scenario) -> bool:
 class FreePath(ModelPath):
     """The path of pages and blocks, from __free_pages and its siblings to the per-CPU lists and the buddy."""
 
+    image_type: ClassVar[type[Image]] = Image
+    machine_type: ClassVar[type[Machine]] = Machine
+    start_type: ClassVar[type[StartState]] = StartState
     full_pass = TAKEN_AT_ONCE
     variants, calibration = VARIANTS, CALIBRATION
 
@@ -41,28 +45,28 @@ class FreePath(ModelPath):
 
     def arms(self, scenario: Scenario) -> list[Arm]:
         """Every arm whose code differs from base here, bases first."""
-        check(scenario)
+        self.check(scenario)
         left_out = set()
         if scenario.memcg == "off":
-            left_out |= {name for name, known in VARIANTS.items() if hasattr(known.module, "memcg_step")}
+            left_out |= {name for name, known in self.variants.items() if hasattr(known.module, "memcg_step")}
         if scenario.config == "default":
             left_out.add("no-cpupid")
         if scenario.checks == "on" or scenario.compound:
             # The same as base, or bad pages: a template does not say where a tail page's head is.
-            left_out |= {name for name, known in VARIANTS.items() if hasattr(known.module, "CHECKS")}
+            left_out |= {name for name, known in self.variants.items() if hasattr(known.module, "CHECKS")}
         if scenario.checks == "on" and scenario.page_kind == "flagged":
             left_out.add("no-type-test")  # a type that stays is a bad page
         if scenario.page_kind == "charged":
             left_out.add("memcg-off")  # the pages would stay charged
-        return [Arm(name, self._gate(scenario, name)) for name in VARIANTS if name not in left_out]
+        return [Arm(name, self._gate(scenario, name)) for name in self.variants if name not in left_out]
 
     def _gate(self, scenario: Scenario, variant: str) -> Gate:
         """The memcg key is always a jump label; an exact arm tests no key of its own."""
-        return "none" if scenario.memcg == "off" or VARIANTS[variant].exact else "jump-label"
+        return "none" if scenario.memcg == "off" or self.variants[variant].exact else "jump-label"
 
     def image(self, scenario: Scenario, arm: Arm) -> Image:
         """The compiled free path that this arm runs here."""
-        return Image(
+        return self.image_type(
             arm.variant,
             arm.gate,
             memcg=scenario.memcg != "off",
@@ -92,6 +96,10 @@ class FreePath(ModelPath):
         each += UNCHARGE_NS if scenario.page_kind == "charged" else 0
         return (self.pages(scenario) >> scenario.block_order) * each
 
+    def step(self, scenario: Scenario) -> int:
+        """Bytes of which the place of the struct pages is a multiple: any line."""
+        return LINE
+
     def start(
         self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None
     ) -> StartState:
@@ -104,8 +112,8 @@ class FreePath(ModelPath):
         counting
             One arm is counted, not timed: data lies at a page's start, and every page is of the kind at once.
         """
-        check(scenario)
-        machine = Machine(
+        self.check(scenario)
+        machine = self.machine_type(
             self.pages(scenario) + residents_of(scenario),
             scenario.memcg,
             scenario.config,
@@ -115,5 +123,6 @@ class FreePath(ModelPath):
             huge=scenario.backing == "huge",
             levels=int(scenario.levels),
             v1=scenario.cgroup == "v1",
+            step=self.step(scenario),
         )
-        return StartState(machine, scenario, self.pages(scenario), rng, filled=counting is not None)
+        return self.start_type(machine, scenario, self.pages(scenario), rng, filled=counting is not None)
