@@ -33,6 +33,8 @@ class Kernel(Namespace):
     page_folio, first_look_at_flags, head_of_tail, put_on_list, commit_in_batch, add_updates, take_updates,
     counted_memcg, private_step, victim_slot
         Steps in which later kernels differ from v6.18.2 (`source.link.STEPS`).
+    drain_list
+        How v7.1 drains a full list.
     patch_point
         The variant's check, behind the page type's reset.
     memcg_data_says_kmem
@@ -83,6 +85,7 @@ class Kernel(Namespace):
     first_look_at_flags: Callable[[Any, Any], Any]
     head_of_tail: Callable[[Any], int]
     put_on_list: Callable[[int, Any, int, int, int], None]
+    drain_list: Callable[[int, Any, int, int], int]
     commit_in_batch: Callable[[int, Any, Any, int, int], int]
     add_updates: Callable[[int, int], int]
     take_updates: Callable[[int], int]

@@ -13,6 +13,8 @@ from model.kernels.v7_1.source.head import folio_itself, head_by_mask, page_foli
 from model.kernels.v7_1.source.memcontrol import add_updates_64, living_memcg, take_updates_64
 from model.kernels.v7_1.source.pcp import (
     commit_in_batch_while_held,
+    drain_in_slices,
+    drain_whole,
     put_on_list_while_held,
     put_to_buddy,
 )
@@ -24,6 +26,8 @@ OWN: Final[Mapping[str, Any]] = {
     "add_updates": add_updates_64,
     "take_updates": take_updates_64,
     "counted_memcg": living_memcg,
+    "put_on_list": put_on_list_while_held,
+    "commit_in_batch": commit_in_batch_while_held,
     "private_step": clear_private,
     "victim_slot": next_slot,
 }
@@ -35,8 +39,8 @@ FORMS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "direct": {"page_folio": page_itself},
     },
     "DRAIN": {
-        "slices": {"put_on_list": put_on_list_while_held, "commit_in_batch": commit_in_batch_while_held},
-        "whole": {},
+        "slices": {"drain_list": drain_in_slices},
+        "whole": {"drain_list": drain_whole},
     },
     "LISTS": {"per CPU": {}, "none": {"put_on_list": put_to_buddy}},
 }
