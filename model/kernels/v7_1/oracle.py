@@ -8,8 +8,6 @@ from types import ModuleType
 from model.kernels.v6_18 import oracle as v6_18
 from model.kernels.v7_1.variants import variant_called
 
-BATCH = 63
-
 
 class Oracle(v6_18.Oracle):
     """One zone whose pages are all allocated."""
@@ -31,12 +29,11 @@ class Oracle(v6_18.Oracle):
         self.pgfree += 1 << order
 
     def _drain(self, pages: int, at: int) -> None:
-        """At most 63 pages at a time; each slice begins with the list that was just freed to."""
-        while self.slices and pages > BATCH and self.pcp.count > 0:
-            super()._drain(BATCH, at)
-            pages -= BATCH
-        if self.pcp.count > 0:
-            super()._drain(min(pages, self.pcp.count), at)
+        """At most a batch at a time; each slice begins with the list that was just freed to."""
+        batch = self.pcp.batch if self.slices else pages
+        while pages > 0 and self.pcp.count > 0:
+            super()._drain(min(pages, batch, self.pcp.count), at)
+            pages -= batch
 
 
 class OracleStock(v6_18.OracleStock):
