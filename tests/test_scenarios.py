@@ -162,7 +162,8 @@ def test_a_sweep_varies_its_axis(version: str) -> None:
         ("entry=folios_put_refs", {"v6.18"}),
         ("load,entry=kfree", {"v6.18"}),
         ("no-trylock", {"v6.18"}),
-        ("entry=put_page,kernel=*", {"v4.3", "v6.18"}),
+        ("entry=put_page,kernel=*", {"v4.3", "v6.18", "v7.1"}),
+        ("no-private", {"v7.1"}),
     ],
 )
 def test_a_selection_is_of_a_kernel_that_has_it(only: str, versions: set[str]) -> None:

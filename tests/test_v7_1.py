@@ -11,6 +11,7 @@ from hypothesis import given, settings
 
 from benchmarks.cases import Case, select
 from benchmarks.census.counting import trace_arm
+from benchmarks.census.document import as_json, census
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
 from model.common.errors import FreepathError
@@ -24,6 +25,8 @@ from model.kernels.v7_1.path import FreePath
 from model.kernels.v7_1.scenarios import DRAINS, QUICK, SCENARIOS, USUAL
 from model.kernels.v7_1.variants import BORROWED, VARIANTS
 from model.vocabulary.scenario import Arm, Config, Entry, Scenario
+from results.fidelity import KEPT_CENSUS, columns_of
+from results.reading.load import read_json
 from tests.command import refused, run
 from tests.versions import OWNED, PAGES, V6_18, V7_1, booted, check_frees
 
@@ -80,13 +83,24 @@ def over(found: Counter[tuple[str, str, str]], base: Counter[tuple[str, str, str
 
 
 @pytest.mark.parametrize("memcg", ["on-active", "on-idle"])
-def test_a_free_is_v6_18s_and_one_store(memcg: Any) -> None:
-    """No other access; in instructions the store, the masks, and a test whether the lock is still held."""
+def test_a_free_is_v6_18s_and_three_accesses(memcg: Any) -> None:
+    """The store to private, and what the slices need: the CPU's number, and the count once more."""
     old, new = counted(USUAL_V6_18.but(memcg=memcg), BASE), counted(USUAL.but(memcg=memcg), BASE)
     names = {"compound_head": "compound_info"}
     more = over(new, Counter({(op, of, names.get(at, at)): n for (op, of, at), n in old.items()}))
-    assert 1 <= more.pop(("all", "instructions", "")) <= 6
-    assert more == {("store", "page", "private"): 1}
+    assert 3 <= more.pop(("all", "instructions", "")) <= 10
+    accesses = ("store", "page", "private"), ("load", "cpu", "cpu_number"), ("load", "pcp", "count")
+    assert more == dict.fromkeys(accesses, 1)
+
+
+def test_a_real_kernel_reads_and_writes_the_same() -> None:
+    """Debian's 7.1.13, its page checks and list check on: every access to every field, step by step."""
+    fields = "memcg=on-active,page_kind=plain,checks=on,depth=pcp,block=page,config=distribution"
+    (case,) = select(f"kernel=v7.1,entry=__free_pages,list-check,{fields}")
+    (model,) = columns_of(json.loads(as_json(census([case], ordered=True))), "the model")
+    (real,) = (column for column in columns_of(read_json(KEPT_CENSUS)) if column.kernel.startswith("7.1"))
+    for name, step in model.steps.items():
+        assert (name, step.loads, step.stores) == (name, real.steps[name].loads, real.steps[name].stores)
 
 
 PRICES = {
@@ -147,7 +161,7 @@ def test_a_lock_that_is_lost_between_slices(lost: bool) -> None:
     lists = memory.pcp_list(1) - memory.field_address("pcp") + address_of(drained)
     drained["lists"][0][1], drained["count"] = memory.chain(lists, range(PAGES), 8), PAGES
     machine.activate()
-    held = placement.function("drain_in_slices", 4)(memory.zone_address, address_of(drained), PAGES, 1)
+    held = placement.function("drain_in_slices", 5)(memory.zone_address, address_of(drained), PAGES, 1, 0)
     assert (held, drained["count"][0]) == ((0, PAGES - 16) if lost else (1, 0))
     assert memory.pcp["lock"] == 1 and memory.zone["lock"] == 0
     assert memory.cpu["preempt_count"] - PREEMPT_OFFSET == (0 if lost else 2)

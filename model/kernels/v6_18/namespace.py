@@ -85,7 +85,7 @@ class Kernel(Namespace):
     first_look_at_flags: Callable[[Any, Any], Any]
     head_of_tail: Callable[[Any], int]
     put_on_list: Callable[[int, Any, int, int, int], None]
-    drain_list: Callable[[int, Any, int, int], int]
+    drain_list: Callable[[int, Any, int, int, int], int]
     commit_in_batch: Callable[[int, Any, Any, int, int], int]
     add_updates: Callable[[int, int], int]
     take_updates: Callable[[int], int]

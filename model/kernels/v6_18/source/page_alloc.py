@@ -72,9 +72,9 @@ def free_pages_prepare(page: Any, order: int) -> int:
         if unlikely(bad != 0):
             return 0
     flags = (read_once(page, "flags") & ~kernel.WIPED) | kernel.LAST_CPUPID
+    kernel.private_step(page)
     if kernel.WIPED != 0 or kernel.LAST_CPUPID != 0:
         write_once(page, "flags", flags)
-    kernel.private_step(page)
     return flags
 
 

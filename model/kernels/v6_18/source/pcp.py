@@ -172,7 +172,7 @@ def after_a_drain(zone: int, pcp: Any) -> None:
 
 
 @static_inline
-def drain_at_once(zone: int, pcp: Any, wanted: int, pindex: int) -> None:
+def drain_at_once(zone: int, pcp: Any, wanted: int, pindex: int, cpu: int) -> None:
     """Drain all that is wanted under one lock of the zone."""
     free_pcppages_bulk(zone, wanted, pcp, pindex)
     after_a_drain(zone, pcp)
@@ -183,7 +183,19 @@ def say_nothing() -> None:
     """The lists' lock is held throughout."""
 
 
-def commit_function(name: str, drain: Any, undrained: Any) -> Any:
+@static_inline
+def no_cpu() -> int:
+    """The task stays on its CPU, whose number is not asked."""
+    return 0
+
+
+@static_inline
+def count_as_stored(pcp: Any, count: int) -> int:
+    """The count is still in a register."""
+    return count
+
+
+def commit_function(name: str, drain: Any, undrained: Any, cpu_at_entry: Any, count_at_end: Any) -> Any:
     """Make `free_frozen_page_commit(zone, pcp, page, migratetype, order)`.
 
     It puts the block at the head of its list, counts, and tunes; a list that is full is drained.
@@ -191,12 +203,17 @@ def commit_function(name: str, drain: Any, undrained: Any) -> Any:
     Parameters
     ----------
     drain
-        Takes zone, lists, the number of pages that are to go, and the list to begin with.
+        Takes zone, lists, the number of pages that are to go, the list to begin with, and the CPU.
     undrained
         What is returned where nothing is drained, of the same type as `drain` returns.
+    cpu_at_entry
+        The number of this CPU, if it is asked.
+    count_at_end
+        The lists' count for the comparison with their limit, from the lists and the count that was stored.
     """
 
     def commit(zone: int, pcp: Any, page: Any, migratetype: int, order: int) -> Any:
+        cpu = cpu_at_entry()
         factor = address_of(pcp) + ALLOC_FACTOR
         store_once_u8(factor, load_once_u8(factor) >> 1)
         this_cpu_add("pgfree", 1 << order)
@@ -222,16 +239,18 @@ def commit_function(name: str, drain: Any, undrained: Any) -> Any:
             rare()
             write_once(pcp, "free_count", free_count + (1 << order))
         high = nr_pcp_high(zone, pcp, count, batch, free_high)
-        if unlikely(count >= high):
+        if unlikely(count_at_end(pcp, count) >= high):
             rare()
-            return drain(zone, pcp, nr_pcp_free(pcp, batch, high, free_high), pindex)
+            return drain(zone, pcp, nr_pcp_free(pcp, batch, high, free_high), pindex, cpu)
         return undrained()
 
     commit.__name__ = name
     return kernel_function(commit)
 
 
-free_frozen_page_commit = commit_function("free_frozen_page_commit", drain_at_once, say_nothing)
+free_frozen_page_commit = commit_function(
+    "free_frozen_page_commit", drain_at_once, say_nothing, no_cpu, count_as_stored
+)
 
 
 @static_inline

@@ -37,13 +37,12 @@ def let_others_in(zone: int, pcp: Any, cpu: int) -> int:
 
 
 @kernel_function
-def drain_in_slices(zone: int, pcp: Any, wanted: int, pindex: int) -> int:
+def drain_in_slices(zone: int, pcp: Any, wanted: int, pindex: int, cpu: int) -> int:
     """Drain at most `batch` pages at a time; 0 when the lists' lock was lost between two slices.
 
     Part of free_frozen_page_commit in the kernel: a function here, so that LLVM saves no more registers on
     the fast path than for v6.18. Under a guard other than the lock nothing is released in between.
     """
-    cpu = this_cpu_read("cpu_number")
     batch = as_long(read_once(pcp, "batch"))
     held = 1
     while wanted > 0 and as_long(pcp.count) > 0:
@@ -62,7 +61,7 @@ def drain_in_slices(zone: int, pcp: Any, wanted: int, pindex: int) -> int:
 
 
 @kernel_function
-def drain_whole(zone: int, pcp: Any, wanted: int, pindex: int) -> int:
+def drain_whole(zone: int, pcp: Any, wanted: int, pindex: int, cpu: int) -> int:
     """Drain all that is wanted under one lock of the zone, as v6.18 does; nothing is released in between."""
     free_pcppages_bulk(zone, wanted, pcp, pindex)
     after_a_drain(zone, pcp)
@@ -70,9 +69,9 @@ def drain_whole(zone: int, pcp: Any, wanted: int, pindex: int) -> int:
 
 
 @static_inline
-def drain(zone: int, pcp: Any, wanted: int, pindex: int) -> int:
+def drain(zone: int, pcp: Any, wanted: int, pindex: int, cpu: int) -> int:
     """As this kernel, or the variant, drains a full list."""
-    return kernel.drain_list(zone, pcp, wanted, pindex)
+    return kernel.drain_list(zone, pcp, wanted, pindex, cpu)
 
 
 @static_inline
@@ -81,7 +80,22 @@ def still_held() -> int:
     return 1
 
 
-free_frozen_page_commit_sliced = commit_function("free_frozen_page_commit_sliced", drain, still_held)
+@static_inline
+def this_cpu() -> int:
+    """The CPU's number, read at the top: gcc does not move the load to the drain (kernel file 7.1.13)."""
+    cpu: int = this_cpu_read("cpu_number")
+    return cpu
+
+
+@static_inline
+def count_anew(pcp: Any, count: int) -> int:
+    """The count is loaded once more."""
+    return as_long(read_once(pcp, "count"))
+
+
+free_frozen_page_commit_sliced = commit_function(
+    "free_frozen_page_commit_sliced", drain, still_held, this_cpu, count_anew
+)
 
 
 @static_inline
