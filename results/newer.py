@@ -86,7 +86,7 @@ def head_by_mask(data: Data) -> Answer:
 
 def drain_in_slices(data: Data) -> Answer:
     """T9: one drain of 2016 pages in the place of 32 slices, in a stream of frees."""
-    claim = "giving up the locks every 63 pages of a drain costs the freeing task nothing that matters"
+    claim = "giving up the locks every 63 pages of a drain is negligible for the freeing task"
     cells = measured(data, "whole-drain", **{"stream of frees": {"depth": "full"}})
     words = "one drain under one lock does not save", "one drain under one lock saves"
     return no_dearer("T9", claim, cells, words, ("whole-drain at depth full", DRAINS))
