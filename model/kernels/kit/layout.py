@@ -19,7 +19,7 @@ import numpy as np
 from model.common.errors import FreepathError
 from model.vocabulary.scenario import Config
 
-NUMBERS: Final = {"u8": "u1", "s8": "i1", "s16": "i2", "s32": "i4", "s64": "i8"}
+NUMBERS: Final = {"u8": "u1", "s8": "i1", "s16": "i2", "s32": "i4", "s64": "i8", "u64": "u8"}
 """Element of an array -> NumPy's type. Addresses, links and flags are signed: Numba turns uint64 + int into a
 float."""
 OF_SIZE: Final = {1: "u1", 2: "i2", 4: "i4", 8: "i8"}
