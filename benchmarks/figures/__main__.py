@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import own
-from benchmarks.conditions import DIRTY, commit
+from benchmarks.conditions import DIRTY, can_hold_loads, commit
 from benchmarks.figures.plan import PLAN, Entry, File, of_files
 from benchmarks.timing.forecast import VALUE_S, seconds_of
 from benchmarks.timing.options import early_options
@@ -43,6 +43,7 @@ FILE_ARMS: Final = 10
 QUICK: Final = (12, 5)
 USUAL: Final = (16, 8)
 """Processes and values without -p and -n, with --quick and without."""
+SSBD: Final = "--store-bypass off"
 CALIBRATION_S: Final = 600.0
 """As --help says of --calibrate."""
 FOUND: Final = frozenset({0, 1})
@@ -135,7 +136,10 @@ def _tasks(args: Any) -> Iterator[Task]:
     """Seed 1 of everything, then seed 2: an interrupted series has one of each. Last what has one seed."""
     wanted = args.only.split(",")
     files = [_file(path) for path in shlex.split(args.kernels)]
-    entries = (*PLAN[:1], *of_files(files), *PLAN[1:])
+    entries = [*PLAN[:1], *of_files(files), *PLAN[1:]]
+    if not can_hold_loads():
+        entries = [entry for entry in entries if SSBD not in entry.options]
+        note("left out: runs with SSBD, which this kernel or CPU refuses")
     chosen = [each for each in entries if any(fnmatchcase(each.name, glob) for glob in wanted)]
     pairs = [(entry, seed) for entry in chosen for seed in entry.seeds]
     for entry, seed in sorted(pairs, key=lambda pair: (len(pair[0].seeds) == 1, pair[1])):
