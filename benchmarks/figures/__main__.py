@@ -192,10 +192,12 @@ def _there(task: Task) -> bool:
     if not task.file.exists():
         return False
     try:
-        part = json.loads(task.file.read_text())["benchmarks"][0]
-        known = part["runs"][0]["metadata"] | part.get("metadata", {})
-        command = shlex.split(known["freepath_command"])
-    except (ValueError, LookupError, TypeError):
+        suite = json.loads(task.file.read_text())
+        part = suite["benchmarks"][0]
+        layers = (suite, part, *part["runs"])  # pyperf stores a fact where it is of all
+        known = next(fact for each in layers if (fact := each.get("metadata", {}).get("freepath_command")))
+        command = shlex.split(known)
+    except (ValueError, LookupError, TypeError, AttributeError, StopIteration):
         raise UsageError(f"{task.file} is damaged: remove it, and it is measured again") from None
     # Folders of kernel files and of the output are not in a run.
     names = [Path(word).name for word in (*task.options, "-o", str(task.file))]
