@@ -72,12 +72,12 @@ PLAN: Final = (
 """In the order of measuring: what README and the first tables quote comes first."""
 FILES: Final = (
     ("kernel-{name}", "--vmlinux {file} {boot} --quick -p 16"),
-    ("files-thunks-{name}", "--vmlinux {file} --quick -p 16 --only 'base*'"),
+    ("files-thunks-{number}", "--vmlinux {file} --quick -p 16 --only 'base*'"),
 )
 """Of the newest file of a series, and (the last line) only of the newest file of all."""
 PAIRS: Final = {
-    False: ("files-pair-{name}", "--vmlinux {old} --vmlinux {file} {boot} --quick -p 16"),
-    True: ("files-rt-{name}", "--vmlinux {file} --vmlinux {old} {boot} --quick -p 16 --only '[0-9]*'"),
+    False: ("files-pair-{series}", "--vmlinux {old} --vmlinux {file} {boot} --quick -p 16"),
+    True: ("files-rt-{number}", "--vmlinux {file} --vmlinux {old} {boot} --quick -p 16 --only '[0-9]*'"),
 }
 """Of two files of one series: two builds; or a kernel and (True) its real-time build."""
 
@@ -116,10 +116,13 @@ def of_files(files: Sequence[File]) -> Iterator[Entry]:
     for at, file in enumerate(newest.values()):
         for name, options in FILES[: 1 + (at == len(newest) - 1)]:
             yield _entry(name, options, file, file)
+    pairs = {}
     for file in sorted(files, key=lambda file: file.version):
-        plain = newest.get(file.series)
-        if plain is not None and file is not plain:
-            yield _entry(*PAIRS[file.realtime], plain, file)
+        plain = newest[file.series]
+        if file is not plain:
+            entry = _entry(*PAIRS[file.realtime], plain, file)
+            pairs[entry.name] = entry  # of several the one next to the newest
+    yield from pairs.values()
 
 
 def _newest(files: Sequence[File]) -> Mapping[tuple[int, ...], File]:
@@ -129,4 +132,7 @@ def _newest(files: Sequence[File]) -> Mapping[tuple[int, ...], File]:
 
 
 def _entry(name: str, options: str, file: File, old: File) -> Entry:
-    return Entry(name.format(name=file.name), options.format(file=file.path, old=old.path, boot=BOOT))
+    number = file.release.partition("+")[0].partition("-")[0]
+    series = ".".join(map(str, file.series))
+    named = name.format(name=file.name, number=number, series=series)
+    return Entry(named, options.format(file=file.path, old=old.path, boot=BOOT))
