@@ -81,6 +81,10 @@ KERNELS ?=
 ONLY ?= *
 figures: $(READY)  ## measure what the documents quote again, an hour or two, and resume that; KERNELS='FILE FILE'
 	@$(PY) -m benchmarks.figures -o $(call quoted,$(FIGURES)) --only $(call quoted,$(ONLY)) --kernels $(if $(KERNELS),$(call quoted,$(KERNELS)),'')
+	@$(PY) -m results.filing $(call quoted,$(FIGURES))
+	@$(PY) -m results documents
+	@$(PY) -m plots.figures
+	@$(PY) -m results.agreement $(call quoted,$(FIGURES)) || test $$? -eq 1  # what does not agree is a finding
 
 calibrate: $(READY)  ## measure the instrument, and compare two seeds; fails when a target is missed
 	@mkdir -p $(IN)

@@ -46,6 +46,8 @@ USUAL: Final = (16, 8)
 SSBD: Final = "--store-bypass off"
 CALIBRATION_S: Final = 600.0
 """As --help says of --calibrate."""
+TRIES: Final = 3
+"""Attempts at one run, each of which resumes the one before."""
 FOUND: Final = frozenset({0, 1})
 """Exit statuses with a complete file: 1 says that a calibration misses a target."""
 
@@ -104,7 +106,7 @@ def main(argv: Sequence[str]) -> int:
         note(f"{len(tasks) - len(missing) + at + 1} of {len(tasks)}: {task.name}; {left} left")
         began = time.monotonic()
         try:
-            resumed = _measure(task)
+            resumed = _patiently(task)
         except UsageError as error:
             note(f"  not measured: {error}")
             failed.append(task.name)
@@ -206,6 +208,23 @@ def _there(task: Task) -> bool:
     return True
 
 
+def _patiently(task: Task) -> bool:
+    """Measure, and resume what did not come to its end: a process may fail because a clock was set back."""
+    for _ in range(TRIES - 1):
+        try:
+            return _measure(task)
+        except UsageError as error:
+            if not _begun(task):
+                raise
+            note(f"  resumed: {error}")
+    return _measure(task)
+
+
+def _begun(task: Task) -> bool:
+    """Whether a part of it was measured."""
+    return (task.partial / "plan.json").exists()
+
+
 def _measure(task: Task) -> bool:
     """Measure, or resume; returns whether it was resumed.
 
@@ -214,7 +233,7 @@ def _measure(task: Task) -> bool:
     UsageError
         When it could not be measured, in its own words.
     """
-    resumed = (task.partial / "plan.json").exists()
+    resumed = _begun(task)
     words = ["--resume", str(task.file)] if resumed else [*task.options, "-o", str(task.file)]
     with tempfile.TemporaryFile("w+") as said:
         child = subprocess.Popen(
