@@ -8,7 +8,7 @@ BROWSER := $(VENV)/.browser
 # Apache Otava, LNT and a reader of JUnit, for the tests of exports.
 TOOLS := $(VENV)/.tools
 # Kernel files of distributions, which the tests of real kernels read.
-KERNELS := $(VENV)/.kernels
+KERNEL_FILES := $(VENV)/.kernels
 # Options for every measurement, for instance FLAGS='--store-bypass off'.
 FLAGS ?=
 # Not empty where .venv's Python does not start: it was upgraded, removed, or half made.
@@ -24,7 +24,7 @@ IN = $(call quoted,$(RUN))
 # The latest interrupted run.
 STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))
 
-.PHONY: gone help setup run kernel resume finish publish picture documents calibrate sharpness test fast images reliability mutations lint web clean
+.PHONY: gone help setup run kernel resume finish publish picture documents figures calibrate sharpness test fast images reliability mutations lint web clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -75,6 +75,17 @@ picture: $(READY)  ## README's picture of make run in a terminal
 documents: $(READY)  ## generate the tables of README and docs from results/machines
 	@$(PY) -m results documents
 
+FIGURES ?= results/runs/figures
+# Kernel files to price, separated by blanks; and a part of the runs, by name: ONLY='sweep-*'.
+KERNELS ?=
+ONLY ?= *
+figures: $(READY)  ## measure what the documents quote again, an hour or two, and resume that; KERNELS='FILE FILE'
+	@$(PY) -m benchmarks.figures -o $(call quoted,$(FIGURES)) --only $(call quoted,$(ONLY)) --kernels $(if $(KERNELS),$(call quoted,$(KERNELS)),'')
+	@$(PY) -m results.filing $(call quoted,$(FIGURES))
+	@$(PY) -m results documents
+	@$(PY) -m plots.figures
+	@$(PY) -m results.agreement $(call quoted,$(FIGURES)) || test $$? -eq 1  # what does not agree is a finding
+
 calibrate: $(READY)  ## measure the instrument, and compare two seeds; fails when a target is missed
 	@mkdir -p $(IN)
 	@$(PY) -m benchmarks --calibrate $(FLAGS) -o $(IN)/calibration.json >/dev/null || test $$? -eq 1
@@ -90,7 +101,7 @@ sharpness: $(READY)  ## this checkout against commit 3083954, in turn: how wide 
 
 FAST ?=
 test: $(READY)  ## every test; FAST=1: those that start no process, run no compiled code and read no kernel file
-	@$(MAKE) --no-print-directory -j 4 lint $(if $(FAST),fast,images $(BROWSER) $(TOOLS) $(KERNELS))
+	@$(MAKE) --no-print-directory -j 4 lint $(if $(FAST),fast,images $(BROWSER) $(TOOLS) $(KERNEL_FILES))
 	$(if $(FAST),,@$(PY) -m pytest -n 2 --dist worksteal)
 
 fast: $(READY)
@@ -132,7 +143,7 @@ $(BROWSER): tests/set_up_browser.sh
 $(TOOLS): tests/set_up_tools.sh
 	@if PYTHON=$(PY) sh tests/set_up_tools.sh $(VENV)/tools; then touch $@; fi
 
-$(KERNELS): tests/set_up_kernels.sh
+$(KERNEL_FILES): tests/set_up_kernels.sh
 	@if sh tests/set_up_kernels.sh $(VENV)/kernels; then touch $@; fi
 
 web: $(READY) $(BROWSER)  ## what the browser test of the report needs, where this machine can be given it

@@ -110,7 +110,7 @@ def drawings(source: Source, endings: Sequence[str], *data: Any) -> Iterator[Dra
     jobs = [(name, module, endings, data) for name, module in figures(source).items()]
     workers = min(usable_cpus(), MOST_WORKERS, len(jobs))
     if workers < 2:
-        return (_drawing(*job) for job in jobs)
+        return (draw(*job) for job in jobs)
     # Forked: workers share the data and return bytes. The parent alone handles signals.
     _jobs[:] = jobs
     pool = ProcessPoolExecutor(workers, get_context("fork"), initializer=ignore_signals)
@@ -123,14 +123,15 @@ def _collected(pool: ProcessPoolExecutor, drawn: "list[Future[Drawing]]") -> Ite
 
 
 _jobs: list[Any] = []
-"""Arguments of `_drawing` for forked workers."""
+"""Arguments of `draw` for forked workers."""
 
 
 def _drawn(number: int) -> Drawing:
-    return _drawing(*_jobs[number])
+    return draw(*_jobs[number])
 
 
-def _drawing(name: str, module: Any, endings: Sequence[str], data: Sequence[Any]) -> Drawing:
+def draw(name: str, module: Any, endings: Sequence[str], data: Sequence[Any]) -> Drawing:
+    """One figure, by its module, here and now."""
     try:
         images = dict(_images(partial(module.draw, *data), endings))
     except Exception as error:  # the other figures are still drawn

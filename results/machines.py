@@ -198,14 +198,30 @@ def command_without_places(command: str) -> str:
 
 
 def _check_publishable(run: Run) -> None:
+    if only_files(run):
+        raise UsageError(f"{run.path} is of a kernel file: publish a run of the models")
+    check_kept(run)
+    if run.facts.get("store_bypass", "on") != "on":
+        raise UsageError(
+            f"{run.path} was measured with store bypass off: publish a run of the CPU as it runs"
+        )
+    if run.facts.get("sibling", "as-found") != "as-found":
+        raise UsageError(f"{run.path} was measured with --sibling busy: publish a run of the CPU as found")
+
+
+def check_kept(run: Run) -> None:
+    """Refuse a run that could not be quoted: of several machines or commits, of a commit that nobody has.
+
+    Raises
+    ------
+    UsageError
+    """
     # The host name does not matter, and appended processes have seeds of their own.
     may_differ = ("hostname", "seed", *NAMES)
     mixed = [*run.mixed]
     mixed += [name for name, fact in run.facts.items() if isinstance(fact, tuple) and name not in may_differ]
     commit = str(run.facts.get("commit", "unknown"))
     unknown = [name for name in ("cpu_vendor", "cpu_family", "cpu_model") if name not in run.facts]
-    if only_files(run):
-        raise UsageError(f"{run.path} is of a kernel file: publish a run of the models")
     if mixed:
         raise UsageError(f"{run.path} mixes {', '.join(mixed)}: publish a run of one machine and one commit")
     if commit == "unknown" or commit.endswith("-dirty"):
@@ -214,12 +230,6 @@ def _check_publishable(run: Run) -> None:
         raise UsageError(f"{run.path} does not say which processor it is of: measure with this version")
     if not date_of(run):
         raise UsageError(f"{run.path} does not say when it was measured")
-    if run.facts.get("store_bypass", "on") != "on":
-        raise UsageError(
-            f"{run.path} was measured with store bypass off: publish a run of the CPU as it runs"
-        )
-    if run.facts.get("sibling", "as-found") != "as-found":
-        raise UsageError(f"{run.path} was measured with --sibling busy: publish a run of the CPU as found")
     if Path(run.path).is_dir():
         raise UsageError(f"{run.path} was interrupted: finish it, python -m benchmarks --resume {run.path}")
 

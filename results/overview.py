@@ -67,7 +67,7 @@ ROWS: Final[Mapping[str, Sequence[Row]]] = {
 """Kernel that is modelled -> its rows."""
 REFERENCE: Final = Path(__file__).parent / "reference"
 ELSEWHERE: Final = (
-    ("with SSBD", "run-zen3-2026-11-25-store-bypass-off.json.gz", IDLE),
+    ("with SSBD", "run-store-bypass-off-zen3-2026-11-25.json.gz", IDLE),
     ("after 1,024 other branches", "sweep-between-icelake-2026-11-26.json.gz", f"{IDLE}/branches"),
     ("after 1,024 other branches", "sweep-between-zen4-2026-11-27.json.gz", f"{IDLE}/branches"),
 )

@@ -26,6 +26,7 @@ ROOMS = (
     ),
     *("benchmarks.__main__", "results.__main__", "plots.__main__"),
     *("benchmarks.disasm", "benchmarks.timing", "benchmarks.census", "benchmarks.fleet"),
+    "benchmarks.figures",
     *("results.reading", "results.analysis", "results.output"),
     *("model.kernels", "model", "benchmarks", "results", "plots"),
 )
@@ -68,6 +69,7 @@ KNOWS: dict[str, set[str]] = {
         *("benchmarks", "model.kernels", "model.code", "model.common", "model.vocabulary"),
     },
     "benchmarks.fleet": {"benchmarks", "model.common"},
+    "benchmarks.figures": {"benchmarks", "benchmarks.timing", "model.common"},
     "benchmarks.census": {
         *("benchmarks", "model.kernels", "model.code", "model.common", "model.vocabulary"),
     },

@@ -1,0 +1,1 @@
+"""`python -m benchmarks.figures`: every run that the documents quote, measured again, one after the other."""

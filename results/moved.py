@@ -1,0 +1,86 @@
+"""What a new run says otherwise than the kept or published run of the same name, and why it may.
+
+A cell moved where the two differ by more than their joint 95 % interval. The reason is what the runs do not
+share: the CPU, the instrument, the condition of the core; `other` where they share all of these.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from results import compare
+from results.agreement import verdicts_of
+from results.analysis.change import Change
+from results.kept import instrument_of
+from results.machines import MARGIN
+from results.overview import product
+from results.reading.cpus import processor_line
+from results.reading.load import Run
+
+OTHER: Final = "other"
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One cell that moved: overheads in ns per page, verdicts, reasons."""
+
+    cell: str
+    old: float
+    new: float
+    verdicts: tuple[str, str]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A new run beside an older one of its name."""
+
+    name: str
+    cores: tuple[str, str]
+    cells: int
+    moved: list[Moved]
+
+
+def comparison(name: str, old: Run, new: Run) -> Comparison:
+    """Compare them, whatever they do not share.
+
+    Raises
+    ------
+    BadRunError
+        When they share no cell.
+    """
+    changes = [c for c in compare.compare_runs(old, new, MARGIN, across=True) if c.agrees is not None]
+    before, after = verdicts_of(old), verdicts_of(new)
+    shared = reasons(old, new)
+    found = [
+        Moved(c.cell, c.old, c.new, (before.get(c.cell, ""), after.get(c.cell, "")), _why(shared, c))
+        for c in changes
+        if not c.agrees and c.old is not None and c.new is not None
+    ]
+    return Comparison(name, (product(old), product(new)), len(changes), found)
+
+
+def reasons(old: Run, new: Run) -> list[str]:
+    """What two runs do not share, of the CPU and the instrument."""
+    facts = {
+        "CPU": processor_line(old.facts) != processor_line(new.facts),
+        "instrument": instrument_of(old) != instrument_of(new),
+    }
+    return [name for name, differs in facts.items() if differs]
+
+
+def _why(shared: Sequence[str], change: Change) -> str:
+    unlike = ["condition"] if change.condition is None else []
+    return ", ".join([*shared, *unlike]) or OTHER
+
+
+def lines(found: Sequence[Comparison], *, everything: bool = False) -> Iterator[str]:
+    """A line for each comparison; below it the cells whose verdict moved too, or all that moved."""
+    for each in found:
+        was, now = each.cores
+        yield f"{each.name}, {was} to {now}: {len(each.moved)} of {each.cells} moved beyond the interval"
+        for moved in each.moved:
+            before, after = moved.verdicts
+            if everything or before != after:
+                verdict = before if before == after else f"{before} to {after}"
+                yield f"  {moved.cell}: {moved.old:+z.3f} to {moved.new:+z.3f}, {verdict} ({moved.reason})"
