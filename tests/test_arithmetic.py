@@ -5,6 +5,7 @@ took their place, Student's t over processes, is compared with SciPy here.
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -289,6 +290,8 @@ def test_p_is_that_of_the_t_distribution_beyond_the_floor() -> None:
         assert chance(judged(ns, 0.2), floor) == pytest.approx(expected)
     assert chance(judged(0.05, 0.2), 0.1) == 1.0 and chance(judged(0.0, 0.2), 0.0) == 1.0
     assert chance(judged(0.5, 0.0), 0.1) == 0.0
+    alone = replace(judged(0.5, 0.2), log_ratio=Interval(math.log1p(0.005), None, 0))
+    assert chance(alone, 0.1) == 1.0, "one process claims nothing"
 
 
 def test_how_many_processes_would_settle_it() -> None:

@@ -108,6 +108,8 @@ def test_the_half_width_with_more_processes() -> None:
     error = 0.5 * now.base_ns / 100
     assert half_after(now, 4) == pytest.approx(stats.t.ppf(0.975, 15) * error * np.sqrt(4 / 16))
     assert half_after(now, 1) == pytest.approx(stats.t.ppf(0.975, 3) * error)
+    fewest = stats.t.ppf(0.975, 1) * error * np.sqrt(4 / 2)
+    assert half_after(now, 0.1) == pytest.approx(fewest), "two are the fewest that have one"
 
 
 def test_it_comes_true(tmp_path: Path) -> None:
