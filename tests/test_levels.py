@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from benchmarks.timing.levels import faster_half, neighbours
+from benchmarks.timing.levels import calm_of, faster_half, neighbours, parts_of
 
 Floats = npt.NDArray[np.float64]
 CELLS, ROUNDS = 384, 4
@@ -35,6 +35,24 @@ def test_without_noise_they_are_what_they_are() -> None:
     """Every cell by itself."""
     slices, turns = made()
     assert np.allclose(neighbours(slices, turns), COSTS, rtol=1e-12)
+
+
+def test_a_cell_keeps_its_own_level() -> None:
+    """What makes all arms of a cell dear stays in it: a build that is slow is slow."""
+    slices, turns = made(0.002)
+    dear = np.linspace(1.0, 1.5, CELLS)[:, None]
+    kept = neighbours(slices * dear[:, None], turns) / neighbours(slices, turns)
+    assert np.allclose(kept, dear, rtol=1e-9)
+
+
+def test_what_a_part_exceeds_on_both_sides() -> None:
+    """The tenth percentile of its cells' calmer sides; a part without cells has none."""
+    slots = np.arange(1.0, 42.0)[None, :]  # forty cells, each between its number and the next one
+    parts = parts_of(slots)
+    assert [len(part) for part in parts] == [3] * 8 + [2] * 8
+    calm = calm_of(slots, parts)
+    assert calm[:2] == pytest.approx([1.2, 4.2]) and calm[-1] == pytest.approx(39.1)
+    assert np.isnan(calm_of(slots, [np.zeros(0, np.int64)])).all()
 
 
 @pytest.mark.parametrize("arms", [1, 2, 3])
