@@ -1,8 +1,6 @@
 """Questions of v7.1: what changed after v6.18, each judged by a written rule (docs/claims.md).
 
-T11, a stock of seven slots against one over 1 to 12 cgroups, is not asked: a scenario charges its pages to
-one cgroup, so no run has it. That the longest section with interrupts off is 32 times as short (T9) is
-arithmetic.
+That the longest section with interrupts off is 32 times as short (T9) is arithmetic, and not judged.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +15,10 @@ KERNEL: Final = "v7.1"
 MEASURE: Final = "python -m benchmarks --quick --only kernel=v7.1 -o FILE"
 DRAINS: Final = "python -m benchmarks --only 'kernel=v7.1,memcg=on-active,depth=full' -o FILE"
 BLOCKS: Final = "python -m benchmarks --only 'kernel=v7.1,memcg=on-active,check-pages' -o FILE"
+TURNS: Final = "python -m benchmarks --sweep v7.1/stock -o FILE"
+SLOTS: Final = 7
+"""Cgroups whose pages the stock holds at once."""
+STOCK: Final = {"memcg": "on-charged", "page_kind": "charged"}
 STATES: Final[Mapping[str, Mapping[str, str]]] = {
     "key on": {"memcg": "on-active"},
     "key off": {"memcg": "on-idle"},
@@ -27,14 +29,15 @@ STATES: Final[Mapping[str, Mapping[str, str]]] = {
 def measured(data: Data, variant: str, **scenarios: Mapping[str, str]) -> dict[str, Cell]:
     """A variant's cell in each of these scenarios of v7.1 that the run has, by the scenario's name here."""
     groups = {
-        name: data.group(axes.get("memcg", "on-active"), kernel=KERNEL, **_others(axes))  # type: ignore[arg-type]
+        name: data.group(
+            axes.get("memcg", "on-active"),  # type: ignore[arg-type]
+            axes.get("page_kind", "plain"),  # type: ignore[arg-type]
+            kernel=KERNEL,
+            **{axis: value for axis, value in axes.items() if axis not in ("memcg", "page_kind")},
+        )
         for name, axes in scenarios.items()
     }
     return {name: cell for name, group in groups.items() if (cell := data.cell(group, variant))}
-
-
-def _others(axes: Mapping[str, str]) -> dict[str, str]:
-    return {axis: value for axis, value in axes.items() if axis != "memcg"}
 
 
 def no_dearer(
@@ -114,6 +117,24 @@ def page_checks(data: Data) -> Answer:
     return Answer("T10", claim, "undecided", because, said(cells))
 
 
+def seven_slots(data: Data) -> Answer:
+    """T11: one slot, over pages of 2 to 7 cgroups, which seven slots hold; beside it more, and the draw."""
+    claim = "with pages of several cgroups a stock of seven slots costs less than one of a single slot"
+    turns = {f"{k} cgroups": {**STOCK, "stock": f"turn-{k}"} for k in (2, 4, 7, 8, 12)}
+    cells = measured(data, "one-slot", **turns)
+    held = {name: cell for name, cell in cells.items() if int(name.split()[0]) <= SLOTS}
+    if not held:
+        return missing("T11", claim, "one-slot with several cgroups", TURNS)
+    evidence = [*said(cells), *said(measured(data, "random-victim", **turns))]
+    words = {name: cell.judgement.verdict for name, cell in held.items()}
+    if all(word == "costs" for word in words.values()):
+        return Answer("T11", claim, "holds", f"one slot costs: {', '.join(words)}", evidence)
+    without = [f"{name} {word}" for name, word in words.items() if word in ("negligible", "saves")]
+    if without:
+        return Answer("T11", claim, "fails", f"one slot does not cost: {', '.join(without)}", evidence)
+    return Answer("T11", claim, "undecided", "the intervals do not settle it", evidence)
+
+
 def without_lists(data: Data) -> Answer:
     """T12: every page to the buddy, over the lists with their drains; each takes one lock a free."""
     claim = "without per-CPU lists, as on one CPU, a free is no dearer"
@@ -134,5 +155,6 @@ NEWER: Final[Sequence[Callable[[Data], Answer]]] = (
     head_by_mask,
     drain_in_slices,
     page_checks,
+    seven_slots,
     without_lists,
 )

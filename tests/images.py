@@ -11,6 +11,7 @@ from model.kernels.v4_3.path import FreePath
 from model.kernels.v6_18.image import Image as Today
 from model.kernels.v6_18.variants import VARIANTS
 from model.kernels.v7_1.image import Image as Newer
+from model.kernels.v7_1.path import OF_THE_STOCK
 from model.kernels.v7_1.variants import BORROWED
 from model.kernels.v7_1.variants import VARIANTS as NEWER_VARIANTS
 from model.vocabulary.scenario import Config, Scenario
@@ -73,7 +74,7 @@ def images_of_v7_1() -> list[Newer]:
     """Of v7.1: what its steps are, and what the oracle's suite shares with v6.18."""
     usual = partial(Newer, gate="jump-label", memcg=True)
     made = [usual(name) for name in NEWER_VARIANTS if name not in BORROWED]
-    made += [usual(name, direct=True) for name in ("base", "whole-drain", "to-buddy")]
+    made += [usual(name, direct=True) for name in ("base", "whole-drain", "to-buddy", *OF_THE_STOCK)]
     bare = partial(Newer, "base", "none", memcg=False, config="default")
     made += [bare(), bare(entry="kfree"), bare(direct=True), bare(direct=True, entry="kfree")]
     return [*made, *(usual("base", entry=entry) for entry in ("kfree", "folios_put_refs"))]

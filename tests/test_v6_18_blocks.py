@@ -205,25 +205,29 @@ def test_a_large_kfree_is_the_oracles(version: Version, order: int, config: Conf
 
 
 @pytest.mark.parametrize("v1", [False, True])
-@pytest.mark.parametrize("version", [V6_18, V7_1], ids=lambda value: getattr(value, "name", str(value)))
+@pytest.mark.parametrize(
+    ("version", "variant"),
+    [(V6_18, "base"), (V7_1, "base"), (V7_1, "one-slot"), (V7_1, "random-victim")],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
 @given(
     pages=st.lists(st.tuples(st.integers(0, SLOTS), st.sampled_from([0, 0, 0, 1, 3, 4])), max_size=200),
     levels=st.integers(2, 4),
 )
 @settings(max_examples=30, deadline=None)
 def test_uncharging_is_the_oracles(
-    version: Version, v1: bool, pages: list[tuple[int, int]], levels: int
+    version: Version, variant: str, v1: bool, pages: list[tuple[int, int]], levels: int
 ) -> None:
     """Blocks of eight cgroups in any order: counters, references, statistics and the seven slots."""
     machine = version.machine(PAGES, "on-charged", "distribution", levels=levels, v1=v1)
     memory = machine.memory
-    image = version.image("base", "jump-label", memcg=True, config="distribution", direct=True)
+    image = version.image(variant, "jump-label", memcg=True, config="distribution", direct=True)
     free = function_of(machine, image, "__free_pages")
     root = OracleGroup(None)
     groups = [root]
     for index in range(1, memory.groups):
         groups.append(OracleGroup(groups[index - 1] if index < levels else root))
-    stock = version.stock(v1=v1, online=CPUS_ONLINE)
+    stock = version.stock(v1=v1, online=CPUS_ONLINE, variant=variant)
     for index in range(memory.groups):
         for name in ("memory", "memsw", "kmem"):
             memory.memcg[index][name]["usage"] = 10_000

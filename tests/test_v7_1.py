@@ -22,8 +22,8 @@ from model.kernels.store import Store
 from model.kernels.v6_18.scenarios import USUAL as USUAL_V6_18
 from model.kernels.v6_18.zone import PREEMPT_OFFSET
 from model.kernels.v7_1.oracle import OracleStock
-from model.kernels.v7_1.path import FreePath
-from model.kernels.v7_1.scenarios import DRAINS, QUICK, SCENARIOS, USUAL
+from model.kernels.v7_1.path import OF_THE_STOCK, FreePath
+from model.kernels.v7_1.scenarios import CHARGED, DRAINS, QUICK, SCENARIOS, USUAL
 from model.kernels.v7_1.variants import BORROWED, VARIANTS
 from model.vocabulary.scenario import Arm, Config, Entry, Scenario
 from results.fidelity import KEPT_CENSUS, columns_of
@@ -178,10 +178,29 @@ def test_a_lock_that_is_lost_between_slices(lost: bool) -> None:
     assert memory.cpu["preempt_count"] - PREEMPT_OFFSET == (0 if lost else 2)
 
 
+@pytest.mark.parametrize("stock", ["turn-2", "turn-12"])
+def test_pages_of_several_cgroups_in_turn(stock: str) -> None:
+    """Each is charged to its own; a pass takes them off, and the next one finds them charged again."""
+    scenario = CHARGED.but(stock=stock)
+    arms = tuple(Arm(name, "jump-label") for name in ("base", *OF_THE_STOCK))
+    made = Sampler(Case(scenario, arms), Store(), [1], Scheme(1))
+    made(1)
+    made.check()
+    start = FreePath().start(scenario, np.random.default_rng(0), counting=BASE)
+    memory, pages = start.machine.memory, FreePath().pages(scenario)
+    assert len(set(memory.mem_map["memcg_data"][:pages].tolist())) == scenario.turns
+    usage = memory.memcg["memory"]["usage"]
+    assert usage[0] == pages == usage[1:].sum() and set(usage[1 : 1 + scenario.turns]) == {
+        pages // scenario.turns
+    }
+
+
 def test_the_victim_goes_round() -> None:
     """Of a stock whose slots are all another's, the next slot each time; v6.18's is drawn."""
     stock = OracleStock(v1=False, online=8)
     assert [stock._victim() for _ in range(9)] == [0, 1, 2, 3, 4, 5, 6, 0, 1]
+    with pytest.raises(FreepathError, match="stock=turn-8 goes with levels=2 and block=page"):
+        FreePath().check(CHARGED.but(stock="turn-8", levels="3"))
 
 
 @pytest.mark.parametrize("scenario", QUICK, ids=lambda s: s.name)

@@ -40,7 +40,9 @@ Threads = Literal["1", "2", "3", "4", "6", "8", "12", "16", "24", "32", "48", "6
 Between = Literal["nothing", "pause", "data", "code", "branches", "flip"]
 Config = Literal["default", "distribution"]
 Hvo = Literal["off", "on"]
-Stock = Literal["cycle", "hit", "miss", "taken", "overflow"]
+Stock = Literal[
+    "cycle", "hit", "miss", "taken", "overflow", "turn-2", "turn-4", "turn-7", "turn-8", "turn-12"
+]
 Cgroup = Literal["v1", "v2"]
 KernelVersion = Literal["v4.3", "v6.18", "v7.1"]
 RELEASE: Final = re.compile(r"\d+\.\d+[A-Za-z0-9_.+-]*")
@@ -95,7 +97,8 @@ class Scenario:
     stock
         State of the per-CPU stock of pages that are charged ahead, to which the uncharge of a page goes since
         v5.9. `cycle`: a stream of frees from an empty stock, so 1 miss, 63 hits, 1 overflow; `taken`: all
-        slots belong to other cgroups, so one is drained.
+        slots belong to other cgroups, so one is drained; `turn-8`: a stream of pages charged to eight cgroups
+        in turn, from an empty stock.
     cgroup
         Version of the cgroup hierarchy that controls memory.
     kernel, path
@@ -159,6 +162,11 @@ class Scenario:
     def block_order(self) -> int:
         """Order of the block that is freed at a time."""
         return 0 if self.block == "page" else int(self.block.rpartition("-")[2])
+
+    @property
+    def turns(self) -> int:
+        """Cgroups that the pages are charged to in turn."""
+        return int(self.stock.partition("turn-")[2] or 1)
 
     @property
     def compound(self) -> bool:

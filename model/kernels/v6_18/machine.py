@@ -39,11 +39,13 @@ class Machine(ModelMachine):
         Cgroups that a charge counts in, the root included.
     v1
         Whether cgroup v1 controls memory.
+    cgroups
+        That pages may be charged to, all but the first one children of the root.
 
     Attributes
     ----------
     charged
-        Number of the cgroup that charged pages are charged to; seven more cgroups come behind it.
+        Number of the cgroup that charged pages are charged to; the other ones come behind it.
     """
 
     memory: Memory
@@ -64,8 +66,9 @@ class Machine(ModelMachine):
         levels: int = 2,
         v1: bool = False,
         step: int = LINE,
+        cgroups: int = 1 + SLOTS,
     ) -> None:
-        groups = levels + SLOTS if state == "on-charged" else 0
+        groups = levels - 1 + cgroups if state == "on-charged" else 0
         memory = self.memory_type(pages, config, rng, huge=huge, groups=groups, levels=levels, step=step)
         super().__init__(memory, KEYS)
         self.state, self.v1, self.charged = state, v1, levels - 1

@@ -14,6 +14,7 @@ VALUES: Final = values(
     threads=("1",),
     levels=("2", "3", "4"),
     memsw=("off",),
+    stock=("cycle", "hit", "miss", "taken", "overflow"),
 )
 """Axis -> its values on this version."""
 

@@ -20,6 +20,8 @@ class Kernel(Namespace):
         The image frees blocks that no per-CPU list holds; without them it is smaller.
     CONFIG_TRYLOCK, CONFIG_IRQ_OFF
         Guard of the per-CPU lists: the lock of v6.2, interrupts off as in v4.3, or neither.
+    STOCK_SLOTS
+        Cgroups that a CPU's stock of pages has room for.
     WIPED, LAST_CPUPID, MUST_BE_CLEAR
         Masks of `flags`, by the configuration and the variant.
     NODE_SHIFT, NODE_MASK, ZONE_SHIFT, ZONE_MASK, ZONE_BYTES, PAGESET, ZONE_FLAGS, BLOCK_BITS, ZONE_LOCK,
@@ -51,6 +53,7 @@ class Kernel(Namespace):
     CONFIG_THP: bool
     CONFIG_DEBUG_LIST: bool
     DIRECT_TO_BUDDY: bool
+    STOCK_SLOTS: int
     CONFIG_TRYLOCK: bool
     CONFIG_IRQ_OFF: bool
     WIPED: int

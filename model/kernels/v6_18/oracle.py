@@ -291,11 +291,13 @@ class OracleStock:
         Memory is on the first hierarchy: kernel memory, and memory and swap, are counted as well.
     online
         CPUs.
+    variant
+        The variant that is modelled.
     """
 
-    def __init__(self, *, v1: bool, online: int) -> None:
-        self.v1, self.online = v1, online
-        self.slots: list[tuple[OracleGroup, int] | None] = [None] * SLOTS
+    def __init__(self, *, v1: bool, online: int, variant: str = "base") -> None:
+        self.v1, self.online, self.variant = v1, online, variant
+        self.slots: list[tuple[OracleGroup, int] | None] = [None] * (1 if variant == "one-slot" else SLOTS)
         self.random = 0
 
     def uncharge(self, group: OracleGroup, pages: int) -> None:
@@ -328,7 +330,7 @@ class OracleStock:
 
     def _victim(self) -> int:
         self.random = (self.random * 6364136223846793005 + 1442695040888963407) % (1 << 64)
-        return ((self.random >> 33) % (1 << 31) * SLOTS) >> 31
+        return ((self.random >> 33) % (1 << 31) * len(self.slots)) >> 31
 
     def _drain(self, slot: int) -> None:
         kept = self.slots[slot]

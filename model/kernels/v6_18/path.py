@@ -8,7 +8,7 @@ from model.kernels.kit.path import ModelPath
 from model.kernels.page_array import LINE
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.machine import Machine
-from model.kernels.v6_18.memcg import CHARGE_BATCH
+from model.kernels.v6_18.memcg import CHARGE_BATCH, SLOTS
 from model.kernels.v6_18.modelled import check
 from model.kernels.v6_18.start import StartState, residents_of
 from model.kernels.v6_18.variants import CALIBRATION, VARIANTS
@@ -124,5 +124,6 @@ class FreePath(ModelPath):
             levels=int(scenario.levels),
             v1=scenario.cgroup == "v1",
             step=self.step(scenario),
+            cgroups=max(1 + SLOTS, scenario.turns),
         )
         return self.start_type(machine, scenario, self.pages(scenario), rng, filled=counting is not None)

@@ -148,7 +148,7 @@ class StartState(Start):
         memory = machine.memory
         super().__init__(scenario, pages, rng, memory)
         self.machine = machine
-        by_template = not (scenario.compound and self._heads_are_asked())
+        by_template = self.by_template()
         if filled or not by_template:
             self._fill()
         if scenario.page_kind == "charged":
@@ -173,6 +173,10 @@ class StartState(Start):
         if self.scenario.entry == "kfree":
             return int((memory.mem_map["page_type"][pages] == LARGE_KMALLOC_TYPE).sum())
         return int((memory.mem_map["_refcount"][pages] != 0).sum())
+
+    def by_template(self) -> bool:
+        """Whether pages are restored from templates: nothing that is read differs from page to page."""
+        return not (self.scenario.compound and self._heads_are_asked())
 
     def tail_words(self, heads: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """By which the tail pages of each block name its head: i8[blocks], from the heads' addresses."""
@@ -204,15 +208,9 @@ class StartState(Start):
         machine, stock = self.machine, self.scenario.stock
         memory = machine.memory
         has = STOCKED.get(stock)
-        ahead = has or 0
         for level in range(machine.charged + 1):
-            memory.memcg[level]["memory"]["usage"] += pages + ahead
-            if machine.v1:
-                memory.memcg[level]["memsw"]["usage"] += pages + ahead
-                memory.memcg[level]["kmem"]["usage"] += pages
-        part = memory.parts[machine.charged]
-        part["vmstats_percpu"]["state"][0] += pages
-        part["references"][1] += len(self.order_of_pages)
+            self._count(level, pages, has or 0)
+        self._refer(machine.charged, pages, len(self.order_of_pages))
         if has is not None:
             self._stock(0, machine.charged, has)
         if stock == "taken":
@@ -222,6 +220,21 @@ class StartState(Start):
                 for level in (0, other):
                     memory.memcg[level]["memory"]["usage"] += 1
                     memory.memcg[level]["memsw"]["usage"] += machine.v1
+
+    def _count(self, group: int, pages: int, ahead: int = 0) -> None:
+        """Add charged pages to a cgroup's counters, and to memory those that are charged ahead as well."""
+        machine = self.machine
+        counters = machine.memory.memcg[group]
+        counters["memory"]["usage"] += pages + ahead
+        if machine.v1:
+            counters["memsw"]["usage"] += pages + ahead
+            counters["kmem"]["usage"] += pages
+
+    def _refer(self, group: int, pages: int, blocks: int) -> None:
+        """Count the pages in a cgroup's statistics, and the references that its blocks hold."""
+        part = self.machine.memory.parts[group]
+        part["vmstats_percpu"]["state"][0] += pages
+        part["references"][1] += blocks
 
     def _stock(self, slot: int, group: int, pages: int) -> None:
         memory = self.machine.memory

@@ -39,11 +39,11 @@ class Oracle(v6_18.Oracle):
 class OracleStock(v6_18.OracleStock):
     """A CPU's stock of pages charged ahead: the slots of other cgroups are drained one after the other."""
 
-    def __init__(self, *, v1: bool, online: int) -> None:
-        super().__init__(v1=v1, online=online)
-        self.next = 0
+    next = 0
 
     def _victim(self) -> int:
+        if self.variant == "random-victim":
+            return super()._victim()
         slot = self.next
-        self.next = (slot + 1) % 7
+        self.next = (slot + 1) % len(self.slots)
         return slot

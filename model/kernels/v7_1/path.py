@@ -13,6 +13,8 @@ from model.vocabulary.scenario import Arm, Scenario
 
 WITHOUT_LISTS: Final = "to-buddy"
 """The variant whose pages no list takes."""
+OF_THE_STOCK: Final = ("one-slot", "random-victim")
+"""Variants that differ where pages are charged."""
 
 
 class FreePath(v6_18.FreePath):
@@ -33,7 +35,15 @@ class FreePath(v6_18.FreePath):
         # A batch is put on the lists under one lock, and large blocks go to the buddy anyway.
         if scenario.entry == "folios_put_refs" or v6_18.direct(scenario):
             arms = [arm for arm in arms if arm.variant != WITHOUT_LISTS]
+        if scenario.page_kind != "charged":
+            arms = [arm for arm in arms if arm.variant not in OF_THE_STOCK]
         return arms
+
+    def charged_pages(self, scenario: Scenario) -> int | None:
+        """As on v6.18; of several cgroups about as many, each as often as the others."""
+        if scenario.turns == 1:
+            return super().charged_pages(scenario)
+        return v6_18.STOCK_PAGES["cycle"] // scenario.turns * scenario.turns
 
     def step(self, scenario: Scenario) -> int:
         """A mask finds the head of a block only where blocks are aligned."""

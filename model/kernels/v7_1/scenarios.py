@@ -6,10 +6,13 @@ from typing import Final
 from model.kernels.v6_18 import scenarios as v6_18
 from model.kernels.v7_1.image import KERNEL_NAME
 from model.kernels.v7_1.modelled import VALUES
+from model.kernels.v7_1.path import OF_THE_STOCK
 from model.vocabulary.scenario import Scenario, usual_scenario
 
 USUAL: Final = usual_scenario(KERNEL_NAME)
 """The scenario of every machine with systemd: the memcg key is enabled."""
+CHARGED: Final = USUAL.but(memcg="on-charged", page_kind="charged")
+"""Accounted kernel memory, freed in a stream."""
 DRAINS: Final = USUAL.but(depth="full")
 """A stream of frees, with a drain of 2016 pages, in slices of 63, every 2016 frees."""
 QUICK: Final = v6_18.quick_of(USUAL)
@@ -17,9 +20,12 @@ SWEEPS: Final[Mapping[str, Sequence[Scenario]]] = v6_18.sweeps_of(USUAL, VALUES)
 SCENARIOS: Final = [
     *v6_18.scenarios_of(USUAL, VALUES),
     USUAL.but(block="order-9"),  # T10: the checks of a large block
-    USUAL.but(memcg="on-charged", page_kind="charged", stock="taken"),
+    CHARGED.but(stock="taken"),
+    *(CHARGED.but(stock=stock) for stock in ("turn-4", "turn-12")),  # T11: several cgroups
 ]
-SWEEP_ARMS: Final = v6_18.SWEEP_ARMS | {(name, "jump-label") for name in ("no-private", "head-branch")}
+SWEEP_ARMS: Final = v6_18.SWEEP_ARMS | {
+    (name, "jump-label") for name in ("no-private", "head-branch", *OF_THE_STOCK)
+}
 """Arms of a sweep beside base and the A/A control."""
 NOT_QUICK: Final[frozenset[tuple[str, str | None]]] = frozenset({("whole-drain", None)})
 """Left out of the headline, where nothing is drained."""

@@ -10,6 +10,7 @@ from model.compiler.slot import slot
 from model.kernels.v6_18 import source as source
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.keys import KEYS
+from model.kernels.v6_18.memcg import SLOTS
 from model.kernels.v6_18.memory import arena_of
 from model.kernels.v6_18.page import (
     LAST_CPUPID,
@@ -26,6 +27,7 @@ from model.kernels.v6_18.source.memcontrol import (
     add_updates_32,
     any_hierarchy,
     next_slot,
+    only_slot,
     random_slot,
     take_updates_32,
 )
@@ -93,6 +95,8 @@ def link_as(image: Image, variant: Variant, steps: Mapping[str, Any]) -> Entries
         kernel.private_step = PRIVATE[module.PRIVATE]
     if hasattr(module, "VICTIM"):
         kernel.victim_slot = VICTIM[module.VICTIM]
+    if kernel.STOCK_SLOTS == 1:
+        kernel.victim_slot = only_slot
     if getattr(module, "CHECKS", "") == "always":
         kernel.check_pages_enabled = always
     kernel.count_event, kernel.rare = count_event, rare
@@ -113,6 +117,7 @@ def _configure(image: Image, module: Any) -> None:
     kernel.CONFIG_MEMORY_FAILURE = kernel.CONFIG_ISOLATION = kernel.CONFIG_THP = distribution
     kernel.CONFIG_DEBUG_LIST = getattr(module, "DEBUG_LIST", False)
     kernel.DIRECT_TO_BUDDY = image.direct
+    kernel.STOCK_SLOTS = 1 if getattr(module, "STOCK", "") == "one" else SLOTS
     guard = getattr(module, "GUARD", "trylock")
     kernel.CONFIG_TRYLOCK, kernel.CONFIG_IRQ_OFF = guard == "trylock", guard == "irq-off"
     left_out = getattr(module, "LEFT_OUT", ())

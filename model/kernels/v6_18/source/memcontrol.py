@@ -24,7 +24,6 @@ from model.kernels.v6_18.memcg import (
     MEMORY,
     MEMSW,
     REF_DEAD_OR_ATOMIC,
-    SLOTS,
     STATE,
     STOCK_CACHED,
     STOCK_PAGES,
@@ -169,15 +168,21 @@ def random_slot() -> int:
     """get_random_u32_below(7): the slot to drain; a multiplication here, a batch of ChaCha20 there."""
     state = this_cpu_read("random") * 6364136223846793005 + 1442695040888963407
     this_cpu_write("random", state)
-    return (((state >> 33) & 0x7FFFFFFF) * SLOTS) >> 31
+    return (((state >> 33) & 0x7FFFFFFF) * kernel.STOCK_SLOTS) >> 31
 
 
 @static_inline
 def next_slot() -> int:
     """Round robin, by one byte of this CPU: v7.1, and v6.18.36 and later."""
     slot: int = this_cpu_read("victim")
-    this_cpu_write("victim", 0 if slot == SLOTS - 1 else slot + 1)
+    this_cpu_write("victim", 0 if slot == kernel.STOCK_SLOTS - 1 else slot + 1)
     return slot
+
+
+@static_inline
+def only_slot() -> int:
+    """A stock for one cgroup has no choice."""
+    return 0
 
 
 @kernel_function
@@ -192,14 +197,14 @@ def refill_stock(memcg: int, pages: int) -> None:
         return
     store_once_u8(stock, 1)
     empty, slot = -1, 0
-    while slot < SLOTS:
+    while slot < kernel.STOCK_SLOTS:
         cached = load_once_64(stock + STOCK_CACHED + 8 * slot)
         if cached == memcg:
             break
         if cached == 0 and empty < 0:
             empty = slot
         slot += 1
-    if likely(slot < SLOTS):
+    if likely(slot < kernel.STOCK_SLOTS):
         kept = load_once_u8(stock + STOCK_PAGES + slot) + pages
         store_once_u8(stock + STOCK_PAGES + slot, kept)
         if unlikely(kept > CHARGE_BATCH):

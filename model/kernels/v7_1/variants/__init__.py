@@ -5,6 +5,7 @@ A variant of v7.1 may define what one of v6.18 may (model/kernels/v6_18/variants
 `HEAD`   how the head of a page is found: "mask", "branch" (v6.18's, with its key) or "direct" (not at all)
 `DRAIN`  "slices", or "whole" under one lock
 `LISTS`  "per CPU", or "none": every page goes to the buddy
+`STOCK`  "seven" slots, or "one"
 """
 
 import sys
@@ -18,6 +19,7 @@ from model.kernels.variants import Variant, find, in_order
 FIRST = [
     *("base", "base-twin"),
     *("no-private", "private-conditional", "head-branch", "head-direct", "whole-drain", "to-buddy"),
+    *("one-slot", "random-victim"),
     *("no-type-test", "type-store"),
     *("memcg-off", "memcg-direct", "memcg-flag-first"),
     *("no-wipe", "no-cpupid", "no-trylock", "irq-off", "check-pages", "list-check"),
@@ -36,12 +38,14 @@ SWITCHES: Final[Mapping[str, str]] = {
     "HEAD": "how the head of a page is found: mask, branch or direct",
     "DRAIN": "slices, or whole: drained under one lock",
     "LISTS": "`per CPU`, or none: every page goes to the buddy",
+    "STOCK": "how many cgroups a CPU's stock of pages has room for: seven or one",
 }
 """Constant of a variant -> what it chooses, beside those of v6.18."""
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "HEAD": ("mask", "branch", "direct"),
     "DRAIN": ("slices", "whole"),
     "LISTS": ("per CPU", "none"),
+    "STOCK": ("seven", "one"),
 }
 """Constant of a variant -> its values."""
 
