@@ -112,7 +112,8 @@ def page_checks(data: Data) -> Answer:
         because = f"more than {LOW_PERCENT:g} % of the path: {', '.join(above)}"
         return Answer("T10", claim, "holds", because, said(cells))
     if all(high < LOW_PERCENT for _, high in bounds.values()):
-        return Answer("T10", claim, "fails", f"less than {LOW_PERCENT:g} % of the path", said(cells))
+        because = f"less than {LOW_PERCENT:g} % of the path: {', '.join(bounds)}"
+        return Answer("T10", claim, "fails", because, said(cells))
     because = f"an interval has {LOW_PERCENT:g} % of the path in it"
     return Answer("T10", claim, "undecided", because, said(cells))
 
