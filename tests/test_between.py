@@ -12,6 +12,7 @@ import pytest
 from benchmarks.cases import Case
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
+from benchmarks.timing.table import CLOCK_SLICES
 from model.code.caches import USUAL, sizes
 from model.code.disturbance import BRANCHES, Disturbance
 from model.common.errors import FreepathError
@@ -107,6 +108,24 @@ def test_each_free_is_timed_alone(between: str) -> None:
     middle = float(np.median(value.levels))  # an interruption moves the mean of so few
     assert abs(middle - value.bare.mean()) < value.bare.mean()
     subject.check()
+
+
+def test_a_clock_that_was_disturbed_takes_nothing_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is measured in each build; where that took three times as long, the others' counts."""
+    case = Case(Scenario("on-idle").but(between="pause"), (Arm("base", "none"), Arm("v1", "jump-label")))
+    subject = Sampler(case, Store(), [1], Scheme())
+    real = subject.run
+
+    def disturbed(rows: Any, build: int) -> None:
+        real(rows, build)
+        if build == 3 and len(rows) > CLOCK_SLICES:  # none where a build is only looked at
+            rows["ticks"][1 : 1 + CLOCK_SLICES] *= 3
+
+    monkeypatch.setattr(subject, "run", disturbed)
+    subject(Scheme().unit)
+    (value,) = subject.values
+    assert np.median(value.levels[:, 3]) > 0.5 * np.median(value.levels)
+    assert np.median(value.bare[3]) > 0.5 * np.median(value.bare)
 
 
 def test_a_sweep_is_listed_and_wrong_ones_are_refused() -> None:
