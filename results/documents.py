@@ -5,6 +5,7 @@ compares it with the output of this module.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from textwrap import wrap
 from typing import Final
@@ -13,7 +14,8 @@ from model.common.errors import FileError
 from model.common.files import write_new
 from results import claims, fidelity, kernel_table, machines, overview
 from results.claim import Answer
-from results.machines import Entry
+from results.kept import published_of, second_seed
+from results.machines import MARK, Entry
 from results.output.words import escape
 from results.reading.load import load
 
@@ -25,9 +27,8 @@ WIDTH: Final = 100
 def first_screen(found: Sequence[Entry]) -> Iterator[str]:
     """README's table, in plain text."""
     yield "```"
-    yield from overview.table(found)
-    if files := list(kernel_table.table(kernel_table.runs())):
-        yield from files
+    yield from overview.table(overview.first(found))
+    yield from kernel_table.table(kernel_table.runs(), kernel_table.runs(pattern=kernel_table.SECOND))
     yield "```"
 
 
@@ -43,8 +44,8 @@ def answer(found: Sequence[Entry]) -> Iterator[str]:
 
 def every_claim(found: Sequence[Entry]) -> Iterator[str]:
     """C1 to C6 and T1 to T6: a row each, a column per machine."""
-    by_machine = [{a.id: a for a in _judged(entry)} for entry in found]
-    yield f"| claim | {' | '.join(escape(entry.short) for entry in found)} |"
+    by_machine = [_judged(entry) for entry in found]
+    yield f"| claim | {' | '.join(escape(f'{entry.short}{MARK * entry.older}') for entry in found)} |"
     yield f"|---|{'---|' * len(found)}"
     for number in dict.fromkeys(number for answers in by_machine for number in answers):
         row = [answers.get(number) for answers in by_machine]
@@ -52,8 +53,19 @@ def every_claim(found: Sequence[Entry]) -> Iterator[str]:
         yield f"| {number} {escape(text)} | {' | '.join(_words(answer) for answer in row)} |"
 
 
-def _judged(entry: Entry) -> list[Answer]:
-    return claims.answers(load(machines.FOLDER / entry.key / machines.RUN), None, machines.MARGIN)
+def _judged(entry: Entry) -> dict[str, Answer]:
+    """Answers by number, of both seeds where a second one is kept."""
+    runs = [load(published_of(entry)), second_seed(entry)]
+    every = [claims.answers(run, None, machines.MARGIN) for run in runs if run]
+    return {answers[0].id: settled(answers) for answers in zip(*every, strict=True)}
+
+
+def settled(answers: Sequence[Answer]) -> Answer:
+    """One claim's answer to several seeds: undecided where they do not agree."""
+    verdicts = [answer.verdict for answer in answers]
+    if len({*verdicts}) == 1:
+        return answers[0]
+    return replace(answers[0], verdict="undecided", because=f"two seeds say {' and '.join(verdicts)}")
 
 
 def _words(answer: Answer | None) -> str:

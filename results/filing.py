@@ -22,6 +22,7 @@ from model.vocabulary.formats import MOST_BYTES
 from results import machines, moved
 from results.analysis.groups import FEW_PROCESSES
 from results.kept import HEADLINE, REFERENCE, Kept, file_name, kept, published_of, slug
+from results.places import without_places
 from results.reading.dates import date_of
 from results.reading.document import BadRunError
 from results.reading.load import Run, load
@@ -96,10 +97,11 @@ def file_all(found: Measured, published: Path, reference: Path) -> list[Path]:
     written = []
     for (name, seed), each in found.items():
         if (name, seed) == (HEADLINE, 1):
-            written.append(machines.publish(each, published, replace=True))
+            second = found.get((HEADLINE, 2))
+            written.append(machines.publish(each, published, replace=True, second=second))
             continue
         path = reference / file_name(name, each, seed)
-        content = machines.without_places(read_bounded(each.path, MOST_BYTES))
+        content = without_places(read_bounded(each.path, MOST_BYTES))
         write_new(path, content, replace=True)
         for old in _superseded(path, kept(reference, name), slug(each), seed):
             old.path.unlink()
