@@ -24,7 +24,7 @@ IN = $(call quoted,$(RUN))
 # The latest interrupted run.
 STOPPED ?= $(patsubst %/run.json.partial,%,$(lastword $(sort $(wildcard results/runs/*/run.json.partial))))
 
-.PHONY: gone help setup run kernel resume finish publish picture documents figures calibrate sharpness test fast images reliability lint web clean
+.PHONY: gone help setup run kernel resume finish publish picture documents figures calibrate sharpness test fast images reliability mutations lint web clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -117,6 +117,10 @@ reliability: $(READY)  ## 200 interrupted runs, 100,000 key flips, 200 cache fli
 	@$(PY) -m tests.hostile 10000
 	@$(PY) -m tests.full_runs
 	@$(PY) -m pytest -n 2 --dist worksteal -m reliability
+
+mutations: $(READY)  ## change operators and numbers of the modules that decide: how many of the defects do tests find
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[mutations]'
+	@$(PY) -m tests.mutations $(FLAGS)
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check -q .

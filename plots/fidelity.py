@@ -9,7 +9,7 @@ from plots.style import foot, legend, new_figure
 from results.fidelity import STEPS, Column, columns_of
 
 READS: Final = "fidelity"
-ALT: Final = "Instructions of one free in each step of the path: the model of v6.18 beside kernel files."
+ALT: Final = "Instructions of one free in each step of the path: the models beside kernel files."
 NEEDS: Final = "python -m results.fidelity MODEL.json KERNEL.json -o FILE"
 SHADES: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 PARTS: Final = {"work": "", "stack and calls": "////", "NOPs": "...."}

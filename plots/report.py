@@ -152,7 +152,7 @@ def _first_screen(run: Run, groups: Sequence[Group], margin: Margin) -> dict[str
 
 def _asked(answers: Sequence[Answer]) -> str:
     """What the claims answer, as a heading; empty where the run has none."""
-    asked = [what for letter, what in answer.ASKED.items() if any(a.id.startswith(letter) for a in answers)]
+    asked = [about for about, judged in answer.asked(answers).items() if judged]
     return " and ".join([*asked[:1], *(what[0].lower() + what[1:] for what in asked[1:])])
 
 

@@ -101,9 +101,16 @@ def gate_legend(figure: Figure, gates: Sequence[str]) -> None:
     legend(figure, handles, [handle.get_label() for handle in handles])
 
 
+PATCH: Final = 6
+LEGEND_ROW: Final = 125
+"""Characters of a legend's patch with its spaces, and of a row that the figure's width holds."""
+
+
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
     """A legend above the panels, where it covers no data."""
     columns = min(max(len(labels), 1), MOST_COLUMNS)
+    while columns > 1 and sum(len(label) + PATCH for label in labels[:columns]) > LEGEND_ROW:
+        columns -= 1
     if NARROW.get():
         columns = 2 if max(map(len, labels)) <= SHORT_LABEL else 1
     figure.legend(handles, labels, loc="outside upper right", ncols=columns, frameon=False)

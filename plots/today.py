@@ -12,7 +12,7 @@ from results.reading.load import Run
 READS: Final = "run"
 ALT: Final = "What each step of the free path of v6.18 costs, in ns per page, by configuration."
 NEEDS: Final = "python -m benchmarks --quick --only kernel=v6.18 -o FILE"
-LARGE: Final = ("no-trylock", "irq-off", "check-pages")
+LARGE: Final = ("no-trylock", "irq-off", "check-pages", "to-buddy")
 PANELS: Final[dict[str, dict[str, str]]] = {
     "distribution,\nmemcg key on": {"memcg": "on-active"},
     "distribution,\nmemcg key off": {"memcg": "on-idle"},
@@ -23,10 +23,15 @@ PANELS: Final[dict[str, dict[str, str]]] = {
 
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     """A panel per configuration; None when the file has no v6.18."""
-    found = {title: usual(groups, kernel="v6.18", **axes) for title, axes in PANELS.items()}
+    return steps(run, groups, "v6.18")
+
+
+def steps(run: Run, groups: Sequence[Group], kernel: str) -> Figure | None:
+    """The same of a kernel that is modelled in these configurations."""
+    found = {title: usual(groups, kernel=kernel, **axes) for title, axes in PANELS.items()}
     chosen = {title: known[0] for title, known in found.items() if known and shown(known[0])}
     text = (
-        "v6.18. Base is the kernel as it is, and most variants leave a step out: left of zero is the cost of "
-        "that step. 95 % intervals; each panel has its own scale, and large overheads stand below."
+        f"{kernel}. Base is the kernel as it is, and most variants leave a step out: left of zero is the "
+        "cost of that step. 95 % intervals; each panel has its own scale, and large overheads stand below."
     )
     return forest(run, chosen, text, LARGE)

@@ -52,8 +52,12 @@ WORDS: Final = {
     "negligible": "the 2015 test is negligible",
     "undecided": "this run cannot decide",
 }
-ASKED: Final = {"C": "Claims of the mails of 2015", "T": "Questions of v6.18"}
-"""First letter of a claim's number -> what such claims are."""
+ASKED: Final = {
+    "Claims of the mails of 2015": ("C1", "C2", "C3", "C4", "C5", "C6"),
+    "Questions of v6.18": ("T1", "T2", "T3", "T4", "T5", "T6"),
+    "Questions of v7.1": ("T7", "T8", "T9", "T10", "T11", "T12"),
+}
+"""What claims are about -> their numbers."""
 VERBS: Final = {
     "holds": ("holds", "hold"),
     "fails": ("fails", "fail"),
@@ -168,13 +172,15 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
         yield "This run has no v1 for a plain page: measure with"
         yield "  python -m benchmarks --quick -o FILE"
     yield from chain.from_iterable(map(row, rows[1:]))
-    mails, questions = (([c for c in claims if c.id.startswith(letter)]) for letter in "CT")
+    mails, questions, newer = (f"{about}: {told(of)}." if of else "" for about, of in asked(claims).items())
     if mails:
-        yield f"{ASKED['C']}: {told(mails)}."
+        yield mails
     if now := today(run, margin):
         yield f"The v6.18 path, memcg key on, takes {now[0].cell.overhead.bare_ns:.1f} ns; the difference"
         yield from chain.from_iterable(map(row, now))
-        yield f"{ASKED['T']}: {told(questions)}."
+        yield questions
+    if newer:
+        yield newer
     yield from wrap(doubt(run, [*rows, *now]), WIDTH)
 
 
@@ -190,6 +196,11 @@ def row_text(about: str, overhead: Overhead, judged: Judgement) -> str:
     """Label, number, interval, verdict."""
     interval = "" if judged.ci95 is None else f"[{judged.ci95[0]:+z.3f}, {judged.ci95[1]:+z.3f}]"
     return f"  {about:29} {overhead.ns:+z.3f} {interval:18} {judged.verdict}"
+
+
+def asked(claims: Sequence[Answer]) -> dict[str, list[Answer]]:
+    """What claims are about -> those that were judged, also where that is none."""
+    return {about: [claim for claim in claims if claim.id in ids] for about, ids in ASKED.items()}
 
 
 def told(claims: Sequence[Answer]) -> str:

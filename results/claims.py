@@ -1,13 +1,14 @@
 """`python -m results claims`: the six claims of the mail, each judged by a rule that is written down.
 
-A run of v6.18 is judged by the questions of v6.18 instead (`results.today`), a run of both by all twelve.
+A run of v6.18 or v7.1 is judged by the questions of that kernel instead (`results.today`, `results.newer`), a
+run of several by all of theirs.
 
 docs/claims.md has the rules in words. Timed claims read the run; claims about instructions read a census: one
 that is given, else the reference that is kept in `results/reference`.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +16,12 @@ from typing import Any, Final
 from model.vocabulary import formats
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState
+from results import newer
 from results.analysis.groups import usual
 from results.claim import Answer, Data, missing
 from results.compare import is_census
 from results.kernel_files import only_files
+from results.newer import NEWER
 from results.output.words import cell_text, escape
 from results.reading.load import Arm, BadRunError, Run, read_json
 from results.today import KERNEL, TODAY
@@ -179,6 +182,10 @@ CLAIMS: Final[Sequence[Callable[[Data], Answer]]] = (
 )
 
 
+QUESTIONS: Final[Mapping[str, Sequence[Callable[[Data], Answer]]]] = {KERNEL: TODAY, newer.KERNEL: NEWER}
+"""Kernel that is modelled -> what is asked of a run that has it."""
+
+
 def answers(run: Run, census: Path | None, margin: Margin) -> list[Answer]:
     """Judge every claim.
 
@@ -194,8 +201,10 @@ def answers(run: Run, census: Path | None, margin: Margin) -> list[Answer]:
     data = Data(run, document, margin)
     if only_files(run):
         return []  # the claims are about modelled versions
-    asked = [*(CLAIMS if data.knows("v4.3") or not data.knows(KERNEL) else ())]
-    asked += TODAY if data.knows(KERNEL) else ()
+    others = {kernel: asked for kernel, asked in QUESTIONS.items() if data.knows(kernel)}
+    asked = [*(CLAIMS if data.knows("v4.3") or not others else ())]
+    for questions in others.values():
+        asked += questions
     return [claim(data) for claim in asked]
 
 

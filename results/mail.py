@@ -47,9 +47,9 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
         yield "This run has no v1 for a plain page and nothing of v6.18."
         yield ""
     yield from wrap(answer.doubt(run, [*rows, *newer]), WIDTH)
-    for letter, what in answer.ASKED.items():
-        if asked := [claim for claim in claims if claim.id.startswith(letter)]:
-            yield from wrap(f"{what}: {answer.told(asked)}.", WIDTH)
+    for about, asked in answer.asked(claims).items():
+        if asked:
+            yield from wrap(f"{about}: {answer.told(asked)}.", WIDTH)
     yield ""
     yield from _conditions(run, margin)
     yield ""

@@ -42,6 +42,7 @@ FIRST: Final = {
         {"variant": "base", "gate": "none", "memcg": False, "config": "default", "direct": True},
         {"variant": "base", "gate": "jump-label", "memcg": True, "config": "distribution", "direct": True},
     ),
+    "v7.1": ({"variant": "base", "gate": "jump-label", "memcg": True, "direct": True},),
 }
 """Of each version the images by which its functions are compiled before the first fork."""
 AS_HERE: Final = ("PYTHON", "LC_", "LANG", "LD_", "NUMBA_", "LLVMLITE_")

@@ -10,6 +10,9 @@ from model.kernels.v4_3.image import Image, allocator_of
 from model.kernels.v4_3.path import FreePath
 from model.kernels.v6_18.image import Image as Today
 from model.kernels.v6_18.variants import VARIANTS
+from model.kernels.v7_1.image import Image as Newer
+from model.kernels.v7_1.variants import BORROWED
+from model.kernels.v7_1.variants import VARIANTS as NEWER_VARIANTS
 from model.vocabulary.scenario import Config, Scenario
 from tests import compilers
 
@@ -31,14 +34,14 @@ def images(every: bool) -> list[Spec]:
     every
         Whatever can be measured, for `make reliability`.
     """
-    cases = select("checks=*,memory=warm") + select("kernel=v6.18")
+    cases = select("checks=*,memory=warm") + select("kernel=v6.18") + select("kernel=v7.1")
     quick = select(quick=True)
     wanted = [image for case in (cases if every else quick) for image in case.images()]
     wanted += [case.images()[0] for case in (*cases, *swept(along("kernel")))]
     arms = (("base", "none"), ("base", "jump-label"), ("v1", "jump-label"))
     wanted += [Image(*arm, memcg=True, apart=True) for arm in arms]
     wanted += [Image(*arm, memcg=True, together=True) for arm in arms]
-    return [*wanted, *images_of_2015(), *images_of_today(every), LOOPS]
+    return [*wanted, *images_of_2015(), *images_of_today(every), *images_of_v7_1(), LOOPS]
 
 
 def images_of_2015() -> list[Image]:
@@ -64,6 +67,16 @@ def images_of_today(every: bool) -> list[Today]:
         made += [built("base", direct=True), built("base", direct=True, entry="kfree")]
         made += [built("base-twin", direct=True), built("nop", gate="none", direct=True)]
     return made
+
+
+def images_of_v7_1() -> list[Newer]:
+    """Of v7.1: what its steps are, and what the oracle's suite shares with v6.18."""
+    usual = partial(Newer, gate="jump-label", memcg=True)
+    made = [usual(name) for name in NEWER_VARIANTS if name not in BORROWED]
+    made += [usual(name, direct=True) for name in ("base", "whole-drain", "to-buddy")]
+    bare = partial(Newer, "base", "none", memcg=False, config="default")
+    made += [bare(), bare(entry="kfree"), bare(direct=True), bare(direct=True, entry="kfree")]
+    return [*made, *(usual("base", entry=entry) for entry in ("kfree", "folios_put_refs"))]
 
 
 if __name__ == "__main__":

@@ -122,13 +122,34 @@ def test_who_stops_it_stops_the_worker(runner: Any, number: signal.Signals) -> N
     assert said(runner, "pass")[0] == 7  # the next one is forked as before
 
 
-def test_where_nobody_answers_it_is_an_ordinary_worker() -> None:
-    """Which says what is wrong with its arguments, say."""
+@pytest.mark.skipif(os.getuid() != 0, reason="to be another user takes root")
+def test_another_user_is_neither_answered_nor_asked(runner: Any) -> None:
+    """A socket without a file can be opened by anyone, and its name taken where it is free."""
+    begin = "import os, socket, sys\nos.setuid(65534)\nmade = socket.socket(socket.AF_UNIX)\n"
+    address = f"\0{runner.program[-1]}"
+    asks = f"{begin}made.connect({address!r})\nprint(made.recv(1))"
+    assert subprocess.run([PYTHON, "-c", asks], capture_output=True).stdout == b"b''\n"
+    assert said(runner, "pass")[0] == 7
+    taken = "\0freepath-test"
+    listens = f"{begin}made.bind({taken!r})\nmade.listen()\nprint('here', flush=True)\nmade.accept()"
+    with subprocess.Popen([PYTHON, "-c", listens], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "here\n"
+        check_becomes_a_worker("freepath-test")
+        other.kill()
+
+
+def check_becomes_a_worker(address: str) -> None:
+    """An ordinary one, which says what is wrong with its arguments."""
     done = subprocess.run(
-        [PYTHON, "-I", "-S", borne.__file__, "/nowhere/socket", "--tea"],
+        [PYTHON, "-I", "-S", borne.__file__, address, "--tea"],
         capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 2 and "--tea" in done.stderr
+
+
+def test_where_nobody_answers_it_is_an_ordinary_worker() -> None:
+    """Its name is of a process that has gone."""
+    check_becomes_a_worker("freepath-nobody")
 
 
 def test_where_it_does_not_start_workers_start_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,8 @@ from model.code import caches
 from model.common.limits import usable_cpus
 from model.kernels import VERSIONS, kernel_called, kernels, path_of
 from model.kernels.kernel import Kernel
+from model.kernels.kit import path as kit_path
 from model.kernels.store import Store
-from model.kernels.v4_3 import path as v4_3
-from model.kernels.v6_18 import path as v6_18
 from model.vocabulary.scenario import Scenario
 
 
@@ -33,8 +32,7 @@ def _least_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """One pass per slice, and arrays of at most 8,192 struct pages."""
     monkeypatch.setattr(caches, "sizes", lambda folder: {"l2": 1 << 20, "l3": 1 << 20})
     monkeypatch.setattr(caches, "LEAST_DRAM", 0)
-    for path in (v4_3, v6_18):
-        monkeypatch.setattr(path, "SLICE_NS", 1)
+    monkeypatch.setattr(kit_path, "SLICE_NS", 1)
 
 
 def offered() -> list[Case]:
@@ -164,7 +162,8 @@ def test_a_sweep_varies_its_axis(version: str) -> None:
         ("entry=folios_put_refs", {"v6.18"}),
         ("load,entry=kfree", {"v6.18"}),
         ("no-trylock", {"v6.18"}),
-        ("entry=put_page,kernel=*", {"v4.3", "v6.18"}),
+        ("entry=put_page,kernel=*", {"v4.3", "v6.18", "v7.1"}),
+        ("no-private", {"v7.1"}),
     ],
 )
 def test_a_selection_is_of_a_kernel_that_has_it(only: str, versions: set[str]) -> None:

@@ -18,7 +18,7 @@ USUAL: Final = "on-idle/plain/warm/sequential/pcp/v5.10"
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Freepath with a third version, whose folder is v4.3's under another name."""
+    """Freepath with one more version, whose folder is v4.3's under another name."""
     root = tmp_path_factory.mktemp("third")
     unwanted = shutil.ignore_patterns("__pycache__", "machines", "runs")
     for package in ("model", "benchmarks", "results", "plots"):
@@ -45,16 +45,12 @@ def met(checkout: Path, *words: str) -> str:
 @pytest.fixture(scope="module")
 def three(checkout: Path) -> Path:
     """A run along the kernels, as `--sweep kernel` measures it on each one's usual state."""
+    newer = {"memcg": "on-active", "checks": "off", "config": "distribution", "cgroup": "v2"}
+    name = "on-active/plain/warm/sequential/pcp"
     usual = {
         "v4.3": {},
         NEW: {"scenario": USUAL},
-        "v6.18": {
-            "memcg": "on-active",
-            "checks": "off",
-            "config": "distribution",
-            "cgroup": "v2",
-            "scenario": "on-active/plain/warm/sequential/pcp/v6.18",
-        },
+        **{kernel: {**newer, "scenario": f"{name}/{kernel}"} for kernel in ("v6.18", "v7.1")},
     }
     sessions = [
         runfile.FakeRun(seed=n, axes={"kernel": kernel, **axes})
@@ -69,7 +65,7 @@ def test_it_is_listed_and_measured(checkout: Path) -> None:
     listed = json.loads(met(checkout, "benchmarks", "--list", "--json", "--only", f"kernel={NEW}"))
     assert USUAL in {scenario["scenario"] for scenario in listed["scenarios"]}
     along = json.loads(met(checkout, "benchmarks", "--list", "--json", "--sweep", "kernel"))
-    assert [scenario["kernel"] for scenario in along["scenarios"]] == ["v4.3", NEW, "v6.18"]
+    assert [scenario["kernel"] for scenario in along["scenarios"]] == ["v4.3", NEW, "v6.18", "v7.1"]
     insert = ("--kernel", NEW, "--insert", "nop", "-p", "1", "-n", "1", "-o", "run.json")
     assert USUAL in met(checkout, "benchmarks", *insert)
     (scenario,) = load(checkout / "run.json").scenarios
@@ -80,7 +76,8 @@ def test_it_is_drawn_beside_the_others(checkout: Path, three: Path) -> None:
     """In the figure of kernels, by its usual memcg state."""
     met(checkout, "plots", str(three), "-o", str(checkout / "figures"), "--format", "svg")
     svg = (checkout / "figures" / "kernels.svg").read_text()
-    for title in ("v4.3, memcg on-idle", f"{NEW}, memcg on-idle", "v6.18, memcg on-active"):
+    idle = (f"{kernel}, memcg on-idle" for kernel in ("v4.3", NEW))
+    for title in (*idle, "v6.18, memcg on-active", "v7.1, memcg on-active"):
         assert title in svg
 
 

@@ -18,46 +18,19 @@ from benchmarks.timing.scheme import Scheme
 from model.common.errors import FreepathError
 from model.kernels import kernel_called, path_of
 from model.kernels.store import Store
-from model.kernels.v6_18.image import Image
-from model.kernels.v6_18.machine import Machine
 from model.kernels.v6_18.modelled import VALUES
-from model.kernels.v6_18.oracle import Oracle
-from model.kernels.v6_18.page import LARGE_KMALLOC, PAGE_TYPE, SLAB, STRUCT_PAGE, ZSMALLOC
+from model.kernels.v6_18.page import PAGE_TYPE, STRUCT_PAGE
 from model.kernels.v6_18.path import FreePath
 from model.kernels.v6_18.scenarios import QUICK, SCENARIOS, USUAL, scenario_of
 from model.kernels.v6_18.variants import VARIANTS
-from model.kernels.v6_18.zone import BATCH, FREE_AREA_BYTES, PREEMPT_OFFSET, STRUCT_PCP, STRUCT_ZONE
+from model.kernels.v6_18.zone import BATCH, FREE_AREA_BYTES, STRUCT_PCP, STRUCT_ZONE
 from model.vocabulary.scenario import AXES, Arm, Config, Entry, Scenario, name_of
 from tests.command import refused, run
+from tests.versions import OWNED, PAGES, V6_18, booted, check_frees
 
 COMPILED = [name for name, variant in VARIANTS.items() if not variant.exact]
 CONFIGS = get_args(Config)
-PAGES = 40
-SLAB_TYPE, LARGE_TYPE = (kind - 256 << 24 for kind in (SLAB, LARGE_KMALLOC))
 BASE = Arm("base", "jump-label")
-OWNED = st.fixed_dictionaries(
-    {},
-    optional={
-        "mlocked": st.just(1 << 20),
-        "hwpoison": st.just(1 << 21),
-        "referenced": st.just(1 << 2),
-        "locked": st.just(1 << 0),
-        "type": st.sampled_from([ZSMALLOC, SLAB_TYPE, LARGE_TYPE]),
-        "anon": st.just(1),
-        "shared": st.just(1),
-        "charged": st.just(0x1000),
-    },
-)
-
-
-def booted(
-    variant: str, config: Config, memcg: bool, checks: bool, entry: Entry = "__free_pages"
-) -> tuple[Machine, Any]:
-    """A machine whose pages are all owned, and the function by which they are freed."""
-    gate = "jump-label" if memcg else "none"
-    machine = Machine(PAGES, "on-active" if memcg else "off", config, checks=checks)
-    (placement,) = machine.place(Store().load(Image(variant, gate, memcg=memcg, config=config, entry=entry)))
-    return machine, placement.function(entry, 2)
 
 
 BUILT = [
@@ -91,47 +64,14 @@ def test_it_does_what_the_oracle_does(
     checks: bool,
     order: Any,
 ) -> None:
-    """Whatever the pages are, in whatever order they are freed: fields, list, counters and reports."""
-    machine, free = booted(variant, config, memcg, checks, entry)
-    oracle = Oracle(variant, config, PAGES, checks=checks, memcg=memcg)
-    memory = machine.memory
-    for number, owned in enumerate(pages):
-        record, known = memory.mem_map[number], oracle.pages[number]
-        bits = sum(owned.get(name, 0) for name in ("mlocked", "hwpoison", "referenced", "locked"))
-        record["flags"] |= bits
-        known.flags |= bits
-        record["page_type"] = known.type = owned.get("type", -1)
-        record["mapping"] = known.mapping = owned.get("anon", 0)
-        record["_refcount"] = known.count = 1 + owned.get("shared", 0)
-        # Without the bit that says kmem: the check alone looks at it.
-        # put_page uncharges whatever is charged, which is not modelled.
-        record["memcg_data"] = known.memcg = owned.get("charged", 0) if entry == "__free_pages" else 0
-    numbers = list(range(len(pages)))
-    order.shuffle(numbers)
-    machine.activate()
-    for number in numbers:
-        free(memory.page_address(number), 0)
-        (oracle.free_pages if entry == "__free_pages" else oracle.put_page)(number)
-    assert machine.walk(memory.pcp_list(1)) == oracle.pcp.lists.get(1, [])
-    pcp, cpu = memory.pcp, memory.cpu
-    assert (pcp["count"], pcp["free_count"], pcp["lock"]) == (oracle.pcp.count, oracle.pcp.free_count, 0)
-    assert pcp["high"] == oracle.pcp.high and cpu["pgfree"] == oracle.pgfree
-    assert cpu["bad_pages"] == len(oracle.bad) and cpu["beyond"] == 0
-    assert cpu["preempt_count"] == PREEMPT_OFFSET and cpu["rescheduled"] == 0
-    if oracle.bad:
-        number, reason = oracle.bad[-1]
-        assert (cpu["bad_page"], cpu["bad_reason"]) == (memory.page_address(number), int(reason))
-    for number, known in enumerate(oracle.pages):
-        record = memory.mem_map[number]
-        assert int(record["flags"]) == known.flags | memory.plain_flags
-        assert (record["page_type"], record["_refcount"]) == (known.type, known.count)
-        assert (record["mapping"], record["memcg_data"]) == (known.mapping, known.memcg)
+    """Fields, list, counters and reports."""
+    check_frees(V6_18, variant, config, memcg, entry, pages, checks, order)
 
 
 @pytest.mark.parametrize("free_count", [0, 2015, 2016, 2017])
 def test_tuning_is_as_the_rules_say(free_count: int) -> None:
     """free_count stops at batch << 5; alloc_factor halves; the mark of a high order is taken away."""
-    machine, free = booted("base", "distribution", True, False)
+    machine, free = booted(V6_18, "base", "distribution", True, False)
     pcp = machine.memory.pcp
     pcp["free_count"], pcp["alloc_factor"], pcp["flags"], pcp["high"] = free_count, 5, 3, 7
     machine.activate()
@@ -153,7 +93,7 @@ def test_tuning_is_as_the_rules_say(free_count: int) -> None:
 )
 def test_what_is_not_modelled_is_said(prepare: Any) -> None:
     """Deferred frees, a compaction that waits, no such owner: counted, and no run is good with one."""
-    machine, free = booted("base", "distribution", True, False)
+    machine, free = booted(V6_18, "base", "distribution", True, False)
     prepare(machine.memory)
     machine.activate()
     free(machine.memory.page_address(0), 0)
@@ -299,7 +239,7 @@ def test_what_it_has_not_is_refused() -> None:
             path.start(USUAL.but(**{axis: other}), np.random.default_rng(0))
     refused(run("benchmarks", "--only", "kernel=v6.18,v1", "-o", "never.json"), "selects nothing")
     unknown = run("benchmarks", "--only", "kernel=v7.0", "-o", "never.json")
-    refused(unknown, "no kernel matches 'v7.0'", "v6.18")
+    refused(unknown, "no kernel matches 'v7.0'", "v6.18", "v7.1")
 
 
 def test_names_say_what_is_unusual_today() -> None:

@@ -1,4 +1,4 @@
-"""v6.18 beyond its fast path, against the oracle: blocks, drains, batches, kfree, charged pages."""
+"""v6.18 and v7.1 beyond its fast path, against the oracle: blocks, drains, batches, kfree, charged pages."""
 
 from collections import Counter
 from typing import Any
@@ -14,10 +14,11 @@ from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.machine import Machine
 from model.kernels.v6_18.memcg import SLOTS
 from model.kernels.v6_18.memory import CPUS_ONLINE
-from model.kernels.v6_18.oracle import Oracle, OracleGroup, OracleStock
+from model.kernels.v6_18.oracle import Oracle, OracleGroup
 from model.kernels.v6_18.page import LARGE_KMALLOC_TYPE, MEMCG_DATA_KMEM, ZSMALLOC
 from model.kernels.v6_18.zone import NR_FREE_PAGES, NR_FREE_PAGES_BLOCKS, PREEMPT_OFFSET
 from model.vocabulary.scenario import Config
+from tests.versions import V6_18, V7_1, Version
 
 PAGES = 4096
 ORDERS = (0, 1, 2, 3, 4, 9)
@@ -61,7 +62,9 @@ def check_zone(machine: Machine, oracle: Oracle) -> None:
         assert tuple(column[number] for column in found) == wanted, number
 
 
-def set_up(oracle: Oracle, machine: Machine, start: int, order: int, compound: bool) -> None:
+def set_up(
+    version: Version, oracle: Oracle, machine: Machine, start: int, order: int, compound: bool
+) -> None:
     """Make a block that somebody owns, on both sides."""
     memory = machine.memory
     records, pages = memory.mem_map[start : start + (1 << order)], oracle.pages[start : start + (1 << order)]
@@ -77,7 +80,7 @@ def set_up(oracle: Oracle, machine: Machine, start: int, order: int, compound: b
     # Mapped nowhere, on no list, with the mark of a tail page; each leads to its head.
     records["mapping"][1:] = -0x2152FFFFFFFFFC00
     records["mapping"][1] = records["lru_prev"][1] = 0xFFFFFFFF
-    records["compound_head"][1:] = memory.page_address(start) + 1
+    records[memory.info][1:] = version.tail_word(memory.page_address(start), order)
     if order > 1:
         records["lru_prev"][2] = records["mapping"][2] = memory.page_address(start + 2) + 16
     if oracle.memcg:
@@ -87,13 +90,18 @@ def set_up(oracle: Oracle, machine: Machine, start: int, order: int, compound: b
 
 
 @pytest.mark.parametrize(
-    ("variant", "config", "memcg"),
+    ("version", "variant", "config", "memcg"),
     [
-        ("base", "default", False),
-        ("base", "default", True),
-        ("base", "distribution", True),
-        ("list-check", "distribution", True),
+        (V6_18, "base", "default", False),
+        (V6_18, "base", "default", True),
+        (V6_18, "base", "distribution", True),
+        (V6_18, "list-check", "distribution", True),
+        (V7_1, "base", "default", False),
+        (V7_1, "base", "distribution", True),
+        (V7_1, "whole-drain", "distribution", True),
+        (V7_1, "to-buddy", "distribution", True),
     ],
+    ids=lambda value: getattr(value, "name", str(value)),
 )
 @given(
     orders=st.lists(st.sampled_from([*ORDERS[:-1], *ORDERS[:2] * 3, 9]), min_size=1, max_size=60),
@@ -109,6 +117,7 @@ def set_up(oracle: Oracle, machine: Machine, start: int, order: int, compound: b
 )
 @settings(max_examples=40, deadline=None)
 def test_blocks_drains_and_buddies_are_the_oracles(
+    version: Version,
     variant: str,
     config: Config,
     memcg: bool,
@@ -124,10 +133,11 @@ def test_blocks_drains_and_buddies_are_the_oracles(
     order: Any,
 ) -> None:
     """Blocks of every order, in any order, with any tuning: pages, lists, free blocks and counters."""
-    machine = Machine(PAGES, "on-active" if memcg else "off", config, checks=checks)
-    oracle = Oracle(variant, config, PAGES, checks=checks, memcg=memcg)
+    machine = version.machine(PAGES, "on-active" if memcg else "off", config, checks=checks)
+    oracle = version.oracle(variant, config, PAGES, checks=checks, memcg=memcg)
     gate = "jump-label" if memcg else "none"
-    free = function_of(machine, Image(variant, gate, memcg=memcg, config=config, direct=True), "__free_pages")
+    image = version.image(variant, gate, memcg=memcg, config=config, direct=True)
+    free = function_of(machine, image, "__free_pages")
     pcp, known = machine.memory.pcp, oracle.pcp
     known.batch, known.high_min, known.high_max = batch, high[0], high[0] + high[1]
     known.free_count, known.was_high_order, known.keeps_a_batch = free_count, bool(flags & 1), bool(flags & 2)
@@ -137,7 +147,7 @@ def test_blocks_drains_and_buddies_are_the_oracles(
     blocks, at = [], 0
     for size in sorted(orders, reverse=True):  # aligned to their size, the large ones first
         if at + (1 << size) <= PAGES:
-            set_up(oracle, machine, at, size, compound)
+            set_up(version, oracle, machine, at, size, compound)
             blocks.append((at, size))
             at += 1 << size
     if 0 <= typed < at:
@@ -149,17 +159,18 @@ def test_blocks_drains_and_buddies_are_the_oracles(
     check_zone(machine, oracle)
 
 
+@pytest.mark.parametrize("version", [V6_18, V7_1], ids=lambda value: getattr(value, "name", str(value)))
 @given(
     kept=st.lists(st.integers(1, 2), min_size=1, max_size=31), checks=st.booleans(), typed=st.integers(0, 40)
 )
 @settings(max_examples=40, deadline=None)
-def test_a_batch_is_the_oracles(kept: list[int], checks: bool, typed: int) -> None:
+def test_a_batch_is_the_oracles(version: Version, kept: list[int], checks: bool, typed: int) -> None:
     """Up to 31 folios, some of them with another reference, one with a type: order of the list, fields."""
-    machine = Machine(PAGES, "on-active", "distribution", checks=checks)
-    oracle = Oracle("base", "distribution", PAGES, checks=checks)
+    machine = version.machine(PAGES, "on-active", "distribution", checks=checks)
+    oracle = version.oracle("base", "distribution", PAGES, checks=checks)
     put = function_of(
         machine,
-        Image("base", "jump-label", memcg=True, config="distribution", entry="folios_put_refs"),
+        version.image("base", "jump-label", memcg=True, config="distribution", entry="folios_put_refs"),
         "folios_put_refs",
     )
     for number, count in enumerate(kept):
@@ -174,15 +185,16 @@ def test_a_batch_is_the_oracles(kept: list[int], checks: bool, typed: int) -> No
 
 @pytest.mark.parametrize("order", [1, 2, 3, 9])
 @pytest.mark.parametrize(("config", "memcg"), [("default", False), ("distribution", True)])
-def test_a_large_kfree_is_the_oracles(order: int, config: Config, memcg: bool) -> None:
+@pytest.mark.parametrize("version", [V6_18, V7_1], ids=lambda value: getattr(value, "name", str(value)))
+def test_a_large_kfree_is_the_oracles(version: Version, order: int, config: Config, memcg: bool) -> None:
     """It finds its order by itself, and takes its type and its pages off the node's count."""
-    machine = Machine(PAGES, "on-active" if memcg else "off", config)
-    oracle = Oracle("base", config, PAGES, memcg=memcg)
-    set_up(oracle, machine, 0, order, compound=True)
+    machine = version.machine(PAGES, "on-active" if memcg else "off", config)
+    oracle = version.oracle("base", config, PAGES, memcg=memcg)
+    set_up(version, oracle, machine, 0, order, compound=True)
     machine.memory.mem_map["page_type"][0], machine.memory.mem_map["_refcount"][0] = LARGE_KMALLOC_TYPE, 0
     direct = order == 9 and config == "default"
     gate = "jump-label" if memcg else "none"
-    image = Image("base", gate, memcg=memcg, config=config, entry="kfree", direct=direct)
+    image = version.image("base", gate, memcg=memcg, config=config, entry="kfree", direct=direct)
     function_of(machine, image, "kfree")(machine.memory.page_address(0), 77)
     oracle.kfree(0)
     if direct:
@@ -193,23 +205,25 @@ def test_a_large_kfree_is_the_oracles(order: int, config: Config, memcg: bool) -
 
 
 @pytest.mark.parametrize("v1", [False, True])
+@pytest.mark.parametrize("version", [V6_18, V7_1], ids=lambda value: getattr(value, "name", str(value)))
 @given(
     pages=st.lists(st.tuples(st.integers(0, SLOTS), st.sampled_from([0, 0, 0, 1, 3, 4])), max_size=200),
     levels=st.integers(2, 4),
 )
 @settings(max_examples=30, deadline=None)
-def test_uncharging_is_the_oracles(v1: bool, pages: list[tuple[int, int]], levels: int) -> None:
+def test_uncharging_is_the_oracles(
+    version: Version, v1: bool, pages: list[tuple[int, int]], levels: int
+) -> None:
     """Blocks of eight cgroups in any order: counters, references, statistics and the seven slots."""
-    machine = Machine(PAGES, "on-charged", "distribution", levels=levels, v1=v1)
+    machine = version.machine(PAGES, "on-charged", "distribution", levels=levels, v1=v1)
     memory = machine.memory
-    free = function_of(
-        machine, Image("base", "jump-label", memcg=True, config="distribution", direct=True), "__free_pages"
-    )
+    image = version.image("base", "jump-label", memcg=True, config="distribution", direct=True)
+    free = function_of(machine, image, "__free_pages")
     root = OracleGroup(None)
     groups = [root]
     for index in range(1, memory.groups):
         groups.append(OracleGroup(groups[index - 1] if index < levels else root))
-    stock = OracleStock(v1=v1, online=CPUS_ONLINE)
+    stock = version.stock(v1=v1, online=CPUS_ONLINE)
     for index in range(memory.groups):
         for name in ("memory", "memsw", "kmem"):
             memory.memcg[index][name]["usage"] = 10_000

@@ -18,7 +18,7 @@ def main(address: str, arguments: list[str]) -> int:
     Parameters
     ----------
     address
-        Of the socket on which `benchmarks.timing.nursery` listens.
+        Name of the socket on which `benchmarks.timing.nursery` listens, without the zero byte before it.
     arguments
         Of the worker.
     """
@@ -30,7 +30,9 @@ def main(address: str, arguments: list[str]) -> int:
     text = b"\0".join(map(os.fsencode, [folder, str(len(arguments)), *arguments, *_environment()]))
     packed = b"".join(number.to_bytes(4, sys.byteorder) for number in files)
     try:
-        connection.connect(address)
+        connection.connect("\0" + address)
+        if user_of(connection) != os.getuid():
+            raise PermissionError(address)
         connection.sendmsg(
             [len(text).to_bytes(8, "little")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)]
         )
@@ -47,6 +49,12 @@ def main(address: str, arguments: list[str]) -> int:
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
+
+
+def user_of(connection: _socket.socket) -> int:
+    """Number of the user at the other end: anyone can open such a socket, or listen on a free name."""
+    credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # pid, uid, gid
+    return int.from_bytes(credentials[4:8], sys.byteorder)
 
 
 def _environment() -> list[str]:

@@ -12,12 +12,12 @@ import fcntl
 import mmap
 import os
 import resource
+import secrets
 import select
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -59,29 +59,29 @@ def nursery(runner: Any) -> Iterator[None]:
     python, names, usual = runner.args.python, variables(runner.args), list(runner.program)
     given = {name: value for name, value in os.environ.items() if name in names or name.startswith("LC_")}
     given["PYTHONPATH"] = python_path(ROOT)
-    with tempfile.TemporaryDirectory(prefix="freepath-") as folder:
-        address = str(Path(folder) / "socket")
-        reading, writing = os.pipe()
-        command = [python, *COMMAND, OPTION, address, str(os.getpid()), str(writing)]
-        try:
-            process = subprocess.Popen(
-                command, env=given, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, pass_fds=[writing],
-            )  # fmt: skip
-        except OSError:
-            process = None
-        finally:
-            os.close(writing)
-        try:
-            if process is not None and _ready(reading):
-                runner.program[:] = ["-I", "-S", borne.__file__, address]
-            yield
-        finally:
-            runner.program[:] = usual
-            os.close(reading)
-            if process is not None:
-                process.kill()
-                process.wait()
+    # In the kernel's own name space of sockets: a file would be left where this process is killed.
+    address = f"freepath-{secrets.token_hex(16)}"
+    reading, writing = os.pipe()
+    command = [python, *COMMAND, OPTION, address, str(os.getpid()), str(writing)]
+    try:
+        process = subprocess.Popen(
+            command, env=given, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, pass_fds=[writing],
+        )  # fmt: skip
+    except OSError:
+        process = None
+    finally:
+        os.close(writing)
+    try:
+        if process is not None and _ready(reading):
+            runner.program[:] = ["-I", "-S", borne.__file__, address]
+        yield
+    finally:
+        runner.program[:] = usual
+        os.close(reading)
+        if process is not None:
+            process.kill()
+            process.wait()
 
 
 def _ready(reading: int) -> bool:
@@ -96,7 +96,7 @@ def serve(given: Sequence[str], start: Start) -> int:
     Parameters
     ----------
     given
-        Address of the socket; the parent's number; the file that is told when it listens.
+        Name of the socket; the parent's number; the file that is told when it listens.
     start
         What a worker does with its arguments.
     """
@@ -111,14 +111,15 @@ def serve(given: Sequence[str], start: Start) -> int:
     import benchmarks.timing.sampler  # noqa: F401 (workers need them)
 
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(address)
+        listening.bind("\0" + address)
         listening.listen()
         os.write(ready, READY)
         os.close(ready)
         while True:
             connection, _ = listening.accept()
             with connection, suppress(OSError, ValueError):
-                _fork(connection, listening, start)
+                if borne.user_of(connection) == os.getuid():
+                    _fork(connection, listening, start)
 
 
 def _fork(connection: socket.socket, listening: socket.socket, start: Start) -> None:

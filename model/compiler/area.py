@@ -182,7 +182,13 @@ this_cpu_sub_at = _through("subq $1, %gs:($0)", "r,er,~{memory}", types.none)
 this_cpu_add_at = _through("addq $1, %gs:($0)", "r,er,~{memory}", types.none)
 this_cpu_xadd_32_at = _through("xaddl ${0:k}, %gs:($1)", "=r,r,0,~{memory}", types.int64)
 """Add to 4 bytes, and return their value before; no lock prefix."""
+this_cpu_xadd_64_at = _through("xaddq $0, %gs:($1)", "=r,r,0,~{memory}", types.int64)
+"""The same of 8 bytes."""
 this_cpu_xchg_32_at = _through(
     "movl %gs:($1), %eax\n1: cmpxchgl ${2:k}, %gs:($1)\njne 1b", "={ax},r,r,~{memory}", types.int64
 )
 """Replace 4 bytes, and return their value before; by cmpxchg, since xchg would lock."""
+this_cpu_xchg_64_at = _through(
+    "movq %gs:($1), %rax\n1: cmpxchgq $2, %gs:($1)\njne 1b", "={ax},r,r,~{memory}", types.int64
+)
+"""The same of 8 bytes."""

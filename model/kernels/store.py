@@ -71,7 +71,7 @@ def digest_of(cpu: str) -> str:
     settings = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(SETTINGS))
     for part in (version("numba"), version("llvmlite"), sys.version, cpu, *settings):
         hashed.update(part.encode(errors="surrogateescape") + b"\0")
-    for source in sorted(MODEL.rglob("*.py")):
+    for source in sorted([*MODEL.rglob("*.py"), *MODEL.rglob("layout/*.json")]):
         if source.parent.name in SHAPELESS:
             continue
         hashed.update(source.relative_to(MODEL).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")

@@ -31,6 +31,8 @@ class Variant:
     """Length of a calibration's chain; None for a form of the patch point."""
     digest: str = ""
     """Digest of its text, if it is a user variant (model.kernels.own)."""
+    about: str = ""
+    """Its story, where that is not the file's docstring: of a variant of another version."""
 
     @property
     def stem(self) -> str:
@@ -45,7 +47,7 @@ class Variant:
     @property
     def story(self) -> str:
         """The file's docstring: where in the kernel, what is left out, what to expect."""
-        return (self.module.__doc__ or "").strip()
+        return self.about or (self.module.__doc__ or "").strip()
 
     @property
     def told(self) -> str:
@@ -101,6 +103,11 @@ def find(package: ModuleType, first: Sequence[str]) -> tuple[Variants, Variants]
             calibration |= {f"{name}-{k}": Variant(f"{name}-{k}", module, k) for k in module.FAMILY}
         else:
             known[name] = Variant(name, module)
+    return in_order(known, first), calibration
+
+
+def in_order(known: Variants, first: Sequence[str]) -> Variants:
+    """Variants in the order of tables and figures; those that are not named come behind, by name."""
     rank = {name: place for place, name in enumerate(first)}
     ordered = sorted(known, key=lambda name: (rank.get(name, len(rank)), name))
-    return {name: known[name] for name in ordered}, calibration
+    return {name: known[name] for name in ordered}

@@ -42,7 +42,7 @@ Config = Literal["default", "distribution"]
 Hvo = Literal["off", "on"]
 Stock = Literal["cycle", "hit", "miss", "taken", "overflow"]
 Cgroup = Literal["v1", "v2"]
-KernelVersion = Literal["v4.3", "v6.18"]
+KernelVersion = Literal["v4.3", "v6.18", "v7.1"]
 RELEASE: Final = re.compile(r"\d+\.\d+[A-Za-z0-9_.+-]*")
 """Of a kernel file, measured in place of a modelled version: `6.12.117+deb12-cloud-amd64`."""
 PathName = Literal["free"]
@@ -189,6 +189,7 @@ USUAL_OF: Final[Mapping[str, Mapping[str, str]]] = {
     # systemd makes cgroups, so the memcg key is on. Since v6.4 the check is behind a key that is off by
     # default; nobody runs a defconfig.
     "v6.18": {"memcg": "on-active", "checks": "off", "config": "distribution", "cgroup": "v2"},
+    "v7.1": {"memcg": "on-active", "checks": "off", "config": "distribution", "cgroup": "v2"},
 }
 """Kernel -> its usual values where they differ from `USUAL`."""
 ALWAYS_NAMED: Final = ("memcg", "page_kind", "memory", "order", "depth")

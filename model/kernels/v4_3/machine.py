@@ -1,16 +1,11 @@
 """A machine in one memcg state: its memory, its static keys, and its placed code."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from model.code.gs import set_gs
-from model.code.image import Code
-from model.code.placement import Placement
-from model.code.static_keys import StaticKeys
-from model.common.errors import KernelReportError
 from model.kernels.arrays import address_of
+from model.kernels.kit.machine import ModelMachine
 from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.memory import Memory
 from model.kernels.v4_3.page import LRU, PAGE_BYTES, Bad
@@ -18,7 +13,7 @@ from model.kernels.v4_3.zone import MAX_ORDER, MIGRATE_TYPES
 from model.vocabulary.scenario import Backing, MemcgState
 
 
-class Machine:
+class Machine(ModelMachine):
     """Memory that a kernel of one memcg state has set up, and the static keys of its code.
 
     Parameters
@@ -38,6 +33,10 @@ class Machine:
         As `Memory` has them.
     """
 
+    memory: Memory
+    lru = LRU
+    bad = Bad
+
     def __init__(
         self,
         pages: int,
@@ -49,11 +48,10 @@ class Machine:
         cpus: int = 1,
         backing: Backing = "huge",
     ) -> None:
-        self.memory = Memory(pages, rng, cpus=cpus, backing=backing)
+        super().__init__(Memory(pages, rng, cpus=cpus, backing=backing), KEYS)
         self.state = state
         self.charged = max(1, levels - 1)
         self._set_up(levels, swap_account)
-        self.keys = StaticKeys(KEYS, self._set_key)
         if state in ("on-active", "on-charged"):
             # A cgroup got its first kmem limit, which enables the key in v4.3.
             self.memory.memcg[self.charged]["kmem_active"] = 1
@@ -70,66 +68,18 @@ class Machine:
                 self.memory.memcg[self.charged][counter]["parent"] = 0
 
     @property
-    def cpus(self) -> int:
-        """How many CPUs it has."""
-        return len(self.memory.arenas)
-
-    @property
     def memcg_compiled(self) -> bool:
         """CONFIG_MEMCG: in every state but `off`."""
         return self.state != "off"
 
-    def place(self, code: Code, offsets: Iterable[int] = (0,)) -> list[Placement]:
-        """Copy an image to fresh pages, once per offset from a page's start, and let it follow the keys."""
-        placements = [Placement(code, offset) for offset in offsets]
-        self.keys.register(placements)
-        return placements
-
-    def activate(self, cpu: int = 0) -> None:
-        """Point this thread's %gs at a CPU of this machine. Call before any placed function.
-
-        Raises
-        ------
-        UnsupportedCPUError
-            Where that is not possible.
-        """
-        set_gs(self.memory.field_address("cpu", cpu))
-
-    @property
-    def gs_base(self) -> int:
-        """Base of %gs of the first CPU."""
-        return self.memory.field_address("cpu")
-
-    def report(self) -> str | None:
-        """What the kernel would have printed since boot, on any CPU, or None."""
-        return next(filter(None, map(self._report, self.memory.cpus)), None)
-
-    def _report(self, cpu: Any) -> str | None:
-        if cpu["bad_pages"]:
-            page = (int(cpu["bad_page"]) - address_of(self.memory.mem_map)) // PAGE_BYTES
-            reason = Bad(int(cpu["bad_reason"])).text
-            return f"{cpu['bad_pages']} bad page(s), the last one number {page}: {reason}"
+    def _other_report(self, cpu: Any) -> str | None:
+        """Assertions that failed, and counters below zero."""
         if cpu["vm_bugs"]:
             page = (int(cpu["vm_bug_page"]) - address_of(self.memory.mem_map)) // PAGE_BYTES
             return f"{cpu['vm_bugs']} VM_BUG_ON_PAGE, the last one on page number {page}"
         if cpu["counter_warnings"]:
             return f"{cpu['counter_warnings']} page counter(s) below zero"
         return None
-
-    def check(self) -> None:
-        """Fail if the kernel printed anything.
-
-        Raises
-        ------
-        KernelReportError
-        """
-        report = self.report()
-        if report:
-            raise KernelReportError(f"the modelled kernel reports {report}")
-
-    def _set_key(self, name: str, count: int) -> None:
-        for cpu in self.memory.cpus:
-            cpu[name] = count
 
     def free_lists(self) -> dict[int, list[int]]:
         """Free blocks by order: the number of each block's first page, in list order."""
@@ -141,10 +91,6 @@ class Machine:
                 for page in self.walk(self.memory.free_list(order, kind))
             ]
         return blocks
-
-    def walk(self, head: int) -> list[int]:
-        """Numbers of the pages on a list, from its head's `next` on."""
-        return self.memory.walk(head, LRU)
 
     def free_pages_counted(self) -> int:
         """NR_FREE_PAGES: the zone's count plus this CPU's share."""

@@ -6,29 +6,11 @@ Source: include/linux/page_counter.h, mm/memcontrol.c, v4.3. The three counters 
 
 from typing import Final
 
-import numpy as np
+from model.kernels.v4_3.layout import LAYOUT
 
-STRUCT_PAGE_COUNTER: Final = np.dtype(
-    {
-        "names": ["count", "limit", "parent", "watermark", "failcnt"],
-        "formats": ["i8", "i8", "i8", "i8", "i8"],
-        "offsets": [0, 8, 16, 24, 32],
-        "itemsize": 40,
-    }
-)
-
-MEM_CGROUP_BYTES: Final = 768
-STRUCT_MEM_CGROUP: Final = np.dtype(
-    {
-        "names": ["css_count", "css_percpu", "css_flags", "memory", "memsw", "kmem", "kmem_active"],
-        "formats": ["i8", "i8", "i4", STRUCT_PAGE_COUNTER, STRUCT_PAGE_COUNTER, STRUCT_PAGE_COUNTER, "i4"],
-        "offsets": [16, 24, 116, 176, 216, 256, 320],
-        "itemsize": MEM_CGROUP_BYTES,
-    }
-)
-MEMORY: Final = 176
-MEMSW: Final = 216
-KMEM: Final = 256
+STRUCT_PAGE_COUNTER: Final = LAYOUT.record("struct page_counter")
+STRUCT_MEM_CGROUP: Final = LAYOUT.record("struct mem_cgroup")
+MEMORY, MEMSW, KMEM = (LAYOUT.offset("struct mem_cgroup", name) for name in ("memory", "memsw", "kmem"))
 
 CSS_NO_REF: Final = 1
 """css.flags: no reference counting, as for the root."""

@@ -6,14 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from model.kernels.arrays import address_of, aligned
-from model.kernels.naming import Names
-from model.kernels.page_array import FIRST_PFN, LINE, PageArray
+from model.kernels.kit.memory import ArenaMemory, lines
+from model.kernels.page_array import FIRST_PFN, LINE
 from model.kernels.v4_3.memcg import CSS_NO_REF, NO_LIMIT, STRUCT_MEM_CGROUP
 from model.kernels.v4_3.page import PAGE_BYTES, STRUCT_PAGE, ZONE_SHIFT
 from model.kernels.v4_3.zone import (
     CPU_AREA,
-    FREE_AREA,
-    FREE_AREA_BYTES,
     MAX_ORDER,
     MIGRATE_PCPTYPES,
     MIGRATE_TYPES,
@@ -35,24 +33,14 @@ CGROUPS: Final = 4
 ZONES: Final = 4
 
 
-def _lines(*fields: tuple[str, Any, int]) -> np.dtype[Any]:
-    """A record whose fields each start on a cache line of their own."""
-    offsets, at = [], 0
-    for _, dtype, count in fields:
-        offsets.append(at)
-        at += -(-np.dtype(dtype).itemsize * count // LINE) * LINE
-    formats = [dtype if count == 1 else (dtype, count) for _, dtype, count in fields]
-    return np.dtype(
-        {"names": [name for name, _, _ in fields], "formats": formats, "offsets": offsets, "itemsize": at}
-    )
-
-
-ARENA: Final = _lines(
-    ("cpu", CPU_AREA, 1),
-    ("zones", STRUCT_ZONE, ZONES),
-    ("pcp", STRUCT_PCP, 1),
-    ("memcg", STRUCT_MEM_CGROUP, CGROUPS),
-    ("css_refs", np.dtype("i8"), CGROUPS),
+ARENA: Final = lines(
+    {
+        "cpu": (CPU_AREA, 1),
+        "zones": (STRUCT_ZONE, ZONES),
+        "pcp": (STRUCT_PCP, 1),
+        "memcg": (STRUCT_MEM_CGROUP, CGROUPS),
+        "css_refs": (np.dtype("i8"), CGROUPS),
+    }
 )
 RESTORED: Final = ARENA.fields["zones"][1]  # type: ignore[index]
 """Offset from which the arena is restored: the %gs area before it keeps its counters, which check a run."""
@@ -60,7 +48,7 @@ RESTORED: Final = ARENA.fields["zones"][1]  # type: ignore[index]
 PLAIN_FLAGS: Final = ZONE_NORMAL << ZONE_SHIFT
 
 
-class Memory(PageArray):
+class Memory(ArenaMemory):
     """All the memory that the free path can touch.
 
     Parameters
@@ -97,9 +85,8 @@ class Memory(PageArray):
         cpus: int = 1,
         backing: Backing = "huge",
     ) -> None:
-        super().__init__(STRUCT_PAGE, pages, rng, huge=backing == "huge")
-        self.arenas = [aligned(ARENA, 1, self.data_offset)[0:1] for _ in range(cpus)]
-        self.arena = self.arenas[0]
+        zones = STRUCT_ZONE, ZONE_NORMAL, MIGRATE_TYPES
+        super().__init__(ARENA, STRUCT_PAGE, zones, pages, rng, huge=backing == "huge", cpus=cpus)
         self._sections = self._map_sections()
         self._link_arena()
         for cpu in range(1, cpus):
@@ -109,47 +96,9 @@ class Memory(PageArray):
         self.fill(template)
 
     @property
-    def cpu(self) -> Any:
-        """The %gs area."""
-        return self.arena["cpu"][0]
-
-    @property
-    def cpus(self) -> list[Any]:
-        """The %gs area of each CPU."""
-        return [arena["cpu"][0] for arena in self.arenas]
-
-    @property
-    def zone(self) -> Any:
-        """ZONE_NORMAL of node 0."""
-        return self.arena["zones"][0][ZONE_NORMAL]
-
-    @property
-    def pcp(self) -> Any:
-        """CPU 0's lists of that zone."""
-        return self.arena["pcp"][0]
-
-    @property
-    def memcg(self) -> Any:
-        """STRUCT_MEM_CGROUP[4]: the root, its child, its grandchild, and that one's child."""
-        return self.arena["memcg"][0]
-
-    @property
     def css_refs(self) -> Any:
         """i8[4]: CPU 0's share of each cgroup's references."""
         return self.arena["css_refs"][0]
-
-    def field_address(self, name: str, cpu: int = 0) -> int:
-        """Address of one part of a CPU's arena."""
-        return address_of(self.arenas[cpu]) + int(ARENA.fields[name][1])  # type: ignore[index]
-
-    @property
-    def zone_address(self) -> int:
-        """Address of ZONE_NORMAL."""
-        return self.field_address("zones") + ZONE_NORMAL * STRUCT_ZONE.itemsize
-
-    def memcg_address(self, index: int) -> int:
-        """Address of one cgroup."""
-        return self.field_address("memcg") + index * STRUCT_MEM_CGROUP.itemsize
 
     def _map_sections(self) -> npt.NDArray[Any]:
         """Section tables and pageblock bits; every pageblock is MOVABLE."""
@@ -176,8 +125,7 @@ class Memory(PageArray):
             pcp["lists"][index] = (head, head)
         for order in range(MAX_ORDER):
             for migratetype in range(MIGRATE_TYPES):
-                at = self.free_list_words(order, migratetype)
-                at[:] = self.free_list(order, migratetype)
+                self.free_list_words(order, migratetype)[:] = self.free_list(order, migratetype)
         self._link_cgroups()
 
     def _link_cpu(self, number: int) -> None:
@@ -199,19 +147,9 @@ class Memory(PageArray):
             group["css_percpu"] = self.field_address("css_refs") + 8 * index - self.field_address("cpu")
             group["css_flags"] = 0 if index else CSS_NO_REF
 
-    def regions(self) -> dict[str, tuple[int, int]]:
-        """Address and bytes of everything that the free path can touch, beside its stack."""
-        arrays = {
-            "arena": self.arena,
-            "mem_map": self.mem_map,
-            "mem_section": self._sections,
-            "pageblock_flags": self._usemaps,
-        }
-        return {name: (address_of(array), array.nbytes) for name, array in arrays.items()}
-
-    def names(self) -> Names:
-        """What names accesses."""
-        return Names(self.objects())
+    def tables(self) -> dict[str, npt.NDArray[Any]]:
+        """Sections, and the bits of pageblocks."""
+        return {"mem_section": self._sections, "pageblock_flags": self._usemaps}
 
     def objects(self) -> dict[str, tuple[int, int, np.dtype[Any] | None]]:
         """Address, bytes and record of every object that an access may be to; None: a table of numbers."""
@@ -232,22 +170,3 @@ class Memory(PageArray):
     def pcp_list(self, migratetype: int, cpu: int = 0) -> int:
         """Address of a per-CPU list's head."""
         return self.field_address("pcp", cpu) + PCP_LISTS + 16 * migratetype
-
-    def free_list(self, order: int, migratetype: int) -> int:
-        """Address of a free list's head."""
-        return self.zone_address + FREE_AREA + order * FREE_AREA_BYTES + 16 * migratetype
-
-    def free_list_words(self, order: int, migratetype: int) -> npt.NDArray[np.int64]:
-        """That list head, as two words: next, prev."""
-        area = self.zone["free_area"].view("i8")
-        at = (order * FREE_AREA_BYTES + 16 * migratetype) // 8
-        words: npt.NDArray[np.int64] = area[at : at + 2]
-        return words
-
-    def nr_free(self, order: int) -> int:
-        """Free blocks of one order, by the zone's own count."""
-        return int(self.zone["free_area"].view("i8")[((order + 1) * FREE_AREA_BYTES) // 8 - 1])
-
-    def set_nr_free(self, order: int, count: int) -> None:
-        """Set that count, for a start state."""
-        self.zone["free_area"].view("i8")[((order + 1) * FREE_AREA_BYTES) // 8 - 1] = count

@@ -7,29 +7,9 @@ All of it lies in one 64-byte line, with CONFIG_MEMCG or without (then offset 56
 from enum import IntEnum, IntFlag
 from typing import Final
 
-import numpy as np
+from model.kernels.v4_3.layout import LAYOUT
 
-PAGE_BYTES: Final = 64
-
-STRUCT_PAGE: Final = np.dtype(
-    {
-        "names": [
-            "flags",
-            "mapping",
-            "index",
-            "_mapcount",
-            "_count",
-            "lru_next",
-            "lru_prev",
-            "private",
-            "mem_cgroup",
-        ],
-        # Addresses and links are signed: Numba turns uint64 + int into a float.
-        "formats": ["u8", "i8", "i8", "i4", "i4", "i8", "i8", "i8", "i8"],
-        "offsets": [0, 8, 16, 24, 28, 32, 40, 48, 56],
-        "itemsize": PAGE_BYTES,
-    }
-)
+STRUCT_PAGE: Final = LAYOUT.record("struct page")
 """One `struct page`. Other owners of the same bytes:
 
 `index`      the per-CPU list keeps the page's migratetype here
@@ -39,10 +19,9 @@ STRUCT_PAGE: Final = np.dtype(
 `mem_cgroup` since v5.11 `memcg_data`, an address whose two low bits are flags
 """
 
-LRU: Final = int(STRUCT_PAGE.fields["lru_next"][1])  # type: ignore[index]
-"""Offset of `lru`; a list links these, not the pages' starts."""
-MAPCOUNT: Final = int(STRUCT_PAGE.fields["_mapcount"][1])  # type: ignore[index]
-"""Offset of `_mapcount`, for exact arms."""
+PAGE_BYTES: Final = int(STRUCT_PAGE.itemsize)
+LRU, MAPCOUNT = (LAYOUT.offset("struct page", name) for name in ("lru_next", "_mapcount"))
+"""Offsets; a list links `lru`, not the pages' starts."""
 
 
 class Mapcount(IntEnum):

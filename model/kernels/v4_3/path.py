@@ -1,33 +1,22 @@
 """The path of a freed page: its arms, images and loops in a scenario, and the size of a slice."""
 
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 
-from model.code.caches import struct_pages
+from model.kernels.kit.path import ModelPath
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.machine import Machine
 from model.kernels.v4_3.modelled import check
 from model.kernels.v4_3.start import StartState, is_kmem, pages_of_a_cpu
-from model.kernels.v4_3.variants import VARIANTS, variant_called
+from model.kernels.v4_3.variants import CALIBRATION, VARIANTS
 from model.vocabulary.scenario import Arm, Gate, Scenario
 
 FULL_PASS: Final = 496
 """Warm pages per pass at depth `full`: 16 whole drains of 31."""
-SLICE_NS: Final = 30_000
-"""Nominal ns of a slice. Actual ones take 16 to 60 us: in shorter ones the call weighs more, longer ones are
-interrupted more often."""
 NOMINAL_NS: Final = {"prepare": 8, "pcp": 15, "full": 25}
 """Nominal ns per warm page; it only sets the number of passes of a slice."""
 UNCHARGE_NS: Final = 45
-SEQUENTIAL_CHUNK: Final = 4096
-RANDOM_CHUNK: Final = 1024
-"""Pages per slice beyond the warm set: a random page costs about four times as much."""
-BLOCK_PAGES: Final = 512
-LEAST_BLOCKS: Final = 8
-"""Least number of blocks in a pass; `BLOCK_PAGES` struct pages hold more of all but the largest ones."""
-APART_PAGES: Final = 64
-"""Pages per slice where each is freed alone: the work between frees takes about a microsecond."""
 FREES: Final = {
     f"time_{apart}{free.strip('_')}": free
     for apart in ("", "apart_", "together_")
@@ -35,10 +24,11 @@ FREES: Final = {
 }
 
 
-class FreePath:
+class FreePath(ModelPath):
     """The path of pages and blocks, from __free_pages and its siblings to the per-CPU list and the buddy."""
 
-    gated: ClassVar[bool] = False
+    full_pass = FULL_PASS
+    variants, calibration = VARIANTS, CALIBRATION
 
     def check(self, scenario: Scenario) -> None:
         """Refuse values that this version does not have, alone or together."""
@@ -91,43 +81,14 @@ class FreePath:
             return f"time_together_{free}"
         return f"time_{free}" if scenario.between == "nothing" else f"time_apart_{free}"
 
-    def nothing(self, scenario: Scenario) -> str:
-        """Name of the compiled loop that frees nothing: the cost of reading the clock."""
-        return "time_nothing" if scenario.between == "nothing" else "time_apart_nothing"
-
     def free(self, scenario: Scenario, arm: Arm) -> str:
         """Name of the function that frees one such page."""
         return FREES.get(self.loop(scenario, arm), "prepare_only")
 
-    def slots(self, arm: Arm) -> int | None:
-        """Dispatch slots of an exact arm's operation; None for a compiled variant, or where undeclared."""
-        return variant_called(arm.variant).slots
-
-    def pages(self, scenario: Scenario) -> int:
-        """Pages that are freed before they are restored."""
-        if scenario.between == "flip":
-            return 1  # the next one would find unmodified code
-        if scenario.between != "nothing":
-            return APART_PAGES
-        if scenario.block_order:
-            return max(BLOCK_PAGES, LEAST_BLOCKS << scenario.block_order)
-        full = scenario.memory == "warm" and scenario.depth == "full"
-        return FULL_PASS if full else struct_pages(scenario.memory)
-
-    def pages_per_pass(self, scenario: Scenario) -> int:
-        """Pages that are freed between two readings of the clock."""
-        if scenario.memory == "warm":
-            return self.pages(scenario) >> scenario.block_order
-        return SEQUENTIAL_CHUNK if scenario.order == "sequential" else RANDOM_CHUNK
-
-    def passes(self, scenario: Scenario) -> int:
-        """Passes per slice; cold pages are freed once."""
-        if scenario.memory != "warm" or (scenario.mixed and scenario.spread == "random"):
-            return 1  # the predictor would know a random mix in its second pass
-        if scenario.between != "nothing":
-            return 1
-        per_page = NOMINAL_NS[scenario.depth] + (UNCHARGE_NS if scenario.page_kind == "charged" else 0)
-        return max(1, round(SLICE_NS / (self.pages(scenario) * per_page)))
+    def pass_ns(self, scenario: Scenario) -> int:
+        """Nominal ns of a pass over warm pages."""
+        each = NOMINAL_NS[scenario.depth] + (UNCHARGE_NS if scenario.page_kind == "charged" else 0)
+        return self.pages(scenario) * each
 
     def start(
         self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None

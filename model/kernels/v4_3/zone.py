@@ -10,6 +10,8 @@ from typing import Final
 
 import numpy as np
 
+from model.kernels.v4_3.layout import LAYOUT
+
 MAX_ORDER: Final = 11
 """Free blocks have orders 0 to 10."""
 PCP_BATCH: Final = 31
@@ -30,32 +32,15 @@ class Migratetype(IntEnum):
 MIGRATE_PCPTYPES: Final = 3
 MIGRATE_TYPES: Final = 4
 
-LIST_HEAD: Final = np.dtype({"names": ["next", "prev"], "formats": ["i8", "i8"]})
-
+LIST_HEAD: Final = LAYOUT.record("struct list_head")
 FREE_AREA_BYTES: Final = 16 * MIGRATE_TYPES + 8
 """One list per migratetype, then `nr_free`."""
-FREE_AREA: Final = 192
-ZONE_BYTES: Final = 1536
 ZONE_NORMAL: Final = 2
-
-STRUCT_ZONE: Final = np.dtype(
-    {
-        "names": ["pageset", "free_area", "lock", "nr_free_pages", "nr_pages_scanned"],
-        "formats": ["i8", ("u1", FREE_AREA_BYTES * MAX_ORDER), "i4", "i8", "i8"],
-        "offsets": [72, FREE_AREA, 992, 1088, 1096],
-        "itemsize": ZONE_BYTES,
-    }
-)
-
-PCP_LISTS: Final = 16
-STRUCT_PCP: Final = np.dtype(
-    {
-        "names": ["count", "high", "batch", "lists", "stat_threshold", "vm_stat_free"],
-        "formats": ["i4", "i4", "i4", (LIST_HEAD, MIGRATE_PCPTYPES), "i1", "i1"],
-        "offsets": [0, 4, 8, PCP_LISTS, 65, 66],
-        "itemsize": 128,
-    }
-)
+STRUCT_ZONE: Final = LAYOUT.record("struct zone")
+ZONE_BYTES: Final = int(STRUCT_ZONE.itemsize)
+FREE_AREA: Final = LAYOUT.offset("struct zone", "free_area")
+STRUCT_PCP: Final = LAYOUT.record("struct per_cpu_pageset")
+PCP_LISTS: Final = LAYOUT.offset("struct per_cpu_pageset", "lists")
 
 SECTION_SHIFT: Final = 15
 SECTIONS_PER_ROOT_SHIFT: Final = 8

@@ -55,7 +55,12 @@ class Image:
         flags += ["apart"] if self.apart else []
         flags += ["direct"] if self.direct else []
         flags += [self.entry] if self.entry != "__free_pages" else []
-        return ".".join(["v6-18", variant_called(self.variant).stem, self.gate, *flags])
+        return ".".join([self.kernel.replace(".", "-"), self.stem, self.gate, *flags])
+
+    @property
+    def stem(self) -> str:
+        """The variant in that name."""
+        return variant_called(self.variant).stem
 
 
 def spec_of(data: dict[str, Any]) -> Image:

@@ -9,6 +9,8 @@ from typing import Final
 
 import numpy as np
 
+from model.kernels.v6_18.layout import LAYOUTS
+
 CHARGE_BATCH: Final = 64
 """MEMCG_CHARGE_BATCH: most pages of a slot of the stock, and the limit beyond which statistics spill."""
 SLOTS: Final = 7
@@ -20,62 +22,18 @@ REF_DEAD_OR_ATOMIC: Final = 3
 KMEM_ITEM: Final = 0
 """Index of MEMCG_KMEM in the table of statistics."""
 
-STRUCT_PAGE_COUNTER: Final = np.dtype(
-    {
-        "names": ["usage", "min_usage", "low_usage", "protection_support", "min", "low", "parent"],
-        "formats": ["i8", "i8", "i8", "u1", "i8", "i8", "i8"],
-        "offsets": [0, 72, 96, 128, 136, 144, 168],
-        "itemsize": 192,
-    }
+_OF: Final = LAYOUTS["default"]
+STRUCT_PAGE_COUNTER: Final = _OF.record("struct page_counter")
+STRUCT_MEM_CGROUP: Final = _OF.record("struct mem_cgroup")
+MEMORY, MEMSW, KMEM, CSS_REFCNT = (
+    _OF.offset("struct mem_cgroup", name) for name in ("memory", "memsw", "kmem", "refcnt")
 )
-MEMORY, MEMSW, KMEM = 256, 448, 1600
-STRUCT_MEM_CGROUP: Final = np.dtype(
-    {
-        "names": [
-            "refcnt",
-            "refcnt_data",
-            "rstat_cpu",
-            "css_flags",
-            "memory",
-            "memsw",
-            "vmstats_percpu",
-            "kmem",
-        ],
-        "formats": [
-            *("i8", "i8", "i8", "i4", STRUCT_PAGE_COUNTER, STRUCT_PAGE_COUNTER, "i8", STRUCT_PAGE_COUNTER)
-        ],
-        "offsets": [16, 24, 48, 76, MEMORY, MEMSW, 1224, KMEM],
-        "itemsize": 2176,
-    }
-)
-CSS_REFCNT: Final = 16
-STRUCT_OBJ_CGROUP: Final = np.dtype(
-    {
-        "names": ["refcnt", "refcnt_data", "memcg"],
-        "formats": ["i8", "i8", "i8"],
-        "offsets": [0, 8, 16],
-        "itemsize": 64,
-    }
-)
-STRUCT_STOCK: Final = np.dtype(
-    {
-        "names": ["lock", "nr_pages", "cached"],
-        "formats": ["u1", ("u1", SLOTS), ("i8", SLOTS)],
-        "offsets": [0, 1, 8],
-        "itemsize": 64,
-    }
-)
-STOCK_PAGES, STOCK_CACHED = 1, 8
-VMSTATS_PERCPU: Final = np.dtype(
-    {
-        "names": ["stats_updates", "parent", "vmstats", "state"],
-        "formats": ["i4", "i8", "i8", ("i8", 8)],
-        "offsets": [0, 8, 16, 64],
-        "itemsize": 128,
-    }
-)
-"""memcg_vmstats_percpu: the words that every update writes on the first line, statistics behind it."""
-STATE: Final = 64
+STRUCT_OBJ_CGROUP: Final = _OF.record("struct obj_cgroup")
+STRUCT_STOCK: Final = _OF.record("struct memcg_stock_pcp")
+STOCK_PAGES, STOCK_CACHED = (_OF.offset("struct memcg_stock_pcp", name) for name in ("nr_pages", "cached"))
+VMSTATS_PERCPU: Final = _OF.record("struct memcg_vmstats_percpu")
+"""The words that every update writes on the first line, statistics behind it."""
+STATE: Final = _OF.offset("struct memcg_vmstats_percpu", "state")
 GROUP_PARTS: Final = np.dtype(
     {
         "names": ["vmstats_percpu", "vmstats", "rstat", "references", "objcg"],

@@ -1,20 +1,19 @@
 """The memory of a modelled machine: struct pages, zone, per-CPU lists, section tables, cgroups."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from model.kernels.arrays import address_of, aligned
-from model.kernels.naming import Names
-from model.kernels.page_array import FIRST_PFN, LINE, PageArray
+from model.kernels.kit.memory import ArenaMemory, Parts, lines
+from model.kernels.page_array import FIRST_PFN, LINE
 from model.kernels.v6_18.memcg import CSS_NO_REF, GROUP_PARTS, STRUCT_MEM_CGROUP, STRUCT_STOCK, TASK
 from model.kernels.v6_18.page import LRU, NO_TYPE, NODE_MASK, STRUCT_PAGE, ZONE_SHIFT
 from model.kernels.v6_18.zone import (
     BATCH,
     BLOCK_BITS,
     CPU_AREA,
-    FREE_AREA_BYTES,
     HIGH_NEVER,
     LISTS,
     MAX_ORDER,
@@ -46,12 +45,12 @@ ON_LIST: Final = 1
 """Link of a list node that is on a list; any value but its own address."""
 
 
-def arena_of(config: Config, groups: int = 0) -> np.dtype[Any]:
+def arena_of(config: Config, groups: int = 0, group: np.dtype[Any] = GROUP_PARTS) -> np.dtype[Any]:
     """Everything but pages and tables, each part on lines of its own; zones at the stride of the kernel.
 
     Cgroups are last, and only where pages are charged: an arena is restored whole.
     """
-    parts = {
+    parts: Parts = {
         "cpu": (CPU_AREA, 1),
         "zones": (STRUCT_ZONE[config], ZONES),
         "node": (STRUCT_NODE, 1),
@@ -61,22 +60,17 @@ def arena_of(config: Config, groups: int = 0) -> np.dtype[Any]:
         "task": (TASK, 1),
         "stock": (STRUCT_STOCK, 1),
         "memcg": (STRUCT_MEM_CGROUP, groups),
-        "groups": (GROUP_PARTS, groups),
+        "groups": (group, groups),
     }
-    offsets, at = [], 0
-    for record, count in parts.values():
-        offsets.append(at)
-        at += -(-record.itemsize * count // LINE) * LINE
-    formats = [record if count == 1 else (record, (count,)) for record, count in parts.values()]
-    return np.dtype({"names": list(parts), "formats": formats, "offsets": offsets, "itemsize": at})
+    return lines(parts)
 
 
-class Memory(PageArray):
+class Memory(ArenaMemory):
     """All the memory that the free path can touch.
 
     Parameters
     ----------
-    pages, rng, huge
+    pages, rng, huge, step
         As `PageArray` has them.
     config
         Moves offsets, and decides how many bits a pageblock has.
@@ -92,6 +86,11 @@ class Memory(PageArray):
         One record of `arena_of(config, groups)`.
     """
 
+    page_type: ClassVar[np.dtype[Any]] = STRUCT_PAGE
+    group_type: ClassVar[np.dtype[Any]] = GROUP_PARTS
+    info: ClassVar[str] = "compound_head"
+    """The word of a struct page by which a tail page names its head; also `lru.next`."""
+
     def __init__(
         self,
         pages: int,
@@ -101,16 +100,17 @@ class Memory(PageArray):
         huge: bool = True,
         groups: int = 0,
         levels: int = 2,
+        step: int = LINE,
     ) -> None:
-        super().__init__(STRUCT_PAGE, pages, rng, huge=huge)
+        zones = STRUCT_ZONE[config], ZONE_NORMAL, MIGRATE_TYPES[config]
+        arena = arena_of(config, groups, self.group_type)
+        super().__init__(arena, self.page_type, zones, pages, rng, huge=huge, step=step)
         self.config, self.groups = config, groups
-        self._record = arena_of(config, groups)
-        self.arena = aligned(self._record, 1, self.data_offset)[0:1]
         self._map_sections()
         self._link()
         for index in range(groups):
             self._link_group(index, -1 if index == 0 else index - 1 if index < levels else 0)
-        template = np.zeros(1, STRUCT_PAGE)
+        template = np.zeros(1, self.page_type)
         template["flags"], template["page_type"], template["_refcount"] = self.plain_flags, NO_TYPE, 1
         self.fill(template)
 
@@ -120,29 +120,9 @@ class Memory(PageArray):
         return ZONE_NORMAL << ZONE_SHIFT[self.config]
 
     @property
-    def cpu(self) -> Any:
-        """The %gs area."""
-        return self.arena["cpu"][0]
-
-    @property
-    def zone(self) -> Any:
-        """ZONE_NORMAL of node 0."""
-        return self.arena["zones"][0][ZONE_NORMAL]
-
-    @property
-    def pcp(self) -> Any:
-        """The lists of this CPU for that zone."""
-        return self.arena["pcp"][0]
-
-    @property
     def stock(self) -> Any:
         """Stock of this CPU: pages charged ahead."""
         return self.arena["stock"][0]
-
-    @property
-    def memcg(self) -> Any:
-        """STRUCT_MEM_CGROUP[groups]."""
-        return self.arena["memcg"][0]
 
     @property
     def parts(self) -> Any:
@@ -154,21 +134,9 @@ class Memory(PageArray):
         """Offset from which the arena is restored: the %gs area before it keeps its counters."""
         return self.offset("zones")
 
-    def offset(self, name: str) -> int:
-        """Offset of one part of the arena from this CPU's area: the value of a per-CPU pointer."""
-        return int(self._record.fields[name][1])  # type: ignore[index]
-
-    def field_address(self, name: str) -> int:
-        """Address of one part of the arena."""
-        return address_of(self.arena) + self.offset(name)
-
-    def memcg_address(self, index: int) -> int:
-        """Address of one cgroup."""
-        return self.field_address("memcg") + index * STRUCT_MEM_CGROUP.itemsize
-
     def part_offset(self, index: int, name: str) -> int:
         """Offset of a part of one cgroup from this CPU's area."""
-        return self.offset("groups") + index * GROUP_PARTS.itemsize + int(GROUP_PARTS.fields[name][1])  # type: ignore[index]
+        return self.offset("groups") + index * self.group_type.itemsize + int(self.group_type.fields[name][1])  # type: ignore[index]
 
     def objcg_address(self, index: int) -> int:
         """Address of a cgroup's obj_cgroup."""
@@ -178,20 +146,6 @@ class Memory(PageArray):
         """Address of the head of a per-CPU list; order 9, which THP has, lies behind the others."""
         index = 3 * order + migratetype if order < 4 else 12 + (migratetype == Migratetype.MOVABLE)
         return self.field_address("pcp") + PCP_LISTS + 16 * index
-
-    @property
-    def zone_address(self) -> int:
-        """Address of ZONE_NORMAL."""
-        return self.field_address("zones") + ZONE_NORMAL * STRUCT_ZONE[self.config].itemsize
-
-    def free_list(self, order: int, migratetype: int) -> int:
-        """Address of a free list's head."""
-        area = int(STRUCT_ZONE[self.config].fields["free_area"][1])  # type: ignore[index]
-        return self.zone_address + area + order * FREE_AREA_BYTES[self.config] + 16 * migratetype
-
-    def nr_free(self, order: int) -> int:
-        """Free blocks of one order, by the zone's own count."""
-        return int(self._areas()[((order + 1) * FREE_AREA_BYTES[self.config]) // 8 - 1])
 
     def free_blocks(self) -> dict[tuple[int, int], list[int]]:
         """Order and type -> the free blocks' first pages, in the order of the list."""
@@ -205,20 +159,13 @@ class Memory(PageArray):
         """A number of vm_stat, this CPU's difference included."""
         return int(self.zone["vm_stat"][item]) + int(self.arena["zonestat"][0]["diff"][item])
 
-    def regions(self) -> dict[str, tuple[int, int]]:
-        """Address and bytes of everything that the free path can touch, beside its stack."""
-        arrays = {
-            "arena": self.arena,
-            "mem_map": self.mem_map,
+    def tables(self) -> dict[str, npt.NDArray[Any]]:
+        """Roots and sections, and the bits of pageblocks."""
+        return {
             "section_roots": self._roots,
             "mem_section": self._sections,
             "pageblock_flags": self._usages,
         }
-        return {name: (address_of(array), array.nbytes) for name, array in arrays.items()}
-
-    def names(self) -> Names:
-        """What names accesses."""
-        return Names(self.objects())
 
     def objects(self) -> dict[str, tuple[int, int, np.dtype[Any] | None]]:
         """Address, bytes and record of every object that an access may be to; None: a table of numbers."""
@@ -232,11 +179,11 @@ class Memory(PageArray):
             "nodestat": STRUCT_NODESTAT,
             "task": TASK,
             "stock": STRUCT_STOCK,
-            **({"memcg": STRUCT_MEM_CGROUP, "group": GROUP_PARTS} if self.groups else {}),
+            **({"memcg": STRUCT_MEM_CGROUP, "group": self.group_type} if self.groups else {}),
         }
         counts = {"zone": ZONES, "memcg": self.groups, "group": self.groups}
         return {
-            "page": (address_of(self.mem_map), self.mem_map.nbytes, STRUCT_PAGE),
+            "page": (address_of(self.mem_map), self.mem_map.nbytes, self.page_type),
             **{
                 name: (
                     self.field_address(parts.get(name, name)),
@@ -247,10 +194,6 @@ class Memory(PageArray):
             },
             **{name: (*at, None) for name, at in self.regions().items() if name not in ("arena", "mem_map")},
         }
-
-    def _areas(self) -> npt.NDArray[np.int64]:
-        words: npt.NDArray[np.int64] = self.zone["free_area"].view("i8")
-        return words
 
     def _map_sections(self) -> None:
         """Roots, sections and their pageblock bits; every pageblock is MOVABLE."""
@@ -288,8 +231,7 @@ class Memory(PageArray):
             pcp["lists"][index] = (head, head)
         for order in range(MAX_ORDER + 1):
             for kind in range(MIGRATE_TYPES[self.config]):
-                at = (order * FREE_AREA_BYTES[self.config] + 16 * kind) // 8
-                self._areas()[at : at + 2] = self.free_list(order, kind)
+                self.free_list_words(order, kind)[:] = self.free_list(order, kind)
 
     def _link_group(self, index: int, parent: int) -> None:
         """A cgroup below another, without charges; its statistics are already on the list of changes."""

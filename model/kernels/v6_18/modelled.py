@@ -25,10 +25,10 @@ def check(scenario: Scenario) -> None:
     ------
     FreepathError
     """
-    check_modelled(scenario, VALUES, _faults(scenario))
+    check_modelled(scenario, VALUES, faults(scenario))
 
 
-def _faults(scenario: Scenario) -> Iterator[str]:
+def faults(scenario: Scenario) -> Iterator[str]:
     """Messages on values that do not go together."""
     other = scenario.entry != "__free_pages"
     charged = scenario.page_kind == "charged"

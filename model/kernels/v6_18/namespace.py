@@ -30,10 +30,13 @@ class Kernel(Namespace):
         Tests of static keys.
     memcg_step, type_step
         The memcg test and the page type's reset, by the variant.
+    page_folio, first_look_at_flags, head_of_tail, put_on_list, commit_in_batch, add_updates, take_updates,
+    counted_memcg, private_step, victim_slot
+        Steps in which later kernels differ from v6.18.2 (`source.link.STEPS`).
+    drain_list
+        How v7.1 drains a full list.
     patch_point
         The variant's check, behind the page type's reset.
-    page_folio
-        The head of the page's compound page, by its `compound_head`.
     memcg_data_says_kmem
         The test of a folio's memcg_data.
     uncharge
@@ -79,6 +82,16 @@ class Kernel(Namespace):
     memory_cgrp_disabled: Callable[[], bool]
     page_reporting_enabled: Callable[[], bool]
     memory_cgroup_v1: Callable[[], bool]
+    first_look_at_flags: Callable[[Any, Any], Any]
+    head_of_tail: Callable[[Any], int]
+    put_on_list: Callable[[int, Any, int, int, int], None]
+    drain_list: Callable[[int, Any, int, int, int], int]
+    commit_in_batch: Callable[[int, Any, Any, int, int], int]
+    add_updates: Callable[[int, int], int]
+    take_updates: Callable[[int], int]
+    counted_memcg: Callable[[int], int]
+    private_step: Callable[[Any], None]
+    victim_slot: Callable[[], int]
     memcg_step: Step
     type_step: Step
     patch_point: Step
@@ -117,6 +130,8 @@ SWITCHES: Final[Mapping[str, str]] = {
     "GUARD": "guard of the per-CPU lists: trylock, irq-off or preempt",
     "CHECKS": "always: the page checks on every free, without their key",
     "DEBUG_LIST": "True: lists are checked before they are changed",
+    "PRIVATE": "when page->private is cleared: never, always or `if set`",
+    "VICTIM": "how a full stock's slot to drain is chosen: random or `round robin`",
 }
 """Constant of a variant -> what it leaves out or chooses."""
 CHOICES: Final[Mapping[str, tuple[str, ...] | tuple[bool, ...]]] = {
@@ -124,6 +139,8 @@ CHOICES: Final[Mapping[str, tuple[str, ...] | tuple[bool, ...]]] = {
     "GUARD": ("trylock", "irq-off", "preempt"),
     "CHECKS": ("always",),
     "DEBUG_LIST": (True, False),
+    "PRIVATE": ("never", "always", "if set"),
+    "VICTIM": ("random", "round robin"),
 }
 """Constant of a variant -> its values."""
 

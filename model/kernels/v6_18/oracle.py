@@ -5,6 +5,7 @@ where the two disagree, one is wrong.
 """
 
 from dataclasses import dataclass, field
+from types import ModuleType
 
 from model.kernels.v6_18.memcg import CHARGE_BATCH, SLOTS
 from model.kernels.v6_18.page import (
@@ -74,9 +75,10 @@ class Oracle:
     def __init__(
         self, variant: str, config: Config, pages: int, *, checks: bool = False, memcg: bool = True
     ) -> None:
-        module = variant_called(variant).module
+        module = self.module_of(variant)
         self.config, self.memcg, self.thp = config, memcg, config == "distribution"
         self.checks = checks or getattr(module, "CHECKS", "") == "always"
+        self.private = getattr(module, "PRIVATE", self.clears_private)
         self.types = {"no-type-test": "never", "type-store": "always"}.get(variant, "if any")
         self.left_out = getattr(module, "LEFT_OUT", ())
         self.pages = [OraclePage() for _ in range(pages)]
@@ -86,6 +88,13 @@ class Oracle:
         self.pgfree = 0
         self.reclaims = self.below_high = False
         self.bad: list[tuple[int, Bad]] = []
+
+    clears_private = "never"
+    """When `private` is cleared, unless the variant says otherwise."""
+
+    def module_of(self, variant: str) -> ModuleType:
+        """What a variant declares."""
+        return variant_called(variant).module
 
     def free_pages(self, number: int, order: int = 0) -> None:
         """Drop a reference; the block is freed with the last one."""
@@ -137,6 +146,7 @@ class Oracle:
             return False
         page.flags &= ~self._wiped
         page.flags |= 0 if "cpupid" in self.left_out else LAST_CPUPID[self.config]
+        page.private = page.private if self.private == "never" else 0
         return True
 
     @property

@@ -7,45 +7,26 @@ the debug info of two configurations (docs/kernel-facts/v6.18-path.md, section 1
 from enum import IntEnum, IntFlag
 from typing import Final
 
-import numpy as np
-
+from model.kernels.v6_18.layout import LAYOUTS
 from model.vocabulary.scenario import Config
 
-PAGE_BYTES: Final = 64
-STRUCT_PAGE: Final = np.dtype(
-    {
-        "names": [
-            "flags",
-            "compound_head",
-            "lru_prev",
-            "mapping",
-            "index",
-            "private",
-            "page_type",
-            "_refcount",
-            "memcg_data",
-        ],
-        # Addresses, links and flags are signed: Numba turns uint64 + int into a float.
-        "formats": ["i8", "i8", "i8", "i8", "i8", "i8", "i4", "i4", "i8"],
-        "offsets": [0, 8, 16, 24, 32, 40, 48, 52, 56],
-        "itemsize": PAGE_BYTES,
-    }
-)
+STRUCT_PAGE: Final = LAYOUTS["default"].record("struct page")
 """One `struct page`. Other owners of the same bytes:
 
 `compound_head`  also `lru.next`; bit 0 says that this is a tail page
 `page_type`      also `_mapcount`; its highest byte names a type, and -1 is a page that has none
 """
 
-LRU: Final = 8
-"""Offset of `lru`; a list links these, not the pages' starts."""
-MAPPING: Final = 24
-PAGE_TYPE: Final = 48
-MEMCG_DATA: Final = 56
+PAGE_BYTES: Final = int(STRUCT_PAGE.itemsize)
+LRU, MAPPING, PAGE_TYPE, MEMCG_DATA = (
+    LAYOUTS["default"].offset("struct page", name)
+    for name in ("compound_head", "mapping", "page_type", "memcg_data")
+)
+"""Offsets; a list links `lru`, not the pages' starts."""
 NO_TYPE: Final = -1
 FIRST_UNTYPED: Final = -0x1000000
 """0xff000000 as a signed number: below it lie the types."""
-TYPE_BYTE: Final = 51
+TYPE_BYTE: Final = PAGE_TYPE + 3
 """Offset of the highest byte of `page_type`, which names the type."""
 HUGETLB, SLAB, LARGE_KMALLOC = 0xF4, 0xF5, 0xF8
 ZSMALLOC: Final = -0xA000000

@@ -4,28 +4,21 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from model.code.caches import struct_pages
+from model.kernels.kit.path import ModelPath
+from model.kernels.page_array import LINE
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.machine import Machine
 from model.kernels.v6_18.memcg import CHARGE_BATCH
 from model.kernels.v6_18.modelled import check
 from model.kernels.v6_18.start import StartState, residents_of
-from model.kernels.v6_18.variants import VARIANTS, variant_called
+from model.kernels.v6_18.variants import CALIBRATION, VARIANTS
 from model.kernels.v6_18.zone import COSTLY_ORDER, PAGEBLOCK_ORDER, TAKEN_AT_ONCE
 from model.vocabulary.scenario import Arm, Gate, Scenario
 
-SLICE_NS: Final = 30_000
 NOMINAL_NS: Final = 30
 """Nominal ns per warm page; it only sets the number of passes of a slice."""
-SEQUENTIAL_CHUNK: Final = 4096
-RANDOM_CHUNK: Final = 1024
-"""Pages per slice beyond the warm set."""
-APART_PAGES: Final = 64
-BLOCK_PAGES: Final = 512
-LEAST_BLOCKS: Final = 8
-"""Least number of blocks in a pass; `BLOCK_PAGES` struct pages hold more of all but the largest ones."""
 STOCK_PAGES: Final = {"cycle": 2 * (CHARGE_BATCH + 1), "hit": CHARGE_BATCH}
-"""Charged pages of a pass: two cycles, or all hits; else one, since the next would find another stock."""
+"""State of the stock -> charged pages of a pass."""
 UNCHARGE_NS: Final = 60
 LARGE_NS: Final = 4
 """Nominal ns of each page of a block behind the first one."""
@@ -37,10 +30,14 @@ def direct(scenario: Scenario) -> bool:
     return order > COSTLY_ORDER and not (order == PAGEBLOCK_ORDER and scenario.config == "distribution")
 
 
-class FreePath:
+class FreePath(ModelPath):
     """The path of pages and blocks, from __free_pages and its siblings to the per-CPU lists and the buddy."""
 
-    gated: ClassVar[bool] = False
+    image_type: ClassVar[type[Image]] = Image
+    machine_type: ClassVar[type[Machine]] = Machine
+    start_type: ClassVar[type[StartState]] = StartState
+    full_pass = TAKEN_AT_ONCE
+    variants, calibration = VARIANTS, CALIBRATION
 
     def check(self, scenario: Scenario) -> None:
         """Refuse values that this version does not have, alone or together."""
@@ -48,28 +45,28 @@ class FreePath:
 
     def arms(self, scenario: Scenario) -> list[Arm]:
         """Every arm whose code differs from base here, bases first."""
-        check(scenario)
+        self.check(scenario)
         left_out = set()
         if scenario.memcg == "off":
-            left_out |= {name for name, known in VARIANTS.items() if hasattr(known.module, "memcg_step")}
+            left_out |= {name for name, known in self.variants.items() if hasattr(known.module, "memcg_step")}
         if scenario.config == "default":
             left_out.add("no-cpupid")
         if scenario.checks == "on" or scenario.compound:
             # The same as base, or bad pages: a template does not say where a tail page's head is.
-            left_out |= {name for name, known in VARIANTS.items() if hasattr(known.module, "CHECKS")}
+            left_out |= {name for name, known in self.variants.items() if hasattr(known.module, "CHECKS")}
         if scenario.checks == "on" and scenario.page_kind == "flagged":
             left_out.add("no-type-test")  # a type that stays is a bad page
         if scenario.page_kind == "charged":
             left_out.add("memcg-off")  # the pages would stay charged
-        return [Arm(name, self._gate(scenario, name)) for name in VARIANTS if name not in left_out]
+        return [Arm(name, self._gate(scenario, name)) for name in self.variants if name not in left_out]
 
     def _gate(self, scenario: Scenario, variant: str) -> Gate:
         """The memcg key is always a jump label; an exact arm tests no key of its own."""
-        return "none" if scenario.memcg == "off" or VARIANTS[variant].exact else "jump-label"
+        return "none" if scenario.memcg == "off" or self.variants[variant].exact else "jump-label"
 
     def image(self, scenario: Scenario, arm: Arm) -> Image:
         """The compiled free path that this arm runs here."""
-        return Image(
+        return self.image_type(
             arm.variant,
             arm.gate,
             memcg=scenario.memcg != "off",
@@ -85,46 +82,23 @@ class FreePath:
             return f"time_{scenario.entry}"
         return "time_free_pages" if scenario.between == "nothing" else "time_apart_free_pages"
 
-    def nothing(self, scenario: Scenario) -> str:
-        """Name of the compiled loop that frees nothing: the cost of reading the clock."""
-        return "time_nothing" if scenario.between == "nothing" else "time_apart_nothing"
-
     def free(self, scenario: Scenario, arm: Arm) -> str:
         """Name of the function that frees one such page."""
         return scenario.entry
 
-    def slots(self, arm: Arm) -> int | None:
-        """Dispatch slots of an exact arm's operation; None for a compiled variant, or where undeclared."""
-        return variant_called(arm.variant).slots
+    def charged_pages(self, scenario: Scenario) -> int | None:
+        """Two cycles of the stock, or all hits; else one page, since the next would find another stock."""
+        return STOCK_PAGES.get(scenario.stock, 1)
 
-    def pages(self, scenario: Scenario) -> int:
-        """Pages that are freed before they are restored."""
-        if scenario.between == "flip":
-            return 1
-        if scenario.between != "nothing":
-            return APART_PAGES
-        if scenario.block_order:
-            return max(BLOCK_PAGES, LEAST_BLOCKS << scenario.block_order)
-        if scenario.page_kind == "charged" and scenario.memory == "warm":
-            return STOCK_PAGES.get(scenario.stock, 1)
-        full = scenario.memory == "warm" and scenario.depth == "full"
-        return TAKEN_AT_ONCE if full else struct_pages(scenario.memory)
-
-    def pages_per_pass(self, scenario: Scenario) -> int:
-        """Pages that are freed between two readings of the clock."""
-        if scenario.memory == "warm":
-            return self.pages(scenario) >> scenario.block_order
-        return SEQUENTIAL_CHUNK if scenario.order == "sequential" else RANDOM_CHUNK
-
-    def passes(self, scenario: Scenario) -> int:
-        """Passes per slice; cold pages are freed once, and so is a random mix: predictors would learn it."""
-        once = scenario.memory != "warm" or scenario.between != "nothing"
-        if once or (scenario.mixed and scenario.spread == "random"):
-            return 1
-        blocks = self.pages(scenario) >> scenario.block_order
+    def pass_ns(self, scenario: Scenario) -> int:
+        """Nominal ns of a pass over warm pages or blocks."""
         each = NOMINAL_NS + LARGE_NS * ((1 << scenario.block_order) - 1)
         each += UNCHARGE_NS if scenario.page_kind == "charged" else 0
-        return max(1, round(SLICE_NS / (blocks * each)))
+        return (self.pages(scenario) >> scenario.block_order) * each
+
+    def step(self, scenario: Scenario) -> int:
+        """Bytes of which the place of the struct pages is a multiple: any line."""
+        return LINE
 
     def start(
         self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None
@@ -138,8 +112,8 @@ class FreePath:
         counting
             One arm is counted, not timed: data lies at a page's start, and every page is of the kind at once.
         """
-        check(scenario)
-        machine = Machine(
+        self.check(scenario)
+        machine = self.machine_type(
             self.pages(scenario) + residents_of(scenario),
             scenario.memcg,
             scenario.config,
@@ -149,5 +123,6 @@ class FreePath:
             huge=scenario.backing == "huge",
             levels=int(scenario.levels),
             v1=scenario.cgroup == "v1",
+            step=self.step(scenario),
         )
-        return StartState(machine, scenario, self.pages(scenario), rng, filled=counting is not None)
+        return self.start_type(machine, scenario, self.pages(scenario), rng, filled=counting is not None)

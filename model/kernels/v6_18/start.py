@@ -78,10 +78,10 @@ def template(kind: PageKind, machine: Machine, *, large_kmalloc: bool = False) -
     -------
     STRUCT_PAGE[1]
     """
-    page = np.zeros(1, STRUCT_PAGE)
+    page = np.zeros(1, machine.memory.page_type)
     page["flags"] = machine.memory.plain_flags
     page["page_type"], page["_refcount"] = NO_TYPE, 1
-    page["compound_head"] = LIST_POISON1
+    page[machine.memory.info] = LIST_POISON1
     if kind == "anon":
         page["mapping"] = address_of(machine.memory.arena) | ANON
     if kind == "flagged":
@@ -98,7 +98,7 @@ def templates(scenario: Scenario, machine: Machine) -> npt.NDArray[Any]:
 
     They do not hold a tail page's link to its head; where that is read, pages are copied instead.
     """
-    pages = aligned(STRUCT_PAGE, 4)
+    pages = aligned(machine.memory.page_type, 4)
     kind = scenario.page_kind
     pages[PLAIN] = template("plain" if scenario.mixed else kind, machine)[0]
     pages[HEAD] = template(kind, machine, large_kmalloc=scenario.entry == "kfree")[0]
@@ -174,6 +174,10 @@ class StartState(Start):
             return int((memory.mem_map["page_type"][pages] == LARGE_KMALLOC_TYPE).sum())
         return int((memory.mem_map["_refcount"][pages] != 0).sum())
 
+    def tail_words(self, heads: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """By which the tail pages of each block name its head: i8[blocks], from the heads' addresses."""
+        return heads + 1
+
     def _heads_are_asked(self) -> bool:
         """Whether a tail page's head, or the list in the second one, is read."""
         return self.scenario.checks == "on" or self.scenario.entry == "folios_put_refs"
@@ -191,7 +195,7 @@ class StartState(Start):
         pages[:, 0], pages[:, 1] = start[HEAD], start[FIRST_TAIL]
         if scenario.compound:
             heads = memory.page_address(0) + np.arange(len(pages)) * (PAGE_BYTES << order)
-            pages["compound_head"][:, 1:] = heads[:, None] + 1
+            pages[memory.info][:, 1:] = self.tail_words(heads)[:, None]
             if order > 1:
                 pages["lru_prev"][:, 2] = pages["mapping"][:, 2] = heads + 2 * PAGE_BYTES + DEFERRED_LIST
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from model.kernels.v6_18.layout import LAYOUTS
 from model.vocabulary.scenario import Config
 
 
@@ -37,29 +38,13 @@ RECLAIM_ACTIVE, BELOW_HIGH = 2, 4
 """Bits of zone.flags."""
 
 
-FREE_AREA: Final[dict[Config, int]] = {"default": 192, "distribution": 256}
 FREE_AREA_BYTES: Final[dict[Config, int]] = {
     config: 16 * types + 8 for config, types in MIGRATE_TYPES.items()
 }
 """One list per type, then `nr_free`."""
 
-
-def _zone(config: Config, size: int, pageset: int, flags: int, vm_stat: int) -> np.dtype[Any]:
-    names = ["per_cpu_pageset", "per_cpu_zonestats", "free_area", "flags", "lock", "trylock_free_pages"]
-    areas = FREE_AREA_BYTES[config] * (MAX_ORDER + 1)
-    return np.dtype(
-        {
-            "names": [*names, "vm_stat"],
-            "formats": ["i8", "i8", ("u1", areas), "i8", "i4", "i8", ("i8", 2)],
-            "offsets": [pageset, pageset + 8, FREE_AREA[config], flags, flags + 8, flags + 16, vm_stat],
-            "itemsize": size,
-        }
-    )
-
-
 STRUCT_ZONE: Final[dict[Config, np.dtype[Any]]] = {
-    "default": _zone("default", 1216, 104, 984, 1088),
-    "distribution": _zone("distribution", 1728, 112, 1400, 1536),
+    config: layout.record("struct zone") for config, layout in LAYOUTS.items()
 }
 NR_FREE_PAGES, NR_FREE_PAGES_BLOCKS = 0, 1
 """Items of vm_stat; the second counts pages in blocks of order 9 and 10."""
@@ -82,21 +67,13 @@ STRUCT_NODESTAT: Final = np.dtype(
     {"names": ["threshold", "diff"], "formats": ["i1", ("i1", 2)], "offsets": [0, 1], "itemsize": 64}
 )
 
-LIST_HEAD: Final = np.dtype({"names": ["next", "prev"], "formats": ["i8", "i8"]})
-PCP_LISTS: Final = 32
-LISTS: Final[dict[Config, int]] = {"default": 12, "distribution": 14}
-STRUCT_PCP: Final = np.dtype(
-    {
-        "names": [
-            *("lock", "count", "high", "high_min", "high_max", "batch"),
-            *("flags", "alloc_factor", "expire", "free_count", "lists"),
-        ],
-        "formats": [*["i4"] * 6, "u1", "u1", "u1", "i2", (LIST_HEAD, 14)],
-        "offsets": [0, 4, 8, 12, 16, 20, 24, 25, 26, 28, PCP_LISTS],
-        "itemsize": 256,
-    }
+LIST_HEAD: Final = LAYOUTS["default"].record("struct list_head")
+STRUCT_PCP: Final = LAYOUTS["default"].record("struct per_cpu_pages")
+PCP_LISTS, FLAGS_BYTE, ALLOC_FACTOR = (
+    LAYOUTS["default"].offset("struct per_cpu_pages", name) for name in ("lists", "flags", "alloc_factor")
 )
-FLAGS_BYTE, ALLOC_FACTOR = 24, 25
+LISTS: Final[dict[Config, int]] = {"default": 12, "distribution": 14}
+"""Lists in use; the others, for THP, lie behind them."""
 PREV_FREE_HIGH_ORDER, FREE_HIGH_BATCH = 1, 2
 """Bits of the lists' flags: the previous free had order 1 to 3; caches are large, so a batch is kept."""
 BATCH: Final = 63
@@ -163,6 +140,7 @@ CPU_AREA: Final = np.dtype(
         ("vm_node_stat", "i8", (2,)),
         ("page_reporting_enabled", "i4"),
         ("memory_cgroup_v1", "i4"),
+        ("victim", "i8"),
     ]
 )
 """The area that %gs points at."""

@@ -1,6 +1,7 @@
 """Link one image: choose the configuration and the variant's steps; the functions are there already."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from model.compiler.function import Entries
 from model.compiler.intrinsics import likely, rare, unlikely
@@ -21,26 +22,84 @@ from model.kernels.v6_18.page import (
 )
 from model.kernels.v6_18.source.linkage import kernel, static_inline
 from model.kernels.v6_18.source.loops import APART, FREES, LOOPS, OF_ENTRY
+from model.kernels.v6_18.source.memcontrol import (
+    add_updates_32,
+    any_hierarchy,
+    next_slot,
+    random_slot,
+    take_updates_32,
+)
+from model.kernels.v6_18.source.page_alloc import put_on_list
+from model.kernels.v6_18.source.pcp import commit_in_batch
 from model.kernels.v6_18.source.records import this_cpu_inc
-from model.kernels.v6_18.source.steps import memcg_kmem_if_online, reset_page_type_if_any
+from model.kernels.v6_18.source.steps import (
+    clear_private,
+    clear_private_if_set,
+    first_look_at_flags,
+    head_of_tail,
+    leave_private,
+    memcg_kmem_if_online,
+    page_folio,
+    reset_page_type_if_any,
+)
 from model.kernels.v6_18.variants import variant_called
 from model.kernels.v6_18.zone import BLOCK_BITS, EVENTS, FREE_AREA_BYTES, LISTS, STRUCT_ZONE, ZONESTAT
+from model.kernels.variants import Variant
 from model.kernels.vetting import offsets as offsets_of
+
+PRIVATE: Final[Mapping[str, Any]] = {
+    "never": leave_private,
+    "always": clear_private,
+    "if set": clear_private_if_set,
+}
+"""When page->private is cleared -> the step."""
+VICTIM: Final[Mapping[str, Any]] = {"random": random_slot, "round robin": next_slot}
+"""How the slot to drain is chosen, where the stock has none for a cgroup -> the function."""
+STEPS: Final[Mapping[str, Any]] = {
+    "page_folio": page_folio,
+    "first_look_at_flags": first_look_at_flags,
+    "head_of_tail": head_of_tail,
+    "put_on_list": put_on_list,
+    "commit_in_batch": commit_in_batch,
+    "add_updates": add_updates_32,
+    "take_updates": take_updates_32,
+    "counted_memcg": any_hierarchy,
+    "private_step": leave_private,
+    "victim_slot": random_slot,
+}
+"""Attribute of `kernel` -> its function in v6.18.2."""
 
 
 def link(image: Image) -> Entries:
     """Fill the namespace for one image; returns its entries."""
-    module = variant_called(image.variant).module
+    return link_as(image, variant_called(image.variant), STEPS)
+
+
+def link_as(image: Image, variant: Variant, steps: Mapping[str, Any]) -> Entries:
+    """The same, with the steps of a kernel that is like v6.18.
+
+    Parameters
+    ----------
+    steps
+        As `STEPS`.
+    """
+    module = variant.module
     _configure(image, module)
     for key, number in KEYS.items():
         setattr(kernel, key, jump_label(number))
+    for name, function in steps.items():
+        setattr(kernel, name, function)
+    if hasattr(module, "PRIVATE"):
+        kernel.private_step = PRIVATE[module.PRIVATE]
+    if hasattr(module, "VICTIM"):
+        kernel.victim_slot = VICTIM[module.VICTIM]
     if getattr(module, "CHECKS", "") == "always":
         kernel.check_pages_enabled = always
     kernel.count_event, kernel.rare = count_event, rare
     kernel.likely, kernel.unlikely = likely, unlikely
     kernel.memcg_step = _step(module, "memcg_step", memcg_kmem_if_online)
     kernel.type_step = _step(module, "type_step", reset_page_type_if_any)
-    kernel.patch_point = _step(module, "patch_point", slot(variant_called(image.variant).operation or ""))
+    kernel.patch_point = _step(module, "patch_point", slot(variant.operation or ""))
     other = {name for entry, loop in OF_ENTRY.items() if entry != image.entry for name in (entry, loop)}
     entries = {**FREES, **LOOPS, **(APART if image.apart else {})}
     return {name: types for name, types in entries.items() if name not in other}

@@ -82,6 +82,26 @@ def get_mem_cgroup_from_objcg(objcg: int) -> int:
     return memcg
 
 
+@static_inline
+def add_updates_32(pointer: int, pages: int) -> int:
+    """Add to this CPU's count of updates, of 4 bytes; its value then."""
+    before: int = this_cpu_xadd_32_at(pointer, pages)
+    return before + pages
+
+
+@static_inline
+def take_updates_32(pointer: int) -> int:
+    """Set it to zero; its value before."""
+    before: int = this_cpu_xchg_32_at(pointer, 0)
+    return before
+
+
+@static_inline
+def any_hierarchy(memcg: int) -> int:
+    """v6.18 counts at a cgroup on either hierarchy, also when it is being removed."""
+    return memcg
+
+
 @kernel_function
 def css_rstat_updated(memcg: int) -> None:
     """Put the cgroup on this CPU's list of those that changed, unless it is there."""
@@ -102,10 +122,10 @@ def memcg_rstat_updated(memcg: int, pages: int) -> None:
         if unlikely(load_once_64(shared) > CHARGE_BATCH * this_cpu_read("online_cpus")):
             rare()
             break  # a flush is due already
-        updates = this_cpu_xadd_32_at(pointer, pages) + pages
+        updates = kernel.add_updates(pointer, pages)
         if unlikely(updates >= CHARGE_BATCH):
             rare()
-            atomic_long_add_return(shared, this_cpu_xchg_32_at(pointer, 0))
+            atomic_long_add_return(shared, kernel.take_updates(pointer))
         pointer = level.parent
 
 
@@ -114,6 +134,7 @@ def mod_memcg_state(memcg: int, item: int, pages: int) -> None:
     """Change one number of a cgroup's statistics, of this CPU."""
     if kernel.memory_cgrp_disabled():
         return
+    memcg = kernel.counted_memcg(memcg)
     state = mem_cgroup_at(memcg).vmstats_percpu + STATE + 8 * global_read("stats_index", item)
     preempt_disable()
     this_cpu_add_at(state, pages)
@@ -151,6 +172,14 @@ def random_slot() -> int:
     return (((state >> 33) & 0x7FFFFFFF) * SLOTS) >> 31
 
 
+@static_inline
+def next_slot() -> int:
+    """Round robin, by one byte of this CPU: v7.1, and v6.18.36 and later."""
+    slot: int = this_cpu_read("victim")
+    this_cpu_write("victim", 0 if slot == SLOTS - 1 else slot + 1)
+    return slot
+
+
 @kernel_function
 def refill_stock(memcg: int, pages: int) -> None:
     """Keep charged pages for the cgroup's next charge, in its slot, an empty one, or a drained one."""
@@ -177,7 +206,7 @@ def refill_stock(memcg: int, pages: int) -> None:
             drain_stock(stock, slot)
     else:
         if empty < 0:
-            empty = random_slot()
+            empty = kernel.victim_slot()
             drain_stock(stock, empty)
         css_ref_add(memcg, 1)
         store_64(stock + STOCK_CACHED + 8 * empty, memcg)

@@ -28,7 +28,6 @@ from model.kernels.v6_18.source.pcp import (
 from model.kernels.v6_18.source.preempt import preempt_disable, preempt_enable
 from model.kernels.v6_18.source.records import global_read, pcp_at, this_cpu_add, this_cpu_read
 from model.kernels.v6_18.source.report import bad_page, beyond
-from model.kernels.v6_18.source.steps import page_folio
 from model.kernels.v6_18.source.tails import page_is_bad, prepare_tails
 from model.kernels.v6_18.zone import COSTLY_ORDER, PAGEBLOCK_ORDER, PCPTYPES
 
@@ -46,11 +45,11 @@ def free_pages_prepare(page: Any, order: int) -> int:
     compound = read_once(page, "flags") & HEAD
     if likely(compound == 0):
         compound = read_once(page, "compound_head") & 1
-    page_folio(page)
+    looked_at = kernel.first_look_at_flags(page, kernel.page_folio(page))
     if kernel.trace_mm_page_free():
         this_cpu_add("traced", 1)
     kernel.memcg_step(page, order)
-    if unlikely(read_once(page, "flags") & MLOCKED != 0):
+    if unlikely(read_once(looked_at, "flags") & MLOCKED != 0):
         rare()
         write_once(page, "flags", read_once(page, "flags") & ~MLOCKED)
     if kernel.CONFIG_MEMORY_FAILURE and unlikely(read_once(page, "flags") & HWPOISON != 0) and order == 0:
@@ -73,6 +72,7 @@ def free_pages_prepare(page: Any, order: int) -> int:
         if unlikely(bad != 0):
             return 0
     flags = (read_once(page, "flags") & ~kernel.WIPED) | kernel.LAST_CPUPID
+    kernel.private_step(page)
     if kernel.WIPED != 0 or kernel.LAST_CPUPID != 0:
         write_once(page, "flags", flags)
     return flags
@@ -121,6 +121,21 @@ def page_to_pfn(page: Any) -> int:
     return (address_of(page) - this_cpu_read("vmemmap_base")) >> 6
 
 
+@static_inline
+def put_on_list(zone: int, page: Any, pfn: int, migratetype: int, order: int) -> None:
+    """Take the lists' guard, put the block on its list, and release the guard."""
+    interrupts = enter_lists()
+    pcp = pcp_of(zone)
+    if not kernel.CONFIG_TRYLOCK:
+        free_frozen_page_commit(zone, pcp, page, migratetype, order)
+    elif likely(pcp_spin_trylock(pcp) != 0):
+        free_frozen_page_commit(zone, pcp, page, migratetype, order)
+        pcp_spin_unlock(pcp)
+    else:
+        free_one_page(zone, page, pfn, order)
+    leave_lists(interrupts)
+
+
 @kernel_function
 def __free_pages_ok(page: Any, order: int) -> None:
     """Free a block that no list holds, straight to the buddy."""
@@ -158,16 +173,7 @@ def __free_frozen_pages(page: Any, order: int) -> None:
             free_one_page(zone, page, pfn, order)
             return
         migratetype = MOVABLE
-    interrupts = enter_lists()
-    pcp = pcp_of(zone)
-    if not kernel.CONFIG_TRYLOCK:
-        free_frozen_page_commit(zone, pcp, page, migratetype, order)
-    elif likely(pcp_spin_trylock(pcp) != 0):
-        free_frozen_page_commit(zone, pcp, page, migratetype, order)
-        pcp_spin_unlock(pcp)
-    else:
-        free_one_page(zone, page, pfn, order)
-    leave_lists(interrupts)
+    kernel.put_on_list(zone, page, pfn, migratetype, order)
 
 
 @kernel_function

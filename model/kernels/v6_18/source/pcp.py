@@ -171,35 +171,90 @@ def after_a_drain(zone: int, pcp: Any) -> None:
         beyond(pcp)
 
 
-@kernel_function
-def free_frozen_page_commit(zone: int, pcp: Any, page: Any, migratetype: int, order: int) -> None:
-    """Put the block at the head of its list, count, and tune; a list that is full is drained."""
-    factor = address_of(pcp) + ALLOC_FACTOR
-    store_once_u8(factor, load_once_u8(factor) >> 1)
-    this_cpu_add("pgfree", 1 << order)
-    pindex = order_to_pindex(migratetype, order)
-    list_add(page, address_of(pcp) + PCP_LISTS + 16 * pindex)
-    count = as_long(pcp.count) + (1 << order)
-    pcp.count = count
-    batch = as_long(read_once(pcp, "batch"))
-    flags = address_of(pcp) + FLAGS_BYTE
-    free_high = False
-    if unlikely(order != 0 and order <= COSTLY_ORDER):
-        rare()
-        before = load_once_u8(flags)
-        many = as_long(read_once(pcp, "free_count")) >= batch + (as_long(read_once(pcp, "high_min")) >> 1)
-        if many and before & PREV_FREE_HIGH_ORDER != 0:
-            free_high = before & FREE_HIGH_BATCH == 0 or count >= batch
-        store_once_u8(flags, before | PREV_FREE_HIGH_ORDER)
-    elif unlikely(load_once_u8(flags) & PREV_FREE_HIGH_ORDER != 0):
-        rare()
-        store_once_u8(flags, load_once_u8(flags) & ~PREV_FREE_HIGH_ORDER)
-    free_count = as_long(read_once(pcp, "free_count"))
-    if free_count < batch << BATCH_SCALE:
-        rare()
-        write_once(pcp, "free_count", free_count + (1 << order))
-    high = nr_pcp_high(zone, pcp, count, batch, free_high)
-    if unlikely(count >= high):
-        rare()
-        free_pcppages_bulk(zone, nr_pcp_free(pcp, batch, high, free_high), pcp, pindex)
-        after_a_drain(zone, pcp)
+@static_inline
+def drain_at_once(zone: int, pcp: Any, wanted: int, pindex: int, cpu: int) -> None:
+    """Drain all that is wanted under one lock of the zone."""
+    free_pcppages_bulk(zone, wanted, pcp, pindex)
+    after_a_drain(zone, pcp)
+
+
+@static_inline
+def say_nothing() -> None:
+    """The lists' lock is held throughout."""
+
+
+@static_inline
+def no_cpu() -> int:
+    """The task stays on its CPU, whose number is not asked."""
+    return 0
+
+
+@static_inline
+def count_as_stored(pcp: Any, count: int) -> int:
+    """The count is still in a register."""
+    return count
+
+
+def commit_function(name: str, drain: Any, undrained: Any, cpu_at_entry: Any, count_at_end: Any) -> Any:
+    """Make `free_frozen_page_commit(zone, pcp, page, migratetype, order)`.
+
+    It puts the block at the head of its list, counts, and tunes; a list that is full is drained.
+
+    Parameters
+    ----------
+    drain
+        Takes zone, lists, the number of pages that are to go, the list to begin with, and the CPU.
+    undrained
+        What is returned where nothing is drained, of the same type as `drain` returns.
+    cpu_at_entry
+        The number of this CPU, if it is asked.
+    count_at_end
+        The lists' count for the comparison with their limit, from the lists and the count that was stored.
+    """
+
+    def commit(zone: int, pcp: Any, page: Any, migratetype: int, order: int) -> Any:
+        cpu = cpu_at_entry()
+        factor = address_of(pcp) + ALLOC_FACTOR
+        store_once_u8(factor, load_once_u8(factor) >> 1)
+        this_cpu_add("pgfree", 1 << order)
+        pindex = order_to_pindex(migratetype, order)
+        list_add(page, address_of(pcp) + PCP_LISTS + 16 * pindex)
+        count = as_long(pcp.count) + (1 << order)
+        pcp.count = count
+        batch = as_long(read_once(pcp, "batch"))
+        flags = address_of(pcp) + FLAGS_BYTE
+        free_high = False
+        if unlikely(order != 0 and order <= COSTLY_ORDER):
+            rare()
+            before = load_once_u8(flags)
+            many = as_long(read_once(pcp, "free_count")) >= batch + (as_long(read_once(pcp, "high_min")) >> 1)
+            if many and before & PREV_FREE_HIGH_ORDER != 0:
+                free_high = before & FREE_HIGH_BATCH == 0 or count >= batch
+            store_once_u8(flags, before | PREV_FREE_HIGH_ORDER)
+        elif unlikely(load_once_u8(flags) & PREV_FREE_HIGH_ORDER != 0):
+            rare()
+            store_once_u8(flags, load_once_u8(flags) & ~PREV_FREE_HIGH_ORDER)
+        free_count = as_long(read_once(pcp, "free_count"))
+        if free_count < batch << BATCH_SCALE:
+            rare()
+            write_once(pcp, "free_count", free_count + (1 << order))
+        high = nr_pcp_high(zone, pcp, count, batch, free_high)
+        if unlikely(count_at_end(pcp, count) >= high):
+            rare()
+            return drain(zone, pcp, nr_pcp_free(pcp, batch, high, free_high), pindex, cpu)
+        return undrained()
+
+    commit.__name__ = name
+    return kernel_function(commit)
+
+
+free_frozen_page_commit = commit_function(
+    "free_frozen_page_commit", drain_at_once, say_nothing, no_cpu, count_as_stored
+)
+
+
+@static_inline
+def commit_in_batch(zone: int, pcp: Any, page: Any, migratetype: int, order: int) -> int:
+    """The same for a folio of a batch; whether the lists' lock is still held."""
+    free_frozen_page_commit(zone, pcp, page, migratetype, order)
+    return 1

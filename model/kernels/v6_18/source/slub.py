@@ -18,7 +18,6 @@ from model.kernels.v6_18.source.page_alloc import free_frozen_pages
 from model.kernels.v6_18.source.preempt import __rcu_read_lock, __rcu_read_unlock
 from model.kernels.v6_18.source.records import global_read
 from model.kernels.v6_18.source.report import beyond
-from model.kernels.v6_18.source.steps import page_folio
 from model.kernels.v6_18.source.tails import compound_order
 from model.kernels.v6_18.source.vmstat import __mod_node_page_state
 
@@ -31,7 +30,7 @@ def count_slab_pages(page: Any, order: int) -> None:
     flags = local_irq_save()
     if kernel.CONFIG_MEMCG:
         __rcu_read_lock()
-        if unlikely(read_once(page_folio(page), "memcg_data") != 0):
+        if unlikely(read_once(kernel.page_folio(page), "memcg_data") != 0):
             rare()
             beyond(page)
         __rcu_read_unlock()

@@ -34,6 +34,19 @@ def page_folio(page: Any) -> Any:
 
 
 @static_inline
+def first_look_at_flags(page: Any, folio: Any) -> Any:
+    """Whose flags say "mlocked": the page's own; its folio is the page itself, by a branch."""
+    return page
+
+
+@static_inline
+def head_of_tail(page: Any) -> int:
+    """Address of the head to which a tail page points."""
+    pointer: int = read_once(page, "compound_head")
+    return pointer - 1
+
+
+@static_inline
 def memcg_data_says_kmem(folio: Any) -> bool:
     """Bit 1 of memcg_data, by a load of one byte."""
     return load_once_u8(address_of(folio) + MEMCG_DATA) & MEMCG_DATA_KMEM != 0
@@ -63,7 +76,7 @@ def memcg_kmem_if_online(page: Any, order: int) -> None:
     """Key first, then the folio's memcg_data: memcg_kmem_online() && folio_memcg_kmem()."""
     if not kernel.CONFIG_MEMCG or kernel.memcg_kmem_offline():
         return
-    if unlikely(memcg_data_says_kmem(page_folio(page))):
+    if unlikely(memcg_data_says_kmem(kernel.page_folio(page))):
         uncharge(page, order)
 
 
@@ -73,3 +86,22 @@ def reset_page_type_if_any(page: Any, order: int) -> None:
     if unlikely(page_has_type(page)):
         rare()
         clear_page_type(page)
+
+
+@static_inline
+def leave_private(page: Any) -> None:
+    """v6.18.2 leaves page->private to the allocation side."""
+
+
+@static_inline
+def clear_private(page: Any) -> None:
+    """v7.0 and every stable series since 2026: one store on every free."""
+    write_once(page, "private", 0)
+
+
+@static_inline
+def clear_private_if_set(page: Any) -> None:
+    """A test first, and the store for the few pages that need it."""
+    if unlikely(read_once(page, "private") != 0):
+        rare()
+        write_once(page, "private", 0)

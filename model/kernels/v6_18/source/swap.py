@@ -31,13 +31,11 @@ from model.kernels.v6_18.source.page_alloc import (
 from model.kernels.v6_18.source.pageblock import ISOLATE, get_pfnblock_migratetype
 from model.kernels.v6_18.source.pcp import (
     MOVABLE,
-    free_frozen_page_commit,
     pcp_spin_trylock,
     pcp_spin_unlock,
 )
 from model.kernels.v6_18.source.records import page_at, pcp_at, this_cpu_read
 from model.kernels.v6_18.source.report import beyond
-from model.kernels.v6_18.source.steps import page_folio
 from model.kernels.v6_18.source.tails import compound_order, folio_order
 from model.kernels.v6_18.zone import PCPTYPES, ZONE_DEVICE
 
@@ -96,7 +94,7 @@ def __folio_put(folio: Any) -> None:
 @kernel_function
 def put_page(page: Any, order: int) -> None:
     """Drop a reference to the page's folio; slabs and large kmallocs have none to drop."""
-    folio = page_folio(page)
+    folio = kernel.page_folio(page)
     kind = load_once_u8(address_of(folio) + TYPE_BYTE)
     if unlikely(kind == SLAB):
         rare()
@@ -184,7 +182,9 @@ def free_unref_folios(folios: int, n: int) -> None:
         if unlikely(migratetype >= PCPTYPES):
             rare()
             migratetype = MOVABLE
-        free_frozen_page_commit(zone, pcp, folio, migratetype, order)
+        if kernel.commit_in_batch(zone, pcp, folio, migratetype, order) == 0:
+            rare()
+            locked = 0
     if likely(locked != 0):
         unlock_lists(pcp, interrupts)
 

@@ -97,7 +97,7 @@ def tail_is_bad(head: Any, page: Any) -> bool:
     if unlikely(read_once(page, "compound_head") & 1 == 0):
         rare()
         return True
-    return read_once(page, "compound_head") - 1 != address_of(head)
+    return kernel.head_of_tail(page) != address_of(head)
 
 
 @kernel_function

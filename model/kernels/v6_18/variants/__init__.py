@@ -7,6 +7,8 @@ the step costs something. A variant of v6.18 may also define
 `LEFT_OUT`                                 of "wipe" and "cpupid", what is not done to `flags`
 `CHECKS`                                   "always": the page checks, whatever their key says
 `DEBUG_LIST`                               True: lists are checked before they are changed
+`PRIVATE`                                  when page->private is cleared: "never", "always" or "if set"
+`VICTIM`                                   of a full stock, the slot to drain: "random" or "round robin"
 `GUARD`                                    of the per-CPU lists: "trylock", "irq-off" or "preempt"
 """
 
@@ -18,7 +20,7 @@ FIRST = [
     *("base", "base-twin"),
     *("no-type-test", "type-store"),
     *("memcg-off", "memcg-direct", "memcg-flag-first"),
-    *("no-wipe", "no-cpupid", "no-trylock", "irq-off", "check-pages", "list-check"),
+    *("no-wipe", "no-cpupid", "no-trylock", "irq-off", "check-pages", "list-check", "stable"),
     *("nop", "load", "load-compare", "load-compare-store"),
 ]
 

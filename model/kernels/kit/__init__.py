@@ -1,0 +1,7 @@
+"""What the modelled kernel versions have in common: a version's folder says only what that kernel is.
+
+machine, memory, path   base classes of a machine, its memory, and the path that is measured on it
+layout                  structures as data: a file with fields, offsets and sizes for each configuration
+lists                   the compiled list functions, made for a version's struct page
+borrow                  a version's variants that another one has as well
+"""

@@ -1,0 +1,150 @@
+"""The memory of a modelled machine beside its struct pages: an arena for each CPU, and tables."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.kernels.arrays import address_of, aligned
+from model.kernels.naming import Names
+from model.kernels.page_array import LINE, PageArray
+
+Parts = Mapping[str, tuple[np.dtype[Any], int]]
+"""Name of a part of an arena -> its record, and how many there are."""
+
+
+def lines(parts: Parts) -> np.dtype[Any]:
+    """One record of parts that each start on a cache line of their own."""
+    offsets, at = [], 0
+    for record, count in parts.values():
+        offsets.append(at)
+        at += -(-record.itemsize * count // LINE) * LINE
+    formats = [record if count == 1 else (record, (count,)) for record, count in parts.values()]
+    return np.dtype({"names": list(parts), "formats": formats, "offsets": offsets, "itemsize": at})
+
+
+class ArenaMemory(PageArray):
+    """All the memory that a version's free path can touch.
+
+    Parameters
+    ----------
+    record
+        The arena, as `lines` makes it; its parts `cpu`, `zones`, `pcp` and `memcg` are known here.
+    page
+        `struct page`.
+    zones
+        The zone record, the number of the zone that pages are in, and how many lists an order has.
+    pages, rng, huge
+        As `PageArray` has them.
+    cpus
+        Each has an arena of its own; zones and cgroups of the others are not used.
+
+    Attributes
+    ----------
+    arenas
+        One array of one record for each CPU.
+    arena
+        CPU 0's.
+    """
+
+    def __init__(
+        self,
+        record: np.dtype[Any],
+        page: np.dtype[Any],
+        zones: tuple[np.dtype[Any], int, int],
+        pages: int,
+        rng: np.random.Generator | None,
+        *,
+        huge: bool,
+        cpus: int = 1,
+        step: int = LINE,
+    ) -> None:
+        super().__init__(page, pages, rng, huge=huge, step=step)
+        self.page_record, self._record = page, record
+        self.zone_record, self._zone, kinds = zones
+        self._area_bytes = 16 * kinds + 8
+        self.arenas = [aligned(record, 1, self.data_offset)[0:1] for _ in range(cpus)]
+        self.arena = self.arenas[0]
+
+    @property
+    def cpu(self) -> Any:
+        """The %gs area."""
+        return self.arena["cpu"][0]
+
+    @property
+    def cpus(self) -> list[Any]:
+        """The %gs area of each CPU."""
+        return [arena["cpu"][0] for arena in self.arenas]
+
+    @property
+    def zone(self) -> Any:
+        """ZONE_NORMAL of node 0."""
+        return self.arena["zones"][0][self._zone]
+
+    @property
+    def pcp(self) -> Any:
+        """CPU 0's lists of that zone."""
+        return self.arena["pcp"][0]
+
+    @property
+    def memcg(self) -> Any:
+        """The cgroups, the root first."""
+        return self.arena["memcg"][0]
+
+    def offset(self, name: str) -> int:
+        """Offset of one part of the arena from this CPU's area: the value of a per-CPU pointer."""
+        return int(self._record.fields[name][1])  # type: ignore[index]
+
+    def field_address(self, name: str, cpu: int = 0) -> int:
+        """Address of one part of a CPU's arena."""
+        return address_of(self.arenas[cpu]) + self.offset(name)
+
+    def memcg_address(self, index: int) -> int:
+        """Address of one cgroup."""
+        return self.field_address("memcg") + index * int(self.memcg.dtype.itemsize)
+
+    @property
+    def zone_address(self) -> int:
+        """Address of ZONE_NORMAL."""
+        return self.field_address("zones") + self._zone * self.zone_record.itemsize
+
+    def free_list(self, order: int, migratetype: int) -> int:
+        """Address of a free list's head."""
+        area = int(self.zone_record.fields["free_area"][1])  # type: ignore[index]
+        return self.zone_address + area + order * self._area_bytes + 16 * migratetype
+
+    def free_list_words(self, order: int, migratetype: int) -> npt.NDArray[np.int64]:
+        """That list head, as two words: next, prev."""
+        at = (order * self._area_bytes + 16 * migratetype) // 8
+        return self._areas()[at : at + 2]
+
+    def nr_free(self, order: int) -> int:
+        """Free blocks of one order, by the zone's own count."""
+        return int(self._areas()[((order + 1) * self._area_bytes) // 8 - 1])
+
+    def set_nr_free(self, order: int, count: int) -> None:
+        """Set that count, for a start state."""
+        self._areas()[((order + 1) * self._area_bytes) // 8 - 1] = count
+
+    def _areas(self) -> npt.NDArray[np.int64]:
+        words: npt.NDArray[np.int64] = self.zone["free_area"].view("i8")
+        return words
+
+    @abstractmethod
+    def tables(self) -> dict[str, npt.NDArray[Any]]:
+        """Arrays beside arena and pages: section tables and pageblock bits."""
+
+    @abstractmethod
+    def objects(self) -> dict[str, tuple[int, int, np.dtype[Any] | None]]:
+        """Address, bytes and record of every object that an access may be to; None: a table of numbers."""
+
+    def regions(self) -> dict[str, tuple[int, int]]:
+        """Address and bytes of everything that the free path can touch, beside its stack."""
+        arrays = {"arena": self.arena, "mem_map": self.mem_map, **self.tables()}
+        return {name: (address_of(array), array.nbytes) for name, array in arrays.items()}
+
+    def names(self) -> Names:
+        """What names accesses."""
+        return Names(self.objects())

@@ -1,0 +1,110 @@
+"""The measured path of a modelled kernel: the size of a slice, and what all versions do alike."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+import numpy as np
+
+from model.code.caches import struct_pages
+from model.code.image import Spec
+from model.kernels.start import StartState
+from model.kernels.variants import Variant
+from model.vocabulary.scenario import Arm, Scenario
+
+SLICE_NS: Final = 30_000
+"""Nominal ns of a slice. Actual ones take 16 to 60 us: in shorter ones the call weighs more, longer ones are
+interrupted more often."""
+SEQUENTIAL_CHUNK: Final = 4096
+RANDOM_CHUNK: Final = 1024
+"""Pages per slice beyond the warm set: a random page costs about four times as much."""
+APART_PAGES: Final = 64
+"""Pages per slice where each is freed alone: the work between frees takes about a microsecond."""
+BLOCK_PAGES: Final = 512
+LEAST_BLOCKS: Final = 8
+"""Least number of blocks in a pass; `BLOCK_PAGES` struct pages hold more of all but the largest ones."""
+
+
+class ModelPath(ABC):
+    """A path of pages and blocks, from __free_pages and its siblings to the per-CPU lists and the buddy."""
+
+    gated: ClassVar[bool] = False
+    full_pass: ClassVar[int]
+    """Warm pages per pass at depth `full`."""
+    variants: ClassVar[Mapping[str, Variant]]
+    calibration: ClassVar[Mapping[str, Variant]]
+
+    @abstractmethod
+    def check(self, scenario: Scenario) -> None:
+        """Refuse values that this version does not have, alone or together.
+
+        Raises
+        ------
+        FreepathError
+        """
+
+    @abstractmethod
+    def arms(self, scenario: Scenario) -> list[Arm]:
+        """Every arm that makes sense here, bases first; refuses as `check` does."""
+
+    @abstractmethod
+    def image(self, scenario: Scenario, arm: Arm) -> Spec:
+        """The image that this arm runs."""
+
+    @abstractmethod
+    def loop(self, scenario: Scenario, arm: Arm) -> str:
+        """The timed loop of that image."""
+
+    @abstractmethod
+    def free(self, scenario: Scenario, arm: Arm) -> str:
+        """The function that frees one page, which the census traces."""
+
+    @abstractmethod
+    def start(
+        self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None
+    ) -> StartState:
+        """A machine with the pages that timed loops, or the arm of a census, will free."""
+
+    @abstractmethod
+    def pass_ns(self, scenario: Scenario) -> int:
+        """Nominal ns of a pass over warm pages; it only sets the number of passes of a slice."""
+
+    def charged_pages(self, scenario: Scenario) -> int | None:
+        """Warm charged pages that are freed before they are restored; None: as many as plain ones."""
+        return None
+
+    def nothing(self, scenario: Scenario) -> str:
+        """Name of the compiled loop that frees nothing: the cost of reading the clock."""
+        return "time_nothing" if scenario.between == "nothing" else "time_apart_nothing"
+
+    def slots(self, arm: Arm) -> int | None:
+        """Dispatch slots of an exact arm's operation; None for a compiled variant, or where undeclared."""
+        return {**self.calibration, **self.variants}[arm.variant].slots
+
+    def pages(self, scenario: Scenario) -> int:
+        """Pages that are freed before they are restored."""
+        if scenario.between == "flip":
+            return 1  # the next one would find unmodified code
+        if scenario.between != "nothing":
+            return APART_PAGES
+        if scenario.block_order:
+            return max(BLOCK_PAGES, LEAST_BLOCKS << scenario.block_order)
+        if scenario.memory == "warm":
+            if scenario.page_kind == "charged" and (charged := self.charged_pages(scenario)):
+                return charged
+            if scenario.depth == "full":
+                return self.full_pass
+        return struct_pages(scenario.memory)
+
+    def pages_per_pass(self, scenario: Scenario) -> int:
+        """Pages that are freed between two readings of the clock."""
+        if scenario.memory == "warm":
+            return self.pages(scenario) >> scenario.block_order
+        return SEQUENTIAL_CHUNK if scenario.order == "sequential" else RANDOM_CHUNK
+
+    def passes(self, scenario: Scenario) -> int:
+        """Passes per slice; cold pages are freed once, and so is a random mix: predictors would learn it."""
+        once = scenario.memory != "warm" or scenario.between != "nothing"
+        if once or (scenario.mixed and scenario.spread == "random"):
+            return 1
+        return max(1, round(SLICE_NS / self.pass_ns(scenario)))

@@ -1,0 +1,33 @@
+"""The memory of a machine with v7.1: v6.18's, with other names and sizes of a few fields."""
+
+from typing import Final
+
+import numpy as np
+
+from model.kernels.v6_18 import memory as v6_18
+from model.kernels.v6_18.memcg import GROUP_PARTS
+from model.kernels.v7_1.layout import LAYOUTS
+
+STRUCT_PAGE: Final = LAYOUTS["default"].record("struct page")
+"""One `struct page`: v6.18's, but for the word at 8, `compound_info`. Of a tail page it is a mask with bit 0
+set, the same for all tail pages of one order; bit 0 says "tail" as before."""
+VMSTATS_PERCPU: Final = LAYOUTS["default"].record("struct memcg_vmstats_percpu")
+STRUCT_OBJ_CGROUP: Final = LAYOUTS["default"].record("struct obj_cgroup")
+OF_A_GROUP: Final = np.dtype(
+    {
+        "names": list(GROUP_PARTS.names or ()),
+        "formats": [VMSTATS_PERCPU, "i8", "i8", ("i8", 2), STRUCT_OBJ_CGROUP],
+        "offsets": [int(place[1]) for place in (GROUP_PARTS.fields or {}).values()],
+        "itemsize": GROUP_PARTS.itemsize,
+    }
+)
+"""`GROUP_PARTS` of v6.18, where updates of statistics are counted in 8 bytes and an obj_cgroup knows whether
+it is the root's."""
+
+
+class Memory(v6_18.Memory):
+    """All the memory that the free path can touch."""
+
+    page_type = STRUCT_PAGE
+    group_type = OF_A_GROUP
+    info = "compound_info"

@@ -1,0 +1,49 @@
+"""What v7.1 does otherwise than v6.18, in plain Python.
+
+Written from docs/kernel-facts/after-v6.18.md, not from source/: where the two disagree, one is wrong.
+"""
+
+from types import ModuleType
+
+from model.kernels.v6_18 import oracle as v6_18
+from model.kernels.v7_1.variants import variant_called
+
+
+class Oracle(v6_18.Oracle):
+    """One zone whose pages are all allocated."""
+
+    clears_private = "always"
+
+    def module_of(self, variant: str) -> ModuleType:
+        """What a variant declares."""
+        module = variant_called(variant).module
+        self.slices = getattr(module, "DRAIN", "slices") == "slices"
+        self.lists = getattr(module, "LISTS", "per CPU") == "per CPU"
+        return module
+
+    def _commit(self, number: int, order: int) -> None:
+        if self.lists:
+            super()._commit(number, order)
+            return
+        self._to_buddy(number, order)
+        self.pgfree += 1 << order
+
+    def _drain(self, pages: int, at: int) -> None:
+        """At most a batch at a time; each slice begins with the list that was just freed to."""
+        batch = self.pcp.batch if self.slices else pages
+        while pages > 0 and self.pcp.count > 0:
+            super()._drain(min(pages, batch, self.pcp.count), at)
+            pages -= batch
+
+
+class OracleStock(v6_18.OracleStock):
+    """A CPU's stock of pages charged ahead: the slots of other cgroups are drained one after the other."""
+
+    def __init__(self, *, v1: bool, online: int) -> None:
+        super().__init__(v1=v1, online=online)
+        self.next = 0
+
+    def _victim(self) -> int:
+        slot = self.next
+        self.next = (slot + 1) % 7
+        return slot

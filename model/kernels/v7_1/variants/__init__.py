@@ -1,0 +1,54 @@
+"""The variants of v7.1: those of v6.18 that hold here, and one file for each of its own.
+
+A variant of v7.1 may define what one of v6.18 may (model/kernels/v6_18/variants), and
+
+`HEAD`   how the head of a page is found: "mask", "branch" (v6.18's, with its key) or "direct" (not at all)
+`DRAIN`  "slices", or "whole" under one lock
+`LISTS`  "per CPU", or "none": every page goes to the buddy
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+from model.kernels.kit.borrow import borrowed
+from model.kernels.v6_18 import variants as v6_18
+from model.kernels.variants import Variant, find, in_order
+
+FIRST = [
+    *("base", "base-twin"),
+    *("no-private", "private-conditional", "head-branch", "head-direct", "whole-drain", "to-buddy"),
+    *("no-type-test", "type-store"),
+    *("memcg-off", "memcg-direct", "memcg-flag-first"),
+    *("no-wipe", "no-cpupid", "no-trylock", "irq-off", "check-pages", "list-check"),
+    *("nop", "load", "load-compare", "load-compare-store"),
+]
+BORROWED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(["base-twin", "no-type-test", "type-store", "memcg-flag-first"], ""),
+    "memcg-off": "with the key disabled one jump fewer; enabled, as with systemd, nine instructions and two "
+    "loads.",
+    "memcg-direct": "with the key enabled six instructions and one load fewer; the other waits for none.",
+    **dict.fromkeys(["no-wipe", "no-cpupid", "no-trylock", "irq-off", "check-pages", "list-check"], ""),
+    **dict.fromkeys(["nop", "load", "load-compare", "load-compare-store"], ""),
+}
+"""Variant of v6.18 -> what to expect of it here, where that differs."""
+SWITCHES: Final[Mapping[str, str]] = {
+    "HEAD": "how the head of a page is found: mask, branch or direct",
+    "DRAIN": "slices, or whole: drained under one lock",
+    "LISTS": "`per CPU`, or none: every page goes to the buddy",
+}
+"""Constant of a variant -> what it chooses, beside those of v6.18."""
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "HEAD": ("mask", "branch", "direct"),
+    "DRAIN": ("slices", "whole"),
+    "LISTS": ("per CPU", "none"),
+}
+"""Constant of a variant -> its values."""
+
+_own, CALIBRATION = find(sys.modules[__name__], FIRST)
+VARIANTS = in_order({**_own, **borrowed(v6_18.VARIANTS, BORROWED, "v6.18", "v7.1")}, FIRST)
+
+
+def variant_called(name: str) -> Variant:
+    """A variant by name."""
+    return VARIANTS.get(name) or CALIBRATION[name]

@@ -1,0 +1,95 @@
+"""Questions of v7.1 on synthetic data: each verdict, what is missing, and the lines of the answer."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from model.vocabulary.margin import Margin
+from results import claims
+from results.reading.load import load
+from tests import runfile
+from tests.command import ROOT, run
+
+MARGIN = Margin(1.0, percent=True)
+AXES = {"kernel": "v7.1", "checks": "off", "config": "distribution", "cgroup": "v2", "memcg": "on-active"}
+ARMS = ("base", "base-twin", "no-private", "private-conditional", "head-branch", "whole-drain", "to-buddy")
+FREE: Final = {**dict.fromkeys(ARMS, 0.0), "check-pages": 0.1}
+DEAR: Final = FREE | {"no-private": -0.6, "head-branch": -0.6, "whole-drain": -0.6, "to-buddy": 6.0}
+DEARER: Final = DEAR | {"check-pages": 4.0}
+CHEAP: Final = FREE | {"head-branch": 0.8, "to-buddy": -3.0}
+HOLDS, FAILS, OPEN = "holds", "fails", "undecided"
+
+
+def measured(folder: Path, costs: dict[str, float], **more: dict[str, str]) -> Path:
+    """A run with the memcg key on, off, in a stream of frees, and of a block; each variant costs so much."""
+    gated: runfile.Arms = {(name, "jump-label"): cost for name, cost in costs.items()}
+    scenarios: list[dict[str, str]] = [{}, {"memcg": "on-idle"}, {"depth": "full"}, {"block": "order-3"}]
+    return runfile.write(
+        folder / "run.json",
+        runfile.document(
+            *(
+                runfile.FakeRun(arms=gated, seed=seed, axes=AXES | axes)
+                for seed, axes in enumerate((*scenarios, *more.values()), 1)
+            )
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("costs", "expected"),
+    [
+        (FREE, {"T7": HOLDS, "T8": HOLDS, "T9": HOLDS, "T10": FAILS, "T12": HOLDS}),
+        (DEARER, {"T7": FAILS, "T8": FAILS, "T9": FAILS, "T10": HOLDS, "T12": FAILS}),
+        (CHEAP, {"T7": HOLDS, "T8": HOLDS, "T9": HOLDS, "T10": FAILS, "T12": HOLDS}),
+    ],
+)
+def test_the_questions_are_judged(tmp_path: Path, costs: dict[str, float], expected: dict[str, str]) -> None:
+    """A step that is said to cost nothing does, when the arm without it does not save."""
+    answers = claims.answers(load(measured(tmp_path, costs)), None, MARGIN)
+    assert {answer.id: answer.verdict for answer in answers} == expected
+    assert all(answer.evidence for answer in answers)
+
+
+def test_a_wide_interval_decides_nothing(tmp_path: Path) -> None:
+    """Two noisy processes: nothing holds, nothing fails."""
+    gated: runfile.Arms = {
+        (name, "jump-label"): cost for name, cost in (FREE | {"check-pages": 0.75}).items()
+    }
+    noisy = runfile.FakeHost(noise=0.03, between=0.05, placement=0.03)
+    sessions = [
+        runfile.FakeRun(arms=gated, seed=seed, processes=2, machine=noisy, axes=AXES | axes)
+        for seed, axes in enumerate(({}, {"memcg": "on-idle"}, {"depth": "full"}), 1)
+    ]
+    file = runfile.write(tmp_path / "run.json", runfile.document(*sessions))
+    answers = claims.answers(load(file), None, MARGIN)
+    assert {answer.verdict for answer in answers} == {OPEN}
+
+
+def test_what_is_missing_names_its_command(tmp_path: Path) -> None:
+    """Only base and its twin: every question is open."""
+    only = dict.fromkeys(("base", "base-twin"), 0.0)
+    answers = claims.answers(load(measured(tmp_path, only)), None, MARGIN)
+    assert [answer.id for answer in answers] == ["T7", "T8", "T9", "T10", "T12"]
+    assert {answer.verdict for answer in answers} == {OPEN}
+    assert all("kernel=v7.1" in answer.because for answer in answers)
+
+
+def test_the_answer_names_the_kernel(tmp_path: Path) -> None:
+    """The questions have their own line; those of v6.18 are not asked."""
+    said = run("results", "answer", str(measured(tmp_path, DEARER)))
+    assert said.returncode == 0 and "Questions of v7.1: T10 holds; T7 T8 T9 T12 fail." in said.stdout
+    assert "Questions of v6.18" not in said.stdout
+    judged = run("results", "claims", str(tmp_path / "run.json"), "--format", "json")
+    assert judged.returncode == 1 and '"T12"' in judged.stdout
+
+
+def test_the_page_has_every_question_in_the_same_words(tmp_path: Path) -> None:
+    """Also the one that no run decides, with the reason."""
+    page = (ROOT / "docs" / "claims.md").read_text().partition("Who says so")[0]
+    rows = [line for line in page.splitlines() if line.startswith("| T")]
+    by_number = {row.split("|")[1].strip(): re.sub(r"[`|]", "", row) for row in rows}
+    for answer in claims.answers(load(measured(tmp_path, FREE)), None, MARGIN):
+        assert answer.claim in by_number[answer.id]
+    assert "cannot be judged" in by_number["T11"]
