@@ -6,7 +6,7 @@ For example:
   python -m benchmarks.figures --kernels 'FILE FILE'   price lists of kernel files, too
   python -m benchmarks.figures --only 'sweep-v6-18*'   a part
 Started again, it resumes the run that was interrupted and keeps those that are complete.
-then: python -m results file results/runs/figures
+then: python -m results.filing results/runs/figures
 """
 
 import json
@@ -118,7 +118,7 @@ def main(argv: Sequence[str]) -> int:
             _save(folder, took)
     if failed:
         raise UsageError(f"not measured, as said above: {'; '.join(failed)}")
-    note(f"all {len(tasks)} are complete; next: python -m results file {folder}")
+    note(f"all {len(tasks)} are complete; next: python -m results.filing {folder}")
     return 0
 
 
