@@ -299,7 +299,7 @@ def markdown(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
 def marked(found: Sequence[Entry]) -> Iterator[str]:
     """What the mark means, where there is one."""
     if any(entry.older for entry in found):
-        yield f"{MARK} measured with an older instrument"
+        yield f"\\{MARK} measured with an older instrument"
 
 
 def table(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
