@@ -10,6 +10,7 @@ from typing import Final
 
 from results import compare
 from results.analysis.change import Change
+from results.analysis.conditions import UNLIKE
 from results.analysis.seeds import verdicts_of
 from results.kept import instrument_of
 from results.machines import MARGIN
@@ -70,7 +71,7 @@ def reasons(old: Run, new: Run) -> list[str]:
 
 
 def _why(shared: Sequence[str], change: Change) -> str:
-    unlike = ["condition"] if change.condition is None else []
+    unlike = ["condition"] if UNLIKE in change.detail else []
     return ", ".join([*shared, *unlike]) or OTHER
 
 
