@@ -231,16 +231,47 @@ def largest(axes: Sequence[Axis], folder: Path = REFERENCE) -> Iterator[str]:
     marked = False
     for axis in axes:
         for pair in seeds(axis.name, folder):
-            found = [each for row in _rows_of(pair) if (each := _of_arm(row, axis.arms[0]))]
+            found = _largest_of(axis, pair)
             if found:
-                cell, again = max(found, key=lambda each: _weight(each[0]))
+                cell, again = found
                 number = cost_of(cell, left_out=False)[0]
                 marked |= pair.older
-                cpu = product(pair.first) + f"\\{MARK}" * pair.older
-                where = label(cell)
-                yield f"| {axis.title} | {number} | {where} | {verdict_of(cell, again)} | {cpu} |"
+                where = f"{label(cell)} | {verdict_of(cell, again)}"
+                yield f"| {axis.title} | {number} | {where} | {_core(pair)} |"
     if marked:
         yield from ("", f"\\{MARK} measured with an older instrument, one seed")
+
+
+def across(axes: Sequence[Axis], folder: Path = REFERENCE) -> Iterator[str]:
+    """The same with a column for each core, and without links of rows: for a short page."""
+    by_axis = {axis: {_core(pair): pair for pair in seeds(axis.name, folder)} for axis in axes}
+    cores = list(dict.fromkeys(core for pairs in by_axis.values() for core in pairs))
+    yield f"| axis | {' | '.join(cores)} |"
+    yield f"|---|{'---|' * len(cores)}"
+    for axis, pairs in by_axis.items():
+        if pairs:
+            texts = (_largest_text(axis, pairs[core]) if core in pairs else "" for core in cores)
+            yield f"| {axis.title} | {' | '.join(texts)} |"
+    if any(pair.older for pairs in by_axis.values() for pair in pairs.values()):
+        yield from ("", f"\\{MARK} measured with an older instrument, one seed")
+
+
+def _core(pair: Seeds) -> str:
+    return product(pair.first) + f"\\{MARK}" * pair.older
+
+
+def _largest_text(axis: Axis, pair: Seeds) -> str:
+    found = _largest_of(axis, pair)
+    if found is None:
+        return ""
+    cell, again = found
+    return f"{cost_of(cell, left_out=False)[0]}<br>{verdict_of(cell, again)}<br>{label(cell)}"
+
+
+def _largest_of(axis: Axis, pair: Seeds) -> Both | None:
+    """The cell of the first arm with the largest effect."""
+    found = (each for row in _rows_of(pair) if (each := _of_arm(row, axis.arms[0])))
+    return max(found, key=lambda each: _weight(each[0]), default=None)
 
 
 def _weight(cell: Mapping[str, Any]) -> tuple[bool, float]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from model.common.errors import FileError
 from model.common.files import write_new
-from results import axis_tables, claims, fidelity, kernel_table, machines, overview
+from results import agreement, axis_tables, claims, fidelity, kernel_table, machines, overview
 from results.claim import Answer
 from results.kept import Kept, kept, published_of, second_seed
 from results.machines import MARK, Entry
@@ -130,6 +130,36 @@ def kernels(found: Sequence[Entry]) -> Iterator[str]:
         yield from kernel_table.markdown(kept, kernel_table.runs(pattern=kernel_table.SECOND))
 
 
+def some(found: Sequence[Entry]) -> Iterator[str]:
+    """The overview of the machines that README shows."""
+    return overview.markdown(overview.first(found))
+
+
+def price_list(found: Sequence[Entry]) -> Iterator[str]:
+    """README's rows of kernel files."""
+    yield "```"
+    yield from kernel_table.table(kernel_table.runs(), kernel_table.runs(pattern=kernel_table.SECOND))
+    yield "```"
+
+
+def verdicts(found: Sequence[Entry]) -> Iterator[str]:
+    """Every claim's verdict, without reasons."""
+    shown = overview.first(found)
+    by_machine = [_judged(entry) for entry in shown]
+    yield f"| claim | {' | '.join(escape(f'{entry.short}{MARK * entry.older}') for entry in shown)} |"
+    yield f"|---|{'---|' * len(shown)}"
+    for number in dict.fromkeys(number for answers in by_machine for number in answers):
+        row = [answers.get(number) for answers in by_machine]
+        text = next(answer.claim for answer in row if answer)
+        yield f"| {number} {escape(text)} | {' | '.join(a.verdict if a else '' for a in row)} |"
+
+
+def seeds_agree(found: Sequence[Entry]) -> Iterator[str]:
+    """How far the committed seeds agree, in a sentence."""
+    *_, inside, unlike = agreement.lines(list(agreement.of_kept()))
+    yield from wrap(f"{inside}; {unlike}.", WIDTH)
+
+
 def axis(name: str) -> Callable[[Sequence[Entry]], Iterable[str]]:
     """The tables of an axis."""
     return lambda _: axis_tables.table(name)
@@ -171,6 +201,13 @@ PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
         "block": axis("sweep-v6-18-block"),
     },
     "docs/findings-kernels.md": {"kernels": kernels},
+    "docs/paper.md": {
+        "overview": some,
+        "kernels": price_list,
+        "axes": lambda _: axis_tables.across(axis_tables.V4_3),
+        "verdicts": verdicts,
+        "agreement": seeds_agree,
+    },
     "docs/fidelity-files.md": {"fidelity": lambda _: fidelity.kept()},
 }
 """Page -> name of each part -> function that returns its lines."""

@@ -46,7 +46,7 @@ USUAL: Final = (16, 8)
 SSBD: Final = "--store-bypass off"
 CALIBRATION_S: Final = 600.0
 """As --help says of --calibrate."""
-TRIES: Final = 3
+TRIES: Final = 12
 """Attempts at one run, each of which resumes the one before."""
 FOUND: Final = frozenset({0, 1})
 """Exit statuses with a complete file: 1 says that a calibration misses a target."""
