@@ -14,10 +14,10 @@ from model.common.errors import FileError
 from model.common.files import write_new
 from results import agreement, axis_tables, claims, fidelity, kernel_table, machines, overview
 from results.claim import Answer
-from results.kept import Kept, kept, published_of, second_seed
+from results.kept import FIGURES, REFERENCE, Kept, kept, published_of, second_seed
 from results.machines import MARK, Entry
 from results.output.words import escape
-from results.reading.load import Run, load
+from results.reading.load import Run, load, read_json
 from results.reading.machine import key_of, machine_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -160,6 +160,20 @@ def seeds_agree(found: Sequence[Entry]) -> Iterator[str]:
     yield from wrap(f"{inside}; {unlike}.", WIDTH)
 
 
+def calibrated(found: Sequence[Entry]) -> Iterator[str]:
+    """The targets of the calibration that was kept last."""
+    files = [read_json(path) for path in REFERENCE.glob(f"*{FIGURES}")]
+    if not files:
+        yield "No run is kept: `make figures` measures it."
+        return
+    last = max(files, key=lambda each: str(each["date"]))
+    yield from wrap(f"{last['processor']}, {last['date']}, commit {last['commit']}:", WIDTH)
+    yield from ("", "| figure | target | result | |", "|---|---|---|---|")
+    for target in last["figures"]["targets"]:
+        reached = "reached" if target["reached"] else "missed"
+        yield f"| {' | '.join(escape(target[name]) for name in ('name', 'asked', 'got'))} | {reached} |"
+
+
 def axis(name: str) -> Callable[[Sequence[Entry]], Iterable[str]]:
     """The tables of an axis."""
     return lambda _: axis_tables.table(name)
@@ -201,6 +215,7 @@ PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
         "block": axis("sweep-v6-18-block"),
     },
     "docs/findings-kernels.md": {"kernels": kernels},
+    "docs/calibration.md": {"calibration": calibrated},
     "docs/paper.md": {
         "overview": some,
         "kernels": price_list,
