@@ -137,7 +137,10 @@ def _parser() -> Parser:
 def _tasks(args: Any) -> Iterator[Task]:
     """Seed 1 of everything, then seed 2: an interrupted series has one of each. Last what has one seed."""
     wanted = args.only.split(",")
-    files = [_file(path) for path in shlex.split(args.kernels)]
+    try:
+        files = [_file(path) for path in shlex.split(args.kernels)]
+    except ValueError as error:
+        raise UsageError(f"--kernels {args.kernels}: {error}; quote a name as for a shell") from None
     entries = [*PLAN[:1], *of_files(files), *PLAN[1:]]
     if not can_hold_loads():
         entries = [entry for entry in entries if SSBD not in entry.options]
