@@ -11,15 +11,14 @@ For example:
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from model.common.command import Parser, leave, run, say
 from results import compare, machines
-from results.analysis.conditions import apart
-from results.analysis.groups import analyse
+from results.analysis.seeds import verdicts_of
 from results.kept import REFERENCE, pairs, published_of, second_seed
 from results.machines import MARGIN
 from results.reading.document import BadRunError
@@ -51,12 +50,6 @@ class Agreement:
     open: list[str]
 
 
-def agreed(verdicts: Iterable[str]) -> str:
-    """The verdict of all seeds: `undecided` where they do not agree, whatever each says."""
-    known = set(verdicts)
-    return known.pop() if len(known) == 1 else "undecided"
-
-
 def agreement(name: str, first: Run, second: Run) -> Agreement:
     """Compare two seeds of one run.
 
@@ -69,23 +62,10 @@ def agreement(name: str, first: Run, second: Run) -> Agreement:
     beyond = [
         f"{c.cell}: {c.old:+z.3f} and {c.new:+z.3f}" for c in changes if not c.agrees and c.new is not None
     ]
-    before, after = verdicts_of(first), verdicts_of(second)
+    before, after = verdicts_of(first, MARGIN), verdicts_of(second, MARGIN)
     differing = {cell: word for cell, word in before.items() if after.get(cell, word) != word}
     unlike = [f"{cell}: {word} and {after[cell]}" for cell, word in differing.items()]
     return Agreement(name, len(changes), beyond, unlike)
-
-
-def verdicts_of(run: Run) -> dict[str, str]:
-    """Verdict of each cell, as `compare` names them; beside a busy sibling, too."""
-    known: dict[str, str] = {}
-    for group in analyse(run, MARGIN):
-        for cell in group.cells:
-            name = f"{group.scenario.name}: {cell.overhead.arm.name}"
-            known[name] = cell.judgement.verdict
-            if cell.other:
-                condition, judged = cell.other
-                known[f"{name}{apart(condition)}"] = judged.judgement.verdict
-    return known
 
 
 def of_kept() -> Iterator[Agreement]:

@@ -9,6 +9,7 @@ For example:
   python -m results.filing results/runs/figures --to elsewhere
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +20,21 @@ from model.common.command import Parser, leave, note, run, say
 from model.common.errors import FileError, UsageError
 from model.common.files import read_bounded, write_new
 from model.vocabulary.formats import MOST_BYTES
-from results import machines, moved
+from results import calibration, machines, moved
 from results.analysis.groups import FEW_PROCESSES
-from results.kept import HEADLINE, REFERENCE, Kept, file_name, kept, published_of, slug
+from results.kept import (
+    FIGURES,
+    HEADLINE,
+    REFERENCE,
+    Kept,
+    file_name,
+    instrument_of,
+    kept,
+    published_of,
+    slug,
+)
+from results.places import without_places
+from results.reading.cpus import processor_line
 from results.reading.dates import date_of
 from results.reading.document import BadRunError
 from results.reading.load import Run, load
@@ -96,15 +109,33 @@ def file_all(found: Measured, published: Path, reference: Path) -> list[Path]:
     written = []
     for (name, seed), each in found.items():
         if (name, seed) == (HEADLINE, 1):
-            written.append(machines.publish(each, published, replace=True))
+            second = found.get((HEADLINE, 2))
+            written.append(machines.publish(each, published, replace=True, second=second))
             continue
         path = reference / file_name(name, each, seed)
-        content = machines.without_places(read_bounded(each.path, MOST_BYTES))
+        content = without_places(read_bounded(each.path, MOST_BYTES))
         write_new(path, content, replace=True)
+        if name == CALIBRATION:
+            written.append(_figures_of(each, path))
         for old in _superseded(path, kept(reference, name), slug(each), seed):
             old.path.unlink()
         written.append(path)
     return written
+
+
+def _figures_of(each: Run, path: Path) -> Path:
+    """What a calibration says, beside its run: the plain pyperf runs that it needs are not kept."""
+    figures = path.with_name(path.name.removesuffix(".json.gz") + FIGURES)
+    plain = Path(each.path).with_suffix(".plain.json")
+    made = {
+        "processor": processor_line(each.facts),
+        "date": date_of(each)[:10],
+        "commit": each.facts["commit"],
+        "instrument": instrument_of(each),
+        "figures": calibration.document(each, plain),
+    }
+    write_new(figures, json.dumps(made, indent=1) + "\n", replace=True)
+    return figures
 
 
 def _superseded(path: Path, known: Sequence[Kept], core: str, seed: int) -> list[Kept]:

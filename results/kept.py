@@ -20,6 +20,8 @@ from results.reading.machine import key_of, machine_of
 
 REFERENCE: Final = Path(__file__).parent / "reference"
 FILE: Final = re.compile(r"(.+)-([a-z0-9]+)-(\d{4}-\d\d-\d\d)(?:-seed(\d+))?\.json\.gz")
+FIGURES: Final = "-figures.json"
+"""End of the name of a file with the figures of a calibration."""
 HEADLINE: Final = "run"
 """Name of the headline, whose first seed is the machine's published run."""
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any, Final
 
+from model.vocabulary.formats import INSTRUMENT
 from model.vocabulary.scenario import RELEASE
 from results.analysis.groups import analyse
-from results.machines import MARGIN
+from results.analysis.seeds import agreed, settled, verdicts_of
+from results.machines import MARGIN, MARK
 from results.output.as_json import cell_document
-from results.overview import cost_of, product
+from results.overview import AT_MARGIN, TURNED, cost_of, product
 from results.reading.cpus import processor_line
 from results.reading.dates import date_of
 from results.reading.load import Run, load
@@ -68,18 +70,42 @@ def by_cpu(every: Iterable[Run]) -> dict[str, list[Run]]:
     return dict(sorted(found.items(), key=lambda item: max(map(date_of, item[1])), reverse=True))
 
 
-def table(kept_runs: Sequence[Run]) -> Iterator[str]:
-    """README's: plain text of at most 100 columns; nothing where no run is kept."""
-    every = next(iter(by_cpu(kept_runs).values()), [])
-    kept = [run for series in README for run in every if _release(run).startswith(series)][:3]
+def table(kept_runs: Sequence[Run], second: Sequence[Run] = ()) -> Iterator[str]:
+    """README's: plain text of at most 100 columns; nothing where no run is kept.
+
+    Parameters
+    ----------
+    second
+        The same with another seed: a verdict on which the two do not agree is undecided.
+    """
+    chosen = (_of_readme(each) for each in by_cpu(kept_runs).values())
+    kept = max(chosen, key=len, default=[])  # the first of the longest: that was measured last
     if not kept:
         return
-    cells = [{c["variant"]: c for c in _cells(run)} for run in kept]
+    others = [verdicts_of(again, MARGIN) if (again := _again(run, second)) else {} for run in kept]
+    cells = [
+        {c["variant"]: settled(c, other) for c in _cells(run)}
+        for run, other in zip(kept, others, strict=True)
+    ]
     levels = [f"{next(iter(each.values()))['bare_ns']:.1f}" for each in cells]
     releases = [_release(run).partition("-cloud")[0].partition("+")[0] for run in kept]
-    yield _line(f"Debian on {product(kept[0])}", map(": ".join, zip(releases, levels, strict=True)))
+    older = MARK * any(run.facts.get("instrument") != INSTRUMENT for run in kept)
+    yield _line(f"Debian on {product(kept[0])}{older}", map(": ".join, zip(releases, levels, strict=True)))
     for label, (variant, left_out) in ROWS.items():
         yield _line(label, [_text(each.get(variant), left_out=left_out) for each in cells])
+
+
+def _of_readme(of_cpu: Sequence[Run]) -> list[Run]:
+    """The newest kernel of each series for which README has room."""
+    found = [[run for run in of_cpu if _release(run).startswith(series)] for series in README]
+    return [runs_of_series[-1] for runs_of_series in found if runs_of_series]
+
+
+def _again(run: Run, second: Sequence[Run]) -> Run | None:
+    """The second seed of a run."""
+    cpu, release = processor_line(run.facts), _release(run)
+    same = (each for each in second if (processor_line(each.facts), _release(each)) == (cpu, release))
+    return next(same, None)
 
 
 def markdown(kept: Sequence[Run], second: Sequence[Run]) -> Iterator[str]:
@@ -95,7 +121,8 @@ def markdown(kept: Sequence[Run], second: Sequence[Run]) -> Iterator[str]:
         dates = " and ".join(sorted({date_of(run)[:10] for run in every}))
         commits = " and ".join(sorted({str(run.facts["commit"]) for run in every}))
         processes = max(len(scenario.processes) for run in every for scenario in run.scenarios)
-        yield from wrap(f"{cpu}; {dates}; commit {commits}; {processes} processes a run.", 100)
+        older = "; an older instrument" * any(run.facts.get("instrument") != INSTRUMENT for run in every)
+        yield from wrap(f"{cpu}; {dates}; commit {commits}; {processes} processes a run{older}.", 100)
         yield ""
         yield from _of_one_cpu(runs_there, seconds.get(cpu, []))
 
@@ -119,8 +146,13 @@ def _both(cells: Mapping[str, Any], again: Mapping[str, Any]) -> str:
 
 
 def _arm(cells: Mapping[str, Any], again: Mapping[str, Any], variant: str) -> str:
-    texts = [cost_of(each[variant], left_out=False) for each in (cells, again) if variant in each]
-    return "<br>".join(f"{number} {verdict.partition(',')[0]}" for number, verdict in texts)
+    """The figures of both seeds and the verdict of both."""
+    found = [each[variant] for each in (cells, again) if variant in each]
+    texts = [cost_of(cell, left_out=False) for cell in found]
+    words = {verdict.partition(",")[0] for _, verdict in texts}
+    verdict = agreed(cell["verdict"] for cell in found) if found else ""
+    shown = AT_MARGIN if AT_MARGIN in words and verdict in TURNED else verdict
+    return "<br>".join([*(number for number, _ in texts), shown]) if found else ""
 
 
 def _cells(run: Run) -> Iterator[dict[str, Any]]:

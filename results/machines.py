@@ -9,8 +9,6 @@ import csv
 import hashlib
 import io
 import json
-import re
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,16 +18,19 @@ from typing import Any, Final
 from model.common.command import printable
 from model.common.errors import FileError, UsageError
 from model.common.files import read_bounded, write_new
-from model.vocabulary.formats import MACHINE, MACHINES, MOST_BYTES
+from model.vocabulary.formats import INSTRUMENT, MACHINE, MACHINES, MOST_BYTES, OLDER_INSTRUMENT
 from model.vocabulary.machine import NAMES
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import usual_of
-from model.vocabulary.sittings import OWN_NAMES
 from results.analysis.conditions import CONDITIONS
+from results.analysis.seeds import settled, verdicts_of
 from results.kernel_files import only_files
 from results.output import as_json as shown
 from results.output.as_machines import HEAD, columns, text_of
 from results.output.words import escape
+from results.places import PLACES as PLACES
+from results.places import command_without_places as command_without_places
+from results.places import without_places
 from results.reading import formats
 from results.reading.cpus import processor_line
 from results.reading.dates import date_of
@@ -41,13 +42,8 @@ FOLDER: Final = Path(__file__).parent / "machines"
 ENTRY: Final = "machine.json"
 RUN: Final = "run.json.gz"
 MARGIN: Final = Margin(1.0, percent=True)
-PLACES: Final = (
-    *("hostname", "python_executable", "python_config_args", "boot_time"),
-    *(own for own, name in OWN_NAMES.items() if name in ("hostname", "python_executable")),
-)
-"""pyperf metadata that identify the owner of a machine and affect no figure; left out of published runs."""
-FOLDERS: Final = re.compile(r"^(|-o|--[a-z-]+=)/(?:[^/]*/)*")
-"""The folders of an absolute path in a shell word, alone or behind an option."""
+MARK: Final = "*"
+"""Behind the name of a machine that an older instrument measured."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,9 @@ class Entry:
     Attributes
     ----------
     cells
-        As `results show --format json` has them.
+        As `results show --format json` has them; a verdict that a second seed does not share is undecided.
+    instrument
+        Which one measured it: rows of two are not averaged.
     """
 
     key: str
@@ -66,6 +64,12 @@ class Entry:
     date: str
     commit: str
     cells: list[dict[str, Any]]
+    instrument: str = OLDER_INSTRUMENT
+
+    @property
+    def older(self) -> bool:
+        """Whether another instrument measured it than measures now."""
+        return self.instrument != INSTRUMENT
 
     @property
     def short(self) -> str:
@@ -76,7 +80,7 @@ class Entry:
     @property
     def title(self) -> str:
         """Heading of a column."""
-        return f"{self.short}, {self.date[:10]}"
+        return f"{self.short}, {self.date[:10]}{MARK * self.older}"
 
 
 # Reading
@@ -115,26 +119,30 @@ def _entry(place: Path) -> Entry:
     others = sorted(p.name for p in place.glob("*.json*") if p.name not in (ENTRY, RUN))
     if others:
         raise BadRunError(f"{place} has two results for one key, {RUN} and {others[0]}: keep one of them")
+    other = document.get("second", {}).get("verdicts", {})
     return Entry(
         key,
         document["machine"],
         document["processor"],
         document["date"],
         document["commit"],
-        document["figures"]["cells"],
+        [settled(cell, other) for cell in document["figures"]["cells"]],
+        document.get("instrument", OLDER_INSTRUMENT),
     )
 
 
 # Publishing
 
 
-def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
+def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False, second: Run | None = None) -> Path:
     """Store a run in the folder of its machine.
 
     Parameters
     ----------
     replace
         Replace the run that is there.
+    second
+        The same with another seed, for its verdicts.
 
     Returns
     -------
@@ -164,6 +172,12 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
         "date": date_of(run),
         "commit": run.facts["commit"],
         "command": command_without_places(str(run.facts.get("freepath_command", "unknown"))),
+        "instrument": run.facts.get("instrument", OLDER_INSTRUMENT),
+        **(
+            {"second": {"seed": int(second.facts["seed"]), "verdicts": verdicts_of(second, MARGIN)}}
+            if second
+            else {}
+        ),
         "run": {"file": RUN, "sha256": hashlib.sha256(source).hexdigest()},
         "figures": {**figures, "run": {"warnings": figures["run"]["warnings"]}},
     }
@@ -174,27 +188,6 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False) -> Path:
     write_new(place / RUN, source, replace=replace)
     write_new(place / ENTRY, json.dumps(document, separators=(",", ":")) + "\n", replace=replace)
     return place
-
-
-def without_places(source: bytes) -> bytes:
-    """A run's file (JSON) without host name and folders."""
-    data = json.loads(source)
-    processes = [process for part in data["benchmarks"] for process in part["runs"]]
-    for facts in (part.get("metadata", {}) for part in (data, *data["benchmarks"], *processes)):
-        for name in PLACES:
-            facts.pop(name, None)
-        if "freepath_command" in facts:
-            facts["freepath_command"] = command_without_places(facts["freepath_command"])
-    return json.dumps(data, separators=(",", ":")).encode()
-
-
-def command_without_places(command: str) -> str:
-    """The command without folders of absolute paths; a command that no shell could parse is unchanged."""
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return command
-    return shlex.join(FOLDERS.sub(r"\1", word) for word in words)
 
 
 def _check_publishable(run: Run) -> None:
@@ -297,8 +290,16 @@ def markdown(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
     yield from ("", "| machine | processor | conditions | date, commit |", "|---|---|---|---|")
     for entry in found:
         measured = f"{entry.date[:10]}, {entry.commit}"
-        cells = (entry.key, entry.processor, _conditions(entry), measured)
+        cells = (entry.key, entry.processor, _conditions(entry), f"{measured}{MARK * entry.older}")
         yield f"| {' | '.join(map(escape, cells))} |"
+    if any(entry.older for entry in found):
+        yield from ("", *marked(found))
+
+
+def marked(found: Sequence[Entry]) -> Iterator[str]:
+    """What the mark means, where there is one."""
+    if any(entry.older for entry in found):
+        yield f"\\{MARK} measured with an older instrument"
 
 
 def table(found: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:

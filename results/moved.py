@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from results import compare
-from results.agreement import verdicts_of
 from results.analysis.change import Change
+from results.analysis.conditions import UNLIKE
+from results.analysis.seeds import verdicts_of
 from results.kept import instrument_of
 from results.machines import MARGIN
 from results.overview import product
@@ -50,7 +51,7 @@ def comparison(name: str, old: Run, new: Run) -> Comparison:
         When they share no cell.
     """
     changes = [c for c in compare.compare_runs(old, new, MARGIN, across=True) if c.agrees is not None]
-    before, after = verdicts_of(old), verdicts_of(new)
+    before, after = verdicts_of(old, MARGIN), verdicts_of(new, MARGIN)
     shared = reasons(old, new)
     found = [
         Moved(c.cell, c.old, c.new, (before.get(c.cell, ""), after.get(c.cell, "")), _why(shared, c))
@@ -70,7 +71,7 @@ def reasons(old: Run, new: Run) -> list[str]:
 
 
 def _why(shared: Sequence[str], change: Change) -> str:
-    unlike = ["condition"] if change.condition is None else []
+    unlike = ["condition"] if UNLIKE in change.detail else []
     return ", ".join([*shared, *unlike]) or OTHER
 
 

@@ -13,17 +13,17 @@ from typing import Any, Final
 
 from results.analysis.conditions import SAID, apart
 from results.analysis.groups import analyse
-from results.machines import MARGIN, Entry
+from results.machines import MARGIN, MARK, Entry, marked
 from results.output.as_json import cell_document
 from results.output.words import escape
 from results.reading.cpus import processor_line
 from results.reading.load import Run, load
 
 LABEL: Final = 19
-"""Columns of a row's label: four machines beside it fit a mail's or a README's 100 columns."""
+"""Columns of a row's label: five machines beside it fit a mail's or a README's 100 columns."""
 WIDTH: Final = 100
-COLUMN: Final = 20
-ABREAST: Final = 4
+COLUMN: Final = 16
+ABREAST: Final = 5
 """Machines side by side; the others follow in a second table."""
 TURNED: Final = {"saves": "costs", "costs": "saves"}
 """Verdict of a step from the verdict of the arm that leaves it out."""
@@ -128,11 +128,17 @@ def cost_of(cell: Mapping[str, Any], *, left_out: bool) -> tuple[str, str]:
 
 def table(found: Sequence[Entry]) -> Iterator[str]:
     """Plain text of at most 100 columns."""
-    for first in range(0, len(found), ABREAST):
-        if first:
+    for start in range(0, len(found), ABREAST):
+        if start:
             yield ""
-        yield from _abreast(found[first : first + ABREAST])
+        yield from _abreast(found[start : start + ABREAST])
     yield from (part for line in _shared(found) for part in wrap(line, WIDTH))
+
+
+def first(found: Sequence[Entry]) -> list[Entry]:
+    """As many machines as stand side by side: of this instrument first, then those measured last."""
+    newest = sorted(found, key=lambda entry: (not entry.older, entry.date), reverse=True)[:ABREAST]
+    return [entry for entry in found if entry in newest]
 
 
 def _shared(found: Sequence[Entry]) -> Iterator[str]:
@@ -145,8 +151,9 @@ def _shared(found: Sequence[Entry]) -> Iterator[str]:
 
 
 def _abreast(found: Sequence[Entry]) -> Iterator[str]:
-    yield _line("ns per freed page,", [entry.short for entry in found])
-    yield _line("95 % interval", [family_of(entry) for entry in found])
+    older = any(entry.older for entry in found)
+    yield _line("ns per page, ±95 %", [f"{entry.short}{MARK * entry.older}" for entry in found])
+    yield _line(f"{MARK} older instrument" if older else "", [family_of(entry) for entry in found])
     for kernel, rows in ROWS.items():
         yield _line(f"{kernel}, whole path", [_level(entry.cells, rows) for entry in found])
         for row in rows:
@@ -155,9 +162,17 @@ def _abreast(found: Sequence[Entry]) -> Iterator[str]:
 
 def _two_lines(found: Sequence[Entry], row: Row) -> Iterator[str]:
     cells = [cell_of(entry.cells, row) for entry in found]
-    texts = [cost_of(c, left_out=row.left_out) if c else ("not measured", "") for c in cells]
+    texts = [half_of(c, left_out=row.left_out) if c else ("not measured", "") for c in cells]
     yield _line(f"  {row.label[0]}", [text for text, _ in texts])
     yield _line(f"  {row.label[1]}", [verdict for _, verdict in texts])
+
+
+def half_of(cell: Mapping[str, Any], *, left_out: bool) -> tuple[str, str]:
+    """As `cost_of`, shorter: a half-width instead of the interval, no part of the path if negligible."""
+    number, verdict = cost_of(cell, left_out=left_out)
+    low, high = cell["ci95_ns"] or (0.0, 0.0)
+    shown = verdict.partition(",")[0] if verdict.startswith("negligible") else verdict
+    return f"{number.partition(' ')[0]} ±{(high - low) / 2:.2f}", shown
 
 
 def _line(label: str, texts: Iterable[str]) -> str:
@@ -165,9 +180,9 @@ def _line(label: str, texts: Iterable[str]) -> str:
 
 
 def family_of(entry: Entry) -> str:
-    """`family 25 model 17`: distinguishes processors of the same name."""
+    """Family and model, `25/17`: distinguishes processors of the same name."""
     machine = entry.machine
-    return f"family {machine.get('cpu_family', '?')} model {machine.get('cpu_model', '?')}"
+    return f"{machine.get('cpu_family', '?')}/{machine.get('cpu_model', '?')}"
 
 
 def _level(cells: Sequence[dict[str, Any]], rows: Sequence[Row]) -> str:
@@ -184,17 +199,22 @@ def answer(found: Sequence[Entry]) -> Iterator[str]:
 
 
 def _told(found: Sequence[Entry], row: Row) -> str:
-    """`costs 0.17 ns (1.1%) on Zen 4; is negligible on Ice Lake`: a row on every machine that measured it."""
+    """`costs 0.17 ns on Zen 4; is negligible on Ice Lake`: a row on every machine that measured it."""
     by_verdict: dict[str, list[str]] = {}
     for entry in found:
         if cell := cell_of(entry.cells, row):
             number, judged = cost_of(cell, left_out=row.left_out)
-            verdict, _, share = judged.partition(", ")
-            near = ", at the margin" if verdict == AT_MARGIN else ""
-            size = f"{number.partition(' ')[0].lstrip('+-')} ns ({share.lstrip('-')}{near}) on "
+            verdict = judged.partition(", ")[0]
+            near = " (at the margin)" if verdict == AT_MARGIN else ""
+            size = f"{number.partition(' ')[0].lstrip('+-')} ns{near} on "
             known = ("saves" if number.startswith("-") else "costs") if near else verdict
             by_verdict.setdefault(known, []).append((size if known in TURNED else "") + entry.short)
-    said = (f"{WORDS[verdict]} {', '.join(places)}" for verdict, places in sorted(by_verdict.items()))
+    # Most machines come last, without their names.
+    ordered = sorted(by_verdict.items(), key=lambda item: (item[0] not in TURNED, len(item[1]), item[0]))
+    said = [f"{WORDS[verdict]} {', '.join(places)}" for verdict, places in ordered]
+    verdict, places = ordered[-1]
+    if len(said) > 1 and verdict not in TURNED and len(places) > 2:
+        said[-1] = f"{WORDS[verdict]} the other {len(places)}"
     return "; ".join(said)
 
 
@@ -241,6 +261,8 @@ def markdown(found: Sequence[Entry]) -> Iterator[str]:
                 f"{'<br>'.join(cost_of(c, left_out=row.left_out))}{_where(c)}" if c else "" for c in cells
             )
             yield f"| {label_of(row)} | {' | '.join(texts)} |"
+    if any(entry.older for entry in found):
+        yield from ("", *marked(found))
 
 
 def _where(cell: Mapping[str, Any]) -> str:

@@ -42,6 +42,8 @@ BARE = {
 """What a command reads, where the text speaks of it without its files."""
 TUTORIAL = ROOT / "docs/price-your-check.md"
 """Its commands need its files, and run in tests/test_own.py."""
+WRITES = ("results.filing", "plots.figures")
+"""As `results documents` does, into the checkout."""
 MEASURES = ("benchmarks", "benchmarks.census")
 
 
@@ -86,7 +88,9 @@ def test_a_command_runs_as_written(command: str, folder: Path) -> None:
         words += ["--to", "machines", "--force"]
     if "--vmlinux" in words:  # with real kernels in tests/test_kernel_file_commands.py
         words = ["--help"]
-    if not words or words in (["report"], ["documents"]):  # the latter writes into the checkout
+    if module == "benchmarks.figures":
+        words += ["--list"]
+    if not words or words in (["report"], ["documents"]) or module in WRITES:
         words = [*words, "--help"]
     if module in MEASURES and not {"--help", "--doctor", "--list"} & {*words}:
         if "--resume" in words:

@@ -24,7 +24,7 @@ PERCENT = Margin(1.0, percent=True)
 REFERENCE = ROOT / "results" / "reference" / "census-x86-64-v3.json"
 OPTIONAL = {"run.metadata", "run.benchmarks[].metadata", "run.benchmarks[].runs[].metadata", "run.version"}
 OPTIONAL |= {"run.benchmarks[].runs[].values", "show.run", "answer.run", "history.series[].machine"}
-OPTIONAL |= {"machine.machine", "machine.figures.run", "machines.machines[].machine"}
+OPTIONAL |= {"machine.machine", "machine.instrument", "machine.figures.run", "machines.machines[].machine"}
 OPTIONAL |= {f"census.arms[].{name}" for name in formats.ARM_LATER}
 LATER = ("cells[].condition", "cells[].alone", "cells[].shared", "scenarios[].condition")
 OPTIONAL |= {f"{where}.{name}" for where in ("show", "answer", "machine.figures") for name in LATER}

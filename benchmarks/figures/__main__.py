@@ -6,7 +6,7 @@ For example:
   python -m benchmarks.figures --kernels 'FILE FILE'   price lists of kernel files, too
   python -m benchmarks.figures --only 'sweep-v6-18*'   a part
 Started again, it resumes the run that was interrupted and keeps those that are complete.
-then: python -m results file results/runs/figures
+then: python -m results.filing results/runs/figures
 """
 
 import json
@@ -46,7 +46,7 @@ USUAL: Final = (16, 8)
 SSBD: Final = "--store-bypass off"
 CALIBRATION_S: Final = 600.0
 """As --help says of --calibrate."""
-TRIES: Final = 3
+TRIES: Final = 12
 """Attempts at one run, each of which resumes the one before."""
 FOUND: Final = frozenset({0, 1})
 """Exit statuses with a complete file: 1 says that a calibration misses a target."""
@@ -118,7 +118,7 @@ def main(argv: Sequence[str]) -> int:
             _save(folder, took)
     if failed:
         raise UsageError(f"not measured, as said above: {'; '.join(failed)}")
-    note(f"all {len(tasks)} are complete; next: python -m results file {folder}")
+    note(f"all {len(tasks)} are complete; next: python -m results.filing {folder}")
     return 0
 
 
@@ -137,7 +137,10 @@ def _parser() -> Parser:
 def _tasks(args: Any) -> Iterator[Task]:
     """Seed 1 of everything, then seed 2: an interrupted series has one of each. Last what has one seed."""
     wanted = args.only.split(",")
-    files = [_file(path) for path in shlex.split(args.kernels)]
+    try:
+        files = [_file(path) for path in shlex.split(args.kernels)]
+    except ValueError as error:
+        raise UsageError(f"--kernels {args.kernels}: {error}; quote a name as for a shell") from None
     entries = [*PLAN[:1], *of_files(files), *PLAN[1:]]
     if not can_hold_loads():
         entries = [entry for entry in entries if SSBD not in entry.options]

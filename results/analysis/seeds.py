@@ -1,0 +1,44 @@
+"""The verdicts of two runs that differ in the seed: what they do not agree on is undecided."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from model.vocabulary.margin import Margin
+from results.analysis.conditions import CONDITIONS, apart
+from results.analysis.groups import analyse
+from results.reading.load import Run
+
+
+def agreed(verdicts: Iterable[str]) -> str:
+    """The verdict of all seeds: `undecided` where they do not agree, whatever each says."""
+    known = set(verdicts)
+    return known.pop() if len(known) == 1 else "undecided"
+
+
+def verdicts_of(run: Run, margin: Margin) -> dict[str, str]:
+    """Verdict of each cell, as `compare` names them: the headline, and what is beside a busy sibling."""
+    known: dict[str, str] = {}
+    for group in analyse(run, margin):
+        for cell in group.cells:
+            name = f"{group.scenario.name}: {cell.overhead.arm.name}"
+            known[name] = cell.judgement.verdict
+            known |= {f"{name}{apart(c)}": each.judgement.verdict for c, each in cell.conditions.items()}
+    return known
+
+
+def settled(cell: Mapping[str, Any], other: Mapping[str, str]) -> dict[str, Any]:
+    """A cell of one seed (as `results show --format json` has it) with the verdicts of both.
+
+    Parameters
+    ----------
+    other
+        The other seed's verdicts, as `verdicts_of` names them; a cell that it lacks keeps its own.
+    """
+    name = f"{cell['scenario']}: {cell['variant']}/{cell['gate']}"
+    conditions: dict[str, Any] = {
+        each: {**cell[each], "verdict": agreed((cell[each]["verdict"], other[f"{name}{apart(each)}"]))}
+        for each in CONDITIONS
+        if cell.get(each) and f"{name}{apart(each)}" in other
+    }
+    verdict = agreed((cell["verdict"], other.get(name, cell["verdict"])))
+    return {**cell, "verdict": verdict, **conditions}
