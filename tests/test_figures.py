@@ -168,6 +168,25 @@ def test_runs_are_kept_under_name_core_date_and_seed(measured: Path, tmp_path: P
     ]
 
 
+def test_a_calibration_is_kept_with_its_figures(
+    measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's table is made from them, since the plain pyperf runs beside it are not kept."""
+    data = runfile.of_machine(runfile.calibration(machine=runfile.STEADY), 30, **INSTRUMENT)
+    runfile.write(measured / "calibration-seed1.json", data)
+    places = tmp_path / "kept"
+    done = run("results.filing", str(measured), "--to", str(places))
+    assert done.returncode == 0, done.stderr
+    (figures,) = (places / "reference").glob(f"*{kept.FIGURES}")
+    assert figures.name == f"calibration-zen5-2026-11-30-seed1{kept.FIGURES}"
+    monkeypatch.setattr(documents, "REFERENCE", places / "reference")
+    lines = list(documents.calibrated([]))
+    targets = json.loads(figures.read_text())["figures"]["targets"]
+    assert "Zen 5" in lines[0] and len(lines) > len(targets) > 3 and "reached" in lines[-1]
+    monkeypatch.setattr(documents, "REFERENCE", tmp_path)
+    assert list(documents.calibrated([])) == ["No run is kept: `make figures` measures it."]
+
+
 def test_a_rehearsal_and_a_dirty_checkout_are_not_kept(measured: Path, tmp_path: Path) -> None:
     """Nothing is written."""
     made(measured / "few-seed1.json", 3, processes=3)
