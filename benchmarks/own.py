@@ -123,7 +123,7 @@ def vet_checkout() -> None:
     """
     for kernel in kernels():
         for name, variant in kernel.variants.items():
-            path = variant.module.__file__
+            path = getattr(variant.module, "__file__", None)
             if name not in BARE and not variant.digest and path:
                 vet(Path(path).read_text(), path, kernel.offer)
                 vet_values(vars(variant.module), path, kernel.offer)

@@ -5,6 +5,7 @@ from functools import partial
 from benchmarks.cases import along, select, swept
 from model.code.image import Spec
 from model.kernels.kernel_file.known import LOOPS
+from model.kernels.kit.ladder import SHARED
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image, allocator_of
 from model.kernels.v4_3.path import FreePath
@@ -73,7 +74,7 @@ def images_of_today(every: bool) -> list[Today]:
 def images_of_v7_1() -> list[Newer]:
     """Of v7.1: what its steps are, and what the oracle's suite shares with v6.18."""
     usual = partial(Newer, gate="jump-label", memcg=True)
-    made = [usual(name) for name in NEWER_VARIANTS if name not in BORROWED]
+    made = [usual(name) for name in NEWER_VARIANTS if name not in {*BORROWED, *SHARED}]
     made += [usual(name, direct=True) for name in ("base", "whole-drain", "to-buddy", *OF_THE_STOCK)]
     bare = partial(Newer, "base", "none", memcg=False, config="default")
     made += [bare(), bare(entry="kfree"), bare(direct=True), bare(direct=True, entry="kfree")]

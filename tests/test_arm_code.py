@@ -116,7 +116,7 @@ def test_a_check_that_was_edited_is_not_appended(tmp_path: Path) -> None:
     for name in ("model", "benchmarks", "results"):
         ignored = shutil.ignore_patterns("__pycache__", "machines", "reference")
         shutil.copytree(ROOT / name, checkout / name, ignore=ignored)
-    variant = checkout / "model/kernels/v4_3/variants/load.py"
+    variant = checkout / "model/kernels/kit/ladder.py"
     only = ("--only", "load,memcg=off,page_kind=plain,depth=pcp,checks=on,entry=__free*")
     before = variant.read_text()
 
@@ -125,7 +125,7 @@ def test_a_check_that_was_edited_is_not_appended(tmp_path: Path) -> None:
 
     assert measure("-o", "run.json").returncode == 0
     first = (checkout / "run.json").read_bytes()
-    variant.write_text(before.replace('exact_operation = f"', 'exact_operation = f"nop; '))
+    variant.write_text(before.replace('load = f"', 'load = f"nop; '))
     done = measure("--append", "run.json")
     assert done.returncode == 2 and "load/none ran machine code" in done.stderr.splitlines()[-1]
     assert (checkout / "run.json").read_bytes() == first

@@ -18,6 +18,7 @@ from benchmarks.timing.scheme import Scheme
 from model.common.errors import FreepathError
 from model.kernels import kernel_called, path_of
 from model.kernels.arrays import address_of
+from model.kernels.kit.ladder import SHARED
 from model.kernels.store import Store
 from model.kernels.v6_18.scenarios import USUAL as USUAL_V6_18
 from model.kernels.v6_18.zone import PREEMPT_OFFSET
@@ -32,7 +33,7 @@ from tests.command import refused, run
 from tests.versions import OWNED, PAGES, V6_18, V7_1, booted, check_frees
 
 BASE = Arm("base", "jump-label")
-OWN = [name for name in VARIANTS if name not in BORROWED]
+OWN = [name for name in VARIANTS if name not in {*BORROWED, *SHARED}]
 SUBJECTS = [
     *((name, "distribution", True, "__free_pages") for name in OWN),
     ("base", "default", False, "__free_pages"),

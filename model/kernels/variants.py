@@ -10,11 +10,10 @@ A file's name is the variant's, with `_` for `-`. What it may define beside its 
 `exact_operation`      instead: assembly that is inserted and changes no other instruction
                        (`model.compiler.slot`)
 `SLOTS`                dispatch slots that this operation takes, fused pairs counted once
-`FAMILY`               lengths of a calibration's operation, one variant each, from
-                       `exact_operation_of(length)`
 """
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
@@ -27,8 +26,6 @@ class Variant:
 
     name: str
     module: ModuleType
-    length: int | None = None
-    """Length of a calibration's chain; None for a form of the patch point."""
     digest: str = ""
     """Digest of its text, if it is a user variant (model.kernels.own)."""
     about: str = ""
@@ -57,8 +54,6 @@ class Variant:
     @property
     def operation(self) -> str | None:
         """Assembly of an exact arm; None for a variant that is compiled."""
-        if self.length is not None:
-            return str(self.module.exact_operation_of(self.length))
         return getattr(self.module, "exact_operation", None)
 
     @property
@@ -85,29 +80,24 @@ class Variant:
 Variants = dict[str, Variant]
 
 
-def find(package: ModuleType, first: Sequence[str]) -> tuple[Variants, Variants]:
-    """The variants of one kernel, and those that only calibrate.
+def find(package: str, first: Sequence[str], others: Iterable[Variant] = ()) -> Variants:
+    """The variants of one kernel: a file of its own each, and others.
 
     Parameters
     ----------
     package
-        Its `variants/`.
+        Name of its `variants/`.
     first
         Names in the order of tables and figures; all others come behind them, by name.
+    others
+        Declared elsewhere: the ladder (model.kernels.kit.ladder), or another version's.
     """
-    known: Variants = {}
-    calibration: Variants = {}
-    for file in iter_modules(package.__path__):
-        name, module = file.name.replace("_", "-"), import_module(f"{package.__name__}.{file.name}")
-        if hasattr(module, "FAMILY"):
-            calibration |= {f"{name}-{k}": Variant(f"{name}-{k}", module, k) for k in module.FAMILY}
-        else:
-            known[name] = Variant(name, module)
-    return in_order(known, first), calibration
-
-
-def in_order(known: Variants, first: Sequence[str]) -> Variants:
-    """Variants in the order of tables and figures; those that are not named come behind, by name."""
+    files = {
+        file.name.replace("_", "-"): import_module(f"{package}.{file.name}")
+        for file in iter_modules(sys.modules[package].__path__)
+    }
+    known = {name: Variant(name, module) for name, module in files.items()}
+    known = {**{variant.name: variant for variant in others}, **known}
     rank = {name: place for place, name in enumerate(first)}
     ordered = sorted(known, key=lambda name: (rank.get(name, len(rank)), name))
     return {name: known[name] for name in ordered}

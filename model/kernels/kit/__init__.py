@@ -2,6 +2,6 @@
 
 machine, memory, path   base classes of a machine, its memory, and the path that is measured on it
 layout                  structures as data: a file with fields, offsets and sizes for each configuration
-lists                   the compiled list functions, made for a version's struct page
+ladder                  the A/A control, the ladder and the calibration, which every version has
 borrow                  a version's variants that another one has as well
 """

@@ -3,28 +3,19 @@
 A variant of v4.3 may also define `release_uncharge(kernel)`, the test in put_page and release_pages.
 """
 
-import sys
-
+from model.kernels.kit.ladder import RUNGS, calibration, ladder
+from model.kernels.v4_3.page import MAPCOUNT
 from model.kernels.variants import Variant, find
 
 # In the order of tables and figures: the reference, the history, the ladder.
 FIRST = [
-    *(
-        "base",
-        "base-twin",
-        "v1",
-        "v1-ifdef",
-        "v1-series",
-        "v1-unlikely",
-        "keyfirst",
-        "memcg-data",
-        "single-branch",
-        "no-check",
-    ),
-    *("nop", "load", "load-compare", "load-compare-store"),
+    *("base", "base-twin", "v1", "v1-ifdef", "v1-series", "v1-unlikely", "keyfirst", "memcg-data"),
+    *("single-branch", "no-check"),
+    *RUNGS,
 ]
 
-VARIANTS, CALIBRATION = find(sys.modules[__name__], FIRST)
+VARIANTS = find(__name__, FIRST, ladder("_mapcount", MAPCOUNT))
+CALIBRATION = calibration()
 
 
 def variant_called(name: str) -> Variant:

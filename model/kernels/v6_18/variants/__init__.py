@@ -12,8 +12,8 @@ the step costs something. A variant of v6.18 may also define
 `GUARD`                                    of the per-CPU lists: "trylock", "irq-off" or "preempt"
 """
 
-import sys
-
+from model.kernels.kit.ladder import RUNGS, calibration, ladder
+from model.kernels.v6_18.page import PAGE_TYPE
 from model.kernels.variants import Variant, find
 
 FIRST = [
@@ -21,10 +21,11 @@ FIRST = [
     *("no-type-test", "type-store"),
     *("memcg-off", "memcg-direct", "memcg-flag-first"),
     *("no-wipe", "no-cpupid", "no-trylock", "irq-off", "check-pages", "list-check", "stable"),
-    *("nop", "load", "load-compare", "load-compare-store"),
+    *RUNGS,
 ]
 
-VARIANTS, CALIBRATION = find(sys.modules[__name__], FIRST)
+VARIANTS = find(__name__, FIRST, ladder("page_type", PAGE_TYPE))
+CALIBRATION = calibration()
 
 
 def variant_called(name: str) -> Variant:

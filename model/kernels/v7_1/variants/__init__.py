@@ -8,13 +8,14 @@ A variant of v7.1 may define what one of v6.18 may (model/kernels/v6_18/variants
 `STOCK`  "seven" slots, or "one"
 """
 
-import sys
 from collections.abc import Mapping
 from typing import Final
 
 from model.kernels.kit.borrow import borrowed
+from model.kernels.kit.ladder import RUNGS, calibration, ladder
 from model.kernels.v6_18 import variants as v6_18
-from model.kernels.variants import Variant, find, in_order
+from model.kernels.v6_18.page import PAGE_TYPE
+from model.kernels.variants import Variant, find
 
 FIRST = [
     *("base", "base-twin"),
@@ -23,15 +24,14 @@ FIRST = [
     *("no-type-test", "type-store"),
     *("memcg-off", "memcg-direct", "memcg-flag-first"),
     *("no-wipe", "no-cpupid", "no-trylock", "irq-off", "check-pages", "list-check"),
-    *("nop", "load", "load-compare", "load-compare-store"),
+    *RUNGS,
 ]
 BORROWED: Final[Mapping[str, str]] = {
-    **dict.fromkeys(["base-twin", "no-type-test", "type-store", "memcg-flag-first"], ""),
+    **dict.fromkeys(["no-type-test", "type-store", "memcg-flag-first"], ""),
     "memcg-off": "with the key disabled one jump fewer; enabled, as with systemd, nine instructions and two "
     "loads.",
     "memcg-direct": "with the key enabled six instructions and one load fewer; the other waits for none.",
     **dict.fromkeys(["no-wipe", "no-cpupid", "no-trylock", "irq-off", "check-pages", "list-check"], ""),
-    **dict.fromkeys(["nop", "load", "load-compare", "load-compare-store"], ""),
 }
 """Variant of v6.18 -> what to expect of it here, where that differs."""
 SWITCHES: Final[Mapping[str, str]] = {
@@ -49,8 +49,9 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Constant of a variant -> its values."""
 
-_own, CALIBRATION = find(sys.modules[__name__], FIRST)
-VARIANTS = in_order({**_own, **borrowed(v6_18.VARIANTS, BORROWED, "v6.18", "v7.1")}, FIRST)
+_BORROWED = borrowed(v6_18.VARIANTS, BORROWED, "v6.18", "v7.1")
+VARIANTS = find(__name__, FIRST, [*ladder("page_type", PAGE_TYPE), *_BORROWED.values()])
+CALIBRATION = calibration()
 
 
 def variant_called(name: str) -> Variant:
