@@ -19,12 +19,12 @@ from model.code.builds import Builds, Plan
 from model.code.placement import Trampoline
 from model.code.x86 import NOP5, SITE_BYTES
 from model.common.errors import KeysBusyError
-from model.kernels.v4_3.booted import Booted
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.machine import Machine
 from model.kernels.v4_3.start import StartState
 from model.vocabulary.scenario import Scenario
+from tests.booted import Booted
 from tests.code import code_of
 
 V1 = Image("v1", "jump-label", memcg=True)

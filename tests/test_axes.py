@@ -79,7 +79,7 @@ def test_blocks_go_to_the_buddy_whole(block: str, memcg: Any) -> None:
     placement.function(path.loop(scenario, V1), 1)(told.address)
     machine.check()
     assert machine.free_pages_counted() == pages and start.freed() == pages >> order
-    assert sum(len(blocks) << size for size, blocks in machine.free_lists().items()) == pages
+    assert sum(len(blocks) << size for (size, _), blocks in machine.memory.free_blocks().items()) == pages
     assert start.held(start.order_of_pages) == 0
     freed = machine.memory.mem_map[:pages]
     assert not (freed["flags"] & int(PG.HEAD | PG.TAIL)).any() and not freed["mem_cgroup"].any()

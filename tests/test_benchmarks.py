@@ -314,8 +314,8 @@ def test_listing(tmp_path: Path) -> None:
 
 def test_start_states_are_what_allocation_leaves() -> None:
     """A page is measured as alloc_pages or alloc_kmem_pages hands it out."""
-    from model.kernels.v4_3.booted import Booted
     from model.kernels.v4_3.start import template
+    from tests.booted import Booted
 
     for variant, state in (
         ("v1", "on-idle"),

@@ -16,12 +16,12 @@ from benchmarks.census.document import as_json, census, census_cases
 from benchmarks.emulator import RETURN, EmulationError, Emulator
 from model.kernels import kernel_called
 from model.kernels.store import Store
-from model.kernels.v4_3.booted import Booted
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.machine import Machine
 from model.vocabulary.scenario import AXES, DEFAULTS, Arm, Scenario
 from results.reading import formats
 from tests import single_step
+from tests.booted import Booted
 from tests.command import ROOT, refused, run
 
 REFERENCE = ROOT / "results" / "reference" / "census-x86-64-v3.json"

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.kernels.arrays import address_of
-from model.kernels.v4_3.booted import Booted
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.oracle import Oracle
 from model.kernels.v4_3.page import MEMCG_DATA_KMEM, PG, STRUCT_PAGE, Bad, Mapcount
 from model.kernels.v4_3.path import FreePath
 from model.kernels.v4_3.zone import MAX_ORDER, MIGRATE_PCPTYPES, MIGRATE_TYPES
 from model.vocabulary.scenario import Checks, MemcgState, Scenario
+from tests.booted import Booted
 
 PAGES = 2048
 MEMORY_LIMIT = 200
@@ -147,7 +147,7 @@ class Pair:
             assert lists == [oracle.free.get((order, kind), []) for kind in range(MIGRATE_TYPES)]
             assert memory.nr_free(order) == sum(map(len, lists))
             assert all(int(memory.mem_map["private"][page]) == order for blocks in lists for page in blocks)
-        assert machine.free_pages_counted() == oracle.nr_free
+        assert machine.free_pages_counted() == oracle.nr_free()
 
     def nothing_lost(self) -> None:
         """Every page is allocated, on a per-CPU list, or in a free block: exactly one of these."""
@@ -264,7 +264,7 @@ def listed(kernel: Booted) -> Iterator[int]:
     memory = kernel.machine.memory
     for kind in range(MIGRATE_PCPTYPES):
         yield from kernel.machine.walk(memory.pcp_list(kind))
-    for blocks in kernel.machine.free_lists().values():
+    for blocks in kernel.machine.memory.free_blocks().values():
         yield from blocks
 
 
@@ -318,7 +318,7 @@ def test_a_block_that_may_soon_merge_goes_to_the_tail(order: int) -> None:
     """Where the next larger buddy is free the block is best left alone, up to order 8; else it goes first."""
     pair = Pair(("base", "none", "on-idle", "on"))
     size = 1 << order
-    while pair.oracle.nr_free:
+    while pair.oracle.nr_free():
         pair.alloc(order, kmem=False, compound=False)
     place = {first: at for at, (first, *_) in enumerate(pair.blocks)}
 
@@ -330,5 +330,5 @@ def test_a_block_that_may_soon_merge_goes_to_the_tail(order: int) -> None:
     # Two buddies become the larger block; a block elsewhere opens the list; then the one beside the larger.
     for first in (2 * size, 3 * size, 4 * size, 0):
         free(first)
-    assert pair.kernel.machine.free_lists()[order] == [4 * size, 0]
+    assert pair.kernel.machine.memory.free_blocks()[order, 2] == [4 * size, 0]
     pair.compare()

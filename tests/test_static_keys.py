@@ -19,10 +19,10 @@ from model.code.region import Region
 from model.code.running import RUNNING
 from model.code.x86 import NOP5
 from model.common.errors import CompileError, FreepathError, KeysBusyError, OutOfMemoryError
-from model.kernels.v4_3.booted import Booted
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.machine import Machine
+from tests.booted import Booted
 from tests.code import code_of
 from tests.command import run
 
@@ -352,7 +352,7 @@ def orphans() -> list[Callable[[], int]]:
 SCRIPT = """
 import sys
 from pathlib import Path
-from model.kernels.v4_3.booted import Booted
+from tests.booted import Booted
 from model.kernels.v4_3.image import Image
 from model.kernels.store import Store
 store = Store(Path(sys.argv[1]))

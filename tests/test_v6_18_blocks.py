@@ -16,7 +16,7 @@ from model.kernels.v6_18.memcg import SLOTS
 from model.kernels.v6_18.memory import CPUS_ONLINE
 from model.kernels.v6_18.oracle import Oracle, OracleGroup
 from model.kernels.v6_18.page import LARGE_KMALLOC_TYPE, MEMCG_DATA_KMEM, ZSMALLOC
-from model.kernels.v6_18.zone import NR_FREE_PAGES, NR_FREE_PAGES_BLOCKS, PREEMPT_OFFSET
+from model.kernels.v6_18.zone import NR_FREE_PAGES, NR_FREE_PAGES_BLOCKS, PAGEBLOCK_ORDER, PREEMPT_OFFSET
 from model.vocabulary.scenario import Config
 from tests.versions import V6_18, V7_1, Version
 
@@ -41,8 +41,8 @@ def check_zone(machine: Machine, oracle: Oracle) -> None:
     assert memory.free_blocks() == {kind: blocks for kind, blocks in oracle.free.items() if blocks}
     for (order, _), blocks in oracle.free.items():
         assert memory.nr_free(order) == len(blocks)
-    assert memory.counted(NR_FREE_PAGES) == oracle.nr_free_pages
-    assert memory.counted(NR_FREE_PAGES_BLOCKS) == oracle.nr_free_in_blocks
+    assert memory.counted(NR_FREE_PAGES) == oracle.nr_free()
+    assert memory.counted(NR_FREE_PAGES_BLOCKS) == oracle.nr_free(PAGEBLOCK_ORDER)
     known = oracle.pcp
     assert (pcp["count"], pcp["high"], pcp["free_count"]) == (known.count, known.high, known.free_count)
     assert bool(pcp["flags"] & 1) == known.was_high_order and pcp["lock"] == memory.zone["lock"] == 0

@@ -17,6 +17,12 @@ def values(**fewer: tuple[str, ...]) -> Values:
     return {**AXES, **fewer}
 
 
+def memory_sweep(usual: Scenario, values: Values) -> list[Scenario]:
+    """Pages beyond each cache, in every order of access."""
+    beyond = [usual.but(memory=memory) for memory in ("l2", "l3", "dram")]
+    return [usual, *(scenario.but(order=order) for scenario in beyond for order in values["order"])]
+
+
 def check_modelled(scenario: Scenario, values: Values, faults: Iterable[str]) -> None:
     """Refuse a scenario that a kernel version does not have.
 

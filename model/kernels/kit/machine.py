@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from enum import IntEnum
 from typing import Any, ClassVar
 
 from model.code.gs import set_gs
@@ -12,6 +11,7 @@ from model.code.static_keys import StaticKeys
 from model.common.errors import KernelReportError
 from model.kernels.arrays import address_of
 from model.kernels.kit.memory import ArenaMemory
+from model.kernels.kit.reason import Reason
 from model.kernels.loop_record import PAGE_BYTES
 
 
@@ -26,10 +26,8 @@ class ModelMachine(ABC):
         Name of each static key, also of its count in the %gs area -> its number in the jump table.
     """
 
-    lru: ClassVar[int]
-    """Offset of a struct page's links, bytes."""
-    bad: ClassVar[type[IntEnum]]
-    """Why the kernel calls a page bad; each reason has a `text`."""
+    bad: ClassVar[type[Reason]]
+    """Why the kernel calls a page bad."""
 
     def __init__(self, memory: ArenaMemory, keys: Mapping[str, int]) -> None:
         self.memory = memory
@@ -74,7 +72,7 @@ class ModelMachine(ABC):
         if not cpu["bad_pages"]:
             return self._other_report(cpu)
         page = (int(cpu["bad_page"]) - address_of(self.memory.mem_map)) // PAGE_BYTES
-        reason: Any = self.bad(int(cpu["bad_reason"]))
+        reason = next(reason for reason in self.bad if reason == cpu["bad_reason"])
         return f"{cpu['bad_pages']} bad page(s), the last one number {page}: {reason.text}"
 
     @abstractmethod
@@ -93,7 +91,7 @@ class ModelMachine(ABC):
 
     def walk(self, head: int) -> list[int]:
         """Numbers of the pages on a list, from its head's `next` on."""
-        return self.memory.walk(head, self.lru)
+        return self.memory.walk(head, self.memory.lru)
 
     def _set_key(self, name: str, count: int) -> None:
         for cpu in self.memory.cpus:

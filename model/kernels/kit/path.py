@@ -1,14 +1,16 @@
 """The measured path of a modelled kernel: the size of a slice, and what all versions do alike."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar, Final
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 
 from model.code.caches import struct_pages
 from model.code.image import Spec
-from model.kernels.start import StartState
+from model.kernels.kit.machine import ModelMachine
+from model.kernels.kit.start import ModelStart
+from model.kernels.modelled import Values, check_modelled
 from model.kernels.variants import Variant
 from model.vocabulary.scenario import Arm, Scenario
 
@@ -25,16 +27,23 @@ LEAST_BLOCKS: Final = 8
 """Least number of blocks in a pass; `BLOCK_PAGES` struct pages hold more of all but the largest ones."""
 
 
-class ModelPath(ABC):
+State = TypeVar("State", bound=ModelStart)
+
+
+class ModelPath(ABC, Generic[State]):
     """A path of pages and blocks, from __free_pages and its siblings to the per-CPU lists and the buddy."""
 
     gated: ClassVar[bool] = False
     full_pass: ClassVar[int]
     """Warm pages per pass at depth `full`."""
+    start_type: type[State]
     variants: ClassVar[Mapping[str, Variant]]
     calibration: ClassVar[Mapping[str, Variant]]
+    values: ClassVar[Values]
+    """Axis -> its values on this version."""
+    faults: "ClassVar[staticmethod[[Scenario], Iterable[str]]]"
+    """Messages on values that do not go together there."""
 
-    @abstractmethod
     def check(self, scenario: Scenario) -> None:
         """Refuse values that this version does not have, alone or together.
 
@@ -42,6 +51,7 @@ class ModelPath(ABC):
         ------
         FreepathError
         """
+        check_modelled(scenario, self.values, self.faults(scenario))
 
     @abstractmethod
     def arms(self, scenario: Scenario) -> list[Arm]:
@@ -60,10 +70,29 @@ class ModelPath(ABC):
         """The function that frees one page, which the census traces."""
 
     @abstractmethod
-    def start(
-        self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None
-    ) -> StartState:
-        """A machine with the pages that timed loops, or the arm of a census, will free."""
+    def machine(self, scenario: Scenario, place: np.random.Generator | None) -> ModelMachine:
+        """A machine with room for the pages in play.
+
+        Parameters
+        ----------
+        place
+            Draws where data lies; None: at a page's start.
+        """
+
+    def start(self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None) -> State:
+        """A machine and the pages that are to be freed on it.
+
+        Parameters
+        ----------
+        rng
+            Draws the order of the pages, and where data lies.
+        counting
+            This arm is counted, not timed: data lies at a page's start, and pages have their state at once.
+        """
+        self.check(scenario)
+        machine = self.machine(scenario, None if counting else rng)
+        variant = counting.variant if counting else None
+        return self.start_type(machine, scenario, self.pages(scenario), rng, variant)
 
     @abstractmethod
     def pass_ns(self, scenario: Scenario) -> int:

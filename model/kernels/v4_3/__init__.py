@@ -5,7 +5,6 @@
 `variants/`               the forms of the patch point
 `memory`, `machine`       a machine whose memory a benchmark or a test can set up and read
 `start`                   start states: which pages are freed, in which order
-`booted`                  a kernel to call by hand
 `oracle`                  the same in plain Python
 
 kernel-map.md maps each function to the kernel's and says what is simplified.

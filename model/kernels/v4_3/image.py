@@ -1,14 +1,14 @@
 """The images of v4.3: what has to be compiled, and what can share it."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from model.kernels.v4_3.variants import variant_called
 from model.vocabulary.scenario import Checks, KernelVersion
 
 KERNEL_NAME: KernelVersion = "v4.3"
-PATCHED = "free_pages_prepare"
-"""The function that holds the patch point in every variant."""
+PATCHED: Final = "free_pages_prepare"
+"""The function that holds the patch point, in every variant."""
 Marks = Literal["never", "always", "charged", "memcg-data"]
 
 
@@ -41,11 +41,7 @@ class Image:
     together: bool = False
 
     kernel: ClassVar[str] = KERNEL_NAME
-
-    @property
-    def patched(self) -> str:
-        """The function that holds the patch point, in every variant."""
-        return PATCHED
+    patched: ClassVar[str] = PATCHED
 
     @property
     def marks(self) -> Marks:
@@ -72,11 +68,7 @@ class Allocator:
     debug: bool = False
 
     kernel: ClassVar[str] = KERNEL_NAME
-
-    @property
-    def patched(self) -> str:
-        """The function that holds the patch point, in every variant."""
-        return PATCHED
+    patched: ClassVar[str] = PATCHED
 
     @property
     def name(self) -> str:

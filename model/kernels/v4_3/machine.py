@@ -8,8 +8,7 @@ from model.kernels.arrays import address_of
 from model.kernels.kit.machine import ModelMachine
 from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.memory import Memory
-from model.kernels.v4_3.page import LRU, PAGE_BYTES, Bad
-from model.kernels.v4_3.zone import MAX_ORDER, MIGRATE_TYPES
+from model.kernels.v4_3.page import PAGE_BYTES, Bad
 from model.vocabulary.scenario import Backing, MemcgState
 
 
@@ -18,23 +17,18 @@ class Machine(ModelMachine):
 
     Parameters
     ----------
-    pages
-        struct pages, rounded up to blocks of 1024.
+    pages, rng, cpus, backing
+        As `Memory` has them.
     state
         The memcg state to boot into.
     swap_account
         Charge memsw as well (swapaccount=1).
-    rng
-        Draws the place of the data; None: the start of a page.
     levels
         Cgroups that a charge counts in: 2 are the root's child and the root; 1 is a cgroup without a parent,
         as without use_hierarchy.
-    cpus, backing
-        As `Memory` has them.
     """
 
     memory: Memory
-    lru = LRU
     bad = Bad
 
     def __init__(
@@ -80,17 +74,6 @@ class Machine(ModelMachine):
         if cpu["counter_warnings"]:
             return f"{cpu['counter_warnings']} page counter(s) below zero"
         return None
-
-    def free_lists(self) -> dict[int, list[int]]:
-        """Free blocks by order: the number of each block's first page, in list order."""
-        blocks: dict[int, list[int]] = {}
-        for order in range(MAX_ORDER):
-            blocks[order] = [
-                page
-                for kind in range(MIGRATE_TYPES)
-                for page in self.walk(self.memory.free_list(order, kind))
-            ]
-        return blocks
 
     def free_pages_counted(self) -> int:
         """NR_FREE_PAGES: the zone's count plus this CPU's share."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from model.kernels.modelled import ALONE, check_modelled, values
+from model.kernels.modelled import ALONE, values
 from model.vocabulary.scenario import Scenario
 
 VALUES: Final = values(
@@ -16,17 +16,7 @@ VALUES: Final = values(
 """Axis -> its values on this version."""
 
 
-def check(scenario: Scenario) -> None:
-    """Refuse values that this version does not have, alone or together.
-
-    Raises
-    ------
-    FreepathError
-    """
-    check_modelled(scenario, VALUES, _faults(scenario))
-
-
-def _faults(scenario: Scenario) -> Iterator[str]:
+def faults(scenario: Scenario) -> Iterator[str]:
     """Messages on values that do not go together."""
     kmem = scenario.page_kind in ("flagged", "charged")
     charged = scenario.page_kind == "charged"

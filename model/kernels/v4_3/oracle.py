@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from model.kernels.kit.oracle import TOP, BuddyOracle
 from model.kernels.v4_3.image import marks_of
 from model.kernels.v4_3.memcg import CHARGE_BATCH, NO_LIMIT
 from model.kernels.v4_3.page import ANON, CLEAR_FOR_NEXT, MUST_BE_CLEAR, PG, Bad, Mapcount
 from model.kernels.v4_3.variants import variant_called
 from model.kernels.v4_3.zone import MAX_ORDER, MIGRATE_PCPTYPES, PCP_BATCH, PCP_HIGH, Migratetype
 from model.vocabulary.scenario import MemcgState
-
-TOP = MAX_ORDER - 1
 
 
 @dataclass
@@ -42,8 +41,8 @@ class Group:
     refs: int = 0
 
 
-class Oracle:
-    """A booted kernel, as `model.kernels.v4_3.booted.Booted`.
+class Oracle(BuddyOracle):
+    """A booted kernel, as `tests.booted.Booted`.
 
     Parameters
     ----------
@@ -62,6 +61,7 @@ class Oracle:
     def __init__(
         self, variant: str, state: MemcgState, pages: int, *, checks: str = "on", swap_account: bool = False
     ) -> None:
+        super().__init__()
         self.marks = marks_of(variant, state != "off")
         self.order_of_tests = {"always": "flag first", "charged": "key first", "memcg-data": "bit"}.get(
             self.marks
@@ -74,22 +74,16 @@ class Oracle:
         self.swap = swap_account and state.startswith("on")
         self.pages = [OraclePage() for _ in range(pages)]
         self.pcp: list[list[int]] = [[] for _ in range(MIGRATE_PCPTYPES)]
-        self.free: dict[tuple[int, int], list[int]] = {}
         self.groups = [Group(), Group()]
         self.stock = 0
         self.pgfree = 0
         self.bad: list[tuple[int, Bad]] = []
         for first in range(0, pages, 1 << TOP):
             self._list(TOP, Migratetype.MOVABLE).append(first)
-            self.pages[first].mapcount, self.pages[first].private = Mapcount.BUDDY, TOP
+            self.set_buddy(first, TOP)
 
     def _list(self, order: int, migratetype: int) -> list[int]:
         return self.free.setdefault((order, migratetype), [])
-
-    @property
-    def nr_free(self) -> int:
-        """Pages in free blocks."""
-        return sum(len(blocks) << order for (order, _), blocks in self.free.items())
 
     # Allocation
 
@@ -120,7 +114,7 @@ class Oracle:
             for current in range(order, MAX_ORDER):
                 if self._list(current, kind):
                     page = self._list(current, kind).pop(0)
-                    self.pages[page].mapcount, self.pages[page].private = Mapcount.IDLE, 0
+                    self.set_buddy(page, None)
                     self._split(page, order, current, kind)
                     return page
         return None
@@ -130,7 +124,7 @@ class Oracle:
             current -= 1
             half = page + (1 << current)
             self._list(current, kind).insert(0, half)
-            self.pages[half].mapcount, self.pages[half].private = Mapcount.BUDDY, current
+            self.set_buddy(half, current)
 
     def alloc_kmem_pages(self, order: int = 0, compound: bool = False) -> int | None:
         """Charge, allocate, mark."""
@@ -249,7 +243,7 @@ class Oracle:
             return
         self.pgfree += 1 << order
         if order:
-            self._to_buddy(page, order, Migratetype.MOVABLE)
+            self.to_buddy(page, order, Migratetype.MOVABLE)
             return
         self.pcp[Migratetype.MOVABLE].insert(0, page)
         if sum(map(len, self.pcp)) >= PCP_HIGH:
@@ -312,7 +306,7 @@ class Oracle:
             while True:
                 page = self.pcp[migratetype].pop()
                 if self.checks != "deferred" or self._check(page):
-                    self._to_buddy(page, 0, migratetype)
+                    self.to_buddy(page, 0, migratetype)
                 to_free -= 1
                 if not to_free:
                     break
@@ -320,19 +314,13 @@ class Oracle:
                 if not batch or not self.pcp[migratetype]:
                     break
 
-    def _is_buddy(self, page: int, order: int) -> bool:
-        return self.pages[page].mapcount == Mapcount.BUDDY and self.pages[page].private == order
+    # The buddy
 
-    def _to_buddy(self, page: int, order: int, migratetype: int) -> None:
-        while order < TOP and self._is_buddy(page ^ (1 << order), order):
-            other = page ^ (1 << order)
-            next(
-                blocks for (size, _), blocks in self.free.items() if size == order and other in blocks
-            ).remove(other)
-            self.pages[other].mapcount, self.pages[other].private = Mapcount.IDLE, 0
-            page &= other
-            order += 1
-        self.pages[page].mapcount, self.pages[page].private = Mapcount.BUDDY, order
-        blocks = self._list(order, migratetype)
-        likely_to_merge = order < TOP - 1 and self._is_buddy((page & ~(1 << order)) ^ (2 << order), order + 1)
-        blocks.insert(len(blocks) if likely_to_merge else 0, page)
+    def is_buddy(self, number: int, order: int) -> bool:
+        """By `_mapcount`, and the order in `private`."""
+        return self.pages[number].mapcount == Mapcount.BUDDY and self.pages[number].private == order
+
+    def set_buddy(self, number: int, order: int | None) -> None:
+        """The same two words."""
+        page = self.pages[number]
+        page.mapcount, page.private = (Mapcount.IDLE, 0) if order is None else (Mapcount.BUDDY, order)

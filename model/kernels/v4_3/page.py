@@ -7,6 +7,7 @@ All of it lies in one 64-byte line, with CONFIG_MEMCG or without (then offset 56
 from enum import IntEnum, IntFlag
 from typing import Final
 
+from model.kernels.kit.reason import Reason
 from model.kernels.v4_3.layout import LAYOUT
 
 STRUCT_PAGE: Final = LAYOUT.record("struct page")
@@ -81,22 +82,11 @@ LIST_POISON1: Final = -2401263026318606080  # 0xdead000000000100, left in lru.ne
 LIST_POISON2: Final = -2401263026318605824  # 0xdead000000000200, left in lru.prev
 
 
-class Bad(IntEnum):
+class Bad(Reason):
     """Why `free_pages_check` calls a page bad; with several reasons the last one is reported."""
 
-    MAPCOUNT = 1
-    MAPPING = 2
-    COUNT = 3
-    FLAGS = 4
-    MEM_CGROUP = 5
-
-    @property
-    def text(self) -> str:
-        """The reason in words, naming the field."""
-        return (
-            "nonzero _mapcount",
-            "non-NULL mapping",
-            "nonzero _count",
-            "a PAGE_FLAGS_CHECK_AT_FREE flag set",
-            "page still charged to a cgroup",
-        )[self - 1]
+    MAPCOUNT = 1, "nonzero _mapcount"
+    MAPPING = 2, "non-NULL mapping"
+    COUNT = 3, "nonzero _count"
+    FLAGS = 4, "a PAGE_FLAGS_CHECK_AT_FREE flag set"
+    MEM_CGROUP = 5, "page still charged to a cgroup"

@@ -7,8 +7,8 @@ import numpy as np
 from model.kernels.kit.path import ModelPath
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.machine import Machine
-from model.kernels.v4_3.modelled import check
-from model.kernels.v4_3.start import StartState, is_kmem, pages_of_a_cpu
+from model.kernels.v4_3.modelled import VALUES, faults
+from model.kernels.v4_3.start import StartState, is_kmem
 from model.kernels.v4_3.variants import CALIBRATION, VARIANTS
 from model.vocabulary.scenario import Arm, Gate, Scenario
 
@@ -24,19 +24,17 @@ FREES: Final = {
 }
 
 
-class FreePath(ModelPath):
+class FreePath(ModelPath[StartState]):
     """The path of pages and blocks, from __free_pages and its siblings to the per-CPU list and the buddy."""
 
+    start_type = StartState
     full_pass = FULL_PASS
     variants, calibration = VARIANTS, CALIBRATION
-
-    def check(self, scenario: Scenario) -> None:
-        """Refuse values that this version does not have, alone or together."""
-        check(scenario)
+    values, faults = VALUES, staticmethod(faults)
 
     def arms(self, scenario: Scenario) -> list[Arm]:
         """Every arm that makes sense in a scenario, bases first."""
-        check(scenario)
+        self.check(scenario)
         arms: list[Arm] = []
         for name in VARIANTS:
             # Exact arms add to base, which cannot free a kmem page without its old helper.
@@ -90,29 +88,15 @@ class FreePath(ModelPath):
         each = NOMINAL_NS[scenario.depth] + (UNCHARGE_NS if scenario.page_kind == "charged" else 0)
         return self.pages(scenario) * each
 
-    def start(
-        self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None
-    ) -> StartState:
-        """A machine and the pages that are to be freed on it.
-
-        Parameters
-        ----------
-        rng
-            Draws the order of the pages, and where data lies.
-        counting
-            This arm is counted, not timed: data lies at a page's start, pages have the arm's marks at once.
-        """
-        check(scenario)
+    def machine(self, scenario: Scenario, place: np.random.Generator | None) -> Machine:
+        """A machine with room for the pages in play."""
         cpus = int(scenario.threads)
-        machine = Machine(
-            pages_of_a_cpu(scenario, self.pages(scenario)) * cpus,
+        return Machine(
+            StartState.pages_of_a_cpu(scenario, self.pages(scenario)) * cpus,
             scenario.memcg,
-            rng=None if counting else rng,
+            rng=place,
             swap_account=scenario.memsw == "on",
             levels=int(scenario.levels),
             cpus=cpus,
             backing=scenario.backing,
-        )
-        return StartState(
-            machine, scenario, self.pages(scenario), rng, counting.variant if counting else None
         )

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from model.kernels.kit.ladder import RUNGS
+from model.kernels.modelled import memory_sweep
 from model.kernels.v4_3.image import KERNEL_NAME
 from model.kernels.v4_3.modelled import VALUES
 from model.vocabulary.scenario import MemcgState, PageKind, Scenario, usual_scenario
@@ -37,14 +39,7 @@ SWEEPS: Final[Mapping[str, Sequence[Scenario]]] = {
             if share != "100" or spread == "periodic"
         ),
     ],
-    "memory": [
-        USUAL,
-        *(
-            USUAL.but(memory=memory, order=order)
-            for memory in ("l2", "l3", "dram")
-            for order in VALUES["order"]
-        ),
-    ],
+    "memory": memory_sweep(USUAL, VALUES),
     "checks": [
         USUAL.but(checks=checks, depth=depth) for depth in ("pcp", "full") for checks in VALUES["checks"]
     ],
@@ -96,7 +91,7 @@ SCENARIOS: Final = [
 
 SWEEP_ARMS: Final = frozenset(
     {(name, gate) for name in ("v1", "v1-unlikely", "keyfirst") for gate in ("jump-label", "none")}
-    | {(name, "none") for name in ("nop", "load", "load-compare", "load-compare-store")}
+    | {(name, "none") for name in RUNGS}
 )
 """Arms of a sweep beside base and the A/A control: v1, what was merged, and the ladder."""
 NOT_QUICK: Final = frozenset(

@@ -5,13 +5,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from model.kernels.arrays import address_of, aligned
-from model.kernels.mix import FIRST_TAIL, HEAD, OTHER_TAIL, PLAIN
+from model.kernels.arrays import address_of
+from model.kernels.kit.start import ModelStart
+from model.kernels.mix import FIRST_TAIL, HEAD, OTHER_TAIL
 from model.kernels.page_array import BLOCK
-from model.kernels.start import StartState as Start
 from model.kernels.v4_3.image import marks_of
 from model.kernels.v4_3.machine import Machine
-from model.kernels.v4_3.memory import RESTORED
 from model.kernels.v4_3.page import (
     ANON,
     LIST_POISON1,
@@ -32,12 +31,6 @@ RESIDENTS: Final = PCP_HIGH - PCP_BATCH
 def is_kmem(kind: PageKind) -> bool:
     """Whether such pages come from alloc_kmem_pages."""
     return kind in ("flagged", "charged")
-
-
-def pages_of_a_cpu(scenario: Scenario, pages: int) -> int:
-    """Struct pages of each CPU: whole blocks of the largest order, so that no two CPUs have buddies."""
-    extra = RESIDENTS if scenario.depth == "full" else 0
-    return -(-(pages + extra) // BLOCK) * BLOCK
 
 
 def template(kind: PageKind, machine: Machine, variant: str) -> npt.NDArray[Any]:
@@ -72,87 +65,44 @@ def template(kind: PageKind, machine: Machine, variant: str) -> npt.NDArray[Any]
     return page
 
 
-def templates(scenario: Scenario, machine: Machine, variant: str) -> npt.NDArray[Any]:
-    """What a page may start as: STRUCT_PAGE[4], by the numbers in the patterns."""
-    pages = aligned(STRUCT_PAGE, 4)
-    kind = scenario.page_kind
-    pages[PLAIN] = template("plain" if scenario.mixed else kind, machine, variant)[0]
-    pages[HEAD] = template(kind, machine, variant)[0]
-    for tail in (FIRST_TAIL, OTHER_TAIL):
-        pages[tail] = template("plain", machine, variant)[0]
-        pages[tail]["_count"] = 0
-    if scenario.compound:
-        pages["flags"][HEAD] |= np.uint64(PG.HEAD)
-        pages[FIRST_TAIL]["lru_prev"] = scenario.block_order
-        for tail in (FIRST_TAIL, OTHER_TAIL):
-            pages["flags"][tail] |= np.uint64(PG.TAIL)
-    return pages
-
-
-class StartState(Start):
-    """Pages of v4.3 in play (`model.kernels.start`), on every CPU of the machine.
-
-    Depth `pcp` never drains, `full` drains 31 pages on every 31st free.
-
-    Parameters
-    ----------
-    machine
-        Its page array must have room for `pages` and, for depth `full`, 155 more, on each of its CPUs.
-    scenario, pages, rng
-        As `model.kernels.start.StartState` has them.
-    variant
-        Give every page at once the scenario's kind, as this variant's kernel marks it; None: left to a loop's
-        `restore`.
-    cpu
-        The CPU that frees these pages; CPU 0's start state holds those of the others.
-    """
+class StartState(ModelStart):
+    """Pages of v4.3 in play: depth `pcp` never drains, `full` drains 31 pages on every 31st free."""
 
     machine: Machine
-
-    def __init__(
-        self,
-        machine: Machine,
-        scenario: Scenario,
-        pages: int,
-        rng: np.random.Generator,
-        variant: str | None = None,
-        cpu: int = 0,
-    ) -> None:
-        memory = machine.memory
-        super().__init__(scenario, pages, rng, memory, cpu * pages_of_a_cpu(scenario, pages))
-        self.machine, self.cpu = machine, cpu
-        self.others = [
-            StartState(machine, scenario, pages, rng, variant, number)
-            for number in (range(1, len(memory.arenas)) if cpu == 0 else ())
-        ]
-        if variant is not None:
-            memory.fill(template(scenario.page_kind, machine, variant))
-        self._charge(pages if scenario.page_kind == "charged" else 0)
-        full = scenario.depth == "full"
-        arena = memory.arenas[cpu]
-        arena["pcp"][0]["high"] = PCP_HIGH if full else PCP_NEVER
-        self.keep(arena, RESTORED, self._make_residents() if full else range(0))
-
-    def templates(self, variant: str) -> npt.NDArray[Any]:
-        """What a page may start as: STRUCT_PAGE[4], as this variant's kernel marks it."""
-        return templates(self.scenario, self.machine, variant)
-
+    references = "_count"
     drained_every = PCP_BATCH
     """Drain period at depth `full`, in frees."""
 
+    def set_up(self, variant: str | None) -> None:
+        """Every page of the scenario's kind, as this variant's kernel marks it."""
+        scenario, memory = self.scenario, self.machine.memory
+        if variant is not None:
+            memory.fill(self.template(scenario.page_kind, variant))
+        self._charge(self.pages if scenario.page_kind == "charged" else 0)
+        full = scenario.depth == "full"
+        arena = memory.arenas[self.cpu]
+        arena["pcp"][0]["high"] = PCP_HIGH if full else PCP_NEVER
+        self.keep(arena, memory.restored, self._make_residents() if full else range(0))
+
+    @staticmethod
+    def pages_of_a_cpu(scenario: Scenario, pages: int) -> int:
+        """Whole blocks of the largest order, so that no two CPUs have buddies."""
+        extra = RESIDENTS if scenario.depth == "full" else 0
+        return -(-(pages + extra) // BLOCK) * BLOCK
+
+    def template(self, kind: PageKind, variant: str) -> npt.NDArray[Any]:
+        """A page as this variant's kernel marks it."""
+        return template(kind, self.machine, variant)
+
+    def mark_compound(self, pages: npt.NDArray[Any]) -> None:
+        """Flags of head and tails, and the order, which the first tail keeps."""
+        pages["flags"][HEAD] |= np.uint64(PG.HEAD)
+        pages["flags"][[FIRST_TAIL, OTHER_TAIL]] |= np.uint64(PG.TAIL)
+        pages["lru_prev"][FIRST_TAIL] = self.scenario.block_order
+
     def freed(self) -> int | None:
-        """Blocks freed by each CPU since boot, by the kernel's own count; the fewest, if they differ.
-
-        None where the path ends before it counts.
-        """
-        if self.scenario.depth == "prepare":
-            return None
-        return min(int(cpu["pgfree"]) for cpu in self.machine.memory.cpus) >> self.scenario.block_order
-
-    def held(self, pages: npt.NDArray[np.uint32]) -> int:
-        """Number of these pages that still have a reference on some CPU: they were not freed."""
-        counts = self.machine.memory.mem_map["_count"]
-        return sum(int((counts[start.first + pages] != 0).sum()) for start in (self, *self.others))
+        """As everywhere; None where the path ends before it counts."""
+        return None if self.scenario.depth == "prepare" else super().freed()
 
     def _charge(self, pages: int) -> None:
         """Put the pages on the cgroup's counters, as charging them one by one would have."""

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from model.kernels.kit.namespace import EVENTS
 from model.kernels.v4_3.layout import LAYOUT
 
 MAX_ORDER: Final = 11
@@ -42,15 +43,11 @@ FREE_AREA: Final = LAYOUT.offset("struct zone", "free_area")
 STRUCT_PCP: Final = LAYOUT.record("struct per_cpu_pageset")
 PCP_LISTS: Final = LAYOUT.offset("struct per_cpu_pageset", "lists")
 
-SECTION_SHIFT: Final = 15
-SECTIONS_PER_ROOT_SHIFT: Final = 8
-SECTION_BYTES: Final = 16
 USEMAP_BYTES: Final = 32
 """Pageblock bits of one section: 64 blocks of 512 pages, 4 bits each."""
 SECTION_ROOTS: Final = 8
 NODES: Final = 64
 
-EVENTS: Final = 8
 CPU_AREA: Final = np.dtype(
     [
         # This CPU's own data, found through the segment register %gs as in the kernel.

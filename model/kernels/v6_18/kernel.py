@@ -1,41 +1,27 @@
 """The interface of v6.18."""
 
-from pathlib import Path
 from typing import Any, Final
 
-from model.kernels.kernel import Kernel, Link
+from model.kernels.kernel import Link
+from model.kernels.kit.version import version
+from model.kernels.v6_18 import scenarios, variants
 from model.kernels.v6_18.image import KERNEL_NAME, spec_of
 from model.kernels.v6_18.keys import KEYS
 from model.kernels.v6_18.namespace import CHOICES, HELPERS, STEPS, SWITCHES
 from model.kernels.v6_18.page import STRUCT_PAGE
 from model.kernels.v6_18.path import FreePath
-from model.kernels.v6_18.scenarios import DRAINS, NOT_QUICK, QUICK, SCENARIOS, SWEEP_ARMS, SWEEPS
-from model.kernels.v6_18.variants import CALIBRATION, VARIANTS
+from model.kernels.v6_18.scenarios import DRAINS
 from model.kernels.vetting import Offer, offsets
 
 
 def linkage() -> tuple[Any, Link]:
     """Its functions and how an image is linked; imports the compiler."""
-    from model.kernels.v6_18.source.link import link
-    from model.kernels.v6_18.source.linkage import LINKAGE
+    from model.kernels.v6_18.source import link
 
-    return LINKAGE, link
+    return link.LINKAGE, link.link
 
 
-KERNEL: Final = Kernel(
-    name=KERNEL_NAME,
-    paths={"free": FreePath()},
-    scenarios=SCENARIOS,
-    quick=QUICK,
-    not_quick=NOT_QUICK,
-    sweeps=SWEEPS,
-    sweep_arms=SWEEP_ARMS,
-    variants=VARIANTS,
-    calibration=CALIBRATION,
-    keys=KEYS,
-    offer=Offer(HELPERS, offsets(STRUCT_PAGE), ("never",), STEPS, SWITCHES, CHOICES),
-    template=Path(__file__).with_name("new_variant.txt"),
-    spec_of=spec_of,
-    linkage=linkage,
-    counted_when_asked=[DRAINS],
+OFFER: Final = Offer(HELPERS, offsets(STRUCT_PAGE), ("never",), STEPS, SWITCHES, CHOICES)
+KERNEL: Final = version(
+    KERNEL_NAME, __file__, FreePath(), scenarios, variants, KEYS, OFFER, spec_of, linkage, [DRAINS]
 )

@@ -9,7 +9,7 @@ from model.kernels.page_array import LINE
 from model.kernels.v6_18.keys import KEYS
 from model.kernels.v6_18.memcg import SLOTS
 from model.kernels.v6_18.memory import Memory
-from model.kernels.v6_18.page import LRU, Bad
+from model.kernels.v6_18.page import Bad
 from model.kernels.v6_18.zone import PREEMPT_OFFSET
 from model.vocabulary.scenario import Config, MemcgState
 
@@ -19,22 +19,16 @@ class Machine(ModelMachine):
 
     Parameters
     ----------
-    pages
-        struct pages, rounded up to blocks of 1024.
+    pages, config, rng, huge, step
+        As `Memory` has them.
     state
         `off`: MEMCG is not compiled in. `on-idle`: no memcg beside the root, so the key is disabled.
         `on-active`: a first memcg, as on every machine with systemd, has enabled it for good. `on-charged`:
         as well, with cgroups to charge.
-    config
-        Configuration of the kernel.
     checks
         Whether the key of the page checks is enabled: by init_on_alloc, init_on_free or debugging.
     hvo
         Whether a hugetlb page's struct pages were optimised away, which enables that key.
-    rng
-        Draws the place of the data; None: the start of a page.
-    huge, step
-        As `Memory` has them.
     levels
         Cgroups that a charge counts in, the root included.
     v1
@@ -50,7 +44,6 @@ class Machine(ModelMachine):
 
     memory: Memory
     memory_type: ClassVar[type[Memory]] = Memory
-    lru = LRU
     bad = Bad
 
     def __init__(

@@ -5,10 +5,11 @@ of docs/kernel-facts/v6.18-costs.md, section 6. Where those give none (`rstat_cp
 statistics), the order of the members is kept, and they lie on the line that the kernel has them on.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
+from model.kernels.kit.memory import lines
 from model.kernels.v6_18.layout import LAYOUTS
 
 CHARGE_BATCH: Final = 64
@@ -34,14 +35,16 @@ STOCK_PAGES, STOCK_CACHED = (_OF.offset("struct memcg_stock_pcp", name) for name
 VMSTATS_PERCPU: Final = _OF.record("struct memcg_vmstats_percpu")
 """The words that every update writes on the first line, statistics behind it."""
 STATE: Final = _OF.offset("struct memcg_vmstats_percpu", "state")
-GROUP_PARTS: Final = np.dtype(
-    {
-        "names": ["vmstats_percpu", "vmstats", "rstat", "references", "objcg"],
-        "formats": [VMSTATS_PERCPU, "i8", "i8", ("i8", 2), STRUCT_OBJ_CGROUP],
-        "offsets": [0, 128, 192, 256, 320],
-        "itemsize": 384,
-    }
-)
+
+
+def group_parts(vmstats_percpu: np.dtype[Any], objcg: np.dtype[Any]) -> np.dtype[Any]:
+    """Other structures of one cgroup, each on a line of its own, of kernels like v6.18."""
+    word = np.dtype("i8")
+    of_the_cpu = {"vmstats_percpu": (vmstats_percpu, 1), "vmstats": (word, 1), "rstat": (word, 1)}
+    return lines({**of_the_cpu, "references": (word, 2), "objcg": (objcg, 1)})
+
+
+GROUP_PARTS: Final = group_parts(VMSTATS_PERCPU, STRUCT_OBJ_CGROUP)
 """Other structures of one cgroup, each on a line of its own.
 
 `vmstats`     stats_updates of the shared statistics

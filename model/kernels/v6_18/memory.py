@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.kernels.arrays import address_of, aligned
-from model.kernels.kit.memory import ArenaMemory, Parts, lines
+from model.kernels.kit.memory import ArenaMemory, Parts
 from model.kernels.page_array import FIRST_PFN, LINE
 from model.kernels.v6_18.memcg import CSS_NO_REF, GROUP_PARTS, STRUCT_MEM_CGROUP, STRUCT_STOCK, TASK
 from model.kernels.v6_18.page import LRU, NO_TYPE, NODE_MASK, STRUCT_PAGE, ZONE_SHIFT
@@ -16,15 +16,11 @@ from model.kernels.v6_18.zone import (
     CPU_AREA,
     HIGH_NEVER,
     LISTS,
-    MAX_ORDER,
     MIGRATE_TYPES,
     PCP_LISTS,
     PREEMPT_OFFSET,
     ROOTS_KEPT,
-    SECTION_BYTES,
     SECTION_ROOTS,
-    SECTION_SHIFT,
-    SECTIONS_PER_ROOT_SHIFT,
     STRUCT_NODE,
     STRUCT_NODESTAT,
     STRUCT_PCP,
@@ -45,14 +41,14 @@ ON_LIST: Final = 1
 """Link of a list node that is on a list; any value but its own address."""
 
 
-def arena_of(config: Config, groups: int = 0, group: np.dtype[Any] = GROUP_PARTS) -> np.dtype[Any]:
+def parts_of(config: Config, groups: int = 0, group: np.dtype[Any] = GROUP_PARTS) -> Parts:
     """Everything but pages and tables, each part on lines of its own; zones at the stride of the kernel.
 
     Cgroups are last, and only where pages are charged: an arena is restored whole.
     """
-    parts: Parts = {
+    return {
         "cpu": (CPU_AREA, 1),
-        "zones": (STRUCT_ZONE[config], ZONES),
+        "zone": (STRUCT_ZONE[config], ZONES),
         "node": (STRUCT_NODE, 1),
         "pcp": (STRUCT_PCP, 1),
         "zonestat": (STRUCT_ZONESTAT, 1),
@@ -60,9 +56,8 @@ def arena_of(config: Config, groups: int = 0, group: np.dtype[Any] = GROUP_PARTS
         "task": (TASK, 1),
         "stock": (STRUCT_STOCK, 1),
         "memcg": (STRUCT_MEM_CGROUP, groups),
-        "groups": (group, groups),
+        "group": (group, groups),
     }
-    return lines(parts)
 
 
 class Memory(ArenaMemory):
@@ -80,11 +75,9 @@ class Memory(ArenaMemory):
     levels
         Depth of their hierarchy.
 
-    Attributes
-    ----------
-    arena
-        One record of `arena_of(config, groups)`.
     """
+
+    lru = LRU
 
     page_type: ClassVar[np.dtype[Any]] = STRUCT_PAGE
     group_type: ClassVar[np.dtype[Any]] = GROUP_PARTS
@@ -103,10 +96,10 @@ class Memory(ArenaMemory):
         step: int = LINE,
     ) -> None:
         zones = STRUCT_ZONE[config], ZONE_NORMAL, MIGRATE_TYPES[config]
-        arena = arena_of(config, groups, self.group_type)
-        super().__init__(arena, self.page_type, zones, pages, rng, huge=huge, step=step)
+        parts = parts_of(config, groups, self.group_type)
+        super().__init__(parts, self.page_type, zones, pages, rng, huge=huge, step=step)
         self.config, self.groups = config, groups
-        self._map_sections()
+        self._map_pageblocks()
         self._link()
         for index in range(groups):
             self._link_group(index, -1 if index == 0 else index - 1 if index < levels else 0)
@@ -127,16 +120,11 @@ class Memory(ArenaMemory):
     @property
     def parts(self) -> Any:
         """GROUP_PARTS[groups]: the other structures of each cgroup."""
-        return self.arena["groups"][0]
-
-    @property
-    def restored(self) -> int:
-        """Offset from which the arena is restored: the %gs area before it keeps its counters."""
-        return self.offset("zones")
+        return self.arena["group"][0]
 
     def part_offset(self, index: int, name: str) -> int:
         """Offset of a part of one cgroup from this CPU's area."""
-        return self.offset("groups") + index * self.group_type.itemsize + int(self.group_type.fields[name][1])  # type: ignore[index]
+        return self.offset("group") + index * self.group_type.itemsize + int(self.group_type.fields[name][1])  # type: ignore[index]
 
     def objcg_address(self, index: int) -> int:
         """Address of a cgroup's obj_cgroup."""
@@ -146,14 +134,6 @@ class Memory(ArenaMemory):
         """Address of the head of a per-CPU list; order 9, which THP has, lies behind the others."""
         index = 3 * order + migratetype if order < 4 else 12 + (migratetype == Migratetype.MOVABLE)
         return self.field_address("pcp") + PCP_LISTS + 16 * index
-
-    def free_blocks(self) -> dict[tuple[int, int], list[int]]:
-        """Order and type -> the free blocks' first pages, in the order of the list."""
-        kinds = (
-            (order, kind) for order in range(MAX_ORDER + 1) for kind in range(MIGRATE_TYPES[self.config])
-        )
-        found = {kind: self.walk(self.free_list(*kind), LRU) for kind in kinds}
-        return {kind: blocks for kind, blocks in found.items() if blocks}
 
     def counted(self, item: int) -> int:
         """A number of vm_stat, this CPU's difference included."""
@@ -167,46 +147,13 @@ class Memory(ArenaMemory):
             "pageblock_flags": self._usages,
         }
 
-    def objects(self) -> dict[str, tuple[int, int, np.dtype[Any] | None]]:
-        """Address, bytes and record of every object that an access may be to; None: a table of numbers."""
-        parts = {"zone": "zones", "group": "groups"}
-        records: dict[str, np.dtype[Any]] = {
-            "cpu": CPU_AREA,
-            "zone": STRUCT_ZONE[self.config],
-            "node": STRUCT_NODE,
-            "pcp": STRUCT_PCP,
-            "zonestat": STRUCT_ZONESTAT,
-            "nodestat": STRUCT_NODESTAT,
-            "task": TASK,
-            "stock": STRUCT_STOCK,
-            **({"memcg": STRUCT_MEM_CGROUP, "group": self.group_type} if self.groups else {}),
-        }
-        counts = {"zone": ZONES, "memcg": self.groups, "group": self.groups}
-        return {
-            "page": (address_of(self.mem_map), self.mem_map.nbytes, self.page_type),
-            **{
-                name: (
-                    self.field_address(parts.get(name, name)),
-                    record.itemsize * counts.get(name, 1),
-                    record,
-                )
-                for name, record in records.items()
-            },
-            **{name: (*at, None) for name, at in self.regions().items() if name not in ("arena", "mem_map")},
-        }
-
-    def _map_sections(self) -> None:
+    def _map_pageblocks(self) -> None:
         """Roots, sections and their pageblock bits; every pageblock is MOVABLE."""
-        count = ((FIRST_PFN + self.pages - 1) >> SECTION_SHIFT) + 1
-        whole = -(-count // (1 << SECTIONS_PER_ROOT_SHIFT)) << SECTIONS_PER_ROOT_SHIFT
-        self._usages = aligned("u1", whole * USAGE_BYTES).reshape(whole, USAGE_BYTES)
+        self._sections, self._usages, roots = self.map_sections(USAGE_BYTES)
         block = int(Migratetype.MOVABLE) * (0x11 if BLOCK_BITS[self.config] == 4 else 1)
         self._usages[:, USAGE_BITMAP : USAGE_BITMAP + 64] = block
-        self._sections = aligned("i8", whole * SECTION_BYTES // 8).reshape(-1, SECTION_BYTES // 8)
-        self._sections[:, 1] = address_of(self._usages) + np.arange(whole) * USAGE_BYTES
         self._roots = aligned("i8", ROOTS_KEPT)
-        per_root = SECTION_BYTES << SECTIONS_PER_ROOT_SHIFT
-        roots = whole >> SECTIONS_PER_ROOT_SHIFT
+        per_root = self._sections.nbytes // roots
         self._roots[:roots] = address_of(self._sections) + np.arange(roots) * per_root
         assert roots <= ROOTS_KEPT <= SECTION_ROOTS <= NODE_MASK["distribution"] << 4
 
@@ -216,7 +163,7 @@ class Memory(ArenaMemory):
         cpu["this_cpu_off"] = self.field_address("cpu")
         cpu["vmemmap_base"] = self.page_address(-FIRST_PFN)
         cpu["mem_section"] = address_of(self._roots)
-        cpu["node_data"][0] = self.field_address("zones")
+        cpu["node_data"][0] = self.field_address("zone")
         cpu["current"], cpu["online_cpus"] = self.field_address("task"), CPUS_ONLINE
         self.zone["per_cpu_pageset"], self.zone["per_cpu_zonestats"] = (
             self.offset("pcp"),
@@ -226,12 +173,8 @@ class Memory(ArenaMemory):
         self.arena["node"][0]["per_cpu_nodestats"] = self.offset("nodestat")
         self.arena["nodestat"][0]["threshold"] = THRESHOLD
         pcp["batch"], pcp["high_min"], pcp["high_max"] = BATCH, HIGH_NEVER, HIGH_NEVER + 1
-        for index in range(LISTS[self.config]):
-            head = self.field_address("pcp") + PCP_LISTS + 16 * index
-            pcp["lists"][index] = (head, head)
-        for order in range(MAX_ORDER + 1):
-            for kind in range(MIGRATE_TYPES[self.config]):
-                self.free_list_words(order, kind)[:] = self.free_list(order, kind)
+        self.empty_lists(LISTS[self.config])
+        self.empty_free_lists()
 
     def _link_group(self, index: int, parent: int) -> None:
         """A cgroup below another, without charges; its statistics are already on the list of changes."""

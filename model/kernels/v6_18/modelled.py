@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from model.kernels.modelled import ALONE, check_modelled, values
+from model.kernels.modelled import ALONE, values
 from model.vocabulary.scenario import Scenario
 
 VALUES: Final = values(
@@ -17,16 +17,6 @@ VALUES: Final = values(
     stock=("cycle", "hit", "miss", "taken", "overflow"),
 )
 """Axis -> its values on this version."""
-
-
-def check(scenario: Scenario) -> None:
-    """Refuse values that this version does not have, alone or together.
-
-    Raises
-    ------
-    FreepathError
-    """
-    check_modelled(scenario, VALUES, faults(scenario))
 
 
 def faults(scenario: Scenario) -> Iterator[str]:

@@ -3,18 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from model.compiler.namespace import Namespace
-
-Step = Callable[[Any, int], None]
-"""A step of the path that variants may replace: it gets the page and its order."""
+from model.kernels.kit.namespace import ModelNamespace, Step, helpers
 
 
-class Kernel(Namespace):
-    """`kernel.NAME`: a compile-time constant, or a function of `source/`, of the image being linked.
+class Kernel(ModelNamespace):
+    """The namespace of one image; `HELPERS` describes what a check may use.
 
     Attributes
     ----------
-    CONFIG_MEMCG, CONFIG_MEMORY_FAILURE, CONFIG_ISOLATION, CONFIG_THP, CONFIG_DEBUG_LIST
+    CONFIG_MEMORY_FAILURE, CONFIG_ISOLATION, CONFIG_THP, CONFIG_DEBUG_LIST
         Constants, as with the preprocessor; isolation includes CMA and page reporting.
     DIRECT_TO_BUDDY
         The image frees blocks that no per-CPU list holds; without them it is smaller.
@@ -27,8 +24,8 @@ class Kernel(Namespace):
     NODE_SHIFT, NODE_MASK, ZONE_SHIFT, ZONE_MASK, ZONE_BYTES, PAGESET, ZONE_FLAGS, BLOCK_BITS, ZONE_LOCK,
     ZONESTATS, ZONE_THRESHOLD, VM_STAT, TRYLOCK_FREE_PAGES, FREE_AREA, FREE_AREA_BYTES, LISTS, STOCK, NODE
         Offsets and sizes in this configuration.
-    memcg_kmem_offline, trace_mm_page_free, check_pages_enabled, init_on_free, hugetlb_optimize_vmemmap,
-    memory_cgrp_disabled, page_reporting_enabled, memory_cgroup_v1
+    memcg_kmem_offline, check_pages_enabled, init_on_free, hugetlb_optimize_vmemmap, memory_cgrp_disabled,
+    page_reporting_enabled, memory_cgroup_v1
         Tests of static keys.
     memcg_step, type_step
         The memcg test and the page type's reset, by the variant.
@@ -37,17 +34,8 @@ class Kernel(Namespace):
         Steps in which later kernels differ from v6.18.2 (`source.link.STEPS`).
     drain_list
         How v7.1 drains a full list.
-    patch_point
-        The variant's check, behind the page type's reset.
-    memcg_data_says_kmem
-        The test of a folio's memcg_data.
-    uncharge
-        Take a charged page off its cgroup.
-    count_event, likely, unlikely, rare
-        For user variants (`HELPERS`).
     """
 
-    CONFIG_MEMCG: bool
     CONFIG_MEMORY_FAILURE: bool
     CONFIG_ISOLATION: bool
     CONFIG_THP: bool
@@ -78,7 +66,6 @@ class Kernel(Namespace):
     STOCK: int
     NODE: int
     memcg_kmem_offline: Callable[[], bool]
-    trace_mm_page_free: Callable[[], bool]
     check_pages_enabled: Callable[[], bool]
     init_on_free: Callable[[], bool]
     hugetlb_optimize_vmemmap: Callable[[], bool]
@@ -97,31 +84,23 @@ class Kernel(Namespace):
     victim_slot: Callable[[], int]
     memcg_step: Step
     type_step: Step
-    patch_point: Step
     page_folio: Callable[[Any], Any]
     memcg_data_says_kmem: Callable[[Any], bool]
     page_has_type: Callable[[Any], bool]
     clear_page_type: Callable[[Any], None]
     uncharge: Callable[[Any, int], None]
-    count_event: Callable[[int], None]
-    likely: Callable[[bool], bool]
-    unlikely: Callable[[bool], bool]
-    rare: Callable[[], None]
 
 
-HELPERS: Final[Mapping[str, str]] = {
-    "CONFIG_MEMCG": "a constant: memcg is compiled in",
-    "page_folio": "(page) -> the head of its compound page, or the page itself",
-    "memcg_kmem_offline": "() -> bool: the static key, a patched jump, taken while no memcg exists",
-    "page_has_type": "(page) -> bool: the signed comparison of page_type",
-    "memcg_data_says_kmem": "(folio) -> bool: bit 1 of memcg_data",
-    "clear_page_type": "(page): store -1",
-    "uncharge": "(page, order): take a charged page off its cgroup",
-    "count_event": "(number): this CPU's counter 0 to 7, one addition without a lock prefix",
-    "likely": "(condition) -> bool: as the kernel's",
-    "unlikely": "(condition) -> bool: as the kernel's",
-    "rare": "(): first in a short body that is seldom entered, else LLVM makes arithmetic of it",
-}
+HELPERS: Final = helpers(
+    {
+        "page_folio": "(page) -> the head of its compound page, or the page itself",
+        "memcg_kmem_offline": "() -> bool: the static key, a patched jump, taken while no memcg exists",
+        "page_has_type": "(page) -> bool: the signed comparison of page_type",
+        "memcg_data_says_kmem": "(folio) -> bool: bit 1 of memcg_data",
+        "clear_page_type": "(page): store -1",
+        "uncharge": "(page, order): take a charged page off its cgroup",
+    }
+)
 """Attribute of `kernel` that a check may use -> its description."""
 
 STEPS: Final[Mapping[str, str]] = {

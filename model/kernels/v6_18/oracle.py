@@ -7,6 +7,7 @@ where the two disagree, one is wrong.
 from dataclasses import dataclass, field
 from types import ModuleType
 
+from model.kernels.kit.oracle import BuddyOracle
 from model.kernels.v6_18.memcg import CHARGE_BATCH, SLOTS
 from model.kernels.v6_18.page import (
     BUDDY_TYPE,
@@ -22,7 +23,7 @@ from model.kernels.v6_18.variants import variant_called
 from model.vocabulary.scenario import Config
 
 SCALE = 5
-TOP, PAGEBLOCK = 10, 9
+PAGEBLOCK = 9
 MOVABLE = 1
 
 
@@ -55,7 +56,7 @@ class OraclePcp:
     keeps_a_batch: bool = False
 
 
-class Oracle:
+class Oracle(BuddyOracle):
     """One zone whose pages are all allocated.
 
     Parameters
@@ -75,6 +76,7 @@ class Oracle:
     def __init__(
         self, variant: str, config: Config, pages: int, *, checks: bool = False, memcg: bool = True
     ) -> None:
+        super().__init__()
         module = self.module_of(variant)
         self.config, self.memcg, self.thp = config, memcg, config == "distribution"
         self.checks = checks or getattr(module, "CHECKS", "") == "always"
@@ -83,8 +85,6 @@ class Oracle:
         self.left_out = getattr(module, "LEFT_OUT", ())
         self.pages = [OraclePage() for _ in range(pages)]
         self.pcp = OraclePcp()
-        self.free: dict[tuple[int, int], list[int]] = {}
-        self.nr_free_pages = self.nr_free_in_blocks = 0
         self.pgfree = 0
         self.reclaims = self.below_high = False
         self.bad: list[tuple[int, Bad]] = []
@@ -104,7 +104,7 @@ class Oracle:
             if order <= 3 or (self.thp and order == PAGEBLOCK):
                 self._commit(number, order)
             else:
-                self._to_buddy(number, order)
+                self.to_buddy(number, order, MOVABLE)
                 self.pgfree += 1 << order
 
     def put_page(self, number: int, order: int = 0) -> None:
@@ -240,29 +240,20 @@ class Oracle:
                 number = self.pcp.lists[at].pop()
                 pages -= 1 << order
                 self.pcp.count -= 1 << order
-                self._to_buddy(number, order)
+                self.to_buddy(number, order, MOVABLE)
             at = (at + 1) % lists
 
     # The buddy
 
-    def _is_buddy(self, number: int, order: int) -> bool:
+    def is_buddy(self, number: int, order: int) -> bool:
+        """By the type's byte, and the order in `private`."""
         page = self.pages[number]
         return page.type >> 24 & 0xFF == 0xF0 and page.private == order
 
-    def _to_buddy(self, number: int, order: int) -> None:
-        self.nr_free_pages += 1 << order
-        while order < TOP and self._is_buddy(number ^ (1 << order), order):
-            other = number ^ (1 << order)
-            self.free[order, MOVABLE].remove(other)
-            self.pages[other].type, self.pages[other].private = -1, 0
-            self.nr_free_in_blocks -= 1 << order if order >= PAGEBLOCK else 0
-            number &= other
-            order += 1
-        self.pages[number].type, self.pages[number].private = BUDDY_TYPE, order
-        last = order < TOP - 1 and self._is_buddy((number & ~(1 << order)) ^ (2 << order), order + 1)
-        blocks = self.free.setdefault((order, MOVABLE), [])
-        blocks.insert(len(blocks) if last else 0, number)
-        self.nr_free_in_blocks += 1 << order if order >= PAGEBLOCK else 0
+    def set_buddy(self, number: int, order: int | None) -> None:
+        """The same two words."""
+        page = self.pages[number]
+        page.type, page.private = (-1, 0) if order is None else (BUDDY_TYPE, order)
 
 
 @dataclass(eq=False)

@@ -4,9 +4,10 @@ Source: include/linux/mm_types.h, include/linux/page-flags.h, mm/page_alloc.c, v
 the debug info of two configurations (docs/kernel-facts/v6.18-path.md, section 1).
 """
 
-from enum import IntEnum, IntFlag
+from enum import IntFlag
 from typing import Final
 
+from model.kernels.kit.reason import Reason
 from model.kernels.v6_18.layout import LAYOUTS
 from model.vocabulary.scenario import Config
 
@@ -80,18 +81,9 @@ DEFERRED_LIST: Final = 16
 """Offset in the second tail page of a list's head."""
 
 
-class Bad(IntEnum):
+class Bad(Reason):
     """Why the check calls a page bad."""
 
-    TYPE = 1
-    OTHER = 2
-    TAIL = 3
-
-    @property
-    def text(self) -> str:
-        """The reason in words, naming the fields."""
-        return (
-            "nonzero _mapcount",
-            "mapping, _refcount, memcg_data or a flag is set",
-            "a tail page's mapping, list, counts or head",
-        )[self - 1]
+    TYPE = 1, "nonzero _mapcount"
+    OTHER = 2, "mapping, _refcount, memcg_data or a flag is set"
+    TAIL = 3, "a tail page's mapping, list, counts or head"

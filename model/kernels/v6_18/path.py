@@ -9,7 +9,7 @@ from model.kernels.page_array import LINE
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.machine import Machine
 from model.kernels.v6_18.memcg import CHARGE_BATCH, SLOTS
-from model.kernels.v6_18.modelled import check
+from model.kernels.v6_18.modelled import VALUES, faults
 from model.kernels.v6_18.start import StartState, residents_of
 from model.kernels.v6_18.variants import CALIBRATION, VARIANTS
 from model.kernels.v6_18.zone import COSTLY_ORDER, PAGEBLOCK_ORDER, TAKEN_AT_ONCE
@@ -30,18 +30,15 @@ def direct(scenario: Scenario) -> bool:
     return order > COSTLY_ORDER and not (order == PAGEBLOCK_ORDER and scenario.config == "distribution")
 
 
-class FreePath(ModelPath):
+class FreePath(ModelPath[StartState]):
     """The path of pages and blocks, from __free_pages and its siblings to the per-CPU lists and the buddy."""
 
     image_type: ClassVar[type[Image]] = Image
     machine_type: ClassVar[type[Machine]] = Machine
-    start_type: ClassVar[type[StartState]] = StartState
+    start_type = StartState
     full_pass = TAKEN_AT_ONCE
     variants, calibration = VARIANTS, CALIBRATION
-
-    def check(self, scenario: Scenario) -> None:
-        """Refuse values that this version does not have, alone or together."""
-        check(scenario)
+    values, faults = VALUES, staticmethod(faults)
 
     def arms(self, scenario: Scenario) -> list[Arm]:
         """Every arm whose code differs from base here, bases first."""
@@ -100,30 +97,18 @@ class FreePath(ModelPath):
         """Bytes of which the place of the struct pages is a multiple: any line."""
         return LINE
 
-    def start(
-        self, scenario: Scenario, rng: np.random.Generator, *, counting: Arm | None = None
-    ) -> StartState:
-        """A machine and the pages that are to be freed on it.
-
-        Parameters
-        ----------
-        rng
-            Draws the order of the pages, and where data lies.
-        counting
-            One arm is counted, not timed: data lies at a page's start, and every page is of the kind at once.
-        """
-        self.check(scenario)
-        machine = self.machine_type(
+    def machine(self, scenario: Scenario, place: np.random.Generator | None) -> Machine:
+        """A machine with room for the pages in play."""
+        return self.machine_type(
             self.pages(scenario) + residents_of(scenario),
             scenario.memcg,
             scenario.config,
             checks=scenario.checks == "on",
             hvo=scenario.hvo == "on",
-            rng=None if counting else rng,
+            rng=place,
             huge=scenario.backing == "huge",
             levels=int(scenario.levels),
             v1=scenario.cgroup == "v1",
             step=self.step(scenario),
             cgroups=max(1 + SLOTS, scenario.turns),
         )
-        return self.start_type(machine, scenario, self.pages(scenario), rng, filled=counting is not None)

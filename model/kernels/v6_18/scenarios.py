@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from model.kernels.modelled import Values
+from model.kernels.kit.ladder import RUNGS
+from model.kernels.modelled import Values, memory_sweep
 from model.kernels.v6_18.image import KERNEL_NAME
 from model.kernels.v6_18.modelled import VALUES
 from model.vocabulary.scenario import Config, MemcgState, Scenario, usual_scenario
@@ -55,14 +56,7 @@ def sweeps_of(usual: Scenario, values: Values) -> dict[str, Sequence[Scenario]]:
             charged.but(cgroup=cgroup, stock=stock) for stock in ("hit", "cycle") for cgroup in cgroups
         ],
         "between": [usual.but(between=between) for between in values["between"]],
-        "memory": [
-            usual,
-            *(
-                usual.but(memory=memory, order=order)
-                for memory in ("l2", "l3", "dram")
-                for order in values["order"]
-            ),
-        ],
+        "memory": memory_sweep(usual, values),
     }
 
 
@@ -93,7 +87,7 @@ SWEEPS: Final = sweeps_of(USUAL, VALUES)
 SCENARIOS: Final = scenarios_of(USUAL, VALUES)
 SWEEP_ARMS: Final = frozenset(
     {(name, "jump-label") for name in ("no-type-test", "memcg-off", "memcg-flag-first", "no-trylock")}
-    | {(name, "none") for name in ("nop", "load", "load-compare", "load-compare-store")}
+    | {(name, "none") for name in RUNGS}
 )
 """Arms of a sweep beside base and the A/A control."""
 NOT_QUICK: Final[frozenset[tuple[str, str | None]]] = frozenset({("stable", None)})

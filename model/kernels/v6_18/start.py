@@ -5,10 +5,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from model.kernels.arrays import address_of, aligned
+from model.kernels.arrays import address_of
+from model.kernels.kit.start import ModelStart
 from model.kernels.loop_record import PAGE_BYTES
-from model.kernels.mix import FIRST_TAIL, HEAD, OTHER_TAIL, PLAIN
-from model.kernels.start import StartState as Start
+from model.kernels.mix import FIRST_TAIL, HEAD, OTHER_TAIL
 from model.kernels.v6_18.machine import Machine
 from model.kernels.v6_18.memcg import CHARGE_BATCH, SLOTS
 from model.kernels.v6_18.page import (
@@ -61,118 +61,66 @@ def steady_high(scenario: Scenario) -> int:
     return max(HIGH_MIN[scenario.config], TAKEN_AT_ONCE + BATCH if scenario.block_order == 0 else 0)
 
 
-def template(kind: PageKind, machine: Machine, *, large_kmalloc: bool = False) -> npt.NDArray[Any]:
-    """A page as its owner holds it just before the free, alike on every variant's kernel.
+class StartState(ModelStart):
+    """Pages of v6.18 in play: depth `pcp` never drains, `full` drains 2016 pages on every 2016th free.
 
-    Parameters
-    ----------
-    kind
-        `flagged`: its owner leaves a page type behind, as zsmalloc's pages do; `charged`: accounted kernel
-        memory.
-    machine
-        The machine whose flags and addresses it has.
-    large_kmalloc
-        It is the head of a large kmalloc, which has no reference count.
-
-    Returns
-    -------
-    STRUCT_PAGE[1]
-    """
-    page = np.zeros(1, machine.memory.page_type)
-    page["flags"] = machine.memory.plain_flags
-    page["page_type"], page["_refcount"] = NO_TYPE, 1
-    page[machine.memory.info] = LIST_POISON1
-    if kind == "anon":
-        page["mapping"] = address_of(machine.memory.arena) | ANON
-    if kind == "flagged":
-        page["page_type"] = ZSMALLOC
-    if kind == "charged":
-        page["memcg_data"] = machine.memory.objcg_address(machine.charged) | MEMCG_DATA_KMEM
-    if large_kmalloc:
-        page["page_type"], page["_refcount"] = LARGE_KMALLOC_TYPE, 0
-    return page
-
-
-def templates(scenario: Scenario, machine: Machine) -> npt.NDArray[Any]:
-    """What a page may start as: STRUCT_PAGE[4], by the numbers in the patterns.
-
-    They do not hold a tail page's link to its head; where that is read, pages are copied instead.
-    """
-    pages = aligned(machine.memory.page_type, 4)
-    kind = scenario.page_kind
-    pages[PLAIN] = template("plain" if scenario.mixed else kind, machine)[0]
-    pages[HEAD] = template(kind, machine, large_kmalloc=scenario.entry == "kfree")[0]
-    for tail in (FIRST_TAIL, OTHER_TAIL):
-        pages[tail] = template("plain", machine)[0]
-        pages[tail]["_refcount"] = 0
-    if scenario.compound:
-        pages["flags"][HEAD] |= int(PG.HEAD)
-        pages[FIRST_TAIL]["flags"] |= scenario.block_order
-        pages[FIRST_TAIL]["lru_prev"] = pages[FIRST_TAIL]["mapping"] = UNMAPPED
-        pages[OTHER_TAIL]["mapping"] = TAIL_MAPPING
-        if scenario.memcg != "off":
-            pages[FIRST_TAIL]["memcg_data"] = 1 << scenario.block_order  # _nr_pages lies there
-    assert STRUCT_PAGE.fields["memcg_data"][1] == NR_PAGES  # type: ignore[index]
-    return pages
-
-
-class StartState(Start):
-    """Pages of v6.18 in play (`model.kernels.start`).
-
-    Depth `pcp` never drains, `full` drains 2016 pages on every 2016th free, as a stream of frees does.
-
-    Parameters
-    ----------
-    machine
-        Its page array must have room for `pages` and for the residents of depth `full`.
-    scenario, pages, rng
-        As `model.kernels.start.StartState` has them.
-    filled
-        Give every page its start state at once; else a loop's `restore` does.
+    So does a stream of frees.
     """
 
     machine: Machine
-
+    references = "_refcount"
     drained_every = TAKEN_AT_ONCE
     """Drain period at depth `full`, in frees."""
 
-    def __init__(
-        self,
-        machine: Machine,
-        scenario: Scenario,
-        pages: int,
-        rng: np.random.Generator,
-        *,
-        filled: bool = False,
-    ) -> None:
-        memory = machine.memory
-        super().__init__(scenario, pages, rng, memory)
-        self.machine = machine
-        by_template = self.by_template()
-        if filled or not by_template:
+    def set_up(self, variant: str | None) -> None:
+        """Pages, alike for every variant; where they differ from each other they are set at once."""
+        memory, by_template = self.machine.memory, self.by_template()
+        if variant is not None or not by_template:
             self._fill()
-        if scenario.page_kind == "charged":
-            self._charge(pages)
-        if scenario.depth == "full":
+        if self.scenario.page_kind == "charged":
+            self._charge(self.pages)
+        if self.scenario.depth == "full":
             self._fill_list()
-        waiting = range(pages, pages + residents_of(scenario))
+        waiting = range(self.pages, self.pages + residents_of(self.scenario))
         copied = waiting if by_template else range(waiting.stop)
         self.keep(memory.arena, memory.restored, copied, by_template=by_template)
 
-    def templates(self, variant: str) -> npt.NDArray[Any]:
-        """What a page may start as: STRUCT_PAGE[4], alike for every variant."""
-        return templates(self.scenario, self.machine)
+    def template(self, kind: PageKind, variant: str) -> npt.NDArray[Any]:
+        """A page as its owner holds it, alike for every variant.
 
-    def freed(self) -> int | None:
-        """Blocks freed since boot, by the kernel's own count."""
-        return int(self.machine.memory.cpu["pgfree"]) >> self.scenario.block_order
+        `flagged`: its owner leaves a page type behind, as zsmalloc's pages do; `charged`: accounted kernel
+        memory.
+        """
+        memory = self.machine.memory
+        page = np.zeros(1, memory.page_type)
+        page["flags"], page["page_type"], page["_refcount"] = memory.plain_flags, NO_TYPE, 1
+        page[memory.info] = LIST_POISON1
+        if kind == "anon":
+            page["mapping"] = address_of(memory.arena) | ANON
+        if kind == "flagged":
+            page["page_type"] = ZSMALLOC
+        if kind == "charged":
+            page["memcg_data"] = memory.objcg_address(self.machine.charged) | MEMCG_DATA_KMEM
+        return page
+
+    def mark_compound(self, pages: npt.NDArray[Any]) -> None:
+        """What head and tails hold, but not the links to the head: where those are read, pages are copied."""
+        order = self.scenario.block_order
+        pages["flags"][HEAD] |= int(PG.HEAD)
+        pages["flags"][FIRST_TAIL] |= order
+        pages["lru_prev"][FIRST_TAIL] = pages["mapping"][FIRST_TAIL] = UNMAPPED
+        pages["mapping"][OTHER_TAIL] = TAIL_MAPPING
+        if self.scenario.memcg != "off":
+            pages["memcg_data"][FIRST_TAIL] = 1 << order  # _nr_pages lies there
+        if self.scenario.entry == "kfree":  # a large kmalloc has no references
+            pages["page_type"][HEAD], pages["_refcount"][HEAD] = LARGE_KMALLOC_TYPE, 0
+        assert STRUCT_PAGE.fields["memcg_data"][1] == NR_PAGES  # type: ignore[index]
 
     def held(self, pages: npt.NDArray[np.uint32]) -> int:
-        """Number of these pages that still have an owner: they were not freed."""
-        memory = self.machine.memory
+        """As everywhere; a large kmalloc has a type in the place of references."""
         if self.scenario.entry == "kfree":
-            return int((memory.mem_map["page_type"][pages] == LARGE_KMALLOC_TYPE).sum())
-        return int((memory.mem_map["_refcount"][pages] != 0).sum())
+            return int((self.machine.memory.mem_map["page_type"][pages] == LARGE_KMALLOC_TYPE).sum())
+        return super().held(pages)
 
     def by_template(self) -> bool:
         """Whether pages are restored from templates: nothing that is read differs from page to page."""
@@ -189,7 +137,7 @@ class StartState(Start):
     def _fill(self) -> None:
         """Set every page in play to its start state, with the words that depend on its place."""
         memory, scenario = self.machine.memory, self.scenario
-        start = templates(scenario, self.machine)
+        start = self.templates("base")
         count, order = self.pages, scenario.block_order
         memory.fill(start[HEAD : HEAD + 1])
         if not order:

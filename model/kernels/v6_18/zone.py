@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from model.kernels.kit.namespace import EVENTS
 from model.kernels.v6_18.layout import LAYOUTS
 from model.vocabulary.scenario import Config
 
@@ -89,9 +90,6 @@ HIGH_MAX: Final = 32768
 TAKEN_AT_ONCE: Final = BATCH << BATCH_SCALE
 """Pages of a drain in a stream of frees without allocations, once it is steady: 2016 every 2016 frees."""
 
-SECTION_SHIFT: Final = 15
-SECTIONS_PER_ROOT_SHIFT: Final = 8
-SECTION_BYTES: Final = 16
 USAGE_BITMAP: Final = 24
 """Bytes before the pageblock bits in mem_section_usage."""
 BLOCK_BITS: Final[dict[Config, int]] = {"default": 4, "distribution": 8}
@@ -128,7 +126,7 @@ CPU_AREA: Final = np.dtype(
         ("traced", "i8"),
         ("rescheduled", "i8"),
         # For user variants.
-        ("events", "i8", (8,)),
+        ("events", "i8", (EVENTS,)),
         # For drains, blocks and charged pages.
         ("current", "i8"),
         ("root_mem_cgroup", "i8"),
@@ -144,6 +142,5 @@ CPU_AREA: Final = np.dtype(
     ]
 )
 """The area that %gs points at."""
-EVENTS: Final = 8
 PREEMPT_OFFSET: Final = -(1 << 31)
 """preempt_count of a task that may be preempted and need not be: PREEMPT_NEED_RESCHED is inverted."""

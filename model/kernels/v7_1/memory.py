@@ -2,10 +2,8 @@
 
 from typing import Final
 
-import numpy as np
-
 from model.kernels.v6_18 import memory as v6_18
-from model.kernels.v6_18.memcg import GROUP_PARTS
+from model.kernels.v6_18.memcg import group_parts
 from model.kernels.v7_1.layout import LAYOUTS
 
 STRUCT_PAGE: Final = LAYOUTS["default"].record("struct page")
@@ -13,14 +11,7 @@ STRUCT_PAGE: Final = LAYOUTS["default"].record("struct page")
 set, the same for all tail pages of one order; bit 0 says "tail" as before."""
 VMSTATS_PERCPU: Final = LAYOUTS["default"].record("struct memcg_vmstats_percpu")
 STRUCT_OBJ_CGROUP: Final = LAYOUTS["default"].record("struct obj_cgroup")
-OF_A_GROUP: Final = np.dtype(
-    {
-        "names": list(GROUP_PARTS.names or ()),
-        "formats": [VMSTATS_PERCPU, "i8", "i8", ("i8", 2), STRUCT_OBJ_CGROUP],
-        "offsets": [int(place[1]) for place in (GROUP_PARTS.fields or {}).values()],
-        "itemsize": GROUP_PARTS.itemsize,
-    }
-)
+OF_A_GROUP: Final = group_parts(VMSTATS_PERCPU, STRUCT_OBJ_CGROUP)
 """`GROUP_PARTS` of v6.18, where updates of statistics are counted in 8 bytes and an obj_cgroup knows whether
 it is the root's."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from model.kernels.modelled import Values, check_modelled
+from model.kernels.modelled import Values
 from model.kernels.v6_18 import modelled as v6_18
 from model.vocabulary.scenario import AXES, Scenario
 
@@ -11,17 +11,8 @@ VALUES: Final[Values] = {**v6_18.VALUES, "hvo": ("off",), "stock": AXES["stock"]
 """Axis -> its values on this version."""
 
 
-def check(scenario: Scenario) -> None:
-    """Refuse values that this version does not have, alone or together.
-
-    Raises
-    ------
-    FreepathError
-    """
-    check_modelled(scenario, VALUES, (*v6_18.faults(scenario), *_faults(scenario)))
-
-
-def _faults(scenario: Scenario) -> Iterator[str]:
-    """Messages on values that do not go together here and exist here only."""
+def faults(scenario: Scenario) -> Iterator[str]:
+    """Messages on values that do not go together."""
+    yield from v6_18.faults(scenario)
     if scenario.turns > 1 and (scenario.levels != "2" or scenario.block_order):
         yield f"stock={scenario.stock} goes with levels=2 and block=page"

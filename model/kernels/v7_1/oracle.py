@@ -25,7 +25,7 @@ class Oracle(v6_18.Oracle):
         if self.lists:
             super()._commit(number, order)
             return
-        self._to_buddy(number, order)
+        self.to_buddy(number, order, v6_18.MOVABLE)
         self.pgfree += 1 << order
 
     def _drain(self, pages: int, at: int) -> None:

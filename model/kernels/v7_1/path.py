@@ -6,7 +6,7 @@ from model.kernels.page_array import LINE
 from model.kernels.v6_18 import path as v6_18
 from model.kernels.v7_1.image import Image
 from model.kernels.v7_1.machine import Machine
-from model.kernels.v7_1.modelled import check
+from model.kernels.v7_1.modelled import VALUES, faults
 from model.kernels.v7_1.start import StartState
 from model.kernels.v7_1.variants import CALIBRATION, VARIANTS
 from model.vocabulary.scenario import Arm, Scenario
@@ -24,10 +24,7 @@ class FreePath(v6_18.FreePath):
     machine_type = Machine
     start_type = StartState
     variants, calibration = VARIANTS, CALIBRATION
-
-    def check(self, scenario: Scenario) -> None:
-        """Refuse values that this version does not have, alone or together."""
-        check(scenario)
+    values, faults = VALUES, staticmethod(faults)
 
     def arms(self, scenario: Scenario) -> list[Arm]:
         """Every arm whose code differs from base here, bases first."""

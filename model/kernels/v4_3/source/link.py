@@ -3,19 +3,22 @@
 from typing import Any
 
 from model.compiler.function import Entries
-from model.compiler.intrinsics import I64_TYPE, likely, rare, unlikely
+from model.compiler.intrinsics import I64_TYPE
 from model.compiler.jump_label import jump_label
 from model.compiler.slot import slot
+from model.kernels.kit.source.helpers import add_helpers
 from model.kernels.v4_3 import source as source
 from model.kernels.v4_3.image import Allocator, Image
 from model.kernels.v4_3.keys import KEYS
+from model.kernels.v4_3.source.linkage import LINKAGE as LINKAGE
 from model.kernels.v4_3.source.linkage import kernel, static_inline
 from model.kernels.v4_3.source.loops import APART, FREES, LOOPS, TOGETHER
 from model.kernels.v4_3.source.page_flags import MARK_KMEM, page_memcg, page_memcg_data
 from model.kernels.v4_3.source.records import this_cpu_inc, this_cpu_read
 from model.kernels.v4_3.variants import variant_called
-from model.kernels.v4_3.zone import EVENTS
 from model.kernels.variants import Variant
+
+add_helpers(LINKAGE, this_cpu_inc)
 
 
 def link(spec: Image | Allocator) -> Entries:
@@ -39,8 +42,6 @@ def _link_free_path(image: Image) -> Entries:
     kernel.OLD_HELPER_UNCHARGES = image.marks == "never"
     kernel.memcg_kmem_enabled = _gate(image)
     kernel.trace_mm_page_free = jump_label(KEYS["trace_mm_page_free"])
-    kernel.count_event, kernel.rare = count_event, rare
-    kernel.likely, kernel.unlikely = likely, unlikely
     kernel.patch_point = _patch_point(variant, image)
     kernel.release_uncharge = _release_uncharge(variant, image)
     return {**FREES, **LOOPS, **(APART if image.apart else {}), **(TOGETHER if image.together else {})}
@@ -65,12 +66,6 @@ def never_enabled() -> bool:
 def always_enabled() -> bool:
     """No key is tested: the difference is what the key saves."""
     return True
-
-
-@static_inline
-def count_event(number: int) -> None:
-    """Add one to one of this CPU's counters, for any number."""
-    this_cpu_inc("events", number & (EVENTS - 1))
 
 
 @static_inline

@@ -3,20 +3,11 @@
 from typing import Any
 
 from model.compiler.area import this_cpu_sub_at
-from model.compiler.intrinsics import (
-    address_of,
-    atomic_long_sub_return,
-    rare,
-)
+from model.compiler.intrinsics import address_of, atomic_long_sub_return, rare
 from model.kernels.v4_3.memcg import CHARGE_BATCH, CSS_NO_REF, KMEM, MEMORY, MEMSW, PERCPU_DEAD
 from model.kernels.v4_3.source.linkage import kernel, kernel_function, static_inline
 from model.kernels.v4_3.source.page_counter import page_counter_try_charge, page_counter_uncharge
-from model.kernels.v4_3.source.records import (
-    mem_cgroup_at,
-    this_cpu_add,
-    this_cpu_read,
-    this_cpu_write,
-)
+from model.kernels.v4_3.source.records import mem_cgroup_at, this_cpu_add, this_cpu_read, this_cpu_write
 
 CSS_COUNT = 16
 

@@ -1,22 +1,14 @@
 """What the kernel would print: bad pages and failed assertions (mm/page_alloc.c, include/linux/mmdebug.h)."""
 
-from typing import Any
+from typing import Any, Final
 
-from model.compiler.intrinsics import address_of, unlikely, write_once
+from model.compiler.intrinsics import address_of, unlikely
+from model.kernels.kit.source.helpers import bad_page_function
 from model.kernels.v4_3.page import Mapcount
-from model.kernels.v4_3.source.linkage import kernel_function, static_inline
-from model.kernels.v4_3.source.records import this_cpu_add, this_cpu_write
+from model.kernels.v4_3.source.linkage import LINKAGE, kernel_function, static_inline
+from model.kernels.v4_3.source.records import AREA, this_cpu_add, this_cpu_write
 
-IDLE = int(Mapcount.IDLE)
-
-
-@kernel_function
-def bad_page(page: Any, reason: int) -> None:
-    """Report a page that must not be freed, and keep it from looking like a buddy."""
-    this_cpu_add("bad_pages", 1)
-    this_cpu_write("bad_page", address_of(page))
-    this_cpu_write("bad_reason", reason)
-    write_once(page, "_mapcount", IDLE)
+bad_page: Final = bad_page_function(LINKAGE, AREA, "_mapcount", int(Mapcount.IDLE))
 
 
 @kernel_function

@@ -2,14 +2,7 @@
 
 from typing import Any
 
-from model.compiler.intrinsics import (
-    address_of,
-    list_head_on_stack,
-    load_64,
-    rare,
-    unlikely,
-    write_once,
-)
+from model.compiler.intrinsics import address_of, list_head_on_stack, load_64, rare, unlikely, write_once
 from model.kernels.v4_3.page import COMPOUND, PAGE_BYTES, PG
 from model.kernels.v4_3.source.buddy import lock_zone
 from model.kernels.v4_3.source.linkage import kernel, kernel_function, static_inline

@@ -3,9 +3,12 @@
 A variant of v4.3 may also define `release_uncharge(kernel)`, the test in put_page and release_pages.
 """
 
+from collections import ChainMap
+from typing import Final
+
 from model.kernels.kit.ladder import RUNGS, calibration, ladder
 from model.kernels.v4_3.page import MAPCOUNT
-from model.kernels.variants import Variant, find
+from model.kernels.variants import find
 
 # In the order of tables and figures: the reference, the history, the ladder.
 FIRST = [
@@ -16,8 +19,5 @@ FIRST = [
 
 VARIANTS = find(__name__, FIRST, ladder("_mapcount", MAPCOUNT))
 CALIBRATION = calibration()
-
-
-def variant_called(name: str) -> Variant:
-    """A form of the patch point, or a calibration's chain, by name."""
-    return VARIANTS.get(name) or CALIBRATION[name]
+variant_called: Final = ChainMap(VARIANTS, CALIBRATION).__getitem__
+"""A variant by name; those that users bring are in the first of the two."""

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from model.compiler.function import Entries
-from model.compiler.intrinsics import likely, rare, unlikely
 from model.compiler.jump_label import jump_label
 from model.compiler.slot import slot
+from model.kernels.kit.memory import lines
+from model.kernels.kit.source.helpers import add_helpers
 from model.kernels.v6_18 import source as source
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.keys import KEYS
 from model.kernels.v6_18.memcg import SLOTS
-from model.kernels.v6_18.memory import arena_of
+from model.kernels.v6_18.memory import parts_of
 from model.kernels.v6_18.page import (
     LAST_CPUPID,
     MUST_BE_CLEAR,
@@ -21,6 +22,7 @@ from model.kernels.v6_18.page import (
     ZONE_MASK,
     ZONE_SHIFT,
 )
+from model.kernels.v6_18.source.linkage import LINKAGE as LINKAGE
 from model.kernels.v6_18.source.linkage import kernel, static_inline
 from model.kernels.v6_18.source.loops import APART, FREES, LOOPS, OF_ENTRY
 from model.kernels.v6_18.source.memcontrol import (
@@ -45,10 +47,11 @@ from model.kernels.v6_18.source.steps import (
     reset_page_type_if_any,
 )
 from model.kernels.v6_18.variants import variant_called
-from model.kernels.v6_18.zone import BLOCK_BITS, EVENTS, FREE_AREA_BYTES, LISTS, STRUCT_ZONE, ZONESTAT
+from model.kernels.v6_18.zone import BLOCK_BITS, FREE_AREA_BYTES, LISTS, STRUCT_ZONE, ZONESTAT
 from model.kernels.variants import Variant
 from model.kernels.vetting import offsets as offsets_of
 
+add_helpers(LINKAGE, this_cpu_inc)
 PRIVATE: Final[Mapping[str, Any]] = {
     "never": leave_private,
     "always": clear_private,
@@ -99,8 +102,6 @@ def link_as(image: Image, variant: Variant, steps: Mapping[str, Any]) -> Entries
         kernel.victim_slot = only_slot
     if getattr(module, "CHECKS", "") == "always":
         kernel.check_pages_enabled = always
-    kernel.count_event, kernel.rare = count_event, rare
-    kernel.likely, kernel.unlikely = likely, unlikely
     kernel.memcg_step = _step(module, "memcg_step", memcg_kmem_if_online)
     kernel.type_step = _step(module, "type_step", reset_page_type_if_any)
     kernel.patch_point = _step(module, "patch_point", slot(variant.operation or ""))
@@ -133,8 +134,8 @@ def _configure(image: Image, module: Any) -> None:
     kernel.ZONE_THRESHOLD, kernel.VM_STAT = ZONESTAT[config], offsets["vm_stat"]
     kernel.TRYLOCK_FREE_PAGES, kernel.FREE_AREA = offsets["trylock_free_pages"], offsets["free_area"]
     kernel.FREE_AREA_BYTES, kernel.LISTS = FREE_AREA_BYTES[config], LISTS[config]
-    arena = offsets_of(arena_of(config))
-    kernel.STOCK, kernel.NODE = arena["stock"], arena["node"] - arena["zones"]
+    arena = offsets_of(lines(parts_of(config)))
+    kernel.STOCK, kernel.NODE = arena["stock"], arena["node"] - arena["zone"]
 
 
 def _step(module: Any, name: str, usual: Any) -> Any:
@@ -146,9 +147,3 @@ def _step(module: Any, name: str, usual: Any) -> Any:
 def always() -> bool:
     """No key is tested."""
     return True
-
-
-@static_inline
-def count_event(number: int) -> None:
-    """Add one to one of this CPU's counters, for any number."""
-    this_cpu_inc("events", number & (EVENTS - 1))

@@ -19,12 +19,7 @@ from model.kernels.v6_18.page import ANON, MAPPING, PG
 from model.kernels.v6_18.source.buddy import free_one_page
 from model.kernels.v6_18.source.linkage import kernel, kernel_function, static_inline
 from model.kernels.v6_18.source.pageblock import ISOLATE, get_pfnblock_migratetype
-from model.kernels.v6_18.source.pcp import (
-    MOVABLE,
-    free_frozen_page_commit,
-    pcp_spin_trylock,
-    pcp_spin_unlock,
-)
+from model.kernels.v6_18.source.pcp import MOVABLE, free_frozen_page_commit, pcp_spin_trylock, pcp_spin_unlock
 from model.kernels.v6_18.source.preempt import preempt_disable, preempt_enable
 from model.kernels.v6_18.source.records import global_read, pcp_at, this_cpu_add, this_cpu_read
 from model.kernels.v6_18.source.report import bad_page, beyond

@@ -1,17 +1,10 @@
 """The migratetype of a pageblock (mm/page_alloc.c, v6.18)."""
 
 from model.compiler.intrinsics import likely, load_64, rare, unlikely
+from model.kernels.kit.memory import SECTION_BYTES, SECTION_SHIFT, SECTIONS_PER_ROOT_SHIFT
 from model.kernels.v6_18.source.linkage import kernel, kernel_function
 from model.kernels.v6_18.source.records import this_cpu_read
-from model.kernels.v6_18.zone import (
-    ISOLATED,
-    SECTION_BYTES,
-    SECTION_ROOTS,
-    SECTION_SHIFT,
-    SECTIONS_PER_ROOT_SHIFT,
-    USAGE_BITMAP,
-    Migratetype,
-)
+from model.kernels.v6_18.zone import ISOLATED, SECTION_ROOTS, USAGE_BITMAP, Migratetype
 
 HIGHATOMIC, CMA, ISOLATE = (int(Migratetype[name]) for name in ("HIGHATOMIC", "CMA", "ISOLATE"))
 ROOT_MASK = (1 << SECTIONS_PER_ROOT_SHIFT) - 1

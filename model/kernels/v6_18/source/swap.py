@@ -29,11 +29,7 @@ from model.kernels.v6_18.source.page_alloc import (
     zone_of,
 )
 from model.kernels.v6_18.source.pageblock import ISOLATE, get_pfnblock_migratetype
-from model.kernels.v6_18.source.pcp import (
-    MOVABLE,
-    pcp_spin_trylock,
-    pcp_spin_unlock,
-)
+from model.kernels.v6_18.source.pcp import MOVABLE, pcp_spin_trylock, pcp_spin_unlock
 from model.kernels.v6_18.source.records import page_at, pcp_at, this_cpu_read
 from model.kernels.v6_18.source.report import beyond
 from model.kernels.v6_18.source.tails import compound_order, folio_order

@@ -12,9 +12,12 @@ the step costs something. A variant of v6.18 may also define
 `GUARD`                                    of the per-CPU lists: "trylock", "irq-off" or "preempt"
 """
 
+from collections import ChainMap
+from typing import Final
+
 from model.kernels.kit.ladder import RUNGS, calibration, ladder
 from model.kernels.v6_18.page import PAGE_TYPE
-from model.kernels.variants import Variant, find
+from model.kernels.variants import find
 
 FIRST = [
     *("base", "base-twin"),
@@ -26,8 +29,5 @@ FIRST = [
 
 VARIANTS = find(__name__, FIRST, ladder("page_type", PAGE_TYPE))
 CALIBRATION = calibration()
-
-
-def variant_called(name: str) -> Variant:
-    """A variant by name."""
-    return VARIANTS.get(name) or CALIBRATION[name]
+variant_called: Final = ChainMap(VARIANTS, CALIBRATION).__getitem__
+"""A variant by name; those that users bring are in the first of the two."""

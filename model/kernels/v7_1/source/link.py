@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from model.compiler.function import Entries
+from model.kernels.v6_18.source.link import LINKAGE as LINKAGE
 from model.kernels.v6_18.source.link import STEPS, link_as
 from model.kernels.v6_18.source.memcontrol import next_slot
 from model.kernels.v6_18.source.steps import clear_private

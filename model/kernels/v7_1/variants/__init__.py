@@ -8,6 +8,7 @@ A variant of v7.1 may define what one of v6.18 may (model/kernels/v6_18/variants
 `STOCK`  "seven" slots, or "one"
 """
 
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,7 +16,7 @@ from model.kernels.kit.borrow import borrowed
 from model.kernels.kit.ladder import RUNGS, calibration, ladder
 from model.kernels.v6_18 import variants as v6_18
 from model.kernels.v6_18.page import PAGE_TYPE
-from model.kernels.variants import Variant, find
+from model.kernels.variants import find
 
 FIRST = [
     *("base", "base-twin"),
@@ -52,8 +53,5 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 _BORROWED = borrowed(v6_18.VARIANTS, BORROWED, "v6.18", "v7.1")
 VARIANTS = find(__name__, FIRST, [*ladder("page_type", PAGE_TYPE), *_BORROWED.values()])
 CALIBRATION = calibration()
-
-
-def variant_called(name: str) -> Variant:
-    """A variant by name."""
-    return VARIANTS.get(name) or CALIBRATION[name]
+variant_called: Final = ChainMap(VARIANTS, CALIBRATION).__getitem__
+"""A variant by name; those that users bring are in the first of the two."""

@@ -1,0 +1,78 @@
+"""The interface of a modelled version, from what its folder declares."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Any, Protocol
+
+from model.code.image import Spec
+from model.kernels.kernel import Kernel, Link, Path
+from model.kernels.variants import Variants
+from model.kernels.vetting import Offer
+from model.vocabulary.scenario import Scenario
+
+
+class Scenarios(Protocol):
+    """A version's `scenarios`, as `Kernel` describes them."""
+
+    @property
+    def SCENARIOS(self) -> Sequence[Scenario]: ...  # noqa: D102, N802
+    @property
+    def QUICK(self) -> Sequence[Scenario]: ...  # noqa: D102, N802
+    @property
+    def NOT_QUICK(self) -> Collection[tuple[str, str | None]]: ...  # noqa: D102, N802
+    @property
+    def SWEEPS(self) -> Mapping[str, Sequence[Scenario]]: ...  # noqa: D102, N802
+    @property
+    def SWEEP_ARMS(self) -> Collection[tuple[str, str]]: ...  # noqa: D102, N802
+
+
+class Forms(Protocol):
+    """A version's `variants`: forms of the patch point, and those that only calibrate."""
+
+    @property
+    def VARIANTS(self) -> Variants: ...  # noqa: D102, N802
+    @property
+    def CALIBRATION(self) -> Variants: ...  # noqa: D102, N802
+
+
+def version(
+    name: str,
+    file: str,
+    path: Path,
+    scenarios: Scenarios,
+    variants: Forms,
+    keys: Mapping[str, int],
+    offer: Offer,
+    spec_of: Callable[[dict[str, Any]], Spec],
+    linkage: Callable[[], tuple[Any, Link]],
+    counted_when_asked: Collection[Scenario] = (),
+    *,
+    in_headline: bool = True,
+) -> Kernel:
+    """A version with one path, `free`.
+
+    Parameters
+    ----------
+    file
+        Its `kernel.py`; the template of a variant, `new_variant.txt`, lies beside it.
+    name, keys, offer, spec_of, linkage, counted_when_asked, in_headline
+        As `Kernel` has them.
+    """
+    return Kernel(
+        name=name,
+        paths={"free": path},
+        scenarios=scenarios.SCENARIOS,
+        quick=scenarios.QUICK,
+        not_quick=scenarios.NOT_QUICK,
+        sweeps=scenarios.SWEEPS,
+        sweep_arms=scenarios.SWEEP_ARMS,
+        variants=variants.VARIANTS,
+        calibration=variants.CALIBRATION,
+        keys=keys,
+        offer=offer,
+        template=FilePath(file).with_name("new_variant.txt"),
+        spec_of=spec_of,
+        linkage=linkage,
+        counted_when_asked=counted_when_asked,
+        in_headline=in_headline,
+    )
