@@ -1,6 +1,6 @@
 """The buddy allocator of a zone in plain Python, for the oracles of modelled kernels.
 
-Written from docs/kernel-facts, not from a version's source/: where the two disagree, one is wrong.
+Written from the files of docs/kernel-facts/, not from a version's source/: where the two disagree, one is wrong.
 """
 
 from abc import ABC, abstractmethod
