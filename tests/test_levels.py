@@ -40,8 +40,10 @@ def test_without_noise_they_are_what_they_are() -> None:
 def test_a_cell_keeps_its_own_level() -> None:
     """What makes all arms of a cell dear stays in it: a build that is slow is slow."""
     slices, turns = made(0.002)
-    dear = np.linspace(1.0, 1.5, CELLS)[:, None]
-    kept = neighbours(slices * dear[:, None], turns) / neighbours(slices, turns)
+    cells = (CELLS // 4, 4)  # builds and places, as a sampler has them
+    slices, turns = slices.reshape(*cells, *slices.shape[1:]), turns.reshape(*cells, *turns.shape[1:])
+    dear = np.linspace(1.0, 1.5, CELLS).reshape(*cells, 1)
+    kept = neighbours(slices * dear[..., None], turns) / neighbours(slices, turns)
     assert np.allclose(kept, dear, rtol=1e-9)
 
 

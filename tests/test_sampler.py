@@ -52,6 +52,18 @@ def test_every_cell_of_every_arm_is_timed(subject: Sampler) -> None:
     assert 0.0 < subject.empty_pass_ns < 1.0
 
 
+def test_what_the_kernel_reports_ends_the_process(subject: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bad page, say: the machine knows, and is asked at the end."""
+    subject.check()
+
+    def bad() -> None:
+        raise KernelReportError("a bad page")
+
+    monkeypatch.setattr(subject.machine, "check", bad)
+    with pytest.raises(KernelReportError, match="a bad page"):
+        subject.check()
+
+
 def test_a_round_is_the_mirror_image_of_the_one_before(subject: Sampler) -> None:
     """Every arm has each turn once; so a linear drift of the machine's speed cancels."""
     (value,) = subject.values
