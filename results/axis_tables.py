@@ -275,5 +275,6 @@ def _largest_of(axis: Axis, pair: Seeds) -> Both | None:
 
 
 def _weight(cell: Mapping[str, Any]) -> tuple[bool, float]:
-    """What is decided comes first, then what is large in percent."""
-    return cell["verdict"] in TURNED, abs(cell["overhead_ns"]) / cell["bare_ns"]
+    """What is decided comes first, then what keeps furthest from zero, by the path: it may not be none."""
+    low, high = cell["ci95_ns"] or (0.0, 0.0)
+    return cell["verdict"] in TURNED, max(low, -high, 0.0) / cell["bare_ns"]
