@@ -106,7 +106,7 @@ def test_a_worker_that_cannot_start_says_why_and_what_helps(tmp_path: Path) -> N
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout to break one module of."""
     folder = tmp_path_factory.mktemp("copied")
-    unwanted = shutil.ignore_patterns("__pycache__", "*.json*", "machines")
+    unwanted = shutil.ignore_patterns("__pycache__", "*.json.gz", "machines", "reference")
     for name in ("model", "benchmarks", "results", "plots"):
         shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
     return folder

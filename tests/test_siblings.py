@@ -232,4 +232,4 @@ def test_the_levels_of_known_cores_are_those_of_the_kept_runs() -> None:
         if core.name in ALONE:
             assert level == pytest.approx(ALONE[core.name], rel=0.02), core.name
             seen.add(core.name)
-    assert seen == {*ALONE} - {"Zen 5"}, "of Zen 5 no run is kept"
+    assert seen == {*ALONE}
