@@ -15,6 +15,7 @@ import pytest
 from model.common.files import read_bounded
 from model.vocabulary.machine import NAMES
 from results import machines
+from results.analysis.seeds import settled
 from results.output import as_json
 from results.reading.load import Run, load
 from results.reading.machine import key_of, machine_of, unlike
@@ -178,7 +179,7 @@ def test_the_committed_machines_are_whole() -> None:
         assert document["run"]["sha256"] == sha256(packed).hexdigest()
         shown = as_json.document(load(place / machines.RUN), machines.MARGIN)
         other = document.get("second", {}).get("verdicts", {})
-        assert [machines.settled(cell, other) for cell in shown["cells"]] == entry.cells
+        assert [settled(cell, other) for cell in shown["cells"]] == entry.cells
 
 
 def test_what_is_published_says_what_it_is_of_and_not_whose(tmp_path: Path) -> None:
