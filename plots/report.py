@@ -44,10 +44,10 @@ ASKED: Final = (
     "thread has no measurement. v6.17 (2025) added one more test to all kernels, without a figure."
 )
 TOOL: Final = (
-    "freepath models __free_pages of one page, to the per-CPU list, in Linux v4.3 and v6.18, with static "
-    "keys that are patched jumps, and times variants side by side in a tight loop. A figure is the mean over "
-    "{builds} builds: the same code with other padding NOPs, since one compiled kernel may differ by more "
-    "than the effect."
+    "freepath models __free_pages of one page, to the per-CPU list, in Linux v4.3, v6.18 and v7.1, with "
+    "static keys that are patched jumps, and times variants side by side in a tight loop. A figure is the "
+    "mean over {builds} builds: the same code with other padding NOPs, since one compiled kernel may differ "
+    "by more than the effect."
 )
 RULE: Final = (
     "negligible: the 90 % interval lies within {margin}. costs: it does not, and exceeds the A/A control; "
