@@ -29,7 +29,7 @@ CLAIMS: Final = (
     ("On v7.1", "questions-of-v71", {f"T{number}" for number in range(7, 13)}),
 )
 """Title of each table, the rules' heading in docs/claims.md, the claims in it."""
-ANSWERING: Final = ("today-v7-1", "today-v7-1-drains", "today-v7-1-blocks")
+ANSWERING: Final = ("v7-1-quick", "v7-1-drains", "v7-1-blocks", "sweep-v7-1-stock")
 """Kept runs that answer claims beside the headline."""
 
 

@@ -1,7 +1,8 @@
 """What a new run says otherwise than the kept or published run of the same name, and why it may.
 
-A cell moved where the two differ by more than their joint 95 % interval. The reason is what the runs do not
-share: the CPU, the instrument, the condition of the core; `other` where they share all of these.
+A cell moved where the two, as shares of the path, differ by more than their joint 95 % interval. The reason
+is what the runs do not share: the CPU, the instrument, the condition of the core; `other` where they share
+all of these.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import Final
 from results import compare
 from results.analysis.change import Change
 from results.analysis.conditions import UNLIKE
-from results.analysis.seeds import verdicts_of
+from results.analysis.seeds import named
 from results.kept import instrument_of
 from results.machines import MARGIN
 from results.overview import product
@@ -23,7 +24,7 @@ OTHER: Final = "other"
 
 @dataclass(frozen=True)
 class Moved:
-    """One cell that moved: overheads in ns per page, verdicts, reasons."""
+    """One cell that moved: overheads in ns per page, each of its own machine; verdicts, reasons."""
 
     cell: str
     old: float
@@ -51,13 +52,14 @@ def comparison(name: str, old: Run, new: Run) -> Comparison:
         When they share no cell.
     """
     changes = [c for c in compare.compare_runs(old, new, MARGIN, across=True) if c.agrees is not None]
-    before, after = verdicts_of(old, MARGIN), verdicts_of(new, MARGIN)
+    before, after = named(old, MARGIN), named(new, MARGIN)
     shared = reasons(old, new)
-    found = [
-        Moved(c.cell, c.old, c.new, (before.get(c.cell, ""), after.get(c.cell, "")), _why(shared, c))
-        for c in changes
-        if not c.agrees and c.old is not None and c.new is not None
-    ]
+    found = []
+    for change in changes:
+        if not change.agrees and change.cell in before and change.cell in after:
+            (was, judged), (now, again) = before[change.cell], after[change.cell]
+            verdicts = judged.verdict, again.verdict
+            found.append(Moved(change.cell, was.ns, now.ns, verdicts, _why(shared, change)))
     return Comparison(name, (product(old), product(new)), len(changes), found)
 
 

@@ -5,10 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, get_args
 
-import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
 from benchmarks.cases import Case, SelectionError, along, select, swept
 from benchmarks.census.counting import trace_arm
@@ -24,9 +22,9 @@ from model.kernels.v6_18.path import FreePath
 from model.kernels.v6_18.scenarios import QUICK, SCENARIOS, USUAL, scenario_of
 from model.kernels.v6_18.variants import VARIANTS
 from model.kernels.v6_18.zone import BATCH, FREE_AREA_BYTES, STRUCT_PCP, STRUCT_ZONE
-from model.vocabulary.scenario import AXES, Arm, Config, Entry, Scenario, name_of
+from model.vocabulary.scenario import AXES, Arm, Config, Scenario, name_of
 from tests.command import refused, run
-from tests.versions import OWNED, PAGES, V6_18, booted, check_frees
+from tests.versions import V6_18, against_the_oracle, booted
 
 COMPILED = [name for name, variant in VARIANTS.items() if not variant.exact]
 CONFIGS = get_args(Config)
@@ -52,20 +50,7 @@ SUBJECTS = [
 ]
 
 
-@pytest.mark.parametrize(("variant", "config", "memcg", "entry"), SUBJECTS)
-@given(pages=st.lists(OWNED, max_size=PAGES), checks=st.booleans(), order=st.randoms())
-@settings(max_examples=15, deadline=None)
-def test_it_does_what_the_oracle_does(
-    variant: str,
-    config: Config,
-    memcg: bool,
-    entry: Entry,
-    pages: list[dict[str, int]],
-    checks: bool,
-    order: Any,
-) -> None:
-    """Fields, list, counters and reports."""
-    check_frees(V6_18, variant, config, memcg, entry, pages, checks, order)
+test_it_does_what_the_oracle_does = against_the_oracle(V6_18, SUBJECTS)
 
 
 @pytest.mark.parametrize("free_count", [0, 2015, 2016, 2017])

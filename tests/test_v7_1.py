@@ -4,10 +4,8 @@ import json
 from collections import Counter
 from typing import Any
 
-import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
 from benchmarks.cases import Case, select
 from benchmarks.census.counting import trace_arm
@@ -26,11 +24,11 @@ from model.kernels.v7_1.oracle import OracleStock
 from model.kernels.v7_1.path import OF_THE_STOCK, FreePath
 from model.kernels.v7_1.scenarios import CHARGED, DRAINS, QUICK, SCENARIOS, USUAL
 from model.kernels.v7_1.variants import BORROWED, VARIANTS
-from model.vocabulary.scenario import Arm, Config, Entry, Scenario
+from model.vocabulary.scenario import Arm, Scenario
 from results.fidelity import KEPT_CENSUS, columns_of
 from results.reading.load import read_json
 from tests.command import refused, run
-from tests.versions import OWNED, PAGES, V6_18, V7_1, booted, check_frees
+from tests.versions import PAGES, V6_18, V7_1, against_the_oracle, booted
 
 BASE = Arm("base", "jump-label")
 OWN = [name for name in VARIANTS if name not in {*BORROWED, *SHARED}]
@@ -41,20 +39,8 @@ SUBJECTS = [
 ]
 
 
-@pytest.mark.parametrize(("variant", "config", "memcg", "entry"), SUBJECTS)
-@given(pages=st.lists(OWNED, max_size=PAGES), checks=st.booleans(), order=st.randoms())
-@settings(max_examples=15, deadline=None)
-def test_it_does_what_the_oracle_does(
-    variant: str,
-    config: Config,
-    memcg: bool,
-    entry: Entry,
-    pages: list[dict[str, int]],
-    checks: bool,
-    order: Any,
-) -> None:
-    """Fields, list, counters and reports; variants of v6.18 that hold here are its own tests' subject."""
-    check_frees(V7_1, variant, config, memcg, entry, pages, checks, order)
+test_it_does_what_the_oracle_does = against_the_oracle(V7_1, SUBJECTS)
+"""Variants of v6.18 that hold here are its own tests' subject."""
 
 
 @pytest.mark.parametrize("variant", ["base", "stable"])
@@ -197,7 +183,7 @@ def test_pages_of_several_cgroups_in_turn(stock: str) -> None:
 
 
 def test_the_victim_goes_round() -> None:
-    """Of a stock whose slots are all another's, the next slot each time; v6.18's is drawn."""
+    """Of a stock whose slots are all of other cgroups, the next slot each time; v6.18's is drawn."""
     stock = OracleStock(v1=False, online=8)
     assert [stock._victim() for _ in range(9)] == [0, 1, 2, 3, 4, 5, 6, 0, 1]
     with pytest.raises(FreepathError, match="stock=turn-8 goes with levels=2 and block=page"):

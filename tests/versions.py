@@ -1,10 +1,12 @@
 """The kernel versions since v6.18 for tests that hold for each of them, and their oracles' suite."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
 
 from model.kernels.store import Store
 from model.kernels.v6_18.image import Image
@@ -81,17 +83,37 @@ def booted(
     return machine, placement.function(entry, 2)
 
 
-def check_frees(
+def against_the_oracle(version: Version, subjects: Sequence[Any]) -> Callable[..., None]:
+    """A test of some (variant, configuration, memcg, entry), with whatever pages, in whatever order."""
+
+    @pytest.mark.parametrize(("variant", "config", "memcg", "entry"), subjects)
+    @given(pages=st.lists(OWNED, max_size=PAGES), checks=st.booleans(), order=st.randoms())
+    @settings(max_examples=15, deadline=None)
+    def check(
+        variant: str,
+        config: Config,
+        memcg: bool,
+        entry: Entry,
+        pages: list[dict[str, int]],
+        checks: bool,
+        order: Any,
+    ) -> None:
+        """Fields, list, counters and reports."""
+        compare_frees(version, (variant, config, memcg, entry), pages, checks, order)
+
+    made: Callable[..., None] = check
+    return made
+
+
+def compare_frees(
     version: Version,
-    variant: str,
-    config: Config,
-    memcg: bool,
-    entry: Entry,
+    subject: tuple[str, Config, bool, Entry],
     pages: list[dict[str, int]],
     checks: bool,
     order: Any,
 ) -> None:
-    """Whatever the pages are, in whatever order they are freed: fields, list, counters and reports."""
+    """Free them in the model and in the oracle."""
+    variant, config, memcg, entry = subject
     machine, free = booted(version, variant, config, memcg, checks, entry)
     oracle = version.oracle(variant, config, PAGES, checks=checks, memcg=memcg)
     memory = machine.memory

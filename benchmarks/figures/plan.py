@@ -44,10 +44,10 @@ class Entry:
 
 PLAN: Final = (
     Entry("run", "--quick -p 16"),
-    Entry("today-v7-1", "--quick --only kernel=v7.1 -p 16"),
-    Entry("today-v7-1-drains", "--only 'kernel=v7.1,memcg=on-active,depth=full' -p 12"),
+    Entry("v7-1-quick", "--quick --only kernel=v7.1 -p 16"),
+    Entry("v7-1-drains", "--only 'kernel=v7.1,memcg=on-active,depth=full' -p 12"),
     Entry("sweep-v7-1-stock", f"--sweep v7.1/stock {SWEEP}"),
-    Entry("today-v7-1-blocks", f"--only 'kernel=v7.1,memcg=on-active,check-pages' {SWEEP}"),
+    Entry("v7-1-blocks", f"--only 'kernel=v7.1,memcg=on-active,check-pages' {SWEEP}"),
     Entry("sweep-between", f"--sweep between {SWEEP}"),
     Entry("sweep-memory", f"--sweep memory {SWEEP}"),
     Entry("sweep-share", f"--sweep share {SWEEP}"),

@@ -5,7 +5,9 @@ from typing import Any
 
 from model.vocabulary.margin import Margin
 from results.analysis.conditions import CONDITIONS, apart
+from results.analysis.estimate import Overhead
 from results.analysis.groups import analyse
+from results.analysis.verdict import Judgement
 from results.reading.load import Run
 
 
@@ -15,15 +17,20 @@ def agreed(verdicts: Iterable[str]) -> str:
     return known.pop() if len(known) == 1 else "undecided"
 
 
-def verdicts_of(run: Run, margin: Margin) -> dict[str, str]:
-    """Verdict of each cell, as `compare` names them: the headline, and what is beside a busy sibling."""
-    known: dict[str, str] = {}
+def named(run: Run, margin: Margin) -> dict[str, tuple[Overhead, Judgement]]:
+    """Each cell, as `compare` names them: the headline, and what is beside a busy sibling."""
+    known: dict[str, tuple[Overhead, Judgement]] = {}
     for group in analyse(run, margin):
         for cell in group.cells:
             name = f"{group.scenario.name}: {cell.overhead.arm.name}"
-            known[name] = cell.judgement.verdict
-            known |= {f"{name}{apart(c)}": each.judgement.verdict for c, each in cell.conditions.items()}
+            known[name] = cell.overhead, cell.judgement
+            known |= {f"{name}{apart(c)}": (e.overhead, e.judgement) for c, e in cell.conditions.items()}
     return known
+
+
+def verdicts_of(run: Run, margin: Margin) -> dict[str, str]:
+    """Verdict of each cell, by name."""
+    return {name: judgement.verdict for name, (_, judgement) in named(run, margin).items()}
 
 
 def settled(cell: Mapping[str, Any], other: Mapping[str, str]) -> dict[str, Any]:
