@@ -88,7 +88,7 @@ def _judged(entry: Entry) -> dict[str, Answer]:
 
 
 def _of_seed(entry: Entry, seed: int) -> dict[str, Answer]:
-    """Answers of one seed: of the headline, and of the kept runs that answer what it lacks."""
+    """Answers of one seed, of the headline or of the kept run that has the most evidence."""
     runs = [load(published_of(entry)) if seed == 1 else second_seed(entry)]
     runs += [
         run for each in kept() if each.name in ANSWERING and each.seed == seed for run in _of(entry, each)
@@ -96,7 +96,7 @@ def _of_seed(entry: Entry, seed: int) -> dict[str, Answer]:
     known: dict[str, Answer] = {}
     for run in filter(None, runs):
         for answer in claims.answers(run, None, machines.MARGIN):
-            if answer.id not in known or (answer.evidence and not known[answer.id].evidence):
+            if answer.id not in known or len(answer.evidence) > len(known[answer.id].evidence):
                 known[answer.id] = answer
     return known
 
