@@ -55,7 +55,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import doctor, file_cases, kernel_files, listing, own
-from benchmarks.cases import Case, along
+from benchmarks.cases import Case, along, with_arms
 from benchmarks.census.brief import brief
 from benchmarks.census.proof import prove
 from benchmarks.conditions import (
@@ -205,14 +205,20 @@ def _chosen(early: argparse.Namespace, memory: str) -> list[Case]:
     return file_cases.select(early, memory, timed=timed) if early.vmlinux else own.select(early, memory)
 
 
-def _undecided(folder: Path, margin: str) -> set[str]:
-    """Names of undecided scenarios. Only this command imports results; the rest of benchmarks/ does not."""
+def _undecided(folder: Path, margin: str) -> dict[str, frozenset[str]]:
+    """Undecided arms by scenario. Only this command imports results; the rest of benchmarks/ does not."""
     from model.vocabulary.margin import Margin
     from results.analysis.groups import analyse
     from results.reading.load import load
 
     groups = analyse(load(folder), Margin.parse(margin))
-    return {g.scenario.name for g in groups for c in g.cells if c.judgement.verdict == "undecided"}
+    found = {
+        group.scenario.name: frozenset(
+            c.overhead.arm.name for c in group.cells if c.judgement.verdict == "undecided"
+        )
+        for group in groups
+    }
+    return {name: arms for name, arms in found.items() if arms}
 
 
 def _sharpness(folder: Path, wanted: Mapping[str, int]) -> list[float]:
@@ -266,6 +272,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
         command += [f"--sweep={args.sweep if args.vmlinux else along(args.sweep)}"] if args.sweep else []
         command += ["--quick"] if args.quick else []
         command += [f"--raw={args.raw}"] if args.raw else []
+        command += [f"--arms={args.arms}"] if args.arms else []
         command += ["--calibrate"] if args.calibrate else []
 
     runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=0, loops=scheme.loops())
@@ -381,7 +388,8 @@ def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: di
     # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
     schedule = [int(index) for index in runner.args.schedule.split(",") if index] or range(len(cases))
     for index in schedule:
-        runner.bench_case(index, cases[index], lambda case, seed: Sampler(case, store, seed, scheme))
+        case = with_arms(cases[index], runner.args.arms) if index == schedule[-1] else cases[index]
+        runner.bench_case(index, case, lambda case, seed: Sampler(case, store, seed, scheme))
     return 0
 
 

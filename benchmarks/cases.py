@@ -1,7 +1,7 @@
 """Cases: scenarios of a kernel with their arms, and how `--only` chooses among them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -14,6 +14,8 @@ from model.kernels.variants import Variant
 from model.vocabulary.scenario import AXES, GATES, Arm, Scenario
 
 DEFAULT_KERNEL: Final = VERSIONS[0]
+CONTROLS: Final = ("base", "base-twin")
+"""Variants that every case keeps: every verdict needs them."""
 MOST_PLACES: Final = 4
 """Places of a build: more would measure one draw of NOPs again, and draws differ by more than places do."""
 
@@ -87,6 +89,13 @@ class Case:
     def images(self) -> list[Spec]:
         """The images that its arms run."""
         return [self.path.image(self.scenario, arm) for arm in self.arms]
+
+
+def with_arms(case: Case, chosen: str) -> Case:
+    """A case with these of its arms, by name and comma-separated, and its controls; with all for no name."""
+    names = chosen.split(",")
+    arms = tuple(arm for arm in case.arms if arm.variant in CONTROLS or arm.name in names)
+    return replace(case, arms=arms) if chosen else case
 
 
 def case_of(scenario: Scenario) -> Case:
@@ -201,7 +210,7 @@ def _sweep(where: str) -> list[tuple[Kernel, Scenario]]:
 
 def _in_sweep(kernel: Kernel, arm: Arm) -> bool:
     own = bool(kernel.variants[arm.variant].digest)
-    return arm.variant in ("base", "base-twin") or own or (arm.variant, arm.gate) in kernel.sweep_arms
+    return arm.variant in CONTROLS or own or (arm.variant, arm.gate) in kernel.sweep_arms
 
 
 def _parse(only: str) -> dict[str, list[str]]:
@@ -238,7 +247,7 @@ def _matches(value: str, globs: Iterable[str]) -> bool:
 
 
 def _wanted(kernel: Kernel, arm: Arm, terms: dict[str, list[str]], quick: bool) -> bool:
-    if arm.variant in ("base", "base-twin"):
+    if arm.variant in CONTROLS:
         return True
     if "gate" in terms and arm.gate != "none" and not _matches(arm.gate, terms["gate"]):
         return False

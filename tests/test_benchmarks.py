@@ -12,7 +12,7 @@ import numpy as np
 import pyperf
 import pytest
 
-from benchmarks.cases import SelectionError, select
+from benchmarks.cases import SelectionError, select, with_arms
 from benchmarks.conditions import can_hold_loads
 from benchmarks.timing.scheme import Scheme
 from model.kernels import VERSIONS
@@ -242,6 +242,21 @@ def test_until_decided_adds_processes_where_a_verdict_is_open(tmp_path: Path) ->
     (scenario,) = load(target).scenarios
     assert len(scenario.processes) > 2
     assert max(process.facts["looks"] for process in scenario.processes) >= 2
+    # What is added has the controls, and of the other arms those that were undecided.
+    every = {arm.name for arm in scenario.arms}
+    controls = {name for name in every if name.startswith("base")}
+    for process in scenario.processes:
+        arms = {arm.name for arm in process.ns}
+        assert controls <= arms <= every if process.facts["looks"] > 1 else arms == every
+    assert "for most of their time" not in run("results", "show", str(target)).stdout
+
+
+def test_with_arms() -> None:
+    """The chosen ones and the controls, in the order of the case; all without a choice."""
+    case = select("kernel=v4.3,memcg=on-idle,page_kind=plain", quick=True)[0]
+    names = [arm.name for arm in with_arms(case, "load/none,v1/jump-label").arms]
+    assert names == ["base/none", "base-twin/none", "v1/jump-label", "load/none"]
+    assert with_arms(case, "") == case
 
 
 def test_doctor() -> None:

@@ -13,8 +13,8 @@ from model.common.command import note
 from model.common.errors import FreepathError
 from model.common.process import WORKER_START_S
 
-VALUE_S: Final = 0.011
-"""Seconds of one value of one arm, on Zen 3: only to say how long a run will take."""
+VALUE_S: Final = 0.007
+"""Seconds of one value of one arm: only to say how long a run will take. On Zen 4 0.006."""
 AFTER_S: Final = 20.0
 """Seconds of measuring after which a run says how sharp it will get."""
 LEAST: Final = 3

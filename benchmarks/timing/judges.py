@@ -1,6 +1,6 @@
 """Verdict hooks: functions of stages beside and behind measuring, which it does not import."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ class Judges:
     Attributes
     ----------
     undecided
-        Names of the undecided scenarios, from the processes in a folder, at a margin.
+        Name of each undecided scenario -> names of its undecided arms, from the processes in a folder, at a
+        margin.
     calibration
         Prints the calibration in a file (asked, got, reached), and returns the exit status.
     brought
@@ -27,7 +28,7 @@ class Judges:
         What one free by each arm of a kernel file executes, as workers are given it; the code is compiled.
     """
 
-    undecided: Callable[[Path, str], Collection[str]]
+    undecided: Callable[[Path, str], Mapping[str, frozenset[str]]]
     calibration: Callable[[Path], int]
     brought: Callable[[Path, str], Sequence[str]]
     read: Callable[[str, Path], None]

@@ -73,7 +73,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     about = "write a commented check to begin from; -o FILE"
     other.add_argument("--new-variant", metavar="NAME", help=about)
     other.add_argument("--json", action="store_true", help="with --list or --doctor: as JSON")
-    for name in ("--cache", "--schedule"):
+    for name in ("--cache", "--schedule", "--arms"):
         parser.add_argument(name, default="", help=argparse.SUPPRESS)
     for name, default in (("--context", "{}"), ("--code", "{}"), ("--own", "[]")):
         parser.add_argument(name, default=default, help=argparse.SUPPRESS)

@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.cases import Case
+from benchmarks.cases import Case, with_arms
 from benchmarks.conditions import sources
 from benchmarks.progress import progress
 from benchmarks.timing.append import Codes, check_append, check_codes, codes_of
 from benchmarks.timing.collect import collect, dumps, join, load_suite, mark_dirty, pair_ids
 from benchmarks.timing.dates import dated_like
-from benchmarks.timing.forecast import Forecast, foretell
+from benchmarks.timing.forecast import Forecast, foretell, seconds_of
 from benchmarks.timing.judges import Judges
 from benchmarks.timing.nursery import nursery
 from benchmarks.timing.options import VIEWS, views
@@ -30,6 +30,7 @@ from benchmarks.timing.partner import kept_busy
 from benchmarks.timing.raw import gather
 from benchmarks.timing.rehearsal import rehearse
 from benchmarks.timing.runner import PairedRunner, benchmark_name, never_called
+from benchmarks.timing.until import round_of, until_decided
 from benchmarks.timing.workers import what_stops_a_worker
 from benchmarks.units import seconds
 from model.common.command import BAD_INPUT, complain, note, say, spelled
@@ -40,9 +41,6 @@ from model.common.signals import Ended
 from model.kernels.store import Store
 
 POLL_S = 0.2
-ROUND: Final = 4
-"""Processes per round of --until-decided."""
-MOST_LOOKS: Final = 100
 PLAIN_VALUES, PLAIN_LOOPS = 3, 3200
 """pyperf's own defaults: three values of at least 0.1 s."""
 TIMED_OUT: Final = 124
@@ -119,7 +117,8 @@ class Session:
                     for index, case in enumerate(self.cases):
                         self._measure(index, self._wanted(case) - self.partial.count(index))
                 if args.until_decided:
-                    self._until_decided()
+                    end = self.began + seconds(args.budget)
+                    until_decided(self.context["looks"], end, self._look, partial(self._add, end))
             self._save()
             self.verdicts = self.judges.brought(self.partial.folder, args.margin)
         except (Ended, SystemExit, Exception) as stop:
@@ -150,6 +149,16 @@ class Session:
     def _wanted(self, case: Case) -> int:
         return int(case.processes or self.runner.args.processes)
 
+    def _add(self, end: float, index: int, arms: frozenset[str]) -> None:
+        """Measure these arms of a case, and what they are compared with, in a round of further processes."""
+        args = self.runner.args
+        args.arms = ",".join(sorted(arms))
+        each = seconds_of(with_arms(self.cases[index], args.arms), args.values)
+        try:
+            self._measure(index, round_of(self.partial.count(index), (end - time.monotonic()) / each))
+        finally:
+            args.arms = ""
+
     def _measure(self, index: int, processes: int) -> None:
         """Let pyperf measure one case, with so many processes, and values as it or the command line says."""
         if processes <= 0:
@@ -171,38 +180,18 @@ class Session:
         for line in self.partial.words().splitlines():
             note(line)
 
-    def _until_decided(self) -> None:
-        """Add rounds of processes to the undecided cases, while the budget lasts.
-
-        The verdicts are those of `python -m results show`. Every look is one more chance to be wrong, so
-        results narrow the error of each (`looks` in the metadata).
-        """
-        args = self.runner.args
-        budget = self.began + seconds(args.budget)
-        for look in range(self.context["looks"], MOST_LOOKS):
-            self._set_looks(look + 1)
-            before = time.monotonic()
-            open_cases = self._open_cases(args.margin)
-            if not open_cases:
-                note("every verdict is settled")
-                return
-            for index in open_cases:
-                if time.monotonic() > budget:
-                    note(f"the budget is spent; {len(open_cases)} scenarios are undecided")
-                    return
-                self._measure(index, ROUND)
-            took = time.monotonic() - before
-            note(f"look {look}: {len(open_cases)} scenarios were undecided, {took:.0f} s more")
-
     def _set_looks(self, look: int) -> None:
+        """Note how often verdicts were looked at: every look is one more chance to be wrong."""
         self.context["looks"] = look
         self.runner.args.context = json.dumps(self.context, separators=(",", ":"))
         self.partial.save_plan(looks=look)
 
-    def _open_cases(self, margin: str) -> list[int]:
-        """Cases with an undecided cell, by index."""
-        undecided = self.judges.undecided(self.partial.folder, margin)
-        return [index for index, case in enumerate(self.cases) if case.scenario.name in undecided]
+    def _look(self, look: int) -> dict[int, frozenset[str]]:
+        """Cases with an open verdict, by index, each with the names of its undecided arms."""
+        self._set_looks(look)
+        found = self.judges.undecided(self.partial.folder, self.runner.args.margin)
+        numbers = {case.scenario.name: index for index, case in enumerate(self.cases)}
+        return {numbers[name]: arms for name, arms in found.items()}
 
     def _compile(self) -> None:
         with progress("compiling") as update:

@@ -226,11 +226,12 @@ def _warnings(scenario: Scenario, levels: Levels, table: _Table, margin: Margin)
         yield "one process only, so there is no interval: measure with -p 6 or more"
     elif count < FEW_PROCESSES:
         yield f"{count} processes only: intervals are wide; measure with -p 6 or more"
-    fewest = min((estimate.processes for estimate in overheads), default=count)
-    if fewest < count:
+    measured = [sum(estimate.arm in p.ns for p in scenario.processes) for estimate in overheads]
+    rest = [(each.processes, own) for each, own in zip(overheads, measured, strict=True)]
+    used, own = min(rest, key=lambda row: row[0] / row[1], default=(count, count))
+    if used < own:
         state = "beside no busy sibling" if levels.condition == "shared" else "busy"
-        what = f"figures rest on {fewest} of {count} processes"
-        yield f"{what}; the others were {state} for most of their time"
+        yield f"figures rest on {used} of {own} processes; the others were {state} for most of their time"
     if all(process.builds == 1 for process in scenario.processes):
         yield "one build: the cost in this compilation, not the mean over builds; --builds 24 measures that"
     for estimate in overheads:
@@ -241,7 +242,8 @@ def _warnings(scenario: Scenario, levels: Levels, table: _Table, margin: Margin)
     yield from mixed(scenario)
     looks = looks_of(scenario)
     if looks:
-        yield f"measured until decided, in {looks} looks: each look's error is a share of the whole"
+        span = f"arms in {min(measured)} to {max(measured)} processes, " if len({*measured}) > 1 else ""
+        yield f"measured until decided, {span}in {looks} looks: each look's error is a share of the whole"
     if twin is None:
         yield "base-twin was not measured, so there is no noise floor"
     elif _matters(twin, margin):

@@ -1,0 +1,40 @@
+"""--until-decided: which arms are measured again, how many rounds, and when it ends."""
+
+import time
+
+import pytest
+
+from benchmarks.timing.until import LEAST, round_of, until_decided
+
+
+@pytest.mark.parametrize(
+    ("there", "fit", "added"), [(2, 99, LEAST), (12, 99, 6), (40, 99, 20), (40, 7.5, 7), (40, -3, LEAST)]
+)
+def test_rounds_grow_until_the_budget_bounds_them(there: int, fit: float, added: int) -> None:
+    """Half of what is there, never fewer than the least."""
+    assert round_of(there, fit) == added
+
+
+def test_only_undecided_arms_are_added(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each look says what is open; what was settled is not measured again, and looks are counted on."""
+    answers = [{0: frozenset({"a", "b"}), 2: frozenset({"c"})}, {2: frozenset({"c"})}, {}]
+    looked, added = [], []
+
+    def look(number: int) -> dict[int, frozenset[str]]:
+        looked.append(number)
+        return answers[len(looked) - 1]
+
+    until_decided(3, time.monotonic() + 60, look, lambda index, arms: added.append((index, arms)))
+    assert looked == [4, 5, 6]
+    c = (2, frozenset({"c"}))
+    assert added == [(0, frozenset({"a", "b"})), c, c]
+    said = capsys.readouterr().err
+    assert "3 arms in 2 scenarios undecided" in said and "every verdict is settled" in said
+
+
+def test_no_round_begins_after_the_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    """One look is taken, nothing is added, and the line says what stayed open."""
+    added: list[int] = []
+    until_decided(0, time.monotonic() - 1, lambda _: {1: frozenset({"a"})}, lambda n, _: added.append(n))
+    assert not added
+    assert "the budget is spent; 1 arm in 1 scenario were undecided" in capsys.readouterr().err
