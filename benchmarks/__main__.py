@@ -280,7 +280,7 @@ def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Sc
     parser.prog, parser.allow_abbrev, parser.color = NAME, False, False
     parser.error = Parser.error.__get__(parser)
     hide(parser)
-    helped = help_text(__doc__, parser.format_help())
+    helped = help_text(__doc__, parser.format_help()) if {"-h", "--help"} & {*argv} else ""
     parser.print_help = lambda file=None: say(helped)
     add_options(parser)
     _parse(runner, argv)

@@ -111,8 +111,12 @@ class Store(Cache):
 
     def load(self, spec: Spec) -> Code:
         """Read one image, compiling it first if it is missing."""
-        self.ensure([spec])
-        return super().load(spec)
+        self.hold()
+        try:
+            return super().load(spec)
+        except UnusableImageError:
+            self.ensure([spec])
+            return super().load(spec)
 
     def ensure(self, specs: Iterable[Spec], progress: Progress | None = None) -> None:
         """Compile what is missing or damaged, on all cores, in processes of their own.
