@@ -56,6 +56,7 @@ FIGURES: Final[Mapping[str, Of]] = {
     "fidelity": Of("fidelity", "census"),
     "calibration": Of("calibration", "calibration"),
     "kernels": Of("kernels", "sweep-kernel"),
+    "newer": Of("newer", "v7-1-quick"),
     "sweep-between": Of("sweep", "sweep-between"),
     "sweep-memory": Of("memory", "sweep-memory"),
     "sweep-share": Of("share", "sweep-share"),

@@ -99,7 +99,25 @@ V6_18: Final = (
     Axis("sweep-v6-18-depth", "[drains](findings-v6.18-paths.md#drains-and-blocks)", STEPS[:3]),
     Axis("sweep-v6-18-block", "[blocks](findings-v6.18-paths.md#drains-and-blocks)", STEPS[:3]),
 )
-BY_NAME: Final = {axis.name: axis for axis in (*V4_3, *V6_18, LOADS)}
+V7_1: Final = (
+    Axis(
+        "v7-1-quick",
+        "[private store](findings-v7.1.md#the-private-store-and-the-head)",
+        ("no-private", "private-conditional", "head-branch", "head-direct"),
+    ),
+    Axis(
+        "v7-1-drains",
+        "[drains in slices](findings-v7.1.md#drains-and-lists)",
+        ("whole-drain", "to-buddy", "no-private", "head-branch"),
+    ),
+    Axis("v7-1-blocks", "[page checks of blocks](findings-v7.1.md#page-checks-of-blocks)", ("check-pages",)),
+    Axis(
+        "sweep-v7-1-stock",
+        "[one slot of the stock](findings-v7.1.md#the-stock-of-seven-slots)",
+        ("one-slot", "random-victim", "no-private", "head-branch"),
+    ),
+)
+BY_NAME: Final = {axis.name: axis for axis in (*V4_3, *V6_18, *V7_1, LOADS)}
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,13 @@ PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
         "depth": axis("sweep-v6-18-depth"),
         "block": axis("sweep-v6-18-block"),
     },
+    "docs/findings-v7.1.md": {
+        "axes": lambda _: axis_tables.largest(axis_tables.V7_1),
+        "quick": axis("v7-1-quick"),
+        "drains": axis("v7-1-drains"),
+        "blocks": axis("v7-1-blocks"),
+        "stock": axis("sweep-v7-1-stock"),
+    },
     "docs/findings-kernels.md": {"kernels": kernels},
     "docs/calibration.md": {"calibration": calibrated},
     "docs/paper.md": {
