@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from benchmarks.timing.scheme import INCIDENTAL, PHASES, SLICES, Cells, Incidental, Scheme
+from benchmarks.timing.scheme import INCIDENTAL, PHASES, SLICES, STACK_LINES, Cells, Incidental, Scheme
 from model.code.builds import SHARE
+from model.code.image import LINE
 from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 from model.common.errors import FreepathError
 
@@ -34,8 +35,12 @@ def test_each_value_is_balanced(builds: int, places: int) -> None:
     assert cells.stack.shape == cells.placement.shape == (Scheme(builds).cells, places)
     assert len(times(cells.phase, range(builds))) == 1
     assert len(times(cells.stack.ravel() // STACK_STEP, range(STACK_PLACES))) == 1
-    often = times(cells.placement.ravel(), range(POSITIONS))
-    assert max(often) - min(often) <= 1
+    for often in (
+        times(cells.placement.ravel(), range(POSITIONS)),
+        times(cells.lines.ravel() // LINE, range(STACK_LINES)),
+    ):
+        assert max(often) - min(often) <= 1
+    assert np.array_equal(cells.moved, cells.stack + cells.lines) and (cells.lines % LINE == 0).all()
     assert np.array_equal(cells.plan.offsets, cells.placement * STEP)
 
 

@@ -32,7 +32,7 @@ def packed(sampler: Any, scenario: str, arms: Sequence[str], values: int) -> byt
         slots=np.stack([value.slots for value in measured]).astype(np.float32),
         phase=np.stack([value.cells.phase for value in measured]),
         placement=np.stack([value.cells.placement for value in measured]),
-        stack=np.stack([value.cells.stack for value in measured]),
+        stack=np.stack([value.cells.moved for value in measured]),
         cycle_ns=np.stack([value.cycles for value in measured]),
         arms=np.array(arms),
         scenario=np.array(scenario),

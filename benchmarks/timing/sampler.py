@@ -1,5 +1,6 @@
 """In the worker: every arm of a scenario, in many builds and placements, timed in interleaved slices."""
 
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
@@ -20,6 +21,7 @@ from benchmarks.timing.walk import Walk
 from model.code.builds import Builds, Pieces
 from model.common.errors import KernelReportError
 from model.kernels.store import Store
+from model.kernels.way_tags import confused
 from model.vocabulary.scenario import Arm, Scenario
 
 CLOCK_NS: Final = 10_000_000
@@ -28,9 +30,10 @@ CLOCK_READINGS: Final = 15
 """Readings of both clocks at each end of the calibration; the tightest pair counts."""
 CLOCK_DRIFT: Final = 1e-3
 """Largest relative change of the counter's rate within a process; beyond it the process is not stored."""
-STACK_LINE: Final = 64
-STACK_LINES: Final = 1 << 11
-"""Lines by which a process moves its stack down at most, 128 KiB: a fork has its parent's stack."""
+STACK_PAGES: Final = 1 << 5
+"""Pages by which a process moves its stack down at most: a fork has its parent's stack."""
+STACK_BYTES: Final = mmap.PAGESIZE + 512
+"""Of it that calls use, wherever in a page it begins."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -110,7 +113,7 @@ class Sampler:
         self._scheme, self.places = (Scheme(1), 1) if self._alone else (scheme, case.places)
         self._copies = 1 if self._alone else case.copies
         self._name = scenario.name
-        self._stack = STACK_LINE * int(self.rng.integers(STACK_LINES))
+        self._stack = self._drawn_stack()
         references = self._place_base(case, store)
         began = self._clocks()
         self.arms = [self._place(arm, scenario, store) for arm in case.arms]
@@ -132,7 +135,7 @@ class Sampler:
         self.take_builds(cells)
         visited = self.rng.permutation(count)
         addresses = np.array([arm.addresses[visited] for arm in self.arms])
-        rows = self.table.rows(addresses, self._stack + cells.stack[visited], rounds)
+        rows = self.table.rows(addresses, self._stack + cells.moved[visited], rounds)
         for at, build in enumerate(visited):
             self.run(rows[at], int(build))
         in_place = np.argsort(visited)
@@ -208,7 +211,7 @@ class Sampler:
         for number, placed in enumerate(self.arms):
             rows = self.table.slices(np.full(count, number))
             rows["function"][:, -1] = placed.addresses[builds, builds % self.places]
-            rows["stack"][:, -1] = self._stack + cells.stack[builds, builds % self.places]
+            rows["stack"][:, -1] = self._stack + cells.moved[builds, builds % self.places]
             for build in builds.tolist():
                 self.run(rows[build], build)
                 if held := self._held(placed, build + 1 - count):
@@ -284,6 +287,13 @@ class Sampler:
             skip=self._walker.skip,
             set_gs=self._walker.set_gs,
         )
+
+    def _drawn_stack(self) -> int:
+        """Bytes that the stack is moved down: so that the first-level cache keeps it and pages apart."""
+        drawn: list[int] = [mmap.PAGESIZE * page for page in self.rng.permutation(STACK_PAGES).tolist()]
+        ends, pages = self._walker.stack, self.machine.memory.mem_map
+        apart = (down for down in drawn if not confused(ends - down - STACK_BYTES, STACK_BYTES, pages))
+        return next(apart, drawn[0])
 
     def _rate_since(self, began: tuple[float, float]) -> float:
         """Time stamp counter ticks per ns of the monotonic clock, from a moment on that may just be over."""

@@ -62,6 +62,7 @@ SET_GS: Final = bytes.fromhex(
     "b89e000000"  # mov $SYS_arch_prctl, %eax
     "0f05c3"  # syscall; ret
 )
+STACK_POINTER: Final = bytes.fromhex("4889e0c3")  # mov %rsp, %rax; ret
 assert struct.calcsize("8q") == ROW.itemsize
 
 
@@ -72,18 +73,22 @@ class Walker:
     ----------
     set_gs, skip
         Addresses of functions: one points %gs at its argument, the other returns at once.
+    stack
+        Address of the stack where calls are made, but for a few words.
     """
 
     def __init__(self) -> None:
-        start = -(-len(WALKER) // 16) * 16
-        self._region = Region(start + len(SET_GS))
+        parts = WALKER, SET_GS, STACK_POINTER
+        places = np.cumsum([0, *(-(-len(part) // 16) * 16 for part in parts)]).tolist()
+        self._region = Region(places[-1])
         code = self._region.bytes()
-        code[: len(WALKER)] = np.frombuffer(WALKER, np.uint8)
-        code[start : start + len(SET_GS)] = np.frombuffer(SET_GS, np.uint8)
+        for at, part in zip(places, parts, strict=False):
+            code[at : at + len(part)] = np.frombuffer(part, np.uint8)
         self._region.seal()
-        self.set_gs = self._region.start + start
+        walk, self.set_gs, stack = (self._region.start + at for at in places[:-1])
         self.skip = self.set_gs + len(SET_GS) - 1
-        self._walk = callable_at(self._region.start, 2, self._region, None)
+        self._walk = callable_at(walk, 2, self._region, None)
+        self.stack: int = callable_at(stack, 2, self._region)(0, 0)
 
     def run(self, rows: npt.NDArray[np.void]) -> None:
         """Make the calls of a table; `began` and `ticks` are filled in."""

@@ -7,6 +7,7 @@ docs/decisions/0004 and 0006 have the experiments.
 """
 
 import math
+import mmap
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.code.builds import SHARE, Plan
+from model.code.image import LINE
 from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 from model.common.errors import FreepathError
 
@@ -22,6 +24,10 @@ PHASES: Final = 24
 10 and 11, over which 24 consecutive phases are balanced to a 24th."""
 SLICES: Final = 4
 """Slices of each arm in a cell: two orders of the arms, each mirrored."""
+
+STACK_LINES: Final = mmap.PAGESIZE // LINE
+"""Lines of a page, at each of which the stack lies equally often: a load that finds a store to the same place
+of another page waits, so some lines cost 0.3 ns a page (docs/decisions/0006)."""
 
 Incidental = Literal["both", "phase", "random"]
 INCIDENTAL: Final[tuple[Incidental, ...]] = get_args(Incidental)
@@ -100,8 +106,7 @@ class Scheme:
         # A build's places have the stack at successive places, so that each meets all, or a phase does.
         first = np.arange(builds) * min(places, STACK_PLACES) + int(rng.integers(STACK_PLACES))
         stack = (first[:, None] + np.arange(places)) % STACK_PLACES
-        bags = [rng.permutation(POSITIONS) for _ in range(-(-builds * copies // POSITIONS))]
-        placement = np.concatenate(bags)[: builds * copies].reshape(builds, copies)
+        placement = _balanced(rng, POSITIONS, builds * copies).reshape(builds, copies)
         alone = self.builds == 1
         plan = Plan(
             phases=np.zeros(builds, np.int64) if self.incidental == "random" else phase,
@@ -109,7 +114,15 @@ class Scheme:
             offsets=placement * STEP,
             share=0.0 if alone or self.incidental == "phase" else SHARE,
         )
-        return Cells(plan, phase, placement.repeat(places // copies, axis=1), stack * STACK_STEP)
+        lines = _balanced(rng, STACK_LINES, stack.size).reshape(stack.shape)
+        return Cells(
+            plan, phase, placement.repeat(places // copies, axis=1), stack * STACK_STEP, lines * LINE
+        )
+
+
+def _balanced(rng: np.random.Generator, kinds: int, count: int) -> Ints:
+    """int64[count], each of the numbers below `kinds` as often as any other, or once more, at random."""
+    return np.concatenate([rng.permutation(kinds) for _ in range(-(-count // kinds))])[:count]
 
 
 @dataclass(frozen=True)
@@ -120,11 +133,20 @@ class Cells:
     ----------
     phase
         int64[builds], number of the phase.
-    placement, stack
-        int64[builds, places]: number of the place in a line, and bytes that the stack is moved down.
+    placement
+        int64[builds, places], number of the place in a line.
+    stack, lines
+        int64[builds, places], bytes that the stack is moved down: less than a line; whole lines, less
+        than a page.
     """
 
     plan: Plan
     phase: Ints
     placement: Ints
     stack: Ints
+    lines: Ints
+
+    @property
+    def moved(self) -> Ints:
+        """int64[builds, places], bytes that the stack is moved down."""
+        return self.stack + self.lines

@@ -12,6 +12,7 @@ from model.kernels.arrays import address_of, aligned
 from model.kernels.contract import Machine, Memory
 from model.kernels.loop_record import LOOP, PAGE_BYTES
 from model.kernels.mix import block_pattern, pattern
+from model.kernels.way_tags import apart
 from model.vocabulary.scenario import Scenario
 
 
@@ -53,7 +54,8 @@ class StartState(ABC):
         self.scenario, self.pages, self.first = scenario, pages, first
         self.others = []
         self._memory = memory
-        self.order_of_pages = np.arange(0, pages, 1 << scenario.block_order, dtype=np.uint32)
+        in_order = np.arange(0, pages, 1 << scenario.block_order, dtype=np.uint32)
+        self.order_of_pages = apart(in_order.copy, memory.mem_map)
         if scenario.order == "random":
             rng.shuffle(self.order_of_pages)
         self._kinds = (
@@ -84,7 +86,7 @@ class StartState(ABC):
         by_template
             Whether the pages in play are restored from templates, as pages that are alike are.
         """
-        self._arena = aligned(np.uint8, arena.nbytes - restored)
+        self._arena = apart(lambda: aligned(np.uint8, arena.nbytes - restored), self._memory.mem_map)
         self._arena[:] = arena.view(np.uint8)[restored:]
         self._arena_address = address_of(arena) + restored
         self._copied, self._by_template = copied, by_template
@@ -154,10 +156,10 @@ class LoopRecord:
     def __init__(self, start: StartState, variant: str) -> None:
         memory = start._memory
         self.others = [LoopRecord(other, variant) for other in start.others]
-        self._templates = start.templates(variant)
+        self._templates = apart(lambda: start.templates(variant), memory.mem_map)
         self.templates = self._templates.tobytes()
         self.arrived = start.arrived
-        self.record = record = np.zeros(1, LOOP)
+        self.record = record = apart(lambda: np.zeros(1, LOOP), memory.mem_map)
         self.address = address_of(record)
         record["mem_map"] = memory.page_address(start.first)
         record["order_of_pages"] = address_of(start.order_of_pages)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from model.kernels.arrays import address_of, aligned
 from model.kernels.naming import Names
 from model.kernels.page_array import FIRST_PFN, LINE, PageArray
+from model.kernels.way_tags import apart
 
 Parts = Mapping[str, tuple[np.dtype[Any], int]]
 """Name of a part of an arena -> its record, and how many there are."""
@@ -76,7 +77,9 @@ class ArenaMemory(PageArray):
         self.page_record, self._parts, self._record = page, parts, lines(parts)
         self.zone_record, self._zone, self._kinds = zones
         self._area_bytes = 16 * self._kinds + 8
-        self.arenas = [aligned(self._record, 1, self.data_offset)[0:1] for _ in range(cpus)]
+        self.arenas = [
+            apart(lambda: aligned(self._record, 1, self.data_offset)[0:1], self.mem_map) for _ in range(cpus)
+        ]
         self.arena = self.arenas[0]
 
     lru: ClassVar[int]
