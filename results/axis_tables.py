@@ -44,11 +44,12 @@ WORDS: Final[Mapping[tuple[str, str], str]] = {
     ("spread", "periodic"): "evenly spread",
     ("spread", "random"): "at random",
     ("depth", "full"): "to the buddy",
+    ("config", "default"): "defconfig",
 }
 """(axis, value) as a row says it."""
 NAMED: Final = {"share": "{1} %", "block": "{1}", "entry": "`{1}`"}
 """How a row says another value of an axis; others are `axis value`."""
-SILENT: Final = frozenset({"kernel", "config", "cgroup"})
+SILENT: Final = frozenset({"kernel", "cgroup"})
 """Axes that no row names where they are the same in all."""
 
 

@@ -23,7 +23,7 @@ from model.common.errors import UsageError
 from model.common.files import STANDARD, check_target, write_new
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import DEFAULTS, RELEASE
-from results import kernel_table, machines
+from results import kernel_table, machines, overview
 from results.analysis.groups import Cell, analyse
 from results.compare import run_or_census
 from results.reading.load import Run, load, read_json
@@ -341,7 +341,7 @@ def kept() -> Iterator[str]:
 
 def _model_of(run: Run) -> Iterator[Run]:
     """The published run of the CPU that a run is of; none where none was published."""
-    for entry in machines.entries():
+    for entry in overview.current(machines.entries()):
         if all(run.facts.get(name) == entry.machine.get(name) for name in ("cpu_family", "cpu_model")):
             yield load(machines.FOLDER / entry.key / machines.RUN)
 

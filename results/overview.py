@@ -135,8 +135,15 @@ def table(found: Sequence[Entry]) -> Iterator[str]:
     yield from (part for line in _shared(found) for part in wrap(line, WIDTH))
 
 
+def current(found: Sequence[Entry]) -> list[Entry]:
+    """Without the machines of an older instrument whose core this one measured, too."""
+    measured = {entry.short for entry in found if not entry.older}
+    return [entry for entry in found if not (entry.older and entry.short in measured)]
+
+
 def first(found: Sequence[Entry]) -> list[Entry]:
     """As many machines as stand side by side: of this instrument first, then those measured last."""
+    found = current(found)
     newest = sorted(found, key=lambda entry: (not entry.older, entry.date), reverse=True)[:ABREAST]
     return [entry for entry in found if entry in newest]
 
@@ -192,6 +199,7 @@ def _level(cells: Sequence[dict[str, Any]], rows: Sequence[Row]) -> str:
 
 def answer(found: Sequence[Entry]) -> Iterator[str]:
     """The question's answer in sentences: the test of 2015 in two states, and its better form."""
+    found = current(found)
     v1, compiled_out = ROWS["v4.3"]
     yield f"the test of 2015 {_told(found, v1)}, with memcg built in and idle"
     yield f"With memcg compiled out it {_told(found, compiled_out)}"
