@@ -3,11 +3,13 @@
 import html
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model.common.errors import FileError
+from model.vocabulary.formats import OLDER_INSTRUMENT
 from plots import report
 from results import documents, machines, mail, overview
 from results.claims import answers
@@ -98,6 +100,14 @@ def test_an_overview_has_room_for_every_machine(published: list[Entry]) -> None:
     assert sum(line.startswith("ns per page") for line in lines) == 2
     titles = " ".join(line for line in lines if line.startswith("ns per page"))
     assert all(entry.short in titles for entry in many)
+
+
+def test_the_newest_run_of_a_core_stands_for_it(published: list[Entry]) -> None:
+    """A run by an older instrument gives way to one of the same core, and stays where there is no other."""
+    now = next(entry for entry in published if not entry.older)
+    before = replace(now, instrument=OLDER_INSTRUMENT)
+    assert overview.current([before, now]) == [now] == overview.first([now, before])
+    assert overview.current([before]) == [before]
 
 
 def test_the_overview_command(tmp_path: Path) -> None:
