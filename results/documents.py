@@ -218,9 +218,8 @@ PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
         "axes": lambda _: axis_tables.largest(axis_tables.V7_1),
         "quick": axis("v7-1-quick"),
         "drains": axis("v7-1-drains"),
-        "blocks": axis("v7-1-blocks"),
-        "stock": axis("sweep-v7-1-stock"),
     },
+    "docs/findings-v7.1-paths.md": {"blocks": axis("v7-1-blocks"), "stock": axis("sweep-v7-1-stock")},
     "docs/findings-kernels.md": {"kernels": kernels},
     "docs/calibration.md": {"calibration": calibrated},
     "docs/paper.md": {
