@@ -111,7 +111,11 @@ V7_1: Final = (
         "[drains in slices](findings-v7.1.md#drains-and-lists)",
         ("whole-drain", "to-buddy", "no-private", "head-branch"),
     ),
-    Axis("v7-1-blocks", "[page checks of blocks](findings-v7.1-paths.md#page-checks-of-blocks)", ("check-pages",)),
+    Axis(
+        "v7-1-blocks",
+        "[page checks of blocks](findings-v7.1-paths.md#page-checks-of-blocks)",
+        ("check-pages",),
+    ),
     Axis(
         "sweep-v7-1-stock",
         "[one slot of the stock](findings-v7.1-paths.md#the-stock-of-seven-slots)",
