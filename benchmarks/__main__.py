@@ -230,7 +230,7 @@ def _brought(folder: Path, margin: str) -> list[str]:
         return []
     from model.vocabulary.margin import Margin
     from results.analysis.groups import analyse
-    from results.output.words import text_of
+    from results.analysis.texts import text_of
     from results.reading.load import load
 
     groups = analyse(load(folder), Margin.parse(margin))

@@ -91,21 +91,21 @@ def _has_history(path: Path) -> bool:
 def _read(args: argparse.Namespace) -> tuple[Any, ...]:
     """The kind of the file, and the arguments of its figures."""
     if any(Path(args.file).glob("*/machine.json")):
-        from results.machines import entries
+        from results.analysis.machines import entries
 
         return "machines", entries(Path(args.file))
     if _has_history(Path(args.file)):
-        from results.history import history
+        from results.analysis.history import history
 
         return "history", history(Path(args.file))
     from model.vocabulary.margin import Margin
     from results.analysis.groups import analyse
-    from results.compare import run_or_census
+    from results.reading.census import run_or_census
     from results.reading.load import Run
 
     read = run_or_census(args.file)
     if not isinstance(read, Run):
-        from results.fidelity import of_several
+        from results.analysis.fidelity import of_several
 
         return "fidelity" if of_several(read) else "census", read
     try:

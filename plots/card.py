@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from model.vocabulary.margin import Margin
 from plots.drawing import import_matplotlib
-from results import answer
+from results.analysis import answer
+from results.output import as_answer
 from results.reading.load import Run
 
 DOTS: Final = 100
@@ -29,13 +30,13 @@ def card(run: Run, margin: Margin) -> bytes:
     import_matplotlib()
     from matplotlib.figure import Figure
 
-    rows = answer.cells(run, margin)
+    rows = answer.of_2015(run, margin)
     if not rows:
         raise ValueError("no answer in this run")
     figure = Figure(figsize=SIZE, dpi=DOTS)
-    said = textwrap.fill(answer.sentence(run, rows[0]).replace(" %", "\N{NO-BREAK SPACE}%"), COLUMNS)
+    said = textwrap.fill(as_answer.sentence(run, rows[0]).replace(" %", "\N{NO-BREAK SPACE}%"), COLUMNS)
     title: dict[str, Any] = {"fontsize": 22, "fontweight": "bold", "va": "top", "parse_math": False}
-    figure.text(0.04, 0.95, answer.QUESTION, **title)
+    figure.text(0.04, 0.95, as_answer.QUESTION, **title)
     figure.text(0.04, 0.85, said, fontsize=18, va="top", linespacing=1.35, parse_math=False)
     panel = figure.add_axes((0.24, 0.13, 0.72, 0.36))
     panel.axvline(0, color="black", linewidth=1)

@@ -14,15 +14,17 @@ from model.vocabulary.margin import Margin
 from plots.card import card
 from plots.drawing import drawings
 from plots.page import ENDINGS, Page, data_url, render
-from results import answer, claims, kernel_files, overview
+from results.analysis import answer, kernel_files
 from results.analysis.groups import Cell, Group, analyse
-from results.claim import Answer
+from results.analysis.texts import cell_text
+from results.claims import judging
+from results.claims.claim import Answer
+from results.output import as_answer, as_claims, as_price_list
 from results.output.as_csv import as_csv
 from results.output.as_json import cell_document
 from results.output.as_markdown import as_markdown
 from results.output.words import (
     HEADINGS,
-    cell_text,
     escape,
     fact_texts,
     margin_text,
@@ -32,6 +34,7 @@ from results.output.words import (
     run_warnings,
     title_of,
 )
+from results.pages import overview
 from results.reading.cpus import processor_line
 from results.reading.dates import days_of
 from results.reading.load import Run, read_json
@@ -88,7 +91,7 @@ def as_html(run: Run, census: Path | None, margin_option: str) -> Page:
     groups = analyse(run, margin)
     drawn = drawings("run", ENDINGS, run, groups)  # runs while the rest is made
     content = _content(run, groups, census, margin)
-    of_census = drawings("census", ENDINGS, read_json(census or claims.REFERENCE))
+    of_census = drawings("census", ENDINGS, read_json(census or judging.CENSUS))
     return render("report.html", [*drawn, *of_census], **content)
 
 
@@ -97,8 +100,8 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
     facts = fact_texts(run)
     conditions = run.scenarios[0].processes[0].facts
     machine = {name: facts[name] for name in SHOWN if name in facts}
-    rows, now = answer.cells(run, margin), answer.today(run, margin)
-    answers = claims.answers(run, census, margin)
+    rows, now = answer.of_2015(run, margin), answer.of_v6_18(run, margin)
+    answers = judging.answers(run, census, margin)
     return {
         "title": TITLE,
         **_first_screen(run, groups, margin),
@@ -110,7 +113,7 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
         "margin": f"{min(g.cells[0].judgement.margin_ns for g in groups):.2f} ns" if groups else "unknown",
         "floor": f"{max(floors):.3f} ns" if floors else "not measured",
         "others": _others(rows, now),
-        "doubt": answer.doubt(run, [*rows, *now]),
+        "doubt": as_answer.doubt(run, [*rows, *now]),
         "answers": answers,
         "doubts": [*run_warnings(run), *_doubts(groups)],
         "stories": {v: story for scenario in run.scenarios for v, story in scenario.stories.items()},
@@ -131,17 +134,19 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
 
 def _first_screen(run: Run, groups: Sequence[Group], margin: Margin) -> dict[str, Any]:
     """The question, the answer in a sentence, README's table of it, and the rule of a verdict."""
-    rows, now = answer.cells(run, margin), answer.today(run, margin)
+    rows, now = answer.of_2015(run, margin), answer.of_v6_18(run, margin)
     cells = [cell for group in groups for cell in group.cells]
     builds = max((len(cell.overhead.spread.differences) for cell in cells), default=0)
-    said = answer.sentence(run, rows[0]) if rows else answer.today_sentence(run, now) if now else NO_ANSWER
+    said = (
+        as_answer.sentence(run, rows[0]) if rows else as_answer.v6_18_sentence(run, now) if now else NO_ANSWER
+    )
     files = kernel_files.only_files(run)
     if files:
         said = OF_FILES.format(names=" and ".join(dict.fromkeys(g.scenario.axes["kernel"] for g in groups)))
     return {
         "asked": ASKED,
         "not_a_kernel": NOT_BOOTED if files else NOT_A_KERNEL,
-        "limits": kernel_files.LIMITS.rstrip(".") if files else LIMITS,
+        "limits": as_price_list.LIMITS.rstrip(".") if files else LIMITS,
         "tool": (TOOL_OF_FILES if files else TOOL).format(builds=f"{builds:,}"),
         "answer": said,
         "answer_headings": ANSWER_HEADINGS,
@@ -152,7 +157,7 @@ def _first_screen(run: Run, groups: Sequence[Group], margin: Margin) -> dict[str
 
 def _asked(answers: Sequence[Answer]) -> str:
     """What the claims answer, as a heading; empty where the run has none."""
-    asked = [about for about, judged in answer.asked(answers).items() if judged]
+    asked = [about for about, judged in as_answer.asked(answers).items() if judged]
     return " and ".join([*asked[:1], *(what[0].lower() + what[1:] for what in asked[1:])])
 
 
@@ -197,7 +202,7 @@ def _doubts(groups: Sequence[Group]) -> Iterator[str]:
 def as_text(run: Run, census: Path | None, margin_option: str) -> Page:
     """The same as Markdown, without figures."""
     margin = Margin.parse(margin_option)
-    answers = claims.answers(run, census, margin)
+    answers = judging.answers(run, census, margin)
     first = _first_screen(run, analyse(run, margin), margin)
     rows = [first["answer_headings"], ("---",) * 3, *(map(escape, row) for row in first["answer_rows"])]
     parts = [
@@ -207,7 +212,7 @@ def as_text(run: Run, census: Path | None, margin_option: str) -> Page:
         "\n".join(f"| {' | '.join(row)} |" for row in rows),
         escape(first["rule"]),
         f"**{first['not_a_kernel']}**: {first['limits']}.",
-        "\n".join(claims.lines(answers, markdown=True)),
+        "\n".join(as_claims.lines(answers, markdown=True)),
         as_markdown(run, margin),
     ]
     return Page("\n\n".join(parts))

@@ -31,10 +31,21 @@ from model.common.errors import FreepathError
 from model.common.files import write_new
 from model.vocabulary.margin import Margin
 from plots import report
-from results import answer, calibration, claims, compare, history
-from results.claim import Answer
-from results.output import as_csv, as_json, as_markdown, as_table
-from results.reading import formats
+from results.analysis import compare, history
+from results.claims import judging
+from results.claims.claim import Answer
+from results.output import (
+    as_answer,
+    as_calibration,
+    as_changes,
+    as_claims,
+    as_csv,
+    as_history,
+    as_json,
+    as_markdown,
+    as_table,
+)
+from results.reading import census, formats
 from results.reading.load import Run, load, read_json, run_of
 from tests import runfile
 from tests.command import ROOT
@@ -127,7 +138,7 @@ def attempt(sandbox: Sandbox, made: Spoiled) -> str:
         use_partial(sandbox)
         try:
             document = read_json(sandbox.input)
-            if compare.is_census(document):
+            if census.is_census(document):
                 use_census(sandbox, document)
                 return "read"
             measured = load(sandbox.input)
@@ -154,10 +165,10 @@ def use_census(sandbox: Sandbox, document: dict[str, Any]) -> None:
     """Compare with another and itself, and let it decide claims."""
     for old in (json.loads(original("census")), document):
         with contextlib.suppress(FreepathError):
-            written("compare", compare.as_json(changes := compare.compare_census(old, document)))
-            shown(*compare.lines(changes, markdown=False))
-            escaped(*compare.lines(changes, markdown=True))
-    judged(claims.answers(sandbox.originals["run for claims"], sandbox.input, PERCENT))
+            written("compare", as_changes.as_json(changes := compare.compare_census(old, document)))
+            shown(*as_changes.lines(changes, markdown=False))
+            escaped(*as_changes.lines(changes, markdown=True))
+    judged(judging.answers(sandbox.originals["run for claims"], sandbox.input, PERCENT))
 
 
 def use_run(sandbox: Sandbox, measured: Run) -> bool:
@@ -182,25 +193,25 @@ def use_show(sandbox: Sandbox, measured: Run) -> None:
 
 def use_claims(sandbox: Sandbox, measured: Run) -> None:
     """By a census of its own; and the answer, which has them."""
-    judged(answers := claims.answers(measured, sandbox.census, PERCENT))
-    written("answer", answer.as_json(measured, PERCENT, answers))
-    shown(*answer.lines(measured, PERCENT, answers))
+    judged(answers := judging.answers(measured, sandbox.census, PERCENT))
+    written("answer", as_answer.as_json(measured, PERCENT, answers))
+    shown(*as_answer.lines(measured, PERCENT, answers))
 
 
 def judged(answers: Sequence[Answer]) -> None:
     """Claims in three formats."""
-    written("claims", claims.as_json(answers))
-    shown(*claims.lines(answers, markdown=False))
-    escaped(*claims.lines(answers, markdown=True))
+    written("claims", as_claims.as_json(answers))
+    shown(*as_claims.lines(answers, markdown=False))
+    escaped(*as_claims.lines(answers, markdown=True))
 
 
 def use_compare(sandbox: Sandbox, measured: Run) -> None:
     """With itself, and with another, whatever machine it was."""
     for old in (measured, sandbox.originals[sandbox.kind]):
         changes = compare.compare_runs(old, measured, PERCENT, across=True)
-        written("compare", compare.as_json(changes))
-        shown(*compare.lines(changes, markdown=False))
-        escaped(*compare.lines(changes, markdown=True))
+        written("compare", as_changes.as_json(changes))
+        shown(*as_changes.lines(changes, markdown=False))
+        escaped(*as_changes.lines(changes, markdown=True))
 
 
 def use_report(sandbox: Sandbox, measured: Run) -> None:
@@ -214,14 +225,14 @@ def use_report(sandbox: Sandbox, measured: Run) -> None:
 def use_history(sandbox: Sandbox, measured: Run) -> None:
     """A folder of this and two others."""
     series = history.history(sandbox.runs)
-    written("history", history.as_json(series))
-    shown(*history.lines(series))
+    written("history", as_history.as_json(series))
+    shown(*as_history.lines(series))
 
 
 def use_calibration(sandbox: Sandbox, measured: Run) -> None:
     """For the few that are one."""
-    written("calibration", json.dumps(calibration.document(measured, sandbox.input), allow_nan=False))
-    shown(*calibration.lines(measured, None))
+    written("calibration", json.dumps(as_calibration.document(measured, sandbox.input), allow_nan=False))
+    shown(*as_calibration.lines(measured, None))
 
 
 def written(name: str, text: str) -> None:

@@ -13,11 +13,11 @@ from benchmarks.timing.append import check_codes, codes_of
 from model.common.errors import FreepathError
 from model.kernels.store import Store
 from model.vocabulary.margin import Margin
+from results.analysis.compare import compare_runs
 from results.analysis.groups import analyse
-from results.compare import compare_runs
-from results.history import history
-from results.history import lines as history_lines
+from results.analysis.history import history
 from results.output.as_changes import as_json, lines
+from results.output.as_history import lines as history_lines
 from results.reading.load import Arm, BadRunError, load
 from tests import runfile
 from tests.command import ROOT, refused, run

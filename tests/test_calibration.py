@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from benchmarks.timing.calibrate import SESSION, calibration_cases
-from results import calibration
+from results.analysis import calibration
 from results.analysis.conditions import Levels
 from results.analysis.groups import NOP_BYTES
 from results.analysis.verdict import alpha_divisor
+from results.output import as_calibration
 from results.reading.folder import CHAIN
 from results.reading.load import BadRunError, load
 from tests import runfile
@@ -190,5 +191,5 @@ def test_a_calibration_beside_a_busy_sibling_is_one(tmp_path: Path) -> None:
             each["metadata"] |= {"slot_ns": "0.075 " * len(each["values"]), "sibling": "busy"}
     beside = load(runfile.write(tmp_path / "beside.json", data))
     assert {Levels(scenario).condition for scenario in beside.scenarios} == {"shared"}
-    (first, *others), (head, *same) = (calibration.lines(each, None) for each in (beside, plain))
+    (first, *others), (head, *same) = (as_calibration.lines(each, None) for each in (beside, plain))
     assert first == f"{head}, beside a busy sibling: off, on-idle, disabled" and others == same

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from model.vocabulary.margin import Margin
-from results.compare import Change, compare_runs, lines
+from results.analysis.change import Change
+from results.analysis.compare import compare_runs
+from results.output.as_changes import lines
 from results.reading.load import BadRunError, load
 from tests import runfile
 from tests.command import ROOT, refused, run

@@ -16,7 +16,7 @@ import pyperf
 import pytest
 
 from model.vocabulary.margin import Margin
-from results.history import history
+from results.analysis.history import history
 from results.output.as_table import as_table
 from results.reading import document
 from results.reading.load import BadRunError, is_partial, load, read_json, regular

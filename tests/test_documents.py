@@ -9,10 +9,11 @@ import pytest
 
 from model.common.errors import FileError
 from plots import report
-from results import documents, machines, mail, overview
-from results.claims import answers
-from results.machines import Entry
-from results.output import as_json
+from results.analysis import machines
+from results.analysis.machines import Entry
+from results.claims.judging import answers
+from results.output import as_json, as_mail
+from results.pages import documents, overview
 from results.reading.load import load
 from tests import runfile
 from tests.command import ROOT, drawn, refused, run
@@ -114,9 +115,9 @@ def test_a_mail_fits_and_says_what_a_reader_needs(tmp_path: Path) -> None:
     done = run("results", "answer", str(file), "--format", "mail")
     assert done.returncode == 0, done.stderr
     loaded = load(file)
-    made = list(mail.lines(loaded, machines.MARGIN, answers(loaded, None, machines.MARGIN)))
+    made = list(as_mail.lines(loaded, machines.MARGIN, answers(loaded, None, machines.MARGIN)))
     assert done.stdout.splitlines() == made
-    assert all(len(line) <= mail.WIDTH or line.startswith("  ") for line in made)
+    assert all(len(line) <= as_mail.WIDTH or line.startswith("  ") for line in made)
     text = " ".join(made)
     for part in ("95 % interval", "CPU: ", "commit", "Noise floor", "no kernel", "negligible:", "v4.3"):
         assert part in text

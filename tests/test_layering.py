@@ -25,15 +25,19 @@ ROOMS = (
         "model.vmlinux",
     ),
     *("benchmarks.__main__", "results.__main__", "plots.__main__"),
+    *("results.agreement", "results.fidelity", "results.filing"),
     *("benchmarks.disasm", "benchmarks.timing", "benchmarks.census", "benchmarks.fleet"),
     "benchmarks.figures",
-    *("results.reading", "results.analysis", "results.output"),
+    *("results.reading", "results.analysis", "results.claims", "results.output"),
+    *("results.kept", "results.pages"),
     *("model.kernels", "model", "benchmarks", "results", "plots"),
 )
 """A file belongs to the first room that it lies in."""
-RESULTS = {
-    *("results", "results.output", "results.analysis", "results.reading", "model.common", "model.vocabulary")
-}
+RESULTS = (
+    *("model.common", "model.vocabulary", "results.reading", "results.analysis", "results.claims"),
+    *("results.output", "results.kept", "results.pages", "results"),
+)
+"""Each may know those before it."""
 KNOWS: dict[str, set[str]] = {
     "model": set(),
     "model.common": set(),
@@ -77,11 +81,9 @@ KNOWS: dict[str, set[str]] = {
         *("benchmarks", "benchmarks.census", "model.kernels", "model.code", "model.common"),
         "model.vocabulary",
     },
-    "results.reading": {"model.common", "model.vocabulary"},
-    "results.analysis": {"results.reading", "model.common", "model.vocabulary"},
-    "results.output": {"results.analysis", "results.reading", "model.common", "model.vocabulary"},
-    "results": RESULTS - {"results"},
-    "plots": RESULTS,
+    **{room: set(RESULTS[:floor]) for floor, room in enumerate(RESULTS) if room.startswith("results")},
+    **{f"results.{command}": set(RESULTS) for command in ("agreement", "fidelity", "filing")},
+    "plots": set(RESULTS),
     "plots.__main__": {"plots", *RESULTS},
     "results.__main__": {"plots", *RESULTS},
     "benchmarks.__main__": {
@@ -90,10 +92,7 @@ KNOWS: dict[str, set[str]] = {
             "benchmarks.timing",
             "benchmarks.census",
             "benchmarks.fleet",
-            "results.analysis",
-            "results.output",
-            "results.reading",
-            "results.__main__",
+            *("results.analysis", "results.reading", "results.__main__"),
         ),
         *("model.kernels", "model.code", "model.common", "model.vocabulary"),
     },

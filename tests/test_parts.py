@@ -9,16 +9,20 @@ import numpy as np
 import pytest
 
 from model.vocabulary.margin import Margin
-from results import answer, claims, export, history, machines, mail, overview
+from results.analysis import history, machines
+from results.analysis.compare import compare_runs
 from results.analysis.conditions import Levels
 from results.analysis.groups import Cell, analyse
-from results.compare import compare_runs
-from results.output import as_machines
+from results.analysis.texts import cell_text
+from results.claims import judging
+from results.kept import publishing
+from results.output import as_answer, as_github_action_benchmark, as_machines, as_mail
 from results.output.as_csv import as_csv
 from results.output.as_json import document
 from results.output.as_markdown import as_markdown
 from results.output.as_table import as_table
-from results.output.words import cell_text, other_line, title_of
+from results.output.words import other_line, title_of
+from results.pages import overview
 from results.reading import formats
 from results.reading.load import BadRunError, Process, load
 from results.reading.quiet import quiet_level
@@ -150,9 +154,9 @@ def test_both_conditions_are_said_everywhere(tmp_path: Path) -> None:
         assert name in str(formats.fault(changed, "show"))
         changed["cells"][0]["shared"][name] = {}
         assert formats.fault(changed, "show"), name
-    said = "\n".join(answer.lines(run, margin, []))
+    said = "\n".join(as_answer.lines(run, margin, []))
     assert "alone on the core" in said and "Beside a busy sibling +0.75" in " ".join(said.split())
-    evidence = [line for a in claims.answers(run, None, margin) for line in a.evidence]
+    evidence = [line for a in judging.answers(run, None, margin) for line in a.evidence]
     assert any("beside a busy sibling +0.75" in line for line in evidence)
 
 
@@ -268,7 +272,7 @@ def test_a_headline_beside_a_sibling_says_so_wherever_it_stands(tmp_path: Path) 
     file = written(tmp_path, [16] * 6, lambda facts: facts.update(machine))
     run, margin = load(file), Margin(1.0, percent=True)
     assert v1(file).condition == "shared"
-    machines.publish(run, tmp_path / "machines")
+    publishing.publish(run, tmp_path / "machines")
     entries = machines.entries(tmp_path / "machines")
     (idle,) = (cell for cell in entries[0].cells if (cell["variant"], cell["gate"]) == ("v1", "jump-label"))
     (tmp_path / "runs").mkdir()
@@ -278,13 +282,13 @@ def test_a_headline_beside_a_sibling_says_so_wherever_it_stands(tmp_path: Path) 
         "overview in Markdown": [*overview.markdown(entries)],
         "the report's first table": [label for label, *_ in overview.of_run(entries[0].cells)],
         "machines": as_machines.text_of(idle),
-        "answer": [" ".join(" ".join(answer.lines(run, margin, [])).split())],
-        "mail": [*mail.lines(run, margin, [])],
+        "answer": [" ".join(" ".join(as_answer.lines(run, margin, [])).split())],
+        "mail": [*as_mail.lines(run, margin, [])],
         "history": [series.cell for series in history.history(tmp_path / "runs")],
-        "export": [export.github_action_benchmark([run], margin)],
+        "export": [as_github_action_benchmark.github_action_benchmark([run], margin)],
     }
     assert not [name for name, lines in shown.items() if not any(BESIDE in line for line in lines)]
-    assert max(map(len, shown["mail"][:-1])) <= mail.WIDTH
+    assert max(map(len, shown["mail"][:-1])) <= as_mail.WIDTH
 
 
 BESIDE = "beside a busy sibling"
@@ -292,9 +296,9 @@ BESIDE = "beside a busy sibling"
 
 def test_the_mail_has_both_conditions_in_its_width(tmp_path: Path) -> None:
     """A row for each."""
-    lines = [*mail.lines(load(written(tmp_path, [8] * 6)), Margin(1.0, percent=True), [])]
+    lines = [*as_mail.lines(load(written(tmp_path, [8] * 6)), Margin(1.0, percent=True), [])]
     rows = [line for line in lines if line.startswith(f"    {BESIDE}")]
-    assert len(rows) > 1 and all(len(line) <= mail.WIDTH or "python" in line for line in lines)
+    assert len(rows) > 1 and all(len(line) <= as_mail.WIDTH or "python" in line for line in lines)
 
 
 def test_a_partner_begins_another_series(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from benchmarks.timing.runner import part_means
 from model.vocabulary.margin import Margin
 from results.analysis.conditions import CONDITIONS, MOST_SHARED, QUIET, SHARED, Condition
 from results.analysis.groups import Cell, Group, analyse
-from results.machines import FOLDER, RUN
+from results.analysis.machines import FOLDER, RUN
 from results.reading.cpus import core_of
 from results.reading.load import Arm, Process, Run, Scenario, _process, load
 from results.reading.quiet import ALONE, quiet_level

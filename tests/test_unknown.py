@@ -16,8 +16,8 @@ from benchmarks.conditions import UNKNOWN
 from model.code import caches
 from model.common.limits import groups_seen
 from model.vocabulary.margin import Margin
+from results.analysis.calibration import half_widths
 from results.analysis.groups import analyse
-from results.calibration import half_widths
 from results.output.words import run_warnings
 from results.reading.load import BadRunError, load
 from tests import runfile

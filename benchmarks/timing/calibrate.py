@@ -16,7 +16,7 @@ from model.kernels import kernel_called
 from model.vocabulary.scenario import Arm, Scenario
 
 SESSION: Final = 6
-"""Processes of one A/A session; results/calibration.py cuts the run into sessions of this many."""
+"""Processes of one A/A session; results/analysis/calibration.py cuts the run into sessions of this many."""
 SESSIONS: Final = 42
 """A/A sessions of twelve intervals each: 504 in all; tests/test_coverage.py simulates more."""
 VALUES: Final = 3

@@ -15,14 +15,16 @@ from model.vocabulary.formats import INSTRUMENT
 from model.vocabulary.scenario import AXES, usual_of
 from results.analysis.conditions import SAID
 from results.analysis.groups import analyse
+from results.analysis.machines import MARGIN, MARK
 from results.analysis.seeds import settled, verdicts_of
-from results.kept import REFERENCE, kept
-from results.machines import MARGIN, MARK
+from results.kept.runs import kept
 from results.output.as_json import cell_document
-from results.overview import AT_MARGIN, TURNED, cost_of, product
+from results.pages.overview import AT_MARGIN, TURNED, cost_of
 from results.reading.cpus import processor_line
 from results.reading.dates import date_of
+from results.reading.folder import REFERENCE
 from results.reading.load import Run, load
+from results.reading.machine import product
 
 WIDTH: Final = 100
 FILES: Final = "../results/reference"

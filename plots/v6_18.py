@@ -9,6 +9,8 @@ from plots.headline import forest, shown
 from results.analysis.groups import Group, usual
 from results.reading.load import Run
 
+IMAGE: Final = "today"
+"""Of its images: pages show them under it."""
 READS: Final = "run"
 ALT: Final = "What each step of the free path of v6.18 costs, in ns per page, by configuration."
 NEEDS: Final = "python -m benchmarks --quick --only kernel=v6.18 -o FILE"

@@ -12,15 +12,20 @@ from typing import Final
 
 from model.common.errors import FileError
 from model.common.files import write_new
-from results import agreement, axis_tables, claims, fidelity, kernel_table, machines, overview
-from results.claim import Answer
-from results.kept import FIGURES, REFERENCE, Kept, kept, published_of, second_seed
-from results.machines import MARK, Entry
+from results.analysis import machines
+from results.analysis.machines import MARK, Entry
+from results.claims import judging
+from results.claims.claim import Answer
+from results.kept import agreement
+from results.kept.runs import FIGURES, Kept, kept, published_of, second_seed
+from results.output import as_machines
 from results.output.words import escape
+from results.pages import axis_tables, fidelity, kernel_table, overview
+from results.reading.folder import REFERENCE
 from results.reading.load import Run, load, read_json
 from results.reading.machine import key_of, machine_of
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+ROOT: Final = Path(__file__).resolve().parents[2]
 WIDTH: Final = 100
 """Columns of a page's prose."""
 CLAIMS: Final = (
@@ -68,7 +73,7 @@ def every_claim(found: Sequence[Entry]) -> Iterator[str]:
             text = next(answer.claim for answer in row if answer)
             yield f"| {number} {escape(text)} | {' | '.join(_words(answer) for answer in row)} |"
     if any(entry.older for entry in found):
-        yield from ("", *machines.marked(found))
+        yield from ("", *as_machines.marked(found))
 
 
 def _headed(entry: Entry) -> str:
@@ -95,7 +100,7 @@ def _of_seed(entry: Entry, seed: int) -> dict[str, Answer]:
     ]
     known: dict[str, Answer] = {}
     for run in filter(None, runs):
-        for answer in claims.answers(run, None, machines.MARGIN):
+        for answer in judging.answers(run, None, machines.MARGIN):
             if answer.id not in known or len(answer.evidence) > len(known[answer.id].evidence):
                 known[answer.id] = answer
     return known
@@ -121,7 +126,7 @@ def _words(answer: Answer | None) -> str:
 
 def every_arm(found: Sequence[Entry]) -> Iterator[str]:
     """What `results machines --format markdown` prints."""
-    return machines.markdown(found, machines.scenarios_of(found))
+    return as_machines.markdown(found, machines.scenarios_of(found))
 
 
 def kernels(found: Sequence[Entry]) -> Iterator[str]:
@@ -223,7 +228,7 @@ PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
         "verdicts": verdicts,
         "agreement": seeds_agree,
     },
-    "docs/fidelity-files.md": {"fidelity": lambda _: fidelity.kept()},
+    "docs/fidelity-files.md": {"fidelity": lambda _: fidelity.tables_of_kept()},
 }
 """Page -> name of each part -> function that returns its lines."""
 

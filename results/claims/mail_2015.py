@@ -1,32 +1,17 @@
-"""`python -m results claims`: the six claims of the mail, each judged by a rule that is written down.
+"""The six claims of the mails of 2015, on v4.3, each judged by a rule that is written down.
 
-A run of v6.18 or v7.1 is judged by the questions of that kernel instead (`results.today`, `results.newer`), a
-run of several by all of theirs.
-
-docs/claims.md has the rules in words. Timed claims read the run; claims about instructions read a census: one
-that is given, else the reference that is kept in `results/reference`.
+docs/claims.md has the rules in words. Timed claims read the run; claims about instructions read a census.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from model.vocabulary import formats
-from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState
-from results import newer
 from results.analysis.groups import usual
-from results.claim import Answer, Data, missing
-from results.compare import is_census
-from results.kernel_files import only_files
-from results.newer import NEWER
-from results.output.words import cell_text, escape
-from results.reading.load import Arm, BadRunError, Run, read_json
-from results.today import KERNEL, TODAY
+from results.analysis.texts import cell_text
+from results.claims.claim import Answer, Data, missing
+from results.reading.load import Arm
 
-REFERENCE: Final = Path(__file__).parent / "reference" / "census-x86-64-v3.json"
 LOAD: Final = ("load", "page", "_mapcount", 4)
 STORE: Final = ("store", "page", "_mapcount", 4)
 
@@ -180,55 +165,3 @@ CLAIMS: Final[Sequence[Callable[[Data], Answer]]] = (
     read_anyway,
     vague_benefit,
 )
-
-
-QUESTIONS: Final[Mapping[str, Sequence[Callable[[Data], Answer]]]] = {KERNEL: TODAY, newer.KERNEL: NEWER}
-"""Kernel that is modelled -> what is asked of a run that has it."""
-
-
-def answers(run: Run, census: Path | None, margin: Margin) -> list[Answer]:
-    """Judge every claim.
-
-    Raises
-    ------
-    BadRunError
-        When the census is none.
-    """
-    path = census or REFERENCE
-    document = read_json(path)
-    if not is_census(document):
-        raise BadRunError(f"{path} is no census: make one with python -m benchmarks.census --json -o CENSUS")
-    data = Data(run, document, margin)
-    if only_files(run):
-        return []  # the claims are about modelled versions
-    others = {kernel: asked for kernel, asked in QUESTIONS.items() if data.knows(kernel)}
-    asked = [*(CLAIMS if data.knows("v4.3") or not others else ())]
-    for questions in others.values():
-        asked += questions
-    return [claim(data) for claim in asked]
-
-
-def as_json(answers: Sequence[Answer]) -> str:
-    """The document `freepath.claims/1`: docs/format-outputs.md."""
-    return (
-        json.dumps({"schema": formats.CLAIMS, "claims": [asdict(answer) for answer in answers]}, indent=2)
-        + "\n"
-    )
-
-
-def lines(answers: Sequence[Answer], *, markdown: bool) -> Iterator[str]:
-    """One block per claim."""
-    for answer in answers:
-        head = f"{answer.id} {answer.verdict}: {answer.claim}"
-        if markdown:
-            yield from (f"**{escape(head)}**", escape(answer.because))
-            yield from (f"- {escape(line)}" for line in answer.evidence)
-            yield ""
-        else:
-            yield from (head, f"   {answer.because}")
-            yield from (f"     {line}" for line in answer.evidence)
-
-
-def exit_status(answers: Sequence[Answer]) -> int:
-    """1 when a claim fails."""
-    return int(any(answer.verdict == "fails" for answer in answers))

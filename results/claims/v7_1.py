@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from results.analysis.groups import Cell
-from results.claim import Answer, Data, missing
-from results.today import LOW_PERCENT, said
+from results.claims.claim import Answer, Data, missing
+from results.claims.v6_18 import LOW_PERCENT, said
 
 KERNEL: Final = "v7.1"
 MEASURE: Final = "python -m benchmarks --quick --only kernel=v7.1 -o FILE"
@@ -151,7 +151,7 @@ def without_lists(data: Data) -> Answer:
     return Answer("T12", claim, verdict, because, said(cells))  # type: ignore[arg-type]
 
 
-NEWER: Final[Sequence[Callable[[Data], Answer]]] = (
+QUESTIONS: Final[Sequence[Callable[[Data], Answer]]] = (
     private_store,
     head_by_mask,
     drain_in_slices,

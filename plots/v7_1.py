@@ -5,10 +5,12 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from plots.today import steps
+from plots.v6_18 import steps
 from results.analysis.groups import Group
 from results.reading.load import Run
 
+IMAGE: Final = "newer"
+"""Of its images."""
 READS: Final = "run"
 ALT: Final = "What each step of the free path of v7.1 costs, in ns per page, by configuration."
 NEEDS: Final = "python -m benchmarks --quick --only kernel=v7.1 -o FILE"

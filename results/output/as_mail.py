@@ -10,14 +10,15 @@ from textwrap import wrap
 from typing import Any, Final
 
 from model.vocabulary.margin import Margin
-from results import answer, kernel_files
+from results.analysis import answer, kernel_files
 from results.analysis.groups import analyse
-from results.claim import Answer
-from results.machines import command_without_places
+from results.claims.claim import Answer
+from results.output import as_answer, as_price_list
 from results.output.words import margin_text, run_facts
 from results.reading.cpus import processor_line
 from results.reading.dates import days_of
 from results.reading.load import Run
+from results.reading.places import command_without_places
 
 WIDTH: Final = 72
 LIMITS: Final = (
@@ -29,31 +30,31 @@ LIMITS: Final = (
 
 def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     """The mail's text, a line at a time; none is longer than `WIDTH` but a command."""
-    rows, newer = answer.cells(run, margin), answer.today(run, margin)
-    files = list(kernel_files.lines(run, margin))
+    rows, newer = answer.of_2015(run, margin), answer.of_v6_18(run, margin)
+    files = list(as_price_list.lines(run, margin))
     yield from (line[:WIDTH] for line in files)
     if rows:
-        yield from wrap(f"{answer.QUESTION} {answer.sentence(run, rows[0])}", WIDTH)
+        yield from wrap(f"{as_answer.QUESTION} {as_answer.sentence(run, rows[0])}", WIDTH)
         yield ""
         yield "v4.3, ns per freed page over the path without the test:"
-        yield from chain.from_iterable(map(answer.row, rows))
+        yield from chain.from_iterable(map(as_answer.row, rows))
         yield ""
     if newer:
         level = newer[0].cell.overhead.bare_ns
         yield f"v6.18, memcg key on, {level:.1f} ns per freed page; the difference"
-        yield from chain.from_iterable(map(answer.row, newer))
+        yield from chain.from_iterable(map(as_answer.row, newer))
         yield ""
     if not rows and not newer and not files:
         yield "This run has no v1 for a plain page and nothing of v6.18."
         yield ""
-    yield from wrap(answer.doubt(run, [*rows, *newer]), WIDTH)
-    for about, asked in answer.asked(claims).items():
+    yield from wrap(as_answer.doubt(run, [*rows, *newer]), WIDTH)
+    for about, asked in as_answer.asked(claims).items():
         if asked:
-            yield from wrap(f"{about}: {answer.told(asked)}.", WIDTH)
+            yield from wrap(f"{about}: {as_answer.told(asked)}.", WIDTH)
     yield ""
     yield from _conditions(run, margin)
     yield ""
-    yield from wrap(kernel_files.LIMITS if kernel_files.only_files(run) else LIMITS, WIDTH)
+    yield from wrap(as_price_list.LIMITS if kernel_files.only_files(run) else LIMITS, WIDTH)
 
 
 def _conditions(run: Run, margin: Margin) -> Iterator[str]:

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from results import compare
+from results.analysis import compare
 from results.analysis.change import Change
 from results.analysis.conditions import UNLIKE
+from results.analysis.machines import MARGIN
 from results.analysis.seeds import named
-from results.kept import instrument_of
-from results.machines import MARGIN
-from results.overview import product
+from results.kept.runs import instrument_of
 from results.reading.cpus import processor_line
 from results.reading.load import Run
+from results.reading.machine import product
 
 OTHER: Final = "other"
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from model.vocabulary.formats import OLDER_INSTRUMENT
-from results.machines import FOLDER as MACHINES
-from results.machines import RUN, Entry
+from results.analysis.machines import FOLDER as MACHINES
+from results.analysis.machines import RUN, Entry
 from results.reading.cpus import core_of
 from results.reading.dates import date_of
+from results.reading.folder import REFERENCE
 from results.reading.load import Run, load
 from results.reading.machine import key_of, machine_of
 
-REFERENCE: Final = Path(__file__).parent / "reference"
 FILE: Final = re.compile(r"(.+)-([a-z0-9]+)-(\d{4}-\d\d-\d\d)(?:-seed(\d+))?\.json\.gz")
 FIGURES: Final = "-figures.json"
 """End of the name of a file with the figures of a calibration."""

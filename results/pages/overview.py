@@ -1,23 +1,24 @@
 """`python -m results overview [DIR]`: the question's answer on every published CPU, one screen of plain text.
 
-A row is a check or a step of the path, a column a machine (`results.machines`): what it costs per freed page,
-the 95 % interval, the verdict, and its part of the modelled path. A step that the kernel has is measured by
+A row is a check or a step of the path, a column a machine: what it costs per freed page, the 95 %
+interval, the verdict, and its part of the modelled path. A step that the kernel has is measured by
 leaving it out, so its cost is what leaving it out saves, with the sign turned.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from textwrap import wrap
 from typing import Any, Final
 
 from results.analysis.conditions import SAID, apart
 from results.analysis.groups import analyse
-from results.machines import MARGIN, MARK, Entry, marked
+from results.analysis.machines import MARGIN, MARK, Entry
 from results.output.as_json import cell_document
+from results.output.as_machines import marked
 from results.output.words import escape
-from results.reading.cpus import processor_line
-from results.reading.load import Run, load
+from results.reading.folder import REFERENCE
+from results.reading.load import load
+from results.reading.machine import product
 
 LABEL: Final = 19
 """Columns of a row's label: five machines beside it fit a mail's or a README's 100 columns."""
@@ -65,7 +66,6 @@ ROWS: Final[Mapping[str, Sequence[Row]]] = {
     ),
 }
 """Kernel that is modelled -> its rows."""
-REFERENCE: Final = Path(__file__).parent / "reference"
 ELSEWHERE: Final = (
     ("with SSBD", "run-store-bypass-off-zen3-2026-11-25.json.gz", IDLE),
     ("after 1,024 other branches", "sweep-between-icelake-2026-11-26.json.gz", f"{IDLE}/branches"),
@@ -242,11 +242,6 @@ def elsewhere() -> Iterator[str]:
         wanted = next(c for c in cells if (c["variant"], c["gate"]) == ("v1", "jump-label"))
         text, verdict = cost_of(wanted, left_out=False)
         yield f"{condition}, {product(run)}: {text} of {wanted['bare_ns']:.1f}, {verdict}"
-
-
-def product(run: Run) -> str:
-    """Of the processor that a run is of: `Zen 4`."""
-    return processor_line(run.facts).rpartition("(")[2].partition(":")[0]
 
 
 def markdown(found: Sequence[Entry]) -> Iterator[str]:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from results.analysis.groups import Cell
-from results.claim import Answer, Data, missing
-from results.output.words import cell_text
+from results.analysis.texts import cell_text
+from results.claims.claim import Answer, Data, missing
 
 KERNEL: Final = "v6.18"
 MEASURE: Final = "python -m benchmarks --quick --only kernel=v6.18 -o FILE"
@@ -130,7 +130,7 @@ def trylock(data: Data) -> Answer:
     return Answer("T6", claim, "undecided", because, said(measured))
 
 
-TODAY: Final[Sequence[Callable[[Data], Answer]]] = (
+QUESTIONS: Final[Sequence[Callable[[Data], Answer]]] = (
     type_test,
     memcg_test,
     order_of_2015,

@@ -6,22 +6,20 @@ before and after. docs/history.md has the rule, its reason and its error rates.
 
 import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from model.vocabulary.formats import HISTORY
 from model.vocabulary.machine import identity
 from model.vocabulary.margin import Margin
 from results.analysis.conditions import apart
 from results.analysis.groups import analyse
-from results.output.words import number, pair
-from results.reading.dates import date_of, oldest_first, told
+from results.reading.dates import date_of, oldest_first
 from results.reading.folder import runs_in, settings_of
 from results.reading.load import Arm, Array, BadRunError, Run, Scenario
 from results.reading.machine import machine_of
@@ -349,42 +347,9 @@ def _excess(values: Array, variances: Array) -> Array:
     return np.asarray(np.maximum(scatter / chance, 1.0))
 
 
-def as_json(series: Sequence[Series]) -> str:
-    """Plain data."""
-    rows: list[dict[str, Any]] = [asdict(row) for row in series]
-    for row in rows:
-        for point in row["points"]:
-            point |= {"overhead_ns": number(point["overhead_ns"]), "ci95_ns": pair(point["ci95_ns"])}
-    return json.dumps({"schema": HISTORY, "series": rows}, indent=2, allow_nan=False) + "\n"
-
-
-def lines(series: Sequence[Series]) -> Iterator[str]:
-    """A line per cell: its levels, and each change; above each of several machines its facts."""
-    machines = [row.machine for row in series]
-    mixed = any(machine != machines[0] for machine in machines)
-    several = cells_of_several_codes(series)
-    for index, row in enumerate(series):
-        if mixed and (index == 0 or row.machine != machines[index - 1]):
-            facts = ", ".join(f"{name} {value}" for name, value in row.machine.items())
-            yield f"machine: {facts or 'unknown'}"
-        yield from _lines_of(row, f" ({row.code})" if row.cell in several else "")
-
-
 def cells_of_several_codes(series: Sequence[Series]) -> set[str]:
     """Cells that have more than one series, by code."""
     codes: dict[str, set[str]] = {}
     for row in series:
         codes.setdefault(row.cell, set()).add(row.code)
     return {cell for cell, known in codes.items() if len(known) > 1}
-
-
-def _lines_of(row: Series, code: str) -> Iterator[str]:
-    levels = [
-        float(np.median([point.overhead_ns for point in row.points[a:b]]))
-        for a, b in pairwise([0, *row.changes, len(row.points)])
-    ]
-    runs = "1 run" if len(row.points) == 1 else f"{len(row.points)} runs"
-    yield f"{row.cell}{code}: {runs}, " + " -> ".join(f"{level:+z.3f}" for level in levels) + " ns"
-    for index in row.changes:
-        point = row.points[index]
-        yield f"  changed at {told(point.date)}, commit {point.commit}"

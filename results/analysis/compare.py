@@ -21,7 +21,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from model.vocabulary.formats import CENSUS
 from model.vocabulary.machine import said
 from model.vocabulary.margin import Margin
 from results.analysis.change import Change as Change
@@ -32,13 +31,10 @@ from results.analysis.file_pairs import asked, path_change, releases
 from results.analysis.groups import Cell, Group, analyse
 from results.analysis.same_code import compared, unlike_settings
 from results.analysis.verdict import holm
-from results.output.as_changes import as_json as as_json
-from results.output.as_changes import exit_status as exit_status
-from results.output.as_changes import lines as lines
 from results.reading import machine
 from results.reading.cpus import core_of
 from results.reading.formats import arm_named
-from results.reading.load import Arm, BadRunError, Run, clean, is_partial, load, read_json, run_of
+from results.reading.load import Arm, BadRunError, Run, clean
 
 MUST_MATCH: Final = ("numba", "freepath_cpu", "build_scheme", "store_bypass")
 """Facts that two compared runs must share, beside those of `results.reading.machine.unlike`."""
@@ -51,20 +47,6 @@ LEVEL: Final = {
 """Detail of a level of base, by whether its code is the same."""
 ORDER: Final = ("regressed", "changed", "missing", "improved", "unsure", "same")
 """Verdicts in the order of the rows, findings first."""
-
-
-def run_or_census(path: str) -> Run | dict[str, Any]:
-    """A run, or the document of a census; read once, for it may be a pipe.
-
-    Raises
-    ------
-    BadRunError
-        When it is neither.
-    """
-    if is_partial(path):
-        return load(path)
-    document: dict[str, Any] = read_json(path)
-    return document if is_census(document) else run_of(document, path)
 
 
 Cells = dict[str, tuple[Group, Cell]]
@@ -317,8 +299,3 @@ def _census_change(key: str, old: dict[str, Any], new: dict[str, Any]) -> Change
     detail = "; ".join(parts) or "what base does"
     difference = new["instructions"] - old["instructions"]
     return Change(key, old["instructions"], new["instructions"], difference, None, "changed", detail)
-
-
-def is_census(document: Any) -> bool:
-    """Whether this JSON document says that it is a census."""
-    return isinstance(document, dict) and document.get("schema") == CENSUS

@@ -12,15 +12,16 @@ from typing import Any, Final
 from model.vocabulary.formats import INSTRUMENT
 from model.vocabulary.scenario import RELEASE
 from results.analysis.groups import analyse
+from results.analysis.machines import MARGIN, MARK
 from results.analysis.seeds import agreed, settled, verdicts_of
-from results.machines import MARGIN, MARK
 from results.output.as_json import cell_document
-from results.overview import AT_MARGIN, TURNED, cost_of, product
+from results.pages.overview import AT_MARGIN, TURNED, cost_of
 from results.reading.cpus import processor_line
 from results.reading.dates import date_of
+from results.reading.folder import REFERENCE
 from results.reading.load import Run, load
+from results.reading.machine import product
 
-REFERENCE: Final = Path(__file__).parent / "reference"
 PATTERN: Final = "kernel-*-seed1.json.gz"
 """Kept runs of kernel files, one each; the second seed of a run ends in `-seed2.json.gz`."""
 SECOND: Final = "kernel-*-seed2.json.gz"

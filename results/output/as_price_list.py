@@ -1,17 +1,15 @@
-"""Runs of kernel files: the price list of a kernel's own free path, in words.
-
-A kernel file's name is a release, `6.12.117+deb12-cloud-amd64`; a model's is a version, `v6.18`.
-"""
+"""Runs of kernel files: the price list of a kernel's own free path, in words."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from model.vocabulary.margin import Margin
-from model.vocabulary.scenario import DEFAULTS, RELEASE
+from model.vocabulary.scenario import DEFAULTS
 from results.analysis.conditions import apart
 from results.analysis.file_pairs import beside
-from results.analysis.groups import Group, analyse
-from results.output.words import other_text
+from results.analysis.groups import Group
+from results.analysis.kernel_files import groups_of
+from results.analysis.texts import other_text
 from results.reading.load import Run
 
 LIMITS: Final = (
@@ -19,17 +17,6 @@ LIMITS: Final = (
     "in user space, on data of our own making, as one CPU with interrupts on. What was assumed of its boot "
     "is in the run."
 )
-
-
-def groups_of(run: Run, margin: Margin) -> list[Group]:
-    """The scenarios of kernel files."""
-    return [group for group in analyse(run, margin) if RELEASE.fullmatch(group.scenario.axes["kernel"])]
-
-
-def only_files(run: Run) -> bool:
-    """Whether nothing of a model was measured."""
-    kernels = {scenario.axes["kernel"] for scenario in run.scenarios}
-    return bool(kernels) and all(RELEASE.fullmatch(kernel) for kernel in kernels)
 
 
 def lines(run: Run, margin: Margin) -> Iterator[str]:

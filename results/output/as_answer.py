@@ -7,7 +7,6 @@ other memcg states and the later forms of the test stand below it.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from textwrap import wrap
 from typing import Any, Final
@@ -15,37 +14,23 @@ from typing import Any, Final
 from model.vocabulary.formats import ANSWER
 from model.vocabulary.machine import said_of
 from model.vocabulary.margin import Margin
-from model.vocabulary.scenario import MemcgState, Scenario
-from results import kernel_files
+from results.analysis import kernel_files
+from results.analysis.answer import Line, of_2015, of_v6_18
 from results.analysis.conditions import SAID
 from results.analysis.estimate import Overhead
-from results.analysis.groups import Cell, Group, analyse, usual
+from results.analysis.texts import other_text
 from results.analysis.verdict import Judgement
-from results.claim import Answer
+from results.claims.claim import Answer
+from results.output import as_price_list
 from results.output.as_json import cell_document
-from results.output.words import other_text, run_facts
+from results.output.words import run_facts
 from results.reading.cpus import processor_line
-from results.reading.load import Arm, Run
+from results.reading.load import Run
 
 QUESTION: Final = "What does one PageKmem() test cost a page that is freed?"
 WIDTH: Final = 79
-STATES: Final[tuple[MemcgState, ...]] = ("on-idle", "off", "disabled", "on-active")
-"""Memcg states; the answer's own first."""
-LATER: Final = (
-    (Arm("keyfirst", "jump-label"), "key first, as merged in v4.8"),
-    (Arm("memcg-data", "jump-label"), "memcg_data, since v5.11"),
-)
-TODAY: Final = {
-    "no-type-test": "without the type test of 2025",
-    "memcg-off": "without the memcg test",
-    "memcg-flag-first": "flag before key, as in 2015",
-    "check-pages": "with the page checks",
-    "no-trylock": "without the trylock",
-    "load-compare": "with one test more",
-}
-"""Variants of v6.18, each with what it does to the path."""
 TESTS: Final = 2
-"""How many rows of `TODAY` are tests that a review questioned: the first ones."""
+"""How many steps of v6.18 are tests that a review questioned: the first ones."""
 WORDS: Final = {
     "costs": "the 2015 test costs",
     "saves": "the 2015 test saves",
@@ -63,51 +48,6 @@ VERBS: Final = {
     "fails": ("fails", "fail"),
     "undecided": ("is undecided", "are undecided"),
 }
-
-
-@dataclass(frozen=True)
-class Line:
-    """One cell of the answer with its label, and whether the core was in neither condition."""
-
-    about: str
-    cell: Cell
-    busy: bool
-    twin: Cell | None = None
-    """The A/A control of the same scenario."""
-
-
-def cells(run: Run, margin: Margin) -> list[Line]:
-    """The cells that answer, the one that counts most first; empty when the run has none of them."""
-    groups = {group.scenario.name: group for group in analyse(run, margin)}
-    wanted: list[tuple[str, Sequence[Arm], str]]
-    wanted = [(Scenario(state).name, V1, f"memcg {state}") for state in STATES]
-    wanted += [(Scenario(STATES[0]).name, (arm,), about) for arm, about in LATER]
-    return [
-        Line(about, cell, groups[name].busy, _cell(groups[name], TWINS))
-        for name, arms, about in wanted
-        if name in groups and (cell := _cell(groups[name], arms))
-    ]
-
-
-def today(run: Run, margin: Margin) -> list[Line]:
-    """The same for v6.18 with the memcg key on, as systemd leaves it; empty when it was not measured."""
-    groups = usual(analyse(run, margin), kernel="v6.18", memcg="on-active")
-    return [
-        Line(about, cell, group.busy)
-        for group in groups
-        for variant, about in TODAY.items()
-        for cell in group.cells
-        if cell.overhead.arm.variant == variant
-    ]
-
-
-V1: Final = (Arm("v1", "jump-label"), Arm("v1", "none"))
-"""Without memcg there is no key to test."""
-TWINS: Final = (Arm("base-twin", "none"), Arm("base-twin", "jump-label"))
-
-
-def _cell(group: Group, arms: Sequence[Arm]) -> Cell | None:
-    return next((cell for arm in arms for cell in group.cells if cell.overhead.arm == arm), None)
 
 
 def sentence(run: Run, line: Line) -> str:
@@ -128,14 +68,14 @@ def sentence(run: Run, line: Line) -> str:
     return f"On {where} {WORDS[judged.verdict]}{_why(line)}: {number}.{other}"
 
 
-def today_sentence(run: Run, rows: Sequence[Line]) -> str:
+def v6_18_sentence(run: Run, rows: Sequence[Line]) -> str:
     """The v6.18 path in one sentence: its time per page, and what its two tests change."""
-    told = [
+    steps = [
         f"{line.about} {line.cell.overhead.ns:+z.3f} ns ({line.cell.judgement.verdict})"
         for line in rows[:TESTS]
     ]
     level = rows[0].cell.overhead.bare_ns
-    return f"On {processor_line(run.facts)} a page of v6.18 takes {level:.1f} ns: {', '.join(told)}."
+    return f"On {processor_line(run.facts)} a page of v6.18 takes {level:.1f} ns: {', '.join(steps)}."
 
 
 def _by_noise(line: Line) -> str:
@@ -161,8 +101,8 @@ def _why(line: Line) -> str:
 
 def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     """For a terminal of 80 columns."""
-    rows = cells(run, margin)
-    yield from kernel_files.lines(run, margin)
+    rows = of_2015(run, margin)
+    yield from as_price_list.lines(run, margin)
     if kernel_files.only_files(run):
         return
     yield QUESTION
@@ -175,7 +115,7 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     mails, questions, newer = (f"{about}: {told(of)}." if of else "" for about, of in asked(claims).items())
     if mails:
         yield mails
-    if now := today(run, margin):
+    if now := of_v6_18(run, margin):
         yield f"The v6.18 path, memcg key on, takes {now[0].cell.overhead.bare_ns:.1f} ns; the difference"
         yield from chain.from_iterable(map(row, now))
         yield questions
@@ -236,14 +176,16 @@ def doubt(run: Run, rows: Sequence[Line]) -> str:
 
 def document(run: Run, margin: Margin, claims: Sequence[Answer]) -> dict[str, Any]:
     """The same for programs, `freepath.answer/1`."""
-    rows = cells(run, margin)
+    rows = of_2015(run, margin)
     return {
         "schema": ANSWER,
         "question": QUESTION,
         "answer": sentence(run, rows[0]) if rows else None,
         "processor": processor_line(run.facts),
         "doubt": doubt(run, rows) or None,
-        "cells": [{"about": line.about, **cell_document(line.cell)} for line in (*rows, *today(run, margin))],
+        "cells": [
+            {"about": line.about, **cell_document(line.cell)} for line in (*rows, *of_v6_18(run, margin))
+        ],
         "claims": [{"id": answer.id, "verdict": answer.verdict} for answer in claims],
         "run": run_facts(run),
     }
