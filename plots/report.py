@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.vocabulary.machine import NAMES
-from model.vocabulary.margin import Margin
 from plots.card import card
 from plots.drawing import drawings
 from plots.page import ENDINGS, Page, data_url, render
 from results.analysis import answer, kernel_files
-from results.analysis.groups import Cell, Group, analyse
+from results.analysis.groups import Analysis, Cell, Group
 from results.analysis.texts import cell_text
 from results.claims import judging
 from results.claims.claim import Answer
@@ -37,7 +36,7 @@ from results.output.words import (
 from results.pages import overview
 from results.reading.cpus import processor_line
 from results.reading.dates import days_of
-from results.reading.load import Run, read_json
+from results.reading.load import read_json
 
 TITLE: Final = "What does one more test in the page free path cost?"
 ASKED: Final = (
@@ -85,26 +84,25 @@ CONDITIONS: Final = ("turbo", "clocksource", "mitigations", "load_before")
 """Facts of the first process that the page shows."""
 
 
-def as_html(run: Run, census: Path | None, margin_option: str) -> Page:
+def as_html(analysis: Analysis, census: Path | None) -> Page:
     """The page."""
-    margin = Margin.parse(margin_option)
-    groups = analyse(run, margin)
-    drawn = drawings("run", ENDINGS, run, groups)  # runs while the rest is made
-    content = _content(run, groups, census, margin)
+    drawn = drawings("run", ENDINGS, analysis.run, analysis.groups)  # runs while the rest is made
+    content = _content(analysis, census)
     of_census = drawings("census", ENDINGS, read_json(census or judging.CENSUS))
     return render("report.html", [*drawn, *of_census], **content)
 
 
-def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Margin) -> dict[str, Any]:
+def _content(analysis: Analysis, census: Path | None) -> dict[str, Any]:
+    run, groups = analysis.run, analysis.groups
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
     facts = fact_texts(run)
     conditions = run.scenarios[0].processes[0].facts
     machine = {name: facts[name] for name in SHOWN if name in facts}
-    rows, now = answer.of_2015(run, margin), answer.of_v6_18(run, margin)
-    answers = judging.answers(run, census, margin)
+    rows, now = answer.of_2015(groups), answer.of_v6_18(groups)
+    answers = judging.answers(analysis, census)
     return {
         "title": TITLE,
-        **_first_screen(run, groups, margin),
+        **_first_screen(analysis),
         "asked_of_it": _asked(answers),
         "facts": facts,
         "processor": processor_line(run.facts),
@@ -127,14 +125,15 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
             }
             for group in groups
         ],
-        "data": data_url(gzip.compress(as_csv(run, margin).encode(), mtime=0), "application/gzip"),
-        "card": data_url(card(run, margin), "image/png") if rows else None,
+        "data": data_url(gzip.compress(as_csv(analysis).encode(), mtime=0), "application/gzip"),
+        "card": data_url(card(analysis), "image/png") if rows else None,
     }
 
 
-def _first_screen(run: Run, groups: Sequence[Group], margin: Margin) -> dict[str, Any]:
+def _first_screen(analysis: Analysis) -> dict[str, Any]:
     """The question, the answer in a sentence, README's table of it, and the rule of a verdict."""
-    rows, now = answer.of_2015(run, margin), answer.of_v6_18(run, margin)
+    run, groups = analysis.run, analysis.groups
+    rows, now = answer.of_2015(groups), answer.of_v6_18(groups)
     cells = [cell for group in groups for cell in group.cells]
     builds = max((len(cell.overhead.spread.differences) for cell in cells), default=0)
     said = (
@@ -151,7 +150,7 @@ def _first_screen(run: Run, groups: Sequence[Group], margin: Margin) -> dict[str
         "answer": said,
         "answer_headings": ANSWER_HEADINGS,
         "answer_rows": list(overview.of_run([cell_document(cell) for cell in cells])),
-        "rule": RULE.format(margin=margin_text(margin)),
+        "rule": RULE.format(margin=margin_text(analysis.margin)),
     }
 
 
@@ -199,11 +198,10 @@ def _doubts(groups: Sequence[Group]) -> Iterator[str]:
         yield f"{warning} ({', '.join(names) if len(names) < len(groups) else 'every scenario'})"
 
 
-def as_text(run: Run, census: Path | None, margin_option: str) -> Page:
+def as_text(analysis: Analysis, census: Path | None) -> Page:
     """The same as Markdown, without figures."""
-    margin = Margin.parse(margin_option)
-    answers = judging.answers(run, census, margin)
-    first = _first_screen(run, analyse(run, margin), margin)
+    answers = judging.answers(analysis, census)
+    first = _first_screen(analysis)
     rows = [first["answer_headings"], ("---",) * 3, *(map(escape, row) for row in first["answer_rows"])]
     parts = [
         f"# {TITLE}",
@@ -213,6 +211,6 @@ def as_text(run: Run, census: Path | None, margin_option: str) -> Page:
         escape(first["rule"]),
         f"**{first['not_a_kernel']}**: {first['limits']}.",
         "\n".join(as_claims.lines(answers, markdown=True)),
-        as_markdown(run, margin),
+        as_markdown(analysis),
     ]
     return Page("\n\n".join(parts))

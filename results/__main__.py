@@ -13,16 +13,22 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from model.common.command import Parser, complain, leave, run
 from model.common.errors import UsageError
 from model.common.files import STANDARD, check_target
-from results.options import add_pair, census_option, file_option, format_option, margin_option, output
+from results.options import (
+    add_pair,
+    analysed,
+    census_option,
+    file_option,
+    format_option,
+    margin_of,
+    margin_option,
+    output,
+)
 from results.output.emit import emit, emit_lines, to_terminal
-
-if TYPE_CHECKING:
-    from model.vocabulary.margin import Margin
 
 NAME: Final = "python -m results"
 
@@ -120,15 +126,14 @@ def _answer(args: argparse.Namespace) -> int:
     """
     from results.claims import judging
     from results.output import as_answer, as_mail
-    from results.reading.load import load
 
-    run, margin = load(args.file), margin_of(args.margin, "--margin")
-    answers = judging.answers(run, Path(args.census) if args.census else None, margin)
+    analysis = analysed(args)
+    answers = judging.answers(analysis, Path(args.census) if args.census else None)
     if args.format == "json":
-        emit(as_answer.as_json(run, margin, answers), args)
+        emit(as_answer.as_json(analysis, answers), args)
     else:
-        said = as_mail.lines if args.format == "mail" else as_answer.lines
-        emit_lines(said(run, margin, answers), args)
+        lines = as_mail.lines if args.format == "mail" else as_answer.lines
+        emit_lines(lines(analysis, answers), args)
     return 0
 
 
@@ -145,24 +150,13 @@ def _show(args: argparse.Namespace) -> int:
     from results.output.as_json import as_json
     from results.output.as_markdown import as_markdown
     from results.output.as_table import as_table
-    from results.reading.load import load
 
-    run, margin = load(args.file), margin_of(args.margin, "--margin")
+    analysis = analysed(args)
     if args.format == "table":
-        emit(as_table(run, margin, terminal=to_terminal(args)), args)
+        emit(as_table(analysis, terminal=to_terminal(args)), args)
     else:
-        emit({"json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format](run, margin), args)
+        emit({"json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format](analysis), args)
     return 0
-
-
-def margin_of(text: str, option: str) -> "Margin":
-    """Read a margin; a wrong one is a UsageError that names the option."""
-    from model.vocabulary.margin import Margin
-
-    try:
-        return Margin.parse(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from None
 
 
 def _claims(args: argparse.Namespace) -> int:
@@ -177,11 +171,10 @@ def _claims(args: argparse.Namespace) -> int:
     from results.claims import judging
     from results.output import as_claims
     from results.output.words import note_doubts
-    from results.reading.load import load
 
-    run, census = load(args.file), Path(args.census) if args.census else None
-    answers = judging.answers(run, census, margin_of(args.margin, "--margin"))
-    note_doubts(run)
+    analysis = analysed(args)
+    answers = judging.answers(analysis, Path(args.census) if args.census else None)
+    note_doubts(analysis.run)
     if args.format == "json":
         emit(as_claims.as_json(answers), args)
     else:
@@ -288,9 +281,11 @@ def _export(args: argparse.Namespace) -> int:
       python -m results export run.json --format lnt -o lnt.json
       python -m results export run.json --format junit -o junit.xml
     """
+    from results.analysis.groups import analysis_of
     from results.output.exports import FORMATS, runs
 
-    emit(FORMATS[args.format](runs(args.file), margin_of(args.margin, "--margin")), args)
+    margin = margin_of(args.margin, "--margin")
+    emit(FORMATS[args.format]([analysis_of(run, margin) for run in runs(args.file)]), args)
     return 0
 
 
@@ -302,16 +297,17 @@ def _report(args: argparse.Namespace) -> int:
       python -m results report run.json census.json -o report.md
     """
     from plots import report
+    from results.analysis.groups import analysis_of
     from results.claims.judging import CENSUS
     from results.reading.load import load, regular
 
     kind = Path((args.output or "").removesuffix(".gz")).suffix
     if args.output != STANDARD and kind not in (".html", ".md"):
         raise UsageError("report needs -o with a name that ends in .html or .md, or - for HTML")
-    margin_of(args.margin, "--margin")
+    margin = margin_of(args.margin, "--margin")
     make = report.as_text if kind == ".md" else report.as_html
     with regular(args.file) as file, regular(args.census or CENSUS) as census:
-        page = make(load(file), census, args.margin)
+        page = make(analysis_of(load(file), margin), census)
     emit(page.text, args)
     return max((complain(NAME, line) for line in page.failed), default=0)
 
@@ -329,27 +325,31 @@ def _compare(args: argparse.Namespace) -> int:
       python -m results compare old-census.json new-census.json --format markdown
     """
     from results.analysis import compare
+    from results.analysis.groups import analysis_of
+    from results.analysis.machines import MARGIN
     from results.output import as_changes
     from results.output.words import note_doubts, note_instruments
     from results.reading import census
     from results.reading.load import Run
 
     threshold = margin_of(args.threshold, "--threshold")
-    old, new = (census.run_or_census(path) for path in (args.old, args.new))
-    if isinstance(old, Run) and isinstance(new, Run):
-        changes = compare.compare_runs(old, new, threshold, across=args.across_machines)
-        note_instruments(old, new)
-    elif isinstance(old, Run) or isinstance(new, Run):
+    sides = [census.run_or_census(path) for path in (args.old, args.new)]
+    runs = [analysis_of(side, MARGIN) for side in sides if isinstance(side, Run)]
+    if len(runs) == 1:
         raise UsageError("one file is a census and the other is not: compare like with like")
+    both = (runs[0], runs[1]) if runs else None
+    if both:
+        changes = compare.compare_runs(*both, threshold, across=args.across_machines)
+        note_instruments(*(analysis.run for analysis in both))
     else:
-        changes = compare.compare_census(old, new)
-    note_doubts(*(side for side in (old, new) if isinstance(side, Run)))
+        changes = compare.compare_census(*sides)
+    note_doubts(*(analysis.run for analysis in runs))
     status = as_changes.exit_status(changes, strict=args.strict)
     if args.html:
         from plots import comparison
 
-        if isinstance(old, Run) and isinstance(new, Run):
-            page = comparison.of_runs(old, new, changes, strict=args.strict)
+        if both:
+            page = comparison.of_runs(*both, changes, strict=args.strict)
         else:
             page = comparison.of_census(changes, (args.old, args.new), strict=args.strict)
         emit(page.text, args)

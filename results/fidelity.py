@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from model.common.command import Parser, leave, run, say
 from model.common.files import STANDARD, check_target, write_new
 from results.analysis.fidelity import columns_of
+from results.analysis.groups import analysis_of
+from results.analysis.machines import MARGIN
 from results.output.as_fidelity import merged, prices, tables
 from results.reading.census import run_or_census
 from results.reading.load import Run
@@ -39,7 +41,7 @@ def _command(argv: Sequence[str]) -> int:
     columns = [column for path, census in censuses for column in columns_of(census, path)]
     if args.output is not None:
         write_new(args.output, merged([census for _, census in censuses]), replace=args.force)
-    runs = [each for _, each in read if isinstance(each, Run)]
+    runs = [analysis_of(each, MARGIN) for _, each in read if isinstance(each, Run)]
     lines = [*(tables(columns) if columns else ()), *(prices(runs) if runs else ())]
     if args.output != STANDARD:
         say("".join(f"{line}\n" for line in lines))

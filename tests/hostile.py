@@ -32,6 +32,7 @@ from model.common.files import write_new
 from model.vocabulary.margin import Margin
 from plots import report
 from results.analysis import compare, history
+from results.analysis.groups import analysis_of
 from results.claims import judging
 from results.claims.claim import Answer
 from results.output import (
@@ -49,6 +50,7 @@ from results.reading import census, formats
 from results.reading.load import Run, load, read_json, run_of
 from tests import runfile
 from tests.command import ROOT
+from tests.runfile import analysed
 from tests.spoiled import KINDS, Spoiled, original, spoiled
 
 PERCENT: Final = Margin(1.0, percent=True)
@@ -156,7 +158,7 @@ def use_partial(sandbox: Sandbox) -> None:
     """As a process of an interrupted run: it is one, or it is set aside."""
     try:
         measured = load(sandbox.partial)
-        shown(*measured.doubts, as_table.as_table(measured, PERCENT))
+        shown(*measured.doubts, as_table.as_table(analysis_of(measured, PERCENT)))
     except FreepathError as error:
         one_line(str(error))
 
@@ -168,7 +170,7 @@ def use_census(sandbox: Sandbox, document: dict[str, Any]) -> None:
             written("compare", as_changes.as_json(changes := compare.compare_census(old, document)))
             shown(*as_changes.lines(changes, markdown=False))
             escaped(*as_changes.lines(changes, markdown=True))
-    judged(judging.answers(sandbox.originals["run for claims"], sandbox.input, PERCENT))
+    judged(judging.answers(analysis_of(sandbox.originals["run for claims"], PERCENT), sandbox.input))
 
 
 def use_run(sandbox: Sandbox, measured: Run) -> bool:
@@ -186,16 +188,16 @@ def use_run(sandbox: Sandbox, measured: Run) -> bool:
 
 def use_show(sandbox: Sandbox, measured: Run) -> None:
     """Four formats."""
-    written("show", as_json.as_json(measured, PERCENT))
-    shown(as_table.as_table(measured, PERCENT), as_csv.as_csv(measured, PERCENT))
-    escaped(as_markdown.as_markdown(measured, PERCENT))
+    written("show", as_json.as_json(analysis_of(measured, PERCENT)))
+    shown(as_table.as_table(analysis_of(measured, PERCENT)), as_csv.as_csv(analysis_of(measured, PERCENT)))
+    escaped(as_markdown.as_markdown(analysis_of(measured, PERCENT)))
 
 
 def use_claims(sandbox: Sandbox, measured: Run) -> None:
     """By a census of its own; and the answer, which has them."""
-    judged(answers := judging.answers(measured, sandbox.census, PERCENT))
-    written("answer", as_answer.as_json(measured, PERCENT, answers))
-    shown(*as_answer.lines(measured, PERCENT, answers))
+    judged(answers := judging.answers(analysis_of(measured, PERCENT), sandbox.census))
+    written("answer", as_answer.as_json(analysis_of(measured, PERCENT), answers))
+    shown(*as_answer.lines(analysis_of(measured, PERCENT), answers))
 
 
 def judged(answers: Sequence[Answer]) -> None:
@@ -208,7 +210,7 @@ def judged(answers: Sequence[Answer]) -> None:
 def use_compare(sandbox: Sandbox, measured: Run) -> None:
     """With itself, and with another, whatever machine it was."""
     for old in (measured, sandbox.originals[sandbox.kind]):
-        changes = compare.compare_runs(old, measured, PERCENT, across=True)
+        changes = compare.compare_runs(*analysed(old, measured), PERCENT, across=True)
         written("compare", as_changes.as_json(changes))
         shown(*as_changes.lines(changes, markdown=False))
         escaped(*as_changes.lines(changes, markdown=True))
@@ -216,7 +218,7 @@ def use_compare(sandbox: Sandbox, measured: Run) -> None:
 
 def use_report(sandbox: Sandbox, measured: Run) -> None:
     """Markdown; the page is Jinja's and takes a process for its figures."""
-    page: Any = report.as_text(measured, None, "1%")
+    page: Any = report.as_text(analysis_of(measured, PERCENT), None)
     text = page if isinstance(page, str) else page.text
     escaped(text)
     write_new(sandbox.out / "report.md", text, replace=True)

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import axes_of, name_of
-from results.reading.load import Arm, Process, Scenario
+from results.analysis.groups import Analysis, analysis_of
+from results.reading.load import Arm, Process, Run, Scenario
 
 Arms = dict[tuple[str, str], float]
 """(variant, gate) to true overhead, ns per page."""
@@ -329,3 +331,8 @@ def calibration(
         FakeRun(arms=pair, processes=45, seed=seed + 1, **alike),
         FakeRun(arms=chains, processes=8, seed=seed + 2, axes={"memcg": "disabled"}, **alike),
     )
+
+
+def analysed(old: Run, new: Run) -> tuple[Analysis, Analysis]:
+    """Two runs as `compare` compares them."""
+    return analysis_of(old, Margin(1.0, percent=True)), analysis_of(new, Margin(1.0, percent=True))

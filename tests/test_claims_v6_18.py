@@ -7,6 +7,7 @@ import pytest
 
 from model.vocabulary.margin import Margin
 from results.analysis.answer import of_v6_18
+from results.analysis.groups import analyse, analysis_of
 from results.claims import judging
 from results.reading.load import load
 from tests import runfile
@@ -45,7 +46,7 @@ OF_FREE = {"T1": FAILS, "T2": FAILS, "T3": FAILS, "T4": HOLDS, "T5": HOLDS, "T6"
 @pytest.mark.parametrize(("costs", "expected"), [(DEAR, OF_DEAR), (FREE, OF_FREE)])
 def test_the_questions_are_judged(tmp_path: Path, costs: dict[str, float], expected: dict[str, str]) -> None:
     """A step costs when leaving it out saves; user space cannot refute the sixth claim."""
-    answers = judging.answers(load(measured(tmp_path, costs)), None, MARGIN)
+    answers = judging.answers(analysis_of(load(measured(tmp_path, costs)), MARGIN), None)
     assert {answer.id: answer.verdict for answer in answers} == expected
     assert all(answer.evidence for answer in answers)
 
@@ -53,7 +54,9 @@ def test_the_questions_are_judged(tmp_path: Path, costs: dict[str, float], expec
 @pytest.mark.parametrize(("costs", "verdict"), [(DEAR, HOLDS), (FREE, OPEN)])
 def test_the_sixth_is_a_bound(tmp_path: Path, costs: dict[str, float], verdict: str) -> None:
     """User space can run neither cli nor sti: nothing is claimed about that way to disable interrupts."""
-    (sixth,) = (a for a in judging.answers(load(measured(tmp_path, costs)), None, MARGIN) if a.id == "T6")
+    (sixth,) = (
+        a for a in judging.answers(analysis_of(load(measured(tmp_path, costs)), MARGIN), None) if a.id == "T6"
+    )
     assert sixth.verdict == verdict and sixth.claim.endswith("v4.3's guard, even without its cli")
     assert "undecided for the form of v6.18" in sixth.because
     for page in ("docs/results.md", "docs/claims.md"):
@@ -63,14 +66,16 @@ def test_the_sixth_is_a_bound(tmp_path: Path, costs: dict[str, float], verdict: 
 
 def test_a_run_of_2015_is_not_asked(tmp_path: Path) -> None:
     """A run of v4.3 is judged by the claims of 2015 only."""
-    answers = judging.answers(load(runfile.write(tmp_path / "run.json", runfile.headline())), None, MARGIN)
+    answers = judging.answers(
+        analysis_of(load(runfile.write(tmp_path / "run.json", runfile.headline())), MARGIN), None
+    )
     assert [answer.id for answer in answers] == ["C1", "C2", "C3", "C4", "C5", "C6"]
 
 
 def test_what_is_missing_names_its_command(tmp_path: Path) -> None:
     """Only base and its twin: every question is open."""
     only = dict.fromkeys(("base", "base-twin"), 0.0)
-    answers = judging.answers(load(measured(tmp_path, only)), None, MARGIN)
+    answers = judging.answers(analysis_of(load(measured(tmp_path, only)), MARGIN), None)
     assert {answer.verdict for answer in answers} == {"undecided"}
     assert all("kernel=v6.18" in answer.because for answer in answers)
 
@@ -78,7 +83,7 @@ def test_what_is_missing_names_its_command(tmp_path: Path) -> None:
 def test_the_answer_has_both_kernels_words(tmp_path: Path) -> None:
     """The lines are the cells; without v1 the first line says how to get it."""
     file = measured(tmp_path, DEAR)
-    assert [line.about for line in of_v6_18(load(file), MARGIN)][:2] == [
+    assert [line.about for line in of_v6_18(analyse(load(file), MARGIN))][:2] == [
         "without the type test of 2025",
         "without the memcg test",
     ]

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from model.vocabulary.margin import Margin
+from results.analysis.groups import analysis_of
 from results.claims import judging
 from results.reading.load import load
 from tests import runfile
@@ -52,7 +53,7 @@ def measured(folder: Path, costs: dict[str, float]) -> Path:
 )
 def test_the_questions_are_judged(tmp_path: Path, costs: dict[str, float], expected: dict[str, str]) -> None:
     """A step that is said to cost nothing does, when the arm without it does not save."""
-    answers = judging.answers(load(measured(tmp_path, costs)), None, MARGIN)
+    answers = judging.answers(analysis_of(load(measured(tmp_path, costs)), MARGIN), None)
     assert {answer.id: answer.verdict for answer in answers} == expected
     assert all(answer.evidence for answer in answers)
 
@@ -68,14 +69,14 @@ def test_a_wide_interval_decides_nothing(tmp_path: Path) -> None:
         for seed, axes in enumerate(({}, {"memcg": "on-idle"}, {"depth": "full"}), 1)
     ]
     file = runfile.write(tmp_path / "run.json", runfile.document(*sessions))
-    answers = judging.answers(load(file), None, MARGIN)
+    answers = judging.answers(analysis_of(load(file), MARGIN), None)
     assert {answer.verdict for answer in answers} == {OPEN}
 
 
 def test_what_is_missing_names_its_command(tmp_path: Path) -> None:
     """Only base and its twin: every question is open."""
     only = dict.fromkeys(("base", "base-twin"), 0.0)
-    answers = judging.answers(load(measured(tmp_path, only)), None, MARGIN)
+    answers = judging.answers(analysis_of(load(measured(tmp_path, only)), MARGIN), None)
     assert [answer.id for answer in answers] == ["T7", "T8", "T9", "T10", "T11", "T12"]
     assert {answer.verdict for answer in answers} == {OPEN}
     assert all("v7.1" in answer.because and "-o FILE" in answer.because for answer in answers)
@@ -95,6 +96,6 @@ def test_the_page_has_every_question_in_the_same_words(tmp_path: Path) -> None:
     page, _, sources = (ROOT / "docs" / "claims.md").read_text().partition("Who says so")
     rows = [line for line in page.splitlines() if line.startswith("| T")]
     by_number = {row.split("|")[1].strip(): re.sub(r"[`|]", "", row) for row in rows}
-    for answer in judging.answers(load(measured(tmp_path, FREE)), None, MARGIN):
+    for answer in judging.answers(analysis_of(load(measured(tmp_path, FREE)), MARGIN), None):
         assert answer.claim in by_number[answer.id]
         assert f"| {answer.id} |" in sources

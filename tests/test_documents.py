@@ -10,6 +10,7 @@ import pytest
 from model.common.errors import FileError
 from plots import report
 from results.analysis import machines
+from results.analysis.groups import analysis_of
 from results.analysis.machines import Entry
 from results.claims.judging import answers
 from results.output import as_json, as_mail
@@ -57,7 +58,7 @@ def test_the_report_begins_as_readme_does(tmp_path: Path) -> None:
     for words in said:
         assert words.format(builds="some 2,200", margin="1 % of the modelled path") in first
     assert report.TITLE[1:] in first
-    rows = list(overview.of_run(as_json.document(load(file), machines.MARGIN)["cells"]))
+    rows = list(overview.of_run(as_json.document(analysis_of(load(file), machines.MARGIN))["cells"]))
     for name in ("r.html", "r.md"):
         assert drawn("results", "report", str(file), "-o", str(tmp_path / name)).returncode == 0
         text = (tmp_path / name).read_text()
@@ -115,7 +116,8 @@ def test_a_mail_fits_and_says_what_a_reader_needs(tmp_path: Path) -> None:
     done = run("results", "answer", str(file), "--format", "mail")
     assert done.returncode == 0, done.stderr
     loaded = load(file)
-    made = list(as_mail.lines(loaded, machines.MARGIN, answers(loaded, None, machines.MARGIN)))
+    analysis = analysis_of(loaded, machines.MARGIN)
+    made = list(as_mail.lines(analysis, answers(analysis, None)))
     assert done.stdout.splitlines() == made
     assert all(len(line) <= as_mail.WIDTH or line.startswith("  ") for line in made)
     text = " ".join(made)

@@ -17,6 +17,7 @@ from benchmarks.figures.plan import PLAN, Entry, File, of_files
 from model.common.errors import UsageError
 from plots import figures as drawn
 from results.analysis import machines
+from results.analysis.groups import analyse
 from results.analysis.seeds import agreed, named, settled
 from results.claims.claim import Answer
 from results.kept import agreement, filing, moved, runs
@@ -214,7 +215,9 @@ def test_what_moved_says_why(tmp_path: Path) -> None:
         assert {each.reason for each in found.moved} == {reason}
         row = next(each for each in found.moved if each.cell.endswith("v1/jump-label"))
         assert row.new - row.old == pytest.approx(0.65, abs=0.1)
-        assert row.new == named(new, machines.MARGIN)[row.cell][0].ns, "its own, not at the older run's level"
+        assert row.new == named(analyse(new, machines.MARGIN))[row.cell][0].ns, (
+            "its own, not at the older run's level"
+        )
         assert found.cells >= 8 and len(found.moved) < found.cells
         assert f"({reason})" in "\n".join(moved.lines([found], everything=True))
 

@@ -14,6 +14,7 @@ import pytest
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import AXES
 from results.analysis import compare, history, machines
+from results.analysis.groups import analysis_of
 from results.claims import judging
 from results.kept import publishing
 from results.output import as_answer, as_calibration, as_changes, as_claims, as_history, as_json, as_machines
@@ -21,6 +22,7 @@ from results.reading import formats
 from results.reading.load import load
 from tests import runfile
 from tests.command import ROOT, refused, run
+from tests.runfile import analysed
 
 PERCENT = Margin(1.0, percent=True)
 REFERENCE = ROOT / "results" / "reference" / "census-x86-64-v3.json"
@@ -52,15 +54,17 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     spoiled["arms"][7]["instructions"] += 1
     del spoiled["arms"][3]
     changes = [
-        *compare.compare_runs(measured, measured, PERCENT, across=False),
+        *compare.compare_runs(*analysed(measured, measured), PERCENT, across=False),
         *compare.compare_census(census(), spoiled),
     ]
     return {
         "run": json.loads(file.read_text()),
         "census": census(),
-        "show": as_json.document(measured, PERCENT),
-        "claims": json.loads(as_claims.as_json(judged := judging.answers(measured, None, PERCENT))),
-        "answer": as_answer.document(measured, PERCENT, judged),
+        "show": as_json.document(analysis_of(measured, PERCENT)),
+        "claims": json.loads(
+            as_claims.as_json(judged := judging.answers(analysis_of(measured, PERCENT), None))
+        ),
+        "answer": as_answer.document(analysis_of(measured, PERCENT), judged),
         "compare": json.loads(as_changes.as_json(changes)),
         "history": json.loads(as_history.as_json(history.history(folder))),
         "calibration": as_calibration.document(calibrated, None),

@@ -15,6 +15,7 @@ import pytest
 from model.common.files import read_bounded
 from model.vocabulary.machine import NAMES
 from results.analysis import machines
+from results.analysis.groups import analysis_of
 from results.analysis.seeds import settled
 from results.kept import publishing
 from results.output import as_json, as_machines
@@ -179,7 +180,7 @@ def test_the_committed_machines_are_whole() -> None:
         document = json.loads((place / machines.ENTRY).read_text())
         packed = read_bounded(place / machines.RUN, 1 << 28)
         assert document["run"]["sha256"] == sha256(packed).hexdigest()
-        shown = as_json.document(load(place / machines.RUN), machines.MARGIN)
+        shown = as_json.document(analysis_of(load(place / machines.RUN), machines.MARGIN))
         other = document.get("second", {}).get("verdicts", {})
         assert [settled(cell, other) for cell in shown["cells"]] == entry.cells
 
@@ -192,8 +193,10 @@ def test_what_is_published_says_what_it_is_of_and_not_whose(tmp_path: Path) -> N
     text = read_bounded(place / machines.RUN, 1 << 20).decode() + (place / machines.ENTRY).read_text()
     assert "atlas-7" not in text and "/home" not in text and "/tmp" not in text
     assert "python -m benchmarks --quick -o run.json" in text
-    shown = as_json.document(load(file), machines.MARGIN)
-    assert as_json.document(load(place / machines.RUN), machines.MARGIN)["cells"] == shown["cells"]
+    shown = as_json.document(analysis_of(load(file), machines.MARGIN))
+    assert (
+        as_json.document(analysis_of(load(place / machines.RUN), machines.MARGIN))["cells"] == shown["cells"]
+    )
 
 
 COMMAND = "python -m benchmarks --quick -o /home/me/run.json"

@@ -19,6 +19,7 @@ from results.reading.cpus import processor_line
 from results.reading.load import BadRunError, load
 from tests import runfile
 from tests.command import drawn, refused, run
+from tests.runfile import analysed
 
 CONDITIONS: dict[str, Any] = {"smt": "off", "governor": "performance", "virtual": "no", "thp": "always"}
 
@@ -42,7 +43,7 @@ def test_every_stage_sees_it(name: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert re.search(text, as_answer.doubt(new, []))
     for pair in ((old, new), (new, old), (new, new)):
         with pytest.raises(BadRunError, match=rf"mix.json mixes machines: {name} .*--across-machines"):
-            compare_runs(*pair, MARGIN, across=False)
+            compare_runs(*analysed(*pair), MARGIN, across=False)
     with pytest.raises(BadRunError, match=text):
         exports.runs(str(mix))
     with pytest.raises(UsageError, match=rf"mixes {name}: publish"):

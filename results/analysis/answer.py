@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, Scenario
-from results.analysis.groups import Cell, Group, analyse, usual
-from results.reading.load import Arm, Run
+from results.analysis.groups import Cell, Group, usual
+from results.reading.load import Arm
 
 STATES: Final[tuple[MemcgState, ...]] = ("on-idle", "off", "disabled", "on-active")
 """Memcg states; the answer's own first."""
@@ -42,9 +41,9 @@ class Line:
     """The A/A control of the same scenario."""
 
 
-def of_2015(run: Run, margin: Margin) -> list[Line]:
+def of_2015(found: Sequence[Group]) -> list[Line]:
     """Cells of the test of 2015, the one that counts most first; empty when the run has none of them."""
-    groups = {group.scenario.name: group for group in analyse(run, margin)}
+    groups = {group.scenario.name: group for group in found}
     wanted: list[tuple[str, Sequence[Arm], str]]
     wanted = [(Scenario(state).name, V1, f"memcg {state}") for state in STATES]
     wanted += [(Scenario(STATES[0]).name, (arm,), about) for arm, about in LATER]
@@ -55,9 +54,9 @@ def of_2015(run: Run, margin: Margin) -> list[Line]:
     ]
 
 
-def of_v6_18(run: Run, margin: Margin) -> list[Line]:
+def of_v6_18(found: Sequence[Group]) -> list[Line]:
     """The same for v6.18 with the memcg key on, as systemd leaves it; empty when it was not measured."""
-    groups = usual(analyse(run, margin), kernel="v6.18", memcg="on-active")
+    groups = usual(found, kernel="v6.18", memcg="on-active")
     return [
         Line(about, cell, group.busy)
         for group in groups

@@ -28,7 +28,7 @@ from results.analysis.change import Side
 from results.analysis.conditions import CONDITIONS, UNLIKE, Condition, apart
 from results.analysis.estimate import Overhead, quantile
 from results.analysis.file_pairs import asked, path_change, releases
-from results.analysis.groups import Cell, Group, analyse
+from results.analysis.groups import Analysis, Cell, Group
 from results.analysis.same_code import compared, unlike_settings
 from results.analysis.verdict import holm
 from results.reading import machine
@@ -57,7 +57,7 @@ Files = tuple[str, str] | None
 """Releases of the kernel files of the two runs, where they differ."""
 
 
-def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list[Change]:
+def compare_runs(before: Analysis, after: Analysis, threshold: Margin, *, across: bool) -> list[Change]:
     """Every cell and every level of base that one of the runs has, in `ORDER`.
 
     Raises
@@ -65,6 +65,7 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
     BadRunError
         When the runs are from unlike machines or compilers and `across` is not set, or share no cell.
     """
+    old, new = before.run, after.run
     unlike = machine.unlike(old, new) + [
         f"{name}: {said(old.facts.get(name))} and {said(new.facts.get(name))}"
         for name in MUST_MATCH
@@ -76,14 +77,14 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
         if [line.partition(":")[0] for line in unlike] == ["store_bypass"]:
             hint = "two experiments; measure both with the same --store-bypass, or use --across-machines"
         raise BadRunError(f"not comparable ({'; '.join(unlike)}): {hint}")
-    margin, files = Margin(1.0, percent=True), releases(old, new)
-    before, after = (
-        {_key(g, c, files): (g, c) for g in analyse(run, margin) for c in g.cells} for run in (old, new)
+    files = releases(old, new)
+    cells, again = (
+        {_key(g, c, files): (g, c) for g in analysis.groups for c in g.cells} for analysis in (before, after)
     )
-    both = [key for key in after if key in before]
+    both = [key for key in again if key in cells]
     if not both:
         raise BadRunError(f"{old.path} and {new.path} share no scenario and arm")
-    levels = {after[key][0].scenario.name: (before[key][0], after[key][0]) for key in both}
+    levels = {again[key][0].scenario.name: (cells[key][0], again[key][0]) for key in both}
     if files:
         changes = [
             path_change(_base_key(groups[1], files), *groups, threshold, files) for groups in levels.values()
@@ -91,18 +92,18 @@ def compare_runs(old: Run, new: Run, threshold: Margin, *, across: bool) -> list
     else:
         changes = [_level(*groups, threshold) for groups in levels.values()]
     for scenario in levels:
-        arms = [key for key in both if after[key][0].scenario.name == scenario]
-        pairs = [Pair(key, *before[key], *after[key]) for key in arms]
+        arms = [key for key in both if again[key][0].scenario.name == scenario]
+        pairs = [Pair(key, *cells[key], *again[key]) for key in arms]
         changes += _judged(pairs, old, new, threshold, known_code=not files)
-        others = [other for key in arms if (other := _other(key, before[key], after[key]))]
+        others = [other for key in arms if (other := _other(key, cells[key], again[key]))]
         changes += _judged(others, old, new, threshold, known_code=not files)
     changes += [
         Change(key, ns, None, None, None, "missing", f"{what} only in the old file")
-        for key, ns, what in _lacking(after, before, files)
+        for key, ns, what in _lacking(again, cells, files)
     ]
     changes += [
         Change(key, None, ns, None, None, "missing", f"{what} only in the new file")
-        for key, ns, what in _lacking(before, after, files)
+        for key, ns, what in _lacking(cells, again, files)
     ]
     return sorted(changes, key=lambda change: ORDER.index(change.verdict))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Final
 
 from model.common.process import WORKER_START_S
@@ -104,16 +103,22 @@ def usual(groups: Sequence[Group], *free: str, **fixed: str) -> list[Group]:
     ]
 
 
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """A run with its groups: a command makes it once, and passes it to all that it prints."""
+
+    run: Run
+    margin: Margin
+    groups: list[Group]
+
+
+def analysis_of(run: Run, margin: Margin) -> Analysis:
+    """Analyse a run at a margin."""
+    return Analysis(run, margin, analyse(run, margin))
+
+
 def analyse(run: Run, margin: Margin) -> list[Group]:
-    """Estimate and judge every arm but base, scenario by scenario.
-
-    A report needs the same analysis six times, so the last two are cached.
-    """
-    return list(_analysed(run, margin))
-
-
-@lru_cache(maxsize=2)
-def _analysed(run: Run, margin: Margin) -> list[Group]:
+    """Estimate and judge every arm but base, scenario by scenario."""
     core = core_of(run.facts)
     groups = [_group(scenario, margin, core) for scenario in run.scenarios]
     return [group for group in groups if group.cells]

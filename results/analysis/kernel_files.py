@@ -3,15 +3,16 @@
 A kernel file's name is a release, `6.12.117+deb12-cloud-amd64`; a model's is a version, `v6.18`.
 """
 
-from model.vocabulary.margin import Margin
+from collections.abc import Sequence
+
 from model.vocabulary.scenario import RELEASE
-from results.analysis.groups import Group, analyse
+from results.analysis.groups import Group
 from results.reading.load import Run
 
 
-def groups_of(run: Run, margin: Margin) -> list[Group]:
+def groups_of(groups: Sequence[Group]) -> list[Group]:
     """The scenarios of kernel files."""
-    return [group for group in analyse(run, margin) if RELEASE.fullmatch(group.scenario.axes["kernel"])]
+    return [group for group in groups if RELEASE.fullmatch(group.scenario.axes["kernel"])]
 
 
 def only_files(run: Run) -> bool:

@@ -3,13 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import MemcgState, PageKind, usual_of
 from results.analysis.conditions import Levels
 from results.analysis.estimate import overhead
-from results.analysis.groups import Cell, Group, Judged, analyse, looks_of
+from results.analysis.groups import Analysis, Cell, Group, Judged, looks_of
 from results.analysis.verdict import CONFIDENCE, alpha_divisor, judge
-from results.reading.load import Arm, Run
+from results.reading.load import Arm
 
 Verdict = Literal["holds", "fails", "undecided"]
 
@@ -28,9 +27,8 @@ class Answer:
 class Data:
     """A run with its groups by scenario, and a census."""
 
-    def __init__(self, run: Run, census: dict[str, Any], margin: Margin) -> None:
-        self.margin, self.census = margin, census
-        self.groups = analyse(run, margin)
+    def __init__(self, analysis: Analysis, census: dict[str, Any]) -> None:
+        self.margin, self.groups, self.census = analysis.margin, analysis.groups, census
 
     def group(
         self, memcg: MemcgState, kind: PageKind = "plain", *, kernel: str = "v4.3", **axes: str

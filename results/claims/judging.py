@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from model.vocabulary.margin import Margin
+from results.analysis.groups import Analysis
 from results.analysis.kernel_files import only_files
 from results.claims import mail_2015, v6_18, v7_1
 from results.claims.claim import Answer, Data
 from results.reading.census import is_census
 from results.reading.folder import REFERENCE
-from results.reading.load import BadRunError, Run, read_json
+from results.reading.load import BadRunError, read_json
 
 CENSUS: Final = REFERENCE / "census-x86-64-v3.json"
 QUESTIONS: Final[Mapping[str, Sequence[Callable[[Data], Answer]]]] = {
@@ -27,7 +27,7 @@ QUESTIONS: Final[Mapping[str, Sequence[Callable[[Data], Answer]]]] = {
 """Kernel that is modelled -> what is asked of a run that has it."""
 
 
-def answers(run: Run, census: Path | None, margin: Margin) -> list[Answer]:
+def answers(analysis: Analysis, census: Path | None) -> list[Answer]:
     """Judge every claim.
 
     Raises
@@ -39,8 +39,8 @@ def answers(run: Run, census: Path | None, margin: Margin) -> list[Answer]:
     document = read_json(path)
     if not is_census(document):
         raise BadRunError(f"{path} is no census: make one with python -m benchmarks.census --json -o CENSUS")
-    data = Data(run, document, margin)
-    if only_files(run):
+    data = Data(analysis, document)
+    if only_files(analysis.run):
         return []  # the claims are about modelled versions
     others = {kernel: asked for kernel, asked in QUESTIONS.items() if data.knows(kernel)}
     asked = [*(mail_2015.CLAIMS if data.knows("v4.3") or not others else ())]

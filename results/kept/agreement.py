@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from results.analysis import compare, machines
+from results.analysis.groups import analysis_of
 from results.analysis.machines import MARGIN
 from results.analysis.seeds import verdicts_of
 from results.kept.runs import pairs, published_of, second_seed
@@ -50,11 +51,12 @@ def agreement(name: str, first: Run, second: Run) -> Agreement:
     BadRunError
         When the runs are of unlike machines or instruments.
     """
-    changes = [c for c in compare.compare_runs(first, second, MARGIN, across=False) if c.agrees is not None]
+    both = analysis_of(first, MARGIN), analysis_of(second, MARGIN)
+    changes = [c for c in compare.compare_runs(*both, MARGIN, across=False) if c.agrees is not None]
     beyond = [
         f"{c.cell}: {c.old:+z.3f} and {c.new:+z.3f}" for c in changes if not c.agrees and c.new is not None
     ]
-    before, after = verdicts_of(first, MARGIN), verdicts_of(second, MARGIN)
+    before, after = (verdicts_of(each.groups) for each in both)
     differing = {cell: word for cell, word in before.items() if after.get(cell, word) != word}
     unlike = [f"{cell}: {word} and {after[cell]}" for cell, word in differing.items()]
     return Agreement(name, len(changes), beyond, unlike)

@@ -12,6 +12,7 @@ from typing import Final
 from results.analysis import compare
 from results.analysis.change import Change
 from results.analysis.conditions import UNLIKE
+from results.analysis.groups import analysis_of
 from results.analysis.machines import MARGIN
 from results.analysis.seeds import named
 from results.kept.runs import instrument_of
@@ -51,8 +52,9 @@ def comparison(name: str, old: Run, new: Run) -> Comparison:
     BadRunError
         When they share no cell.
     """
-    changes = [c for c in compare.compare_runs(old, new, MARGIN, across=True) if c.agrees is not None]
-    before, after = named(old, MARGIN), named(new, MARGIN)
+    both = analysis_of(old, MARGIN), analysis_of(new, MARGIN)
+    changes = [c for c in compare.compare_runs(*both, MARGIN, across=True) if c.agrees is not None]
+    before, after = (named(each.groups) for each in both)
     shared = reasons(old, new)
     found = []
     for change in changes:

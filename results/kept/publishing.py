@@ -8,6 +8,7 @@ from model.common.errors import FileError, UsageError
 from model.common.files import read_bounded, write_new
 from model.vocabulary.formats import MACHINE, MOST_BYTES, OLDER_INSTRUMENT
 from model.vocabulary.machine import NAMES
+from results.analysis.groups import analyse, analysis_of
 from results.analysis.kernel_files import only_files
 from results.analysis.machines import ENTRY, FOLDER, MARGIN, RUN
 from results.analysis.seeds import verdicts_of
@@ -49,7 +50,7 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False, second: R
             f"{place} has a run of {there['date'][:10]}, commit {there['commit']}: --force replaces it"
         )
     source = without_places(read_bounded(run.path, MOST_BYTES))
-    figures = shown.document(run, MARGIN)
+    figures = shown.document(analysis_of(run, MARGIN))
     document = {
         "schema": MACHINE,
         "machine": machine,
@@ -59,7 +60,7 @@ def publish(run: Run, folder: Path = FOLDER, *, replace: bool = False, second: R
         "command": command_without_places(str(run.facts.get("freepath_command", "unknown"))),
         "instrument": run.facts.get("instrument", OLDER_INSTRUMENT),
         **(
-            {"second": {"seed": int(second.facts["seed"]), "verdicts": verdicts_of(second, MARGIN)}}
+            {"second": {"seed": int(second.facts["seed"]), "verdicts": verdicts_of(analyse(second, MARGIN))}}
             if second
             else {}
         ),

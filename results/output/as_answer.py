@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from model.vocabulary.formats import ANSWER
 from model.vocabulary.machine import said_of
-from model.vocabulary.margin import Margin
 from results.analysis import kernel_files
 from results.analysis.answer import Line, of_2015, of_v6_18
 from results.analysis.conditions import SAID
 from results.analysis.estimate import Overhead
+from results.analysis.groups import Analysis
 from results.analysis.texts import other_text
 from results.analysis.verdict import Judgement
 from results.claims.claim import Answer
@@ -99,10 +99,10 @@ def _why(line: Line) -> str:
     return f" ({seen})" if more is None else f" ({seen}; {more:.0f} s more would settle it)"
 
 
-def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
+def lines(analysis: Analysis, claims: Sequence[Answer]) -> Iterator[str]:
     """For a terminal of 80 columns."""
-    rows = of_2015(run, margin)
-    yield from as_price_list.lines(run, margin)
+    run, rows = analysis.run, of_2015(analysis.groups)
+    yield from as_price_list.lines(analysis.groups)
     if kernel_files.only_files(run):
         return
     yield QUESTION
@@ -115,7 +115,7 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
     mails, questions, newer = (f"{about}: {told(of)}." if of else "" for about, of in asked(claims).items())
     if mails:
         yield mails
-    if now := of_v6_18(run, margin):
+    if now := of_v6_18(analysis.groups):
         yield f"The v6.18 path, memcg key on, takes {now[0].cell.overhead.bare_ns:.1f} ns; the difference"
         yield from chain.from_iterable(map(row, now))
         yield questions
@@ -174,9 +174,9 @@ def doubt(run: Run, rows: Sequence[Line]) -> str:
     return ""
 
 
-def document(run: Run, margin: Margin, claims: Sequence[Answer]) -> dict[str, Any]:
+def document(analysis: Analysis, claims: Sequence[Answer]) -> dict[str, Any]:
     """The same for programs, `freepath.answer/1`."""
-    rows = of_2015(run, margin)
+    run, rows = analysis.run, of_2015(analysis.groups)
     return {
         "schema": ANSWER,
         "question": QUESTION,
@@ -184,13 +184,13 @@ def document(run: Run, margin: Margin, claims: Sequence[Answer]) -> dict[str, An
         "processor": processor_line(run.facts),
         "doubt": doubt(run, rows) or None,
         "cells": [
-            {"about": line.about, **cell_document(line.cell)} for line in (*rows, *of_v6_18(run, margin))
+            {"about": line.about, **cell_document(line.cell)} for line in (*rows, *of_v6_18(analysis.groups))
         ],
         "claims": [{"id": answer.id, "verdict": answer.verdict} for answer in claims],
         "run": run_facts(run),
     }
 
 
-def as_json(run: Run, margin: Margin, claims: Sequence[Answer]) -> str:
+def as_json(analysis: Analysis, claims: Sequence[Answer]) -> str:
     """The document as text."""
-    return json.dumps(document(run, margin, claims), indent=2, allow_nan=False) + "\n"
+    return json.dumps(document(analysis, claims), indent=2, allow_nan=False) + "\n"

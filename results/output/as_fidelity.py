@@ -5,10 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from model.common.errors import UsageError
-from model.vocabulary.margin import Margin
 from results.analysis.fidelity import STEPS, TESTS, Column, Step, Test, short
-from results.analysis.groups import Cell, analyse
-from results.reading.load import Run
+from results.analysis.groups import Analysis, Cell
 
 
 def tables(columns: Sequence[Column]) -> Iterator[str]:
@@ -53,11 +51,11 @@ def _row(name: str, cells: Sequence[str]) -> str:
     return f"| {name} | {' | '.join(cells)} |"
 
 
-def prices(runs: Sequence[Run]) -> Iterator[str]:
+def prices(analyses: Sequence[Analysis]) -> Iterator[str]:
     """What each test costs, ns per page with its 95 % interval, by kernel."""
     found: dict[str, dict[str, Cell]] = {}
-    for read in runs:
-        for group in analyse(read, Margin(1.0, percent=True)):
+    for analysis in analyses:
+        for group in analysis.groups:
             axes = group.scenario.axes
             if axes["memcg"] == "on-active" and (axes["kernel"], axes["checks"]) != ("v6.18", "on"):
                 cells = {cell.overhead.arm.variant: cell for cell in group.cells}

@@ -5,20 +5,18 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from model.vocabulary.margin import Margin
 from results.analysis.conditions import apart
-from results.analysis.groups import Cell, Group, analyse
+from results.analysis.groups import Analysis, Cell, Group
 from results.output.levels import only
 from results.output.words import number
-from results.reading.load import Run
 
 UNIT: Final = "ns/page"
 
 
-def github_action_benchmark(found: Sequence[Run], margin: Margin) -> str:
+def github_action_benchmark(found: Sequence[Analysis]) -> str:
     """benchmark-action/github-action-benchmark, tool `customSmallerIsBetter`."""
     rows = []
-    for group, cell in _cells(only(found, "github-action-benchmark"), margin):
+    for group, cell in _cells(only(found, "github-action-benchmark").groups):
         interval = cell.judgement.ci95
         half = (interval[1] - interval[0]) / 2 if interval else None
         rows.append(
@@ -33,9 +31,9 @@ def github_action_benchmark(found: Sequence[Run], margin: Margin) -> str:
     return json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _cells(run: Run, margin: Margin) -> Iterator[tuple[Group, Cell]]:
+def _cells(groups: Sequence[Group]) -> Iterator[tuple[Group, Cell]]:
     """Cells with a finite overhead: a chart shows no other."""
-    for group in analyse(run, margin):
+    for group in groups:
         yield from ((group, cell) for cell in group.cells if math.isfinite(cell.overhead.ns))
 
 

@@ -4,24 +4,22 @@ from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from model.vocabulary.margin import Margin
-from results.analysis.groups import analyse
+from results.analysis.groups import Analysis
 from results.analysis.texts import cell_text
 from results.claims.judging import answers
 from results.output.levels import only
-from results.reading.load import Run
 
 
-def junit(found: Sequence[Run], margin: Margin) -> str:
+def junit(found: Sequence[Analysis]) -> str:
     """JUnit's XML, as pytest writes it: a suite of claims, and one per scenario.
 
     An arm that costs and a claim that fails are failures; an undecided one is skipped.
     """
-    run = only(found, "junit")
+    analysis = only(found, "junit")
     suites = ElementTree.Element("testsuites", name="freepath")
-    judged = [(a.id, a.verdict, f"{a.claim}: {a.because}") for a in answers(run, None, margin)]
+    judged = [(a.id, a.verdict, f"{a.claim}: {a.because}") for a in answers(analysis, None)]
     _suite(suites, "claims", judged, bad="fails")
-    for group in analyse(run, margin):
+    for group in analysis.groups:
         cells = [(c.overhead.arm.name, c.judgement.verdict, cell_text(c)) for c in group.cells]
         _suite(suites, group.scenario.name, cells, bad="costs")
     ElementTree.indent(suites)

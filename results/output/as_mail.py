@@ -9,15 +9,13 @@ from itertools import chain
 from textwrap import wrap
 from typing import Any, Final
 
-from model.vocabulary.margin import Margin
 from results.analysis import answer, kernel_files
-from results.analysis.groups import analyse
+from results.analysis.groups import Analysis
 from results.claims.claim import Answer
 from results.output import as_answer, as_price_list
 from results.output.words import margin_text, run_facts
 from results.reading.cpus import processor_line
 from results.reading.dates import days_of
-from results.reading.load import Run
 from results.reading.places import command_without_places
 
 WIDTH: Final = 72
@@ -28,10 +26,11 @@ LIMITS: Final = (
 )
 
 
-def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
+def lines(analysis: Analysis, claims: Sequence[Answer]) -> Iterator[str]:
     """The mail's text, a line at a time; none is longer than `WIDTH` but a command."""
-    rows, newer = answer.of_2015(run, margin), answer.of_v6_18(run, margin)
-    files = list(as_price_list.lines(run, margin))
+    run, groups = analysis.run, analysis.groups
+    rows, newer = answer.of_2015(groups), answer.of_v6_18(groups)
+    files = list(as_price_list.lines(groups))
     yield from (line[:WIDTH] for line in files)
     if rows:
         yield from wrap(f"{as_answer.QUESTION} {as_answer.sentence(run, rows[0])}", WIDTH)
@@ -52,16 +51,16 @@ def lines(run: Run, margin: Margin, claims: Sequence[Answer]) -> Iterator[str]:
         if asked:
             yield from wrap(f"{about}: {as_answer.told(asked)}.", WIDTH)
     yield ""
-    yield from _conditions(run, margin)
+    yield from _conditions(analysis)
     yield ""
     yield from wrap(as_price_list.LIMITS if kernel_files.only_files(run) else LIMITS, WIDTH)
 
 
-def _conditions(run: Run, margin: Margin) -> Iterator[str]:
+def _conditions(analysis: Analysis) -> Iterator[str]:
     """Processor, commit, command, floor, margin: the conditions of the figures."""
+    run, groups = analysis.run, analysis.groups
     facts = run_facts(run)
     conditions = run.scenarios[0].processes[0].facts
-    groups = analyse(run, margin)
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
     kernels = dict.fromkeys(group.scenario.axes["kernel"] for group in groups)
     cells = [cell for group in groups for cell in group.cells]
@@ -77,7 +76,7 @@ def _conditions(run: Run, margin: Margin) -> Iterator[str]:
     if processes:
         between = "-".join(map(str, sorted({min(processes), max(processes)})))
         yield f"95 % intervals over {between} worker processes, up to {builds} builds"
-    yield f"negligible: 90 % interval within {margin_text(margin)}"
+    yield f"negligible: 90 % interval within {margin_text(analysis.margin)}"
 
 
 def _text(facts: dict[str, Any], name: str) -> str:

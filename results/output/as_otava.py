@@ -5,12 +5,12 @@ import io
 from collections.abc import Sequence
 
 from model.common.command import note
-from model.vocabulary.margin import Margin
+from results.analysis.groups import Analysis, Group
 from results.output.levels import commit_of, levels, time_of
-from results.reading.load import BadRunError, Run
+from results.reading.load import BadRunError
 
 
-def otava(found: Sequence[Run], margin: Margin) -> str:
+def otava(found: Sequence[Analysis]) -> str:
     """Apache Otava, test of type `csv`: a row per run, oldest first, a column for base and for each arm.
 
     Values are levels, since Otava divides a change by the level before it; a negative one would turn the
@@ -24,7 +24,8 @@ def otava(found: Sequence[Run], margin: Margin) -> str:
     BadRunError
         When the runs have no series in common.
     """
-    rows = sorted(((time_of(run), run, _row(run, margin)) for run in found), key=lambda row: row[0])
+    timed = ((time_of(each.run), each.run, _row(each.groups)) for each in found)
+    rows = sorted(timed, key=lambda row: row[0])
     columns = dict.fromkeys(name for *_, row in rows for name in row)
     lacking = {name: [run.path for _, run, row in rows if name not in row] for name in columns}
     whole = [name for name, paths in lacking.items() if not paths]
@@ -42,8 +43,8 @@ def otava(found: Sequence[Run], margin: Margin) -> str:
     return stream.getvalue()
 
 
-def _row(run: Run, margin: Margin) -> dict[str, float]:
-    return {_column(f"{scenario}: {arm}"): level for scenario, arm, level in levels(run, margin)}
+def _row(groups: Sequence[Group]) -> dict[str, float]:
+    return {_column(f"{scenario}: {arm}"): level for scenario, arm, level in levels(groups)}
 
 
 def _column(name: str) -> str:

@@ -1,16 +1,14 @@
 """Runs of kernel files: the price list of a kernel's own free path, in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import DEFAULTS
 from results.analysis.conditions import apart
 from results.analysis.file_pairs import beside
 from results.analysis.groups import Group
 from results.analysis.kernel_files import groups_of
 from results.analysis.texts import other_text
-from results.reading.load import Run
 
 LIMITS: Final = (
     "This is a kernel file's own compiled code, never booted: its functions were moved into builds and run "
@@ -19,9 +17,9 @@ LIMITS: Final = (
 )
 
 
-def lines(run: Run, margin: Margin) -> Iterator[str]:
+def lines(groups: Sequence[Group]) -> Iterator[str]:
     """The price list of each file and scenario; nothing where the run has none."""
-    for group in groups_of(run, margin):
+    for group in groups_of(groups):
         what = f"{_what(group.scenario.axes)}{apart(group.condition)}"
         yield f"Kernel file {group.scenario.axes['kernel']}, {what}: {_level(group)}"
         for cell in group.cells:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from model.vocabulary.machine import identity, said_of
-from model.vocabulary.margin import Margin
+from results.analysis.groups import Analysis
 from results.output.as_github_action_benchmark import github_action_benchmark
 from results.output.as_junit import junit
 from results.output.as_lnt import lnt
@@ -47,7 +47,7 @@ def runs(path: str) -> list[Run]:
     return found
 
 
-FORMATS: Final[dict[str, Callable[[Sequence[Run], Margin], str]]] = {
+FORMATS: Final[dict[str, Callable[[Sequence[Analysis]], str]]] = {
     "github-action-benchmark": github_action_benchmark,
     "otava": otava,
     "lnt": lnt,

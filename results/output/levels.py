@@ -4,14 +4,13 @@ import math
 from collections.abc import Iterator, Sequence
 
 from model.common.errors import UsageError
-from model.vocabulary.margin import Margin
 from results.analysis.conditions import apart
-from results.analysis.groups import analyse
+from results.analysis.groups import Analysis, Group
 from results.reading.dates import utc_of
 from results.reading.load import BadRunError, Run
 
 
-def only(found: Sequence[Run], kind: str) -> Run:
+def only(found: Sequence[Analysis], kind: str) -> Analysis:
     """The one run that a format is of.
 
     Raises
@@ -38,9 +37,9 @@ def time_of(run: Run) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} +0000"
 
 
-def levels(run: Run, margin: Margin) -> Iterator[tuple[str, str, float]]:
+def levels(groups: Sequence[Group]) -> Iterator[tuple[str, str, float]]:
     """Scenario, arm and ns per page, `base` first; a value that is not finite is left out."""
-    for group in analyse(run, margin):
+    for group in groups:
         levels = {"base": group.base_ns}
         levels |= {c.overhead.arm.name: c.overhead.base_ns + c.overhead.ns for c in group.cells}
         for arm, level in levels.items():

@@ -14,7 +14,7 @@ from typing import Any, Final
 from model.vocabulary.formats import INSTRUMENT
 from model.vocabulary.scenario import AXES, usual_of
 from results.analysis.conditions import SAID
-from results.analysis.groups import analyse
+from results.analysis.groups import Group, analyse
 from results.analysis.machines import MARGIN, MARK
 from results.analysis.seeds import settled, verdicts_of
 from results.kept.runs import kept
@@ -118,13 +118,13 @@ class Seeds:
 
     def cells(self) -> list[Both]:
         """Each cell with the verdict of both seeds, and the second seed's cell."""
-        other = verdicts_of(self.second, MARGIN) if self.second else {}
-        again = {_key(cell): cell for cell in _documents(self.second)} if self.second else {}
-        return [(settled(cell, other), again.get(_key(cell))) for cell in _documents(self.first)]
+        first, second = ([] if run is None else analyse(run, MARGIN) for run in (self.first, self.second))
+        other, again = verdicts_of(second), {_key(cell): cell for cell in _documents(second)}
+        return [(settled(cell, other), again.get(_key(cell))) for cell in _documents(first)]
 
 
-def _documents(run: Run) -> Iterator[dict[str, Any]]:
-    return (cell_document(cell) for group in analyse(run, MARGIN) for cell in group.cells)
+def _documents(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
+    return (cell_document(cell) for group in groups for cell in group.cells)
 
 
 def _key(cell: Mapping[str, Any]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Final
 from model.common.errors import FileError
 from model.common.files import write_new
 from results.analysis import machines
+from results.analysis.groups import analysis_of
 from results.analysis.machines import MARK, Entry
 from results.claims import judging
 from results.claims.claim import Answer
@@ -100,7 +101,7 @@ def _of_seed(entry: Entry, seed: int) -> dict[str, Answer]:
     ]
     known: dict[str, Answer] = {}
     for run in filter(None, runs):
-        for answer in judging.answers(run, None, machines.MARGIN):
+        for answer in judging.answers(analysis_of(run, machines.MARGIN), None):
             if answer.id not in known or len(answer.evidence) > len(known[answer.id].evidence):
                 known[answer.id] = answer
     return known

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from results.analysis import machines
 from results.analysis.fidelity import KEPT_CENSUS, columns_of
+from results.analysis.groups import analysis_of
+from results.analysis.machines import MARGIN
 from results.output.as_fidelity import prices, tables
 from results.pages import kernel_table
 from results.reading.load import Run, load, read_json
@@ -18,7 +20,7 @@ def tables_of_kept() -> Iterator[str]:
     yield from tables(columns_of(read_json(KEPT_CENSUS)))
     for cpu, files in kernel_table.by_cpu(kernel_table.runs()).items():
         yield from ("", f"{cpu}:", "")
-        yield from prices([*_model_of(files[0]), *files])
+        yield from prices([analysis_of(run, MARGIN) for run in (*_model_of(files[0]), *files)])
 
 
 def _model_of(run: Run) -> Iterator[Run]:

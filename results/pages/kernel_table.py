@@ -83,7 +83,7 @@ def table(kept_runs: Sequence[Run], second: Sequence[Run] = ()) -> Iterator[str]
     kept = max(chosen, key=len, default=[])  # the first of the longest: that was measured last
     if not kept:
         return
-    others = [verdicts_of(again, MARGIN) if (again := _again(run, second)) else {} for run in kept]
+    others = [verdicts_of(analyse(again, MARGIN)) if (again := _again(run, second)) else {} for run in kept]
     cells = [
         {c["variant"]: settled(c, other) for c in _cells(run)}
         for run, other in zip(kept, others, strict=True)
