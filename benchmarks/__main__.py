@@ -30,9 +30,11 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     # the parent reports what happened.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from model.common.command import Parser, complain, guard, leave, note, run, say
+from model.common.command import complain, guard, leave, run
 from model.common.errors import CompileError, FreepathError, UsageError
 from model.common.limits import check_address_space
+from model.common.parser import Parser
+from model.common.streams import note, say
 
 if __name__ == "__main__":
     guard("python -m benchmarks")
@@ -58,15 +60,9 @@ from benchmarks import doctor, file_cases, kernel_files, listing, own
 from benchmarks.cases import Case, along
 from benchmarks.census.brief import brief
 from benchmarks.census.proof import prove
-from benchmarks.conditions import (
-    UNKNOWN,
-    addresses_fixed,
-    commit,
-    loads_wait,
-    processor,
-    set_store_bypass,
-    sources,
-)
+from benchmarks.commit import UNKNOWN, commit, sources
+from benchmarks.process_settings import addresses_fixed, loads_wait, set_store_bypass
+from benchmarks.processor import processor
 from benchmarks.timing import nursery, partner, workers
 from benchmarks.timing.append import MUST_MATCH, check_append, metadata_of
 from benchmarks.timing.calibrate import calibration_cases

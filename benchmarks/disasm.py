@@ -21,7 +21,9 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from model.common.command import Parser, console, guard, leave, run
+from model.common.command import guard, leave, run
+from model.common.parser import Parser
+from model.common.tables import console
 
 if __name__ == "__main__":
     guard("python -m benchmarks.disasm")

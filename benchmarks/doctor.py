@@ -12,15 +12,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.conditions import UNKNOWN, Watch, addresses_fixed, can_hold_loads, loads_wait
+from benchmarks.commit import UNKNOWN
 from benchmarks.core_types import SYSTEM, by_kind, text_of
+from benchmarks.machine_load import Watch
+from benchmarks.process_settings import addresses_fixed, can_hold_loads, loads_wait
 from model.code import caches
 from model.code.region import Region
-from model.common.command import console, say
 from model.common.errors import FreepathError
 from model.common.limits import address_space_limit, cpu_quota, group_memory, groups_seen, usable_cpus
+from model.common.streams import say
 from model.common.system_files import cpu_list, cpus_in
 from model.common.system_files import read as read_file
+from model.common.tables import console
 from model.kernels.store import COMPILER_SPACE
 from model.vocabulary.machine import ONLY
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from benchmarks.cases import Case, SelectionError, case_of
 from benchmarks.file_survey import survey
-from model.common.command import note
 from model.common.errors import FreepathError
+from model.common.streams import note
 from model.kernels.kernel_file import known
 from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.survey import way_of

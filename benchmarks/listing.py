@@ -6,7 +6,8 @@ from typing import Final
 
 from benchmarks import kernel_files
 from benchmarks.cases import Case
-from model.common.command import console, say
+from model.common.streams import say
+from model.common.tables import console
 from model.kernels import kernel_called
 from model.kernels.variants import Variant
 

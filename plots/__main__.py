@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from model.common.command import BAD_INPUT, Parser, leave, note, printable, run, say
+from model.common.command import BAD_INPUT, leave, run
 from model.common.errors import FileError, UsageError
 from model.common.files import STANDARD, check_target, write_new
+from model.common.parser import Parser
+from model.common.streams import note, printable, say
 
 FORMATS: Final = ("svg", "png", "pdf")
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from model.common.command import Parser, leave, note, printable, run, say
+from model.common.command import leave, run
 from model.common.errors import FileError, UsageError
 from model.common.files import write_new
+from model.common.parser import Parser
+from model.common.streams import note, printable, say
 from model.vocabulary.formats import INSTRUMENT
 from results.analysis import machines
 from results.analysis.fidelity import KEPT_CENSUS

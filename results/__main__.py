@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from model.common.command import Parser, complain, leave, run
+from model.common.command import complain, leave, run
 from model.common.errors import UsageError
 from model.common.files import STANDARD, check_target
+from model.common.parser import Parser
 from results.options import (
     add_pair,
     analysed,
@@ -243,7 +244,7 @@ def _documents(args: argparse.Namespace) -> int:
 
     Prints the pages that changed.
     """
-    from model.common.command import say
+    from model.common.streams import say
     from results.pages import documents
 
     say("".join(f"{page}\n" for page in documents.rewrite()))
@@ -260,7 +261,7 @@ def _publish(args: argparse.Namespace) -> int:
       python -m results publish run.json
       make publish RUN=results/runs/2026-11-26-.../run.json
     """
-    from model.common.command import say
+    from model.common.streams import say
     from results.analysis import machines
     from results.kept import publishing
     from results.reading.load import load

@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from model.common.command import Parser, leave, run, say
+from model.common.command import leave, run
+from model.common.parser import Parser
+from model.common.streams import say
 from results.kept.agreement import exit_status, lines, of_folder, of_kept
 
 NAME: Final = "python -m results.agreement"

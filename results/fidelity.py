@@ -12,8 +12,10 @@ For example:
 import sys
 from collections.abc import Sequence
 
-from model.common.command import Parser, leave, run, say
+from model.common.command import leave, run
 from model.common.files import STANDARD, check_target, write_new
+from model.common.parser import Parser
+from model.common.streams import say
 from results.analysis.fidelity import columns_of
 from results.analysis.groups import analysis_of
 from results.analysis.machines import MARGIN

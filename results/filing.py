@@ -14,9 +14,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from model.common.command import Parser, leave, run, say
+from model.common.command import leave, run
 from model.common.errors import FileError
 from model.common.files import write_new
+from model.common.parser import Parser
+from model.common.streams import say
 from results.analysis.machines import FOLDER
 from results.kept import moved
 from results.kept.filing import MOVED, compared, file_all, measured

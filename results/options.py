@@ -6,8 +6,8 @@ Slow imports stand inside, as in the commands.
 import argparse
 from typing import TYPE_CHECKING
 
-from model.common.command import Parser
 from model.common.errors import UsageError
+from model.common.parser import Parser
 
 if TYPE_CHECKING:
     from model.vocabulary.margin import Margin

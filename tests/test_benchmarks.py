@@ -13,7 +13,7 @@ import pyperf
 import pytest
 
 from benchmarks.cases import SelectionError, select
-from benchmarks.conditions import can_hold_loads
+from benchmarks.process_settings import can_hold_loads
 from benchmarks.timing.scheme import Scheme
 from model.kernels import VERSIONS
 from model.kernels.v4_3.image import Image

@@ -14,7 +14,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from model.common.command import Parser, console, guard, leave, run, say, that_fit
+from model.common.command import guard, leave, run
+from model.common.parser import Parser
+from model.common.streams import say
+from model.common.tables import console, that_fit
 
 if __name__ == "__main__":
     guard("python -m benchmarks.census")

@@ -22,16 +22,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import own
-from benchmarks.conditions import DIRTY, can_hold_loads, commit
+from benchmarks.commit import DIRTY, commit
 from benchmarks.figures.plan import PLAN, Entry, File, of_files
+from benchmarks.process_settings import can_hold_loads
 from benchmarks.timing.forecast import VALUE_S, seconds_of
 from benchmarks.timing.options import early_options
 from benchmarks.units import counted, duration
-from model.common.command import Parser, leave, note, run, say
+from model.common.command import leave, run
 from model.common.errors import UsageError
 from model.common.files import write_new
+from model.common.parser import Parser
 from model.common.process import WORKER_START_S
 from model.common.signals import Ended
+from model.common.streams import note, say
 
 NAME: Final = "python -m benchmarks.figures"
 FOLDER: Final = "results/runs/figures"

@@ -15,15 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.conditions import DIRTY, ROOT, UNKNOWN, commit, git, sources
+from benchmarks.commit import DIRTY, ROOT, UNKNOWN, commit, git, sources
 from benchmarks.fleet import remote
 from benchmarks.fleet.hosts import Host, connect, find, like, shipped
 from benchmarks.progress import progress
-from model.common.command import BAD_INPUT, Parser, note, say
+from model.common.command import BAD_INPUT
 from model.common.errors import FileError, UsageError
 from model.common.files import write_new
+from model.common.parser import Parser
 from model.common.process import how_it_ended
 from model.common.signals import Ended
+from model.common.streams import note, say
 
 PLAN: Final = "plan.json"
 SUFFIX: Final = ".json.partial"

@@ -214,7 +214,7 @@ def redraw() -> None:
 
     Where addresses are fixed (setarch -R) they stay; where they are limited (ulimit -v) mappings stay.
     """
-    from benchmarks.conditions import addresses_fixed
+    from benchmarks.process_settings import addresses_fixed
 
     if addresses_fixed():
         return

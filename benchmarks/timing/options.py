@@ -12,9 +12,9 @@ from benchmarks.cases import names
 from benchmarks.timing import partner
 from benchmarks.timing.scheme import INCIDENTAL, PHASES, Scheme
 from benchmarks.units import check_margin, seconds
-from model.common.command import Parser
 from model.common.errors import UsageError
 from model.common.files import check_target
+from model.common.parser import Parser
 from model.kernels.store import DEFAULT_CPU, check_can_compile
 from model.vocabulary.formats import MOST_SEED
 

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.units import counted
-from model.common.command import note, spelled
 from model.common.errors import FileError, UsageError
 from model.common.files import lock, read_bounded, write_new
+from model.common.shell import quoted
 from model.common.signals import signals_later
+from model.common.streams import note
 from model.vocabulary import formats
 
 SUFFIX: Final = ".partial"
@@ -205,7 +206,7 @@ class Partial:
         # What began with --append goes on by the folder's name too.
         name = str(self.folder)
         processes = f"{counted(kept, 'complete process')} {'is' if kept == 1 else 'are'}"
-        resume = spelled("-m", "benchmarks", "--resume", name, *more)
+        resume = quoted("-m", "benchmarks", "--resume", name, *more)
         return f"{processes} kept in {name}; go on with: {resume}"
 
     def close(self, *, done: bool) -> None:
@@ -258,7 +259,7 @@ def _taken(folder: Path, target: Path) -> UsageError:
     """What to do about a folder that is there already."""
     if not (folder / PLAN).exists():
         return UsageError(f"{folder} is in the way: remove it, or choose another name with -o")
-    resume = spelled("-m", "benchmarks", "--resume", str(folder))
+    resume = quoted("-m", "benchmarks", "--resume", str(folder))
     return UsageError(
         f"{folder} belongs to a run that is going on or was stopped: go on with {resume}, "
         f"or choose another name than {target.name}"

@@ -21,7 +21,8 @@ import numpy.typing as npt
 import pyperf
 
 from benchmarks.cases import Case
-from benchmarks.conditions import Watch, processor
+from benchmarks.machine_load import Watch
+from benchmarks.processor import processor
 from benchmarks.timing import levels, raw
 from benchmarks.timing.collect import dumps
 from benchmarks.timing.dates import moments

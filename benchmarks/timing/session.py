@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.cases import Case
-from benchmarks.conditions import sources
+from benchmarks.commit import sources
 from benchmarks.progress import progress
 from benchmarks.timing.append import Codes, check_append, check_codes, codes_of
 from benchmarks.timing.collect import collect, dumps, join, load_suite, mark_dirty, pair_ids
@@ -32,11 +32,13 @@ from benchmarks.timing.rehearsal import rehearse
 from benchmarks.timing.runner import PairedRunner, benchmark_name, never_called
 from benchmarks.timing.workers import what_stops_a_worker
 from benchmarks.units import seconds
-from model.common.command import BAD_INPUT, complain, note, say, spelled
+from model.common.command import BAD_INPUT, complain
 from model.common.errors import CompileError, FreepathError
 from model.common.files import write_new
 from model.common.process import how_it_ended
+from model.common.shell import quoted
 from model.common.signals import Ended
+from model.common.streams import note, say
 from model.kernels.store import Store
 
 POLL_S = 0.2
@@ -352,7 +354,7 @@ class Session:
         for view in self.views:
             subprocess.run([sys.executable, "-m", "pyperf", view, str(target)])
         if target:
-            note(f"wrote {target}; next: {spelled('-m', 'results', 'show', str(target))}")
+            note(f"wrote {target}; next: {quoted('-m', 'results', 'show', str(target))}")
         else:
             note("nothing was stored; add -o FILE to compare and draw")
 

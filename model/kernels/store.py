@@ -19,11 +19,12 @@ from typing import Final
 from model.code.cache import Cache, MissingImageError, UnusableImageError
 from model.code.image import Code, Spec, to_json
 from model.code.region import Region
-from model.common.command import BAD_INPUT, note
+from model.common.command import BAD_INPUT
 from model.common.errors import CompileError, UnsupportedCPUError
 from model.common.files import user_cache
 from model.common.limits import address_space_limit, check_address_space, memory_limit, usable_cpus
 from model.common.process import Child, follow, how_it_ended, python_path
+from model.common.streams import note
 from model.kernels.kernel_file.image import FileImage
 from model.kernels.own import as_plain
 

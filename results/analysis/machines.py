@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from model.common.command import printable
 from model.common.errors import FileError, UsageError
+from model.common.streams import printable
 from model.vocabulary.formats import INSTRUMENT, OLDER_INSTRUMENT
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import usual_of

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from model.common.command import note
 from model.common.errors import UsageError
 from model.common.files import read_bounded, write_new
+from model.common.streams import note
 from model.vocabulary.formats import MOST_BYTES
 from results.analysis import machines
 from results.analysis.groups import FEW_PROCESSES

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from model.common.command import note
+from model.common.streams import note
 from results.analysis.groups import Analysis, Group
 from results.output.levels import commit_of, levels, time_of
 from results.reading.load import BadRunError

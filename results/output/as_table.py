@@ -3,7 +3,7 @@
 import io
 from typing import Final, Literal
 
-from model.common.command import forced, that_fit
+from model.common.tables import forced, that_fit
 from results.analysis.file_pairs import beside
 from results.analysis.groups import Analysis
 from results.output.words import (

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from model.common.command import note
+from model.common.streams import note
 from model.vocabulary.formats import OLDER_INSTRUMENT
 from model.vocabulary.machine import said
 from model.vocabulary.margin import Margin

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from model.common.command import note
+from model.common.streams import note
 from results.reading.load import Run
 
 ZONE: Final = "+00:00"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from model.common.command import printable
+from model.common.streams import printable
 from model.vocabulary.machine import said_of
 from results.reading.load import PLAN, BadRunError, NotARunError, Run, load
 from results.reading.quiet import BUSY

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from model.common.command import printable
+from model.common.streams import printable
 from model.vocabulary import machine
 from model.vocabulary.scenario import Arm as Arm
 from model.vocabulary.scenario import axes_of, base_of, name_of
