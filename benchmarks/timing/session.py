@@ -3,8 +3,6 @@
 import hashlib
 import io
 import json
-import re
-import signal
 import subprocess
 import sys
 import threading
@@ -28,14 +26,13 @@ from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
 from benchmarks.timing.partner import kept_busy
 from benchmarks.timing.raw import gather
+from benchmarks.timing.reasons import EXPECTED, reason_of
 from benchmarks.timing.rehearsal import rehearse
 from benchmarks.timing.runner import PairedRunner, benchmark_name, never_called
-from benchmarks.timing.workers import what_stops_a_worker
 from benchmarks.units import seconds
-from model.common.command import BAD_INPUT, complain
+from model.common.command import complain
 from model.common.errors import CompileError, FreepathError
 from model.common.files import write_new
-from model.common.process import how_it_ended
 from model.common.shell import quoted
 from model.common.signals import Ended
 from model.common.streams import note, say
@@ -47,18 +44,6 @@ ROUND: Final = 4
 MOST_LOOKS: Final = 100
 PLAIN_VALUES, PLAIN_LOOPS = 3, 3200
 """pyperf's own defaults: three values of at least 0.1 s."""
-TIMED_OUT: Final = 124
-"""pyperf's exit status, and that of timeout(1)."""
-EXPECTED: Final = (
-    Ended,
-    SystemExit,
-    RuntimeError,
-    FreepathError,
-    OSError,
-    MemoryError,
-    subprocess.TimeoutExpired,
-)
-"""Exceptions that may end a run; any other is a defect, and is shown once the processes are saved."""
 
 
 class Session:
@@ -360,43 +345,10 @@ class Session:
 
     def _stopped(self, stop: BaseException) -> int:
         """Say why, what is kept and how to go on; returns the exit status."""
-        reason, status = self._why(stop)
+        reason, status = reason_of(stop, self.partial, self.runner.args)
         self.partial.rescue()
         other = ("-o", "OTHER") if isinstance(stop, FreepathError | OSError) else ()
         complain("python -m benchmarks", f"{reason}; {self.partial.what_is_kept(*other)}")
         if not isinstance(stop, EXPECTED):
             raise stop
         return status
-
-    def _why(self, stop: BaseException) -> tuple[str, int]:
-        """A reason in words, and the exit status that belongs to it."""
-        if isinstance(stop, Ended):
-            return f"stopped by {stop.name}", stop.status
-        if not self.partial.folder.exists():
-            return f"{self.partial.folder} was removed while this was measured", BAD_INPUT
-        if isinstance(stop, SystemExit):
-            limit = self.runner.args.timeout
-            return f"a worker took longer than --timeout {limit} allows", TIMED_OUT
-        if isinstance(stop, subprocess.TimeoutExpired):  # pyperf's own limit, once it has the values
-            return f"a worker had measured and did not end within {stop.timeout:.0f} s", TIMED_OUT
-        if isinstance(stop, MemoryError):
-            return "not enough memory", BAD_INPUT
-        if isinstance(stop, RuntimeError):
-            return self._how_a_worker_ended(str(stop))
-        return (f"{stop.strerror or stop}" if isinstance(stop, OSError) else f"{stop}"), BAD_INPUT
-
-    def _how_a_worker_ended(self, pyperfs: str) -> tuple[str, int]:
-        """By the exit status, which pyperf has in its text, and by what the worker left in the folder."""
-        match = re.search(r"exit code (-?\d+)", pyperfs)
-        said = self.partial.words().splitlines()
-        if match is None:
-            return f"a worker failed: {pyperfs}", BAD_INPUT
-        status = int(match[1])
-        if status == BAD_INPUT and said:
-            return said[-1].removeprefix("python -m benchmarks: "), BAD_INPUT
-        if not said and status > 0 and (said := what_stops_a_worker(self.runner.args)):
-            more = "workers get few variables of your environment: --copy-env gives them all of it"
-            return f"a worker {how_it_ended(status, said[-1:])}; {more}", BAD_INPUT
-        # Ctrl-C on a terminal reaches the worker as well, perhaps first.
-        interrupted = status == -signal.SIGINT
-        return f"a worker {how_it_ended(status, said)}", 128 + signal.SIGINT if interrupted else BAD_INPUT
