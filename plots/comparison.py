@@ -11,7 +11,7 @@ from results.analysis.groups import Analysis
 from results.output import as_changes
 from results.output.words import fact_texts
 from results.reading.cpus import processor_line
-from results.reading.dates import date_of, days_of, told
+from results.reading.dates import date_of, date_text, days_of
 from results.reading.load import Run
 from results.reading.machine import machine_of
 
@@ -76,7 +76,7 @@ def _facts(run: Run) -> dict[str, str]:
     facts = fact_texts(run)
     known = {name: facts[name] for name in FACTS if name in facts}
     mixed = {name: said(values) for name, values in run.mixed.items()}
-    about = {"date": told(date_of(run)), "processor": processor_line(run.facts)}
+    about = {"date": date_text(date_of(run)), "processor": processor_line(run.facts)}
     return {**about, **machine_of(run), **mixed, **known}
 
 

@@ -57,13 +57,13 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
 def _label(memory: str, groups: Sequence[Group]) -> str:
     """The name and the bytes of struct pages on this machine."""
     of_it = [group.scenario for group in groups if group.scenario.axes["memory"] == memory]
-    told = [
+    known = [
         process.facts["struct_pages"]
         for s in of_it
         for process in s.processes
         if "struct_pages" in process.facts
     ]
-    size = 64 * (int(told[0]) if told else SIZES[memory])
+    size = 64 * (int(known[0]) if known else SIZES[memory])
     shift, unit = next((shift, unit) for shift, unit in UNITS if size >> shift)
     return f"{memory}\n{size / (1 << shift):.3g} {unit}"
 

@@ -2,8 +2,7 @@
 
 from functools import partial
 
-from benchmarks.cases import along, select, swept
-from model.code.image import Spec
+from benchmarks.selection import along, select, swept
 from model.kernels.kernel_file.known import LOOPS
 from model.kernels.kit.ladder import SHARED
 from model.kernels.store import Store
@@ -15,6 +14,7 @@ from model.kernels.v7_1.image import Image as Newer
 from model.kernels.v7_1.path import OF_THE_STOCK
 from model.kernels.v7_1.variants import BORROWED
 from model.kernels.v7_1.variants import VARIANTS as NEWER_VARIANTS
+from model.machine_code.image import Spec
 from model.vocabulary.scenario import Config, Scenario
 from tests import compilers
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cases import select
+from benchmarks.selection import select
 from benchmarks.timing.append import check_codes, codes_of
 from model.common.errors import FreepathError
 from model.kernels.store import Store

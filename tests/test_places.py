@@ -14,12 +14,12 @@ from benchmarks.fleet import remote
 from benchmarks.machine_load import Watch
 from benchmarks.processor import IDENTITY, processor
 from benchmarks.timing.affinity import one_kind
-from model.code.caches import USUAL, sizes
 from model.common import limits
 from model.common.command import BAD_INPUT
 from model.common.command import run as run_command
 from model.common.system_files import cpu_list, cpus_in, read
 from model.kernels.arrays import aligned, huge_share
+from model.machine_code.cpu_caches import USUAL, sizes
 from results.reading.load import load
 from tests.command import run
 from tests.places import PIDS_ONLY, instead, run_where

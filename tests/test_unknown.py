@@ -13,8 +13,8 @@ import pytest
 
 from benchmarks import doctor, machine_load, process_settings
 from benchmarks.commit import UNKNOWN
-from model.code import caches
 from model.common.limits import groups_seen
+from model.machine_code import cpu_caches
 from model.vocabulary.margin import Margin
 from results.analysis.calibration import half_widths
 from results.analysis.groups import analyse
@@ -49,7 +49,7 @@ def nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "group_memory", lambda: None)
     monkeypatch.setattr(doctor, "groups_seen", lambda controller: False)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    monkeypatch.setattr(caches, "CPU", Path("/nowhere"))
+    monkeypatch.setattr(cpu_caches, "CPU", Path("/nowhere"))
 
 
 @pytest.mark.usefixtures("nothing")

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.cases import Case, select
+from benchmarks.cases import Case
 from benchmarks.census.counting import trace_arm
 from benchmarks.census.document import as_json, census
 from benchmarks.emulator import Emulator
+from benchmarks.selection import select
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
 from model.common.errors import FreepathError

@@ -18,8 +18,8 @@ from model.common.errors import FreepathError
 from model.kernels import kernel_called
 from model.kernels.arrays import address_of
 from model.kernels.contract import Machine
-from model.kernels.operation import code_of
 from model.kernels.store import Store
+from model.kernels.user_variants.operation import code_of
 from model.vocabulary.scenario import Arm, base_of
 
 LIMIT: Final = 20_000

@@ -21,10 +21,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import own
 from benchmarks.commit import DIRTY, commit
 from benchmarks.figures.plan import PLAN, Entry, File, of_files
 from benchmarks.process_settings import can_hold_loads
+from benchmarks.selection import select_for
 from benchmarks.timing.forecast import VALUE_S, seconds_of
 from benchmarks.timing.options import early_options
 from benchmarks.units import counted, duration
@@ -186,7 +186,7 @@ def foretold(options: Sequence[str]) -> float:
         return processes * (WORKER_START_S + arms * values * 0.04)
     if early.insert:
         return processes * (WORKER_START_S + (len(early.insert) + 2) * values * VALUE_S)
-    return processes * sum(seconds_of(case, values) for case in own.select(early, early.memory))
+    return processes * sum(seconds_of(case, values) for case in select_for(early, early.memory))
 
 
 def _there(task: Task) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import kernel_files, own
+from benchmarks import kernel_files, user_variants
 from benchmarks.cases import names
 from benchmarks.timing import partner
 from benchmarks.timing.scheme import INCIDENTAL, PHASES, Scheme
@@ -62,7 +62,7 @@ def without_targets(argv: Sequence[str]) -> list[str]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Our options, beside those of pyperf's runner."""
     _add_what(parser.add_argument_group("what to measure"))
-    own.add_options(parser.add_argument_group("checks of your own"))
+    user_variants.add_options(parser.add_argument_group("checks of your own"))
     kernel_files.add_options(parser.add_argument_group("a kernel file of your own"))
     _add_how(parser.add_argument_group("how"))
     other = parser.add_argument_group("instead of measuring")

@@ -28,9 +28,9 @@ from benchmarks.timing.collect import dumps
 from benchmarks.timing.dates import moments
 from benchmarks.timing.pyperf_facts import collect_what_can_be_read
 from benchmarks.timing.sampler import Value, interquartile_mean
-from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.common.files import write_new
 from model.kernels.arrays import huge_share
+from model.machine_code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.vocabulary.formats import INSTRUMENT, RUN
 
 ALONE = ("-m", "benchmarks")
@@ -91,7 +91,7 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
         self._forward(command, args)
 
 
-def never_called(*told: Any) -> Any:
+def never_called(*arguments: Any) -> Any:
     """Where the parent needs what only workers call."""
     raise AssertionError("only workers measure")
 
@@ -188,7 +188,7 @@ class _Worker:
             "variant": arm.variant,
             "gate": arm.gate,
             "image_digest": self.sampler.arms[number].digest,
-            "story": self.case.variant(arm).told,
+            "story": self.case.variant(arm).story_line,
             "build_ns": " ".join(f"{time:.3f}" for time in times),
             "part_ns": part_means(by_place.ravel(), parts),
             "layout_ns": means(by_place, placement, POSITIONS),

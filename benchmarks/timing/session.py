@@ -20,7 +20,6 @@ from benchmarks.timing.append import Codes, check_append, check_codes, codes_of
 from benchmarks.timing.collect import collect, dumps, join, load_suite, mark_dirty, pair_ids
 from benchmarks.timing.dates import dated_like
 from benchmarks.timing.forecast import Forecast, foretell
-from benchmarks.timing.judges import Judges
 from benchmarks.timing.nursery import nursery
 from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
@@ -29,6 +28,7 @@ from benchmarks.timing.raw import gather
 from benchmarks.timing.reasons import EXPECTED, reason_of
 from benchmarks.timing.rehearsal import rehearse
 from benchmarks.timing.runner import PairedRunner, benchmark_name, never_called
+from benchmarks.timing.verdict_hooks import VerdictHooks
 from benchmarks.units import seconds
 from model.common.command import complain
 from model.common.errors import CompileError, FreepathError
@@ -59,7 +59,7 @@ class Session:
         Metadata for every run.
     partial
         Where complete processes go; after a resumption some are there.
-    judges
+    hooks
         Verdict hooks of later stages.
     """
 
@@ -70,10 +70,10 @@ class Session:
         store: Store,
         context: dict[str, Any],
         partial: Partial,
-        judges: Judges,
+        hooks: VerdictHooks,
     ) -> None:
         self.runner, self.cases, self.store = runner, cases, store
-        self.context, self.partial, self.judges = context, partial, judges
+        self.context, self.partial, self.hooks = context, partial, hooks
         args = runner.args
         self.schedule: list[int] = []
         self.codes: Codes = {}
@@ -93,9 +93,7 @@ class Session:
         """Measure everything that is missing; returns the exit status."""
         args, late = self.runner.args, None
         try:
-            rehearse(
-                [(case, self._wanted(case)) for case in self.cases], args, self.context, self.judges.read
-            )
+            rehearse([(case, self._wanted(case)) for case in self.cases], args, self.context, self.hooks.read)
             self._foretell()
             self._compile()
             self._announce()
@@ -108,7 +106,7 @@ class Session:
                 if args.until_decided:
                     self._until_decided()
             self._save()
-            self.verdicts = self.judges.brought(self.partial.folder, args.margin)
+            self.verdicts = self.hooks.brought(self.partial.folder, args.margin)
         except (Ended, SystemExit, Exception) as stop:
             if not self.written:
                 return self._stopped(stop)
@@ -119,7 +117,7 @@ class Session:
         if late is not None:
             raise late
         target = self.partial.target
-        return self.judges.calibration(target) if args.calibrate and target else 0
+        return self.hooks.calibration(target) if args.calibrate and target else 0
 
     def _close(self) -> None:
         """Release the folder, also when a signal arrives meanwhile: only one is raised."""
@@ -188,7 +186,7 @@ class Session:
 
     def _open_cases(self, margin: str) -> list[int]:
         """Cases with an undecided cell, by index."""
-        undecided = self.judges.undecided(self.partial.folder, margin)
+        undecided = self.hooks.undecided(self.partial.folder, margin)
         return [index for index, case in enumerate(self.cases) if case.scenario.name in undecided]
 
     def _compile(self) -> None:
@@ -213,7 +211,7 @@ class Session:
             "digest": self.store.digest,
             "sums": sums,
             "sources": self.partial.plan["sources"],
-            "counts": self.judges.counted(),
+            "counts": self.hooks.counted(),
         }
         self.runner.args.code = json.dumps(code, separators=(",", ":"))
         whole = hashlib.sha256(json.dumps(sums, sort_keys=True).encode())
@@ -267,7 +265,7 @@ class Session:
 
     def _forecast(self, wanted: list[int]) -> Forecast:
         args, folder = self.runner.args, self.partial.folder
-        judge = partial(self.judges.sharpness, folder)
+        judge = partial(self.hooks.sharpness, folder)
         return Forecast(self.cases, wanted, self._counts(), args.values, judge)
 
     def _named(self, file: str) -> str:
@@ -327,7 +325,7 @@ class Session:
         """
         content = dumps(suite)
         try:
-            self.judges.read(content, target)
+            self.hooks.read(content, target)
         except FreepathError as error:
             raise FreepathError(f"nothing is written, for it could not be read: {error}") from None
         return content

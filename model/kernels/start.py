@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from model.code.disturbance import Disturbance
 from model.kernels.arrays import address_of, aligned
 from model.kernels.contract import Machine, Memory
 from model.kernels.loop_record import LOOP, PAGE_BYTES
 from model.kernels.mix import block_pattern, pattern
+from model.machine_code.disturbance import Disturbance
 from model.vocabulary.scenario import Scenario
 
 
@@ -99,7 +99,7 @@ class StartState(ABC):
         """Pages or blocks freed by each CPU, by the kernel's own count; None where it does not count."""
 
     @abstractmethod
-    def held(self, pages: npt.NDArray[np.uint32]) -> int:
+    def unfreed(self, pages: npt.NDArray[np.uint32]) -> int:
         """How many of these pages, by number, were not freed."""
 
     def fault(self, pages: Iterable[int]) -> str | None:

@@ -65,7 +65,7 @@ class Scenario:
         What is freed: plain, anonymous, marked as a kmem page, or marked and charged to a cgroup.
     memory
         Level of the memory hierarchy that holds the struct pages in play: the first-level cache (`warm`) or
-        the named one, by the sizes of this machine's caches (`model.code.caches.struct_pages`).
+        the named one, by the sizes of this machine's caches (`model.machine_code.cpu_caches.struct_pages`).
     order
         Order of access to the pages; not the order of a block.
     depth

@@ -24,7 +24,7 @@ from results.analysis.estimate import Interval, Levels, Overhead, overhead, stud
 from results.analysis.groups import NOP_BYTES
 from results.analysis.verdict import chance, floor_of, holm, judge
 from results.reading.folder import CHAIN
-from results.reading.load import Arm, BadRunError, Process, Run, Scenario, read_json, runs_of
+from results.reading.load import Arm, BadRunError, MeasuredScenario, Process, Run, read_json, runs_of
 
 SESSION: Final = 6
 """Processes of one A/A session, as --calibrate measures them."""
@@ -110,7 +110,7 @@ class KnownCost:
     own_cycle_ns: float | None
 
 
-def scenario_of(run: Run, memcg: str) -> Scenario:
+def scenario_of(run: Run, memcg: str) -> MeasuredScenario:
     """The calibration's part that was measured in this memcg state.
 
     Raises
@@ -159,7 +159,7 @@ def known(estimates: list[Overhead | None]) -> list[Overhead]:
     return [estimate for estimate in estimates if estimate is not None]
 
 
-def family(scenario: Scenario, prefix: str) -> list[Arm]:
+def family(scenario: MeasuredScenario, prefix: str) -> list[Arm]:
     """Arms of one family, by length."""
     arms = [arm for arm in scenario.arms if arm.variant.startswith(prefix)]
     return sorted(arms, key=lambda arm: length_of(arm, prefix))

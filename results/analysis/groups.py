@@ -21,7 +21,7 @@ from results.analysis.verdict import (
     judge,
 )
 from results.reading.cpus import Core, core_of
-from results.reading.load import Run, Scenario
+from results.reading.load import MeasuredScenario, Run
 from results.reading.quiet import BUSY
 
 HEAVY_LOAD_PCT: Final = 25
@@ -50,7 +50,7 @@ class Cell:
         What the headline is of; None: neither, or unknown.
     """
 
-    scenario: Scenario
+    scenario: MeasuredScenario
     overhead: Overhead
     judgement: Judgement
     predicted_cycles: float | None
@@ -68,7 +68,7 @@ class Cell:
 class Group:
     """A scenario's cells, with noise floors and warnings."""
 
-    scenario: Scenario
+    scenario: MeasuredScenario
     cells: list[Cell]
     floor_ns: float | None
     layout_floor_ns: float | None
@@ -134,7 +134,7 @@ class _Table:
     layout_floor_ns: float | None
 
 
-def _table(scenario: Scenario, levels: Levels, margin: Margin) -> _Table:
+def _table(scenario: MeasuredScenario, levels: Levels, margin: Margin) -> _Table:
     """Each condition has a noise floor and an error rate of its own, as each scenario has."""
     estimates = [overhead(scenario, arm, levels) for arm in scenario.arms if arm.variant != "base"]
     known = [estimate for estimate in estimates if estimate is not None]
@@ -153,7 +153,7 @@ def _table(scenario: Scenario, levels: Levels, margin: Margin) -> _Table:
     return _Table(rows, twin, floor, layout)
 
 
-def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
+def _group(scenario: MeasuredScenario, margin: Margin, core: Core | None) -> Group:
     levels = Levels(scenario)
     headline = _table(scenario, levels, margin)
     # Only files with a slot reference know the condition; older ones keep their verdicts and name none.
@@ -190,12 +190,12 @@ def halves_after(run: Run, wanted: Mapping[str, int]) -> list[float]:
     return [half for half in halves if half is not None]
 
 
-def looks_of(scenario: Scenario) -> int:
+def looks_of(scenario: MeasuredScenario) -> int:
     """How often --until-decided looked at this scenario; 0: never."""
     return max(int(process.facts.get("looks", 0)) for process in scenario.processes)
 
 
-def layout_floor(scenario: Scenario, levels: Levels) -> float | None:
+def layout_floor(scenario: MeasuredScenario, levels: Levels) -> float | None:
     """Apparent cost of shifting the following code by 1 to 9 bytes, ns per page.
 
     The largest distance of one of the NOPs from their mean; None where fewer than three were measured.
@@ -208,7 +208,7 @@ def layout_floor(scenario: Scenario, levels: Levels) -> float | None:
     return max(abs(ns - middle) for ns in costs)
 
 
-def _seconds(scenario: Scenario, judgement: Judgement) -> float | None:
+def _seconds(scenario: MeasuredScenario, judgement: Judgement) -> float | None:
     if judgement.more_processes is None:
         return None
     durations = [float(p.facts["duration"]) for p in scenario.processes if "duration" in p.facts]
@@ -224,7 +224,7 @@ def _matters(twin: Overhead, margin: Margin) -> bool:
     return significant and abs(twin.ns) > 0.1 * margin.ns(twin.base_ns)
 
 
-def _warnings(scenario: Scenario, levels: Levels, table: _Table, margin: Margin) -> Iterator[str]:
+def _warnings(scenario: MeasuredScenario, levels: Levels, table: _Table, margin: Margin) -> Iterator[str]:
     overheads, twin = [row.overhead for row in table.rows], table.twin
     count = len(scenario.processes)
     if count == 1:

@@ -21,7 +21,7 @@ from results.analysis.conditions import apart
 from results.analysis.groups import analyse
 from results.reading.dates import date_of, oldest_first
 from results.reading.folder import runs_in, settings_of
-from results.reading.load import Arm, Array, BadRunError, Run, Scenario
+from results.reading.load import Arm, Array, BadRunError, MeasuredScenario, Run
 from results.reading.machine import machine_of
 from results.reading.times import MOST_NS
 
@@ -137,7 +137,7 @@ def _series_of(run: Run) -> str:
     return json.dumps([identity(machine_of(run)), settings_of(run)])
 
 
-def _code(scenario: Scenario, arm: Arm) -> str:
+def _code(scenario: MeasuredScenario, arm: Arm) -> str:
     """Digests of the arm and of its base, as far as the run has them."""
     codes = [" and ".join(map(str, scenario.codes_of(one))) for one in (arm, scenario.base_of(arm))]
     return f"{codes[0]}; base {codes[1]}"

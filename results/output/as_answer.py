@@ -112,7 +112,9 @@ def lines(analysis: Analysis, claims: Sequence[Answer]) -> Iterator[str]:
         yield "This run has no v1 for a plain page: measure with"
         yield "  python -m benchmarks --quick -o FILE"
     yield from chain.from_iterable(map(row, rows[1:]))
-    mails, questions, newer = (f"{about}: {told(of)}." if of else "" for about, of in asked(claims).items())
+    mails, questions, newer = (
+        f"{about}: {verdicts_text(of)}." if of else "" for about, of in asked(claims).items()
+    )
     if mails:
         yield mails
     if now := of_v6_18(analysis.groups):
@@ -143,7 +145,7 @@ def asked(claims: Sequence[Answer]) -> dict[str, list[Answer]]:
     return {about: [claim for claim in claims if claim.id in ids] for about, ids in ASKED.items()}
 
 
-def told(claims: Sequence[Answer]) -> str:
+def verdicts_text(claims: Sequence[Answer]) -> str:
     """`C1 C2 hold; C5 fails`."""
     parts = []
     for verdict, (singular, plural) in VERBS.items():

@@ -11,7 +11,7 @@ import numpy as np
 from model.vocabulary.formats import HISTORY
 from results.analysis.history import Series, cells_of_several_codes
 from results.output.words import number, pair
-from results.reading.dates import told
+from results.reading.dates import date_text
 
 
 def as_json(series: Sequence[Series]) -> str:
@@ -44,4 +44,4 @@ def _lines_of(row: Series, code: str) -> Iterator[str]:
     yield f"{row.cell}{code}: {runs}, " + " -> ".join(f"{level:+z.3f}" for level in levels) + " ns"
     for index in row.changes:
         point = row.points[index]
-        yield f"  changed at {told(point.date)}, commit {point.commit}"
+        yield f"  changed at {date_text(point.date)}, commit {point.commit}"

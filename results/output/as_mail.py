@@ -49,7 +49,7 @@ def lines(analysis: Analysis, claims: Sequence[Answer]) -> Iterator[str]:
     yield from wrap(as_answer.doubt(run, [*rows, *newer]), WIDTH)
     for about, asked in as_answer.asked(claims).items():
         if asked:
-            yield from wrap(f"{about}: {as_answer.told(asked)}.", WIDTH)
+            yield from wrap(f"{about}: {as_answer.verdicts_text(asked)}.", WIDTH)
     yield ""
     yield from _conditions(analysis)
     yield ""

@@ -193,12 +193,12 @@ def _level(cells: Sequence[dict[str, Any]], rows: Sequence[Row]) -> str:
 def answer(found: Sequence[Entry]) -> Iterator[str]:
     """The question's answer in sentences: the test of 2015 in two states, and its better form."""
     v1, compiled_out = ROWS["v4.3"]
-    yield f"the test of 2015 {_told(found, v1)}, with memcg built in and idle"
-    yield f"With memcg compiled out it {_told(found, compiled_out)}"
-    yield f"With the key tested first, as merged in v4.8, it {_told(found, KEY_FIRST)}"
+    yield f"the test of 2015 {_in_words(found, v1)}, with memcg built in and idle"
+    yield f"With memcg compiled out it {_in_words(found, compiled_out)}"
+    yield f"With the key tested first, as merged in v4.8, it {_in_words(found, KEY_FIRST)}"
 
 
-def _told(found: Sequence[Entry], row: Row) -> str:
+def _in_words(found: Sequence[Entry], row: Row) -> str:
     """`costs 0.17 ns on Zen 4; is negligible on Ice Lake`: a row on every machine that measured it."""
     by_verdict: dict[str, list[str]] = {}
     for entry in found:

@@ -88,7 +88,7 @@ class Process:
 
 
 @dataclass
-class Scenario:
+class MeasuredScenario:
     """The axes that its arms share, and its processes in the order of measuring."""
 
     name: str
@@ -135,7 +135,7 @@ class Run:
 
     path: str
     facts: dict[str, Any]
-    scenarios: list[Scenario]
+    scenarios: list[MeasuredScenario]
     doubts: list[str] = field(default_factory=list)
     mixed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -223,7 +223,7 @@ class _Assembly:
     """Collects the processes of one or several files into a run."""
 
     def __init__(self) -> None:
-        self.scenarios: dict[str, Scenario] = {}
+        self.scenarios: dict[str, MeasuredScenario] = {}
         self.processes: dict[tuple[str, str], Process] = {}
         self.aside: list[str] = []
 
@@ -239,7 +239,7 @@ class _Assembly:
         for values, facts in runs_of(document):
             name, arm = _identity(facts)
             axes = axes_of(facts)
-            scenario = scenarios.setdefault(name, Scenario(name, axes, [], []))
+            scenario = scenarios.setdefault(name, MeasuredScenario(name, axes, [], []))
             if scenario.axes != axes:
                 raise BadRunError(f"scenario {name} has runs with different axes")
             rows.setdefault((name, facts["pair_id"]), []).append((arm, values, facts))
@@ -310,7 +310,7 @@ REQUIRED: Final[Sequence[str]] = formats.schema("run")["$defs"]["facts"]["requir
 
 
 def _identity(facts: Mapping[str, Any]) -> tuple[str, Arm]:
-    """Scenario and arm of a run."""
+    """MeasuredScenario and arm of a run."""
     lacking = next((name for name in REQUIRED if name not in facts), None)
     if lacking:
         kind = NotARunError if lacking == "schema" else BadRunError

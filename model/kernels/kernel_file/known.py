@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from model.code.image import Spec
 from model.common.errors import KernelFileError
 from model.kernels.kernel import Kernel
 from model.kernels.kernel_file.arms import FileArm, Insert, arms_of, place_of_memcg
@@ -15,8 +14,9 @@ from model.kernels.kernel_file.image import FileImage, Loops, boot_digest, joine
 from model.kernels.kernel_file.path import FilePath
 from model.kernels.kernel_file.scenarios import scenarios_of, sweeps_of
 from model.kernels.kernel_file.survey import Survey, way_of
+from model.kernels.offer import Offer
 from model.kernels.variants import Variant
-from model.kernels.vetting import Offer
+from model.machine_code.image import Spec
 from model.vmlinux.boot import Boot, as_booted
 from model.vmlinux.kernel_file import KernelFile
 from model.vmlinux.loading import LoadedKernel, load

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from model.code.caches import struct_pages
 from model.kernels.kernel_file.image import FileImage
 from model.kernels.kernel_file.start import FileStart
 from model.kernels.kernel_file.survey import way_of
 from model.kernels.modelled import BATCHES, check_modelled, values
+from model.machine_code.cpu_caches import struct_pages
 from model.vocabulary.scenario import Arm, Scenario
 
 if TYPE_CHECKING:

@@ -3,25 +3,21 @@
 import argparse
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.cases import DEFAULT_KERNEL, Case, along, case_of, swept
-from benchmarks.cases import select as chosen
+from benchmarks.cases import BARE, DEFAULT_KERNEL
 from model.common.errors import UsageError
 from model.common.files import STANDARD, read_bounded, write_new
-from model.kernels import VERSIONS, kernel_called, kernels, own
-from model.kernels.own import Own
-from model.kernels.own import added as added
-from model.kernels.vetting import VariantError, vet, vet_values
+from model.kernels import VERSIONS, kernel_called, kernels
+from model.kernels.user_variants import added
+from model.kernels.user_variants.added import UserVariant
+from model.kernels.user_variants.vetting import VariantError, vet, vet_values
 
 MOST_BYTES: Final = 64 << 10
 """Largest size of a user variant in bytes: its text is sent to every worker."""
 NAMED: Final = re.compile(r"([A-Za-z0-9_-]+)=(.*)", re.DOTALL)
 KERNEL: Final = re.compile(r"""^KERNEL\s*=\s*["']([^"']*)["']""", re.MULTILINE)
-BARE: Final = frozenset({"base", "base-twin"})
-"""Variants of the checkout with nothing at the patch point."""
 INSERT: Final = "[NAME=]ASM"
 
 
@@ -50,7 +46,7 @@ def add_options(parser: Any) -> None:
     )
 
 
-def add(args: argparse.Namespace) -> list[Own]:
+def add(args: argparse.Namespace) -> list[UserVariant]:
     """Add the user variants that the options name to this process.
 
     Raises
@@ -62,13 +58,13 @@ def add(args: argparse.Namespace) -> list[Own]:
         return []  # what is put into a kernel file is no variant of a model (benchmarks.kernel_files)
     brought = [*_inserted(args.insert, args.kernel or DEFAULT_KERNEL), *map(_from_file, args.variant)]
     for variant in brought:
-        own.add(variant)
+        added.add(variant)
     return brought
 
 
-def _inserted(texts: Sequence[str], version: str) -> Iterator[Own]:
+def _inserted(texts: Sequence[str], version: str) -> Iterator[UserVariant]:
     for name, operation in named(texts):
-        yield own.inserted(name, operation, f"--insert {name}", version)
+        yield added.inserted(name, operation, f"--insert {name}", version)
 
 
 def named(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -95,7 +91,7 @@ def _is_text(argument: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in argument)
 
 
-def _from_file(name: str) -> Own:
+def _from_file(name: str) -> UserVariant:
     path = Path(name)
     if path.suffix != ".py" or not path.is_file():
         raise UsageError(
@@ -111,7 +107,7 @@ def _from_file(name: str) -> Own:
     if version not in VERSIONS:
         line = text.count("\n", 0, named.start()) + 1 if named else 1
         raise VariantError(f"{name}:{line}: no kernel {version} is modelled; there are {', '.join(VERSIONS)}")
-    return Own(path.stem.replace("_", "-"), text, name, version)
+    return UserVariant(path.stem.replace("_", "-"), text, name, version)
 
 
 def vet_checkout() -> None:
@@ -137,7 +133,7 @@ def template(name: str, version: str) -> str:
     UsageError
         For a name that no arm can have.
     """
-    if not own.NAME.fullmatch(name.replace("_", "-")):
+    if not added.NAME.fullmatch(name.replace("_", "-")):
         raise UsageError(f"--new-variant {name}: give a name of lower-case letters, digits and hyphens")
     kernel = kernel_called(version or DEFAULT_KERNEL)
     fields = "\n".join(f"#   {field:12} offset {offset}" for field, offset in kernel.offer.fields.items())
@@ -154,16 +150,3 @@ def write_template(name: str, version: str, output: str | None) -> int:
         raise UsageError(f"{output} exists: choose another name with -o")
     write_new(STANDARD if output is None else output, text)
     return 0
-
-
-def select(args: argparse.Namespace, memory: str) -> list[Case]:
-    """Cases of the command line; where it only names user variants, these in the usual scenario."""
-    if args.sweep:
-        return swept(along(args.sweep))
-    brought = added()
-    if not brought or args.only or args.quick or args.memory:
-        return chosen(args.only, memory=memory, quick=args.quick)
-    names = {check.name for check in brought}
-    versions = dict.fromkeys(check.kernel for check in brought)
-    cases = [case_of(kernel_called(version).usual) for version in versions]
-    return [replace(case, arms=tuple(a for a in case.arms if a.variant in {*BARE, *names})) for case in cases]

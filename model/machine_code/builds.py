@@ -9,7 +9,7 @@ phase      a number of one-byte NOPs at the entry of the function that holds the
 incidental NOPs of 1 to 8 bytes in front of a share of all other instructions of the path, drawn anew for
            each build
 
-The draw depends on the build's seed and on the place (model.compiler.seams), so base and every arm of a build
+The draw depends on the build's seed and on the place (`insertion_points`), so base and every arm of a build
 have the same NOPs. Nothing is compiled: the bytes are laid out again, branches are given their new distances,
 and the short ones that no longer reach become long ones, as an assembler would make them. Functions stay
 aligned; a loop head inside a function moves along with what stands before it.
@@ -22,9 +22,9 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from model.code.image import LINE, Code
-from model.code.region import Region
-from model.code.x86 import JMP_REL32, NOP5, SITE_BYTES
+from model.machine_code.image import LINE, Code
+from model.machine_code.region import Region
+from model.machine_code.x86 import JMP_REL32, NOP5, SITE_BYTES
 
 FUNCTION_ALIGNMENT: Final = 16
 SHARE: Final = 0.15

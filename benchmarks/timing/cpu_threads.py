@@ -4,14 +4,14 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from model.code.placement import Trampoline
 from model.common.errors import FreepathError, KernelReportError
 from model.common.limits import usable_cpus
 from model.kernels.contract import Machine
 from model.kernels.start import LoopRecord
+from model.machine_code.placement import Trampoline
 
 
-class Crew:
+class CpuThreads:
     """The calling thread, and one more for every other CPU of a machine.
 
     Parameters

@@ -6,7 +6,7 @@ import struct
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Final, Protocol
 
-from model.code.x86 import JMP_REL32, SITE_BYTES
+from model.machine_code.x86 import JMP_REL32, SITE_BYTES
 
 LINE: Final = 64
 """Bytes of a cache line."""
@@ -66,7 +66,7 @@ class Code:
     sites: tuple[Site, ...]
     """Jump table, offsets from the image's start."""
     points: tuple[tuple[int, int], ...] = field(default=(), repr=False)
-    """Offset and key of each insertion point (model.compiler.seams)."""
+    """Offset and key of each insertion point (model.compiler.insertion_points)."""
     branches: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     """Offset and target of each jump and call."""
     references: tuple[tuple[int, int, int], ...] = field(default=(), repr=False)

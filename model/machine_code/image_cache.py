@@ -19,9 +19,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from model.code.image import Code, Site, Spec, to_json
 from model.common.errors import CompileError
 from model.common.files import lock, sync_folder
+from model.machine_code.image import Code, Site, Spec, to_json
 
 CPU_NAME: Final = r"[\w.-]{1,40}"
 FOLDER_NAME: Final = re.compile(rf"[0-9a-f]{{16}}-{CPU_NAME}")
@@ -76,7 +76,7 @@ class Cache:
         self.digest = digest
         self.folder = self.root / f"{self.digest}-{cpu}"
         self.expected: dict[str, str] = {}
-        self._held: int | None = None
+        self._locked: int | None = None
 
     def path(self, spec: Spec) -> Path:
         """File of one image."""
@@ -207,13 +207,13 @@ class Cache:
     def hold(self) -> None:
         """Mark the folder as used now, and lock it against pruning for as long as this store lives."""
         with contextlib.suppress(OSError):
-            if self._held is None or not os.path.samestat(os.fstat(self._held), self.folder.stat()):
+            if self._locked is None or not os.path.samestat(os.fstat(self._locked), self.folder.stat()):
                 number = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
                 weakref.finalize(self, os.close, number)
-                self._held = number
+                self._locked = number
                 # Where the file system has no locks, no process prunes either.
                 lock(number, fcntl.LOCK_SH)
-            os.utime(self._held)
+            os.utime(self._locked)
 
     def prune(self) -> None:
         """Remove the folders of other digests that were not used for long."""

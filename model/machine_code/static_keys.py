@@ -6,7 +6,7 @@ from itertools import product
 from threading import Lock
 from typing import Protocol
 
-from model.code.running import RUNNING
+from model.machine_code.running import RUNNING
 
 
 class Follower(Protocol):

@@ -24,10 +24,10 @@ UNITS: Final = {"K": 10, "M": 20, "G": 30}
 
 def sizes(folder: Path | None = None) -> dict[str, int]:
     """Bytes of `data` and `code` (first level), `l2` and `l3`; `USUAL` where the system does not say."""
-    return USUAL | told(folder)
+    return USUAL | reported(folder)
 
 
-def told(folder: Path | None = None) -> dict[str, int]:
+def reported(folder: Path | None = None) -> dict[str, int]:
     """The cache sizes that the system reports."""
     folder, known = folder or CPU, {}
     for index in sorted(folder.glob("index*")):

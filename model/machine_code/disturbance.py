@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from model.code.caches import sizes
-from model.code.region import Region
 from model.common.errors import FreepathError
+from model.machine_code.cpu_caches import sizes
+from model.machine_code.region import Region
 
 LINE: Final = 64
 TIMES: Final = 2

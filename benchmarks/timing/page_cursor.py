@@ -13,7 +13,7 @@ from model.kernels.start import StartState
 Ints = npt.NDArray[np.int64]
 
 
-class Walk:
+class PageCursor:
     """Page cursor: a slice frees all of the warm set, or the next part of a larger array.
 
     Cold pages are restored in bulk when the array is used up, so that restoring does not warm what

@@ -15,17 +15,17 @@ from typing import Any, Final
 
 from model.kernels import kernel_called
 from model.kernels.instructions import slots
-from model.kernels.operation import check, with_end
+from model.kernels.user_variants.operation import check, with_end
+from model.kernels.user_variants.vetting import VariantError, vet, vet_values
 from model.kernels.variants import Variant
-from model.kernels.vetting import VariantError, vet, vet_values
 
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST_NAME: Final = 40
-_added: list["Own"] = []
+_added: list["UserVariant"] = []
 
 
 @dataclass(frozen=True)
-class Own:
+class UserVariant:
     """A user variant.
 
     Attributes
@@ -51,17 +51,17 @@ class Own:
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
 
-def added() -> list[Own]:
+def added() -> list[UserVariant]:
     """The user variants of this process."""
     return list(_added)
 
 
 def as_plain() -> list[dict[str, str]]:
     """The same as plain data, for processes that this one starts."""
-    return [asdict(own) for own in _added]
+    return [asdict(variant) for variant in _added]
 
 
-def inserted(name: str, text: str, where: str, kernel: str) -> Own:
+def inserted(name: str, text: str, where: str, kernel: str) -> UserVariant:
     """A variant that holds one operation, checked.
 
     Raises
@@ -72,7 +72,7 @@ def inserted(name: str, text: str, where: str, kernel: str) -> Own:
     predicted = slots(check(operation, where))
     declared = "" if predicted is None else f"SLOTS = {predicted}\n"
     story = f'"""Inserted: {text!r}."""\nSUMMARY = {f"exact: {text}"!r}\n'
-    return Own(name, f"{story}{declared}exact_operation = {operation!r}\n", where, kernel)
+    return UserVariant(name, f"{story}{declared}exact_operation = {operation!r}\n", where, kernel)
 
 
 def check_name(name: str, where: str) -> None:
@@ -89,49 +89,53 @@ def check_name(name: str, where: str) -> None:
         )
 
 
-def add(own: Own) -> None:
+def add(variant: UserVariant) -> None:
     """Check it, and make it a variant of its kernel.
 
     Raises
     ------
     VariantError, OperationError
     """
-    kernel = kernel_called(own.kernel)
-    check_name(own.name, own.where)
-    if own.name in kernel.variants or own.name in kernel.calibration:
-        raise VariantError(f"{own.where}: there is a variant called {own.name}: choose another name")
-    vet(own.text, own.where, kernel.offer)
-    module = _run(own)
-    vet_values(vars(module), own.where, kernel.offer)
+    kernel = kernel_called(variant.kernel)
+    check_name(variant.name, variant.where)
+    if variant.name in kernel.variants or variant.name in kernel.calibration:
+        raise VariantError(f"{variant.where}: there is a variant called {variant.name}: choose another name")
+    vet(variant.text, variant.where, kernel.offer)
+    module = _run(variant)
+    vet_values(vars(module), variant.where, kernel.offer)
     if operation := vars(module).get("exact_operation"):
-        check(with_end(operation), own.where)
-    _register(own, module)
+        check(with_end(operation), variant.where)
+    _register(variant, module)
 
 
 def add_again(texts: Iterable[dict[str, str]]) -> None:
     """Add the variants that another process has checked and added."""
     for plain in texts:
-        own = Own(**plain)
-        _register(own, _run(own))
+        variant = UserVariant(**plain)
+        _register(variant, _run(variant))
 
 
-def _register(own: Own, module: ModuleType) -> None:
+def _register(variant: UserVariant, module: ModuleType) -> None:
     declared = vars(module)
     if "exact_operation" in declared:
         declared["exact_operation"] = with_end(declared["exact_operation"])
-    kernel_called(own.kernel).variants[own.name] = Variant(own.name, module, digest=own.digest)
-    _added.append(own)
+    kernel_called(variant.kernel).variants[variant.name] = Variant(
+        variant.name, module, digest=variant.digest
+    )
+    _added.append(variant)
 
 
-def _run(own: Own) -> ModuleType:
-    module = ModuleType(f"own.{own.name}")
+def _run(variant: UserVariant) -> ModuleType:
+    module = ModuleType(f"user_variants.{variant.name}")
     # So that an error in it shows its lines, and Numba finds them.
-    module.__file__ = own.where
+    module.__file__ = variant.where
     sys.modules[module.__name__] = module
     try:
-        exec(compile(own.text, own.where, "exec"), vars(module))
+        exec(compile(variant.text, variant.where, "exec"), vars(module))
     except Exception as error:  # a user's file may raise anything
-        frames: list[Any] = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == own.where]
+        frames: list[Any] = [
+            f for f in traceback.extract_tb(error.__traceback__) if f.filename == variant.where
+        ]
         line = frames[-1].lineno if frames else 1
-        raise VariantError(f"{own.where}:{line}: {type(error).__name__}: {error}") from None
+        raise VariantError(f"{variant.where}:{line}: {type(error).__name__}: {error}") from None
     return module

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Judges:
+class VerdictHooks:
     """Verdict hooks.
 
     Attributes

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from threading import Lock, get_ident
 from typing import Final
 
-from model.code.region import Region
 from model.common.errors import CompileError, KeysBusyError
+from model.machine_code.region import Region
 
 
 class Running:

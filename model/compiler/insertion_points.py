@@ -1,8 +1,8 @@
 """Insertion points: places between instructions where another compilation might have other instructions.
 
-A *build* (model.code.builds) puts NOPs in front of instructions and moves what lies behind them. For that it
-needs the insertion points, and every branch that leads across them. Both are found once, here, when the image
-is compiled.
+A *build* (model.machine_code.builds) puts NOPs in front of instructions and moves what lies behind them. For
+that it needs the insertion points, and every branch that leads across them. Both are found once, here, when
+the image is compiled.
 
 A point is identified by its function, its instruction and its ordinal among equal instructions. So base and
 every arm have the same points, also where an arm has more blocks or instructions than base; inline assembly
@@ -68,7 +68,7 @@ def _key(place: str) -> int:
     return int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "little") >> 1
 
 
-def seams(image: dict[str, Any], keys: dict[str, int]) -> dict[str, Any]:
+def points_of(image: dict[str, Any], keys: dict[str, int]) -> dict[str, Any]:
     """Replace an image's marks by insertion points and branches.
 
     Parameters

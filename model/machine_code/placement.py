@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from model.code.image import LINE, Code, Site
-from model.code.region import Region
-from model.code.running import RUNNING
-from model.code.x86 import NOP5, SITE_BYTES
+from model.machine_code.image import LINE, Code, Site
+from model.machine_code.region import Region
+from model.machine_code.running import RUNNING
+from model.machine_code.x86 import NOP5, SITE_BYTES
 
 STEP = 4
 """Functions and loop heads are aligned to 16 bytes, but where in a function the patch point falls is the
