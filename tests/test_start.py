@@ -63,7 +63,7 @@ def test_every_kind_is_measured_somewhere() -> None:
         Scenario("on-idle", depth="full"),
         Scenario("off", "flagged"),
         Scenario("on-idle", entry="release_pages"),
-        Scenario("on-idle", memory="l2", order="random", depth="full"),
+        Scenario("on-idle", memory="l2", access="random", depth="full"),
     ],
     ids=lambda scenario: scenario.name,
 )

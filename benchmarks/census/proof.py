@@ -48,7 +48,7 @@ def prove(cases: Sequence[Case], names: dict[str, str], store: Store) -> None:
     seen = set()
     for case in cases:
         for arm in case.arms:
-            scenario = case.scenario.but(memory="warm", order="sequential", share="100", spread="periodic")
+            scenario = case.scenario.but(memory="warm", access="sequential", share="100", spread="periodic")
             if arm.variant in names and (key := (scenario, arm)) not in seen:
                 seen.add(key)
                 _prove(Case(scenario, case.arms), arm, names[arm.variant], store)

@@ -54,7 +54,7 @@ class StartState(ABC):
         self.others = []
         self._memory = memory
         self.order_of_pages = np.arange(0, pages, 1 << scenario.block_order, dtype=np.uint32)
-        if scenario.order == "random":
+        if scenario.access == "random":
             rng.shuffle(self.order_of_pages)
         self._kinds = (
             block_pattern(scenario, pages) if scenario.block_order else pattern(scenario, pages, rng)

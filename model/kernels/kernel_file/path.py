@@ -125,7 +125,7 @@ class FilePath:
         """Pages or blocks that are freed between two readings of the clock."""
         if scenario.memory == "warm":
             return self.pages(scenario) >> scenario.block_order
-        return SEQUENTIAL_CHUNK if scenario.order == "sequential" else RANDOM_CHUNK
+        return SEQUENTIAL_CHUNK if scenario.access == "sequential" else RANDOM_CHUNK
 
     def passes(self, scenario: Scenario) -> int:
         """Passes per slice; cold pages are freed once."""
