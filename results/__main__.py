@@ -19,6 +19,7 @@ from model.common.command import complain, leave, run
 from model.common.errors import UsageError
 from model.common.files import STANDARD, check_target
 from model.common.parser import Parser
+from model.vocabulary.partial_run import PLAIN
 from results.options import (
     add_pair,
     analysed,
@@ -378,7 +379,7 @@ def _calibration(args: argparse.Namespace) -> int:
     from results.output.as_calibration import document, lines
     from results.reading.load import load
 
-    run, plain = load(args.file), Path(args.file).with_suffix(".plain.json")
+    run, plain = load(args.file), Path(args.file).with_suffix(PLAIN)
     if args.format == "json":
         emit(json.dumps(document(run, plain), indent=2, allow_nan=False) + "\n", args)
     else:

@@ -35,6 +35,7 @@ from model.common.parser import Parser
 from model.common.process import WORKER_START_S
 from model.common.signals import Ended
 from model.common.streams import note, say
+from model.vocabulary import partial_run
 
 NAME: Final = "python -m benchmarks.figures"
 FOLDER: Final = "results/runs/figures"
@@ -79,7 +80,7 @@ class Task:
     @property
     def partial(self) -> Path:
         """Where it lies while it is measured."""
-        return self.file.with_name(f"{self.file.name}.partial")
+        return self.file.with_name(f"{self.file.name}{partial_run.SUFFIX}")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -228,7 +229,7 @@ def _patiently(task: Task) -> bool:
 
 def _begun(task: Task) -> bool:
     """Whether a part of it was measured."""
-    return (task.partial / "plan.json").exists()
+    return (task.partial / partial_run.PLAN).exists()
 
 
 def _measure(task: Task) -> bool:

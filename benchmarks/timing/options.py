@@ -17,6 +17,7 @@ from model.common.files import check_target
 from model.common.parser import Parser
 from model.kernels.store import DEFAULT_CPU, check_can_compile
 from model.vocabulary.formats import MOST_SEED
+from model.vocabulary.partial_run import PLAIN
 
 NAME: Final = "python -m benchmarks"
 HELP_WIDTH: Final = 79
@@ -240,4 +241,4 @@ def _check_target(early: argparse.Namespace) -> None:
     if early.raw:
         check_target(early.raw)
     if early.calibrate:
-        check_target(path.with_suffix(".plain.json"))
+        check_target(path.with_suffix(PLAIN))

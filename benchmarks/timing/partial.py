@@ -7,7 +7,6 @@ reads it, and `--resume` measures what the plan asks for and the folder lacks. d
 
 import json
 import os
-import re
 import secrets
 import shutil
 import tempfile
@@ -23,13 +22,10 @@ from model.common.shell import quoted
 from model.common.signals import signals_later
 from model.common.streams import note
 from model.vocabulary import formats
+from model.vocabulary.partial_run import PLAIN, PLAN, PROCESS, SUFFIX
 
-SUFFIX: Final = ".partial"
-PLAN: Final = "plan.json"
 WORDS: Final = "worker.err"
 """File with the latest worker's stderr."""
-PROCESS: Final = re.compile(r"(\d+)-(\d+)(\.plain)?\.json")
-"""File name of a process: case and number; `plain` where pyperf alone measured."""
 MOST_BYTES: Final = 64 << 20
 
 
@@ -141,7 +137,7 @@ class Partial:
         files = [
             (int(match[1]), int(match[2]), path)
             for path in self.folder.iterdir()
-            if (match := PROCESS.fullmatch(path.name)) and bool(match[3]) == pyperf_alone
+            if (match := PROCESS.fullmatch(path.name)) and (match[3] == PLAIN) == pyperf_alone
         ]
         return [path for _, _, path in sorted(files)]
 
@@ -230,7 +226,7 @@ class Partial:
         for path in self._processes():
             try:
                 json.loads(path.read_bytes())["benchmarks"]
-                complete.add(path.name.removesuffix(".json").removesuffix(".plain"))
+                complete.add(path.name.removesuffix(PLAIN).removesuffix(".json"))
             except (OSError, ValueError, KeyError, TypeError):
                 path.unlink()
         for name in complete:

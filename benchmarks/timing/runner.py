@@ -32,6 +32,7 @@ from model.common.files import write_new
 from model.kernels.arrays import huge_share
 from model.machine_code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.vocabulary.formats import INSTRUMENT, RUN
+from model.vocabulary.partial_run import PLAIN, process_stem
 
 ALONE = ("-m", "benchmarks")
 """What a worker is started with where nobody forks it."""
@@ -125,11 +126,11 @@ class _Worker:
         if not run.values:
             return
         self.sampler.check()
-        name = f"{self.index}-{self.process:04}"
+        name = process_stem(self.index, self.process)
         if self.case.pyperf_alone:
             facts = {"name": benchmark_name(self.case, 0), **moments(self.began, run.get_metadata())}
             bench.update_metadata(facts)
-            write_new(folder / f"{name}.plain.json", dumps(pyperf.BenchmarkSuite([bench])))
+            write_new(folder / f"{name}{PLAIN}", dumps(pyperf.BenchmarkSuite([bench])))
         else:
             if self.runner.args.raw:
                 arms = [arm.name for arm in self.case.arms]

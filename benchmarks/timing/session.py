@@ -37,6 +37,7 @@ from model.common.shell import quoted
 from model.common.signals import Ended
 from model.common.streams import note, say
 from model.kernels.store import Store
+from model.vocabulary.partial_run import PLAIN
 
 POLL_S = 0.2
 ROUND: Final = 4
@@ -297,7 +298,7 @@ class Session:
         ]
         if target:
             if plain := partial.complete(pyperf_alone=True):
-                write_new(target.with_suffix(".plain.json"), dumps(collect(plain)), replace=True)
+                write_new(target.with_suffix(PLAIN), dumps(collect(plain)), replace=True)
             self._write(suite, target)
         self.written = True
 

@@ -19,19 +19,15 @@ from typing import Final
 import numpy as np
 
 from model.common.process import WORKER_START_S
+from model.vocabulary.calibration import ALIKE, CHAIN, HALF_MINUTE, KNOWN_COST, NOP_BYTES, NULL, SESSION
 from model.vocabulary.margin import Margin
 from results.analysis.estimate import Interval, Levels, Overhead, overhead, student
-from results.analysis.groups import NOP_BYTES
 from results.analysis.verdict import chance, floor_of, holm, judge
-from results.reading.folder import CHAIN
 from results.reading.load import Arm, BadRunError, MeasuredScenario, Process, Run, read_json, runs_of
 
-SESSION: Final = 6
-"""Processes of one A/A session, as --calibrate measures them."""
 HALF_MINUTE_S: Final = 30.0
 NO_MARGIN: Final = Margin(1e-6, percent=False)
 """Margin so small that no verdict is `negligible`, so that every false alarm is counted."""
-NULL: Final = frozenset({"base-twin", "v1-ifdef", "keyfirst", "memcg-data"})
 
 
 @dataclass(frozen=True)
@@ -126,7 +122,7 @@ def scenario_of(run: Run, memcg: str) -> MeasuredScenario:
 
 def false_alarms(run: Run) -> FalseAlarms:
     """Cut the A/A part into sessions in the order of measuring, and judge each by itself."""
-    whole = scenario_of(run, "off")
+    whole = scenario_of(run, ALIKE)
     alarms = sessions = 0
     halves: list[float] = []
     covers: list[bool] = []
@@ -181,7 +177,7 @@ def length_of(arm: Arm, prefix: str) -> int:
 
 def layout_floor(run: Run) -> LayoutFloor | None:
     """NOPs of 1 to 9 bytes over base, over all processes; None in a calibration from before them."""
-    whole = scenario_of(run, "off")
+    whole = scenario_of(run, ALIKE)
     arms = family(whole, NOP_BYTES)
     if len(arms) < 3:
         return None
@@ -198,7 +194,7 @@ def layout_floor(run: Run) -> LayoutFloor | None:
 
 def half_widths(run: Run, plain: Path | None) -> HalfWidths:
     """Intervals of the A/A control and of v1 from the processes of the first half minute."""
-    whole = scenario_of(run, "on-idle")
+    whole = scenario_of(run, HALF_MINUTE)
     used: list[Process] = []
     seconds = 0.0
     for process in whole.processes:
@@ -257,7 +253,7 @@ def known_cost(run: Run) -> KnownCost:
     BadRunError
         When the run has no such chains, or a longer chain took less time than a shorter one.
     """
-    scenario = scenario_of(run, "disabled")
+    scenario = scenario_of(run, KNOWN_COST)
     chains = {length_of(arm, CHAIN): arm for arm in family(scenario, CHAIN)}
     if 1 not in chains or len(chains) < 4:
         raise BadRunError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from model.common.process import WORKER_START_S
+from model.vocabulary.calibration import NOP_BYTES
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import DEFAULTS, usual_of
 from results.analysis.conditions import Condition, Levels
@@ -26,7 +27,6 @@ from results.reading.quiet import BUSY
 
 HEAVY_LOAD_PCT: Final = 25
 FEW_PROCESSES: Final = 5
-NOP_BYTES: Final = "nop-bytes-"
 LEAST_FAMILY: Final = 3
 CLOCK_RATIO: Final = 1.001
 """Largest ratio of two processes' time stamp counter rates on one machine; beyond it a clock was wrong."""

@@ -14,6 +14,7 @@ from model.common.errors import UsageError
 from model.common.files import read_bounded, write_new
 from model.common.streams import note
 from model.vocabulary.formats import MOST_BYTES
+from model.vocabulary.partial_run import PLAIN, SUFFIX
 from results.analysis import machines
 from results.analysis.groups import FEW_PROCESSES
 from results.kept import moved, publishing
@@ -59,7 +60,7 @@ def measured(folder: Path) -> Measured:
             raise UsageError(f"{name}, seed {seed}, has {fewest} processes: a rehearsal is not kept")
     if not found:
         raise UsageError(f"{folder} has no complete run: make figures measures them")
-    for path in sorted(folder.glob("*.partial")):
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
         note(f"left out: {path.name.partition('.')[0]} is not complete")
     return found
 
@@ -118,7 +119,7 @@ def file_all(found: Measured, published: Path, reference: Path) -> list[Path]:
 def _figures_of(each: Run, path: Path) -> Path:
     """What a calibration says, beside its run: the plain pyperf runs that it needs are not kept."""
     figures = path.with_name(path.name.removesuffix(".json.gz") + FIGURES)
-    plain = Path(each.path).with_suffix(".plain.json")
+    plain = Path(each.path).with_suffix(PLAIN)
     made = {
         "processor": processor_line(each.facts),
         "date": date_of(each)[:10],

@@ -5,8 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from model.vocabulary.calibration import SESSION
 from model.vocabulary.formats import CALIBRATION
-from results.analysis.calibration import SESSION, figures, targets
+from results.analysis.calibration import figures, targets
 from results.analysis.conditions import where_shared
 from results.output.words import number
 from results.reading.cpus import processor_line

@@ -4,7 +4,6 @@ pyperf's JSON is read directly: importing pyperf costs 0.15 s, and every value o
 before it is used. tests/ check that pyperf reads the same files.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from model.common.streams import printable
 from model.vocabulary import machine
+from model.vocabulary.partial_run import PLAIN, PLAN, PROCESS
 from model.vocabulary.scenario import Arm as Arm
 from model.vocabulary.scenario import axes_of, base_of, name_of
 from model.vocabulary.sittings import by_pyperfs_names
@@ -33,10 +33,6 @@ MAX_STORY: Final = 2000
 SCHEME: Final = ("build_scheme", "instrument", "builds", "store_bypass", "sibling", "code_digest")
 """Facts of what was measured, beside the commit: builds, SSBD, a partner on the sibling, machine code."""
 MACHINE: Final = ("hostname", *machine.NAMES, "python_version", "numba", "freepath_cpu")
-PLAN: Final = "plan.json"
-"""The file that makes a folder an interrupted run."""
-PROCESS: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})\.json")
-"""Case and number of a complete process."""
 
 
 @dataclass
@@ -174,8 +170,9 @@ def is_partial(path: str | Path) -> bool:
 def _load_partial(folder: Path) -> Run:
     """All complete processes; a file that is damaged is set aside."""
     assembly = _Assembly()
-    processes = [(match, path) for path in folder.iterdir() if (match := PROCESS.fullmatch(path.name))]
-    for _, path in sorted(processes, key=lambda pair: tuple(map(int, pair[0].groups()))):
+    found = ((PROCESS.fullmatch(path.name), path) for path in folder.iterdir())
+    processes = [(int(m[1]), int(m[2]), path) for m, path in found if m and m[3] != PLAIN]
+    for *_, path in sorted(processes):
         try:
             assembly.add(read_json(path))
         except BadRunError as error:
