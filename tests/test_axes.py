@@ -81,7 +81,7 @@ def test_blocks_go_to_the_buddy_whole(block: str, memcg: Any) -> None:
     machine.check()
     assert machine.free_pages_counted() == pages and start.freed() == pages >> order
     assert sum(len(blocks) << size for (size, _), blocks in machine.memory.free_blocks().items()) == pages
-    assert start.held(start.order_of_pages) == 0
+    assert start.unfreed(start.order_of_pages) == 0
     freed = machine.memory.mem_map[:pages]
     assert not (freed["flags"] & int(PG.HEAD | PG.TAIL)).any() and not freed["mem_cgroup"].any()
     assert set(freed["_mapcount"].tolist()) <= {int(Mapcount.IDLE), int(Mapcount.BUDDY)}
