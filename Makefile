@@ -60,7 +60,7 @@ finish: $(READY)  ## tables, figures and report of a run: RUN=results/runs/...
 	@printf 'report:  %s/report.html\n' $(IN)
 	@printf 'tables:  %s/table.md, claims.txt, figures beside them\n' $(IN)
 	@printf 'next:    ./freepath results show %s/run.json\n' $(IN)
-	@$(PY) -c 'from benchmarks.conditions import can_hold_loads as can; raise SystemExit(not can())' || exit 0; \
+	@$(PY) -c 'from benchmarks.process_settings import can_hold_loads as can; raise SystemExit(not can())' || exit 0; \
 	echo "         make run FLAGS='--store-bypass off'    with SSBD"
 
 publish: $(READY)  ## copy the newest run, or RUN=FILE, to its machine's place in results/machines

@@ -30,9 +30,12 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     # the parent reports what happened.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from model.common.command import Parser, complain, guard, leave, note, run, say
+from benchmarks.selection import select_for
+from model.common.command import complain, guard, leave, run
 from model.common.errors import CompileError, FreepathError, UsageError
 from model.common.limits import check_address_space
+from model.common.parser import Parser
+from model.common.streams import note, say
 
 if __name__ == "__main__":
     guard("python -m benchmarks")
@@ -54,19 +57,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from benchmarks import doctor, file_cases, kernel_files, listing, own
-from benchmarks.cases import Case, along, with_arms
+from benchmarks import doctor, file_cases, kernel_files, listing, user_variants
+from benchmarks.cases import Case, with_arms
 from benchmarks.census.brief import brief
 from benchmarks.census.proof import prove
-from benchmarks.conditions import (
-    UNKNOWN,
-    addresses_fixed,
-    commit,
-    loads_wait,
-    processor,
-    set_store_bypass,
-    sources,
-)
+from benchmarks.commit import UNKNOWN, commit, sources
+from benchmarks.process_settings import addresses_fixed, loads_wait, set_store_bypass
+from benchmarks.processor import processor
+from benchmarks.selection import along
 from benchmarks.timing import nursery, partner, workers
 from benchmarks.timing.append import MUST_MATCH, check_append, metadata_of
 from benchmarks.timing.calibrate import calibration_cases
@@ -88,8 +86,8 @@ from benchmarks.units import check_margin
 from model.common.files import check_target
 from model.common.system_files import cpus_in
 from model.kernels.arrays import check_available
-from model.kernels.own import add_again, added, as_plain
 from model.kernels.store import DEFAULT_CPU, Store, default_folder
+from model.kernels.user_variants.added import add_again, added, as_plain
 from model.vocabulary.formats import INSTRUMENT, NO_SETTINGS, PLAN
 
 QUICK = {"processes": 12, "values": 5}
@@ -107,11 +105,11 @@ def main(argv: list[str]) -> int:
     early = early_options(argv)
     kernel_files.check(early)
     if early.new_variant:
-        return own.write_template(early.new_variant, early.kernel, early.output)
+        return user_variants.write_template(early.new_variant, early.kernel, early.output)
     if early.worker:
         add_again(json.loads(early.own))
     else:
-        own.add(early)
+        user_variants.add(early)
     kernel_files.add(early)
     scheme = Scheme(early.builds, early.scheme)  # refuses what does not exist, also with --list
     if early.list:
@@ -134,7 +132,7 @@ def _fleet(argv: list[str], *, resumes: bool) -> int:
     if not resumes:
         Scheme(early.builds, early.scheme).loops(early.loops)
         check_margin(early.margin)
-    cases = calibration_cases() if early.calibrate else own.select(early, early.memory)
+    cases = calibration_cases() if early.calibrate else select_for(early, early.memory)
     parser = Parser(add_help=False)
     parser.add_argument("-p", "--processes", type=int)
     wanted = parser.parse_known_args(argv)[0].processes or (QUICK if early.quick else DEFAULT)["processes"]
@@ -180,8 +178,8 @@ def _measure(
     runner = _runner(argv, early, store, scheme)
     if runner.args.worker:
         return _work(runner, cases, store, scheme, code)
-    from benchmarks.timing.judges import Judges
     from benchmarks.timing.session import Session
+    from benchmarks.timing.verdict_hooks import VerdictHooks
 
     if (shown := views(runner.args)) and not (partial or early.output or early.append):
         raise UsageError(f"--{shown[0]} shows the file that was written: give -o FILE")
@@ -189,20 +187,20 @@ def _measure(
     for case in cases:
         check_available(case.path.pages(case.scenario))
     if not partial:
-        own.vet_checkout()
+        user_variants.vet_checkout()
         prove(cases, {brought.name: brought.where for brought in added()}, Store(store.root, DEFAULT_CPU))
     workers.prepare(runner.args)
     context = _context(argv, early, scheme, runner.args.affinity)
     partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
     runner.args.seed = partial.plan["seed"]
-    judges = Judges(_undecided, _calibration, _brought, _read, _sharpness, lambda: brief(cases, store))
-    return Session(runner, cases, store, context, partial, judges).run()
+    hooks = VerdictHooks(_undecided, _calibration, _brought, _read, _sharpness, lambda: brief(cases, store))
+    return Session(runner, cases, store, context, partial, hooks).run()
 
 
 def _chosen(early: argparse.Namespace, memory: str) -> list[Case]:
     """What the command line chooses: of the models, or of the kernel files."""
     timed = not early.list
-    return file_cases.select(early, memory, timed=timed) if early.vmlinux else own.select(early, memory)
+    return file_cases.select(early, memory, timed=timed) if early.vmlinux else select_for(early, memory)
 
 
 def _undecided(folder: Path, margin: str) -> dict[str, frozenset[str]]:
@@ -236,7 +234,7 @@ def _brought(folder: Path, margin: str) -> list[str]:
         return []
     from model.vocabulary.margin import Margin
     from results.analysis.groups import analyse
-    from results.output.words import text_of
+    from results.analysis.texts import text_of
     from results.reading.load import load
 
     groups = analyse(load(folder), Margin.parse(margin))

@@ -20,10 +20,10 @@ from typing import Final
 
 import numpy as np
 
-from model.code.placement import callable_at
-from model.code.region import Region
 from model.common.errors import FreepathError, UnsupportedCPUError
 from model.common.system_files import cpu_list, cpus_in, read
+from model.machine_code.placement import callable_at
+from model.machine_code.region import Region
 from model.vocabulary.machine import ONLY, UNKNOWN
 
 SYSTEM: Final = Path("/sys/devices")
@@ -85,9 +85,9 @@ def kind_of(ask: Ask) -> str:
     kinds = {b"GenuineIntel": _intel, b"AuthenticAMD": _amd}
     if vendor not in kinds:
         return UNKNOWN
-    told = kinds[vendor](ask)
+    kind = kinds[vendor](ask)
     # A hypervisor that hides the kinds says what a processor without them says.
-    return UNKNOWN if told == ONLY and ask(1, 0)[2] & GUEST else told
+    return UNKNOWN if kind == ONLY and ask(1, 0)[2] & GUEST else kind
 
 
 def _intel(ask: Ask) -> str:

@@ -21,7 +21,9 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from model.common.command import Parser, console, guard, leave, run
+from model.common.command import guard, leave, run
+from model.common.parser import Parser
+from model.common.tables import console
 
 if __name__ == "__main__":
     guard("python -m benchmarks.disasm")
@@ -31,8 +33,8 @@ from model.vocabulary.scenario import AXES, GATES, Arm, Scenario, base_of
 
 if TYPE_CHECKING:
     from benchmarks.emulator import Trace
-    from model.code.placement import Placement
     from model.kernels.kernel_file.notes import FileNotes
+    from model.machine_code.placement import Placement
 
 WIDE: Final = 140
 """Columns when the output is no terminal."""
@@ -47,14 +49,14 @@ def main(argv: Sequence[str]) -> int:
 
 def _command(argv: Sequence[str]) -> int:
     """What takes long to import is imported where it is used, so that Ctrl-C is met at any time."""
-    from benchmarks import kernel_files, own
+    from benchmarks import kernel_files, user_variants
     from benchmarks.cases import DEFAULT_KERNEL
     from benchmarks.census.counting import check_one_kind, traced
     from model.kernels import kernel_called, path_of
     from model.kernels.store import Store
 
     args = _parser().parse_args(argv)
-    own.add(args)
+    user_variants.add(args)
     files = kernel_files.add(args)
     _check(args)
     if files:
@@ -119,7 +121,7 @@ def _notes(scenario: Scenario, arm: Arm) -> "FileNotes | None":
 
 def _parser() -> Parser:
     from benchmarks.kernel_files import add_options as add_file_options
-    from benchmarks.own import add_options
+    from benchmarks.user_variants import add_options
     from model.kernels.store import DEFAULT_CPU
 
     parser = Parser(prog="python -m benchmarks.disasm", description=__doc__)

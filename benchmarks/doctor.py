@@ -12,16 +12,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.conditions import UNKNOWN, Watch, addresses_fixed, can_hold_loads, loads_wait
+from benchmarks.commit import UNKNOWN
 from benchmarks.core_types import SYSTEM, by_kind, text_of
-from model.code import caches
-from model.code.region import Region
-from model.common.command import console, say
+from benchmarks.machine_load import Watch
+from benchmarks.process_settings import addresses_fixed, can_hold_loads, loads_wait
 from model.common.errors import FreepathError
 from model.common.limits import address_space_limit, cpu_quota, group_memory, groups_seen, usable_cpus
+from model.common.streams import say
 from model.common.system_files import cpu_list, cpus_in
 from model.common.system_files import read as read_file
+from model.common.tables import console
 from model.kernels.store import COMPILER_SPACE
+from model.machine_code.cpu_caches import reported, sizes
+from model.machine_code.region import Region
 from model.vocabulary.machine import ONLY
 
 SYS: Final = SYSTEM / "system" / "cpu"
@@ -125,10 +128,10 @@ def aslr() -> str:
 
 def cpu_caches() -> str:
     """Cache sizes for laying out scenarios, KiB: `data 32, code 32, l2 512, l3 unknown (32768 assumed)`."""
-    known = caches.told()
+    known = reported()
     words = {
         name: f"{size >> 10}" if name in known else f"{UNKNOWN} ({size >> 10} assumed)"
-        for name, size in caches.sizes().items()
+        for name, size in sizes().items()
     }
     return ", ".join(f"{name} {size}" for name, size in words.items())
 

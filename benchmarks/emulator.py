@@ -17,11 +17,11 @@ import capstone
 import unicorn
 from unicorn import x86_const as x86
 
-from model.code.placement import Placement
 from model.common.errors import FreepathError, OutOfMemoryError
 from model.common.signals import meet_end
 from model.kernels.contract import Machine
 from model.kernels.instructions import JUMPS, LONGEST, locked, name_of, shown, vector
+from model.machine_code.placement import Placement
 
 STACK: Final = 0x10000000
 STACK_BYTES: Final = 0x10000

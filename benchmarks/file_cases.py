@@ -12,9 +12,10 @@ from typing import Final
 
 from benchmarks.cases import Case, SelectionError, case_of
 from benchmarks.file_survey import survey
-from model.common.command import note
 from model.common.errors import FreepathError
+from model.common.streams import note
 from model.kernels.kernel_file import known
+from model.kernels.kernel_file.as_kernel import kernel_of
 from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.survey import way_of
 from model.vocabulary.scenario import AXES, Arm, Scenario
@@ -83,12 +84,12 @@ def _terms(only: str) -> dict[str, list[str]]:
 def _swept(files: Sequence[KnownFile], sweep: str) -> list[Scenario]:
     """The scenarios along an axis, `AXIS` or `AXIS=VALUE,VALUE`."""
     axis, _, values = sweep.partition("=")
-    sweeps = files[0].as_kernel.sweeps
+    sweeps = kernel_of(files[0]).sweeps
     if axis not in sweeps:
         raise SelectionError(
             f"--sweep: axis '{axis}' cannot vary on {files[0].name}; there are {', '.join(sweeps)}"
         )
-    along = [scenario for file in files for scenario in file.as_kernel.sweeps[axis]]
+    along = [scenario for file in files for scenario in kernel_of(file).sweeps[axis]]
     return _matching(files, along, {axis: values.split(",") if values else ["*"]})
 
 
@@ -97,7 +98,7 @@ def _named(files: Sequence[KnownFile], terms: Terms) -> list[Scenario]:
     wanted = {axis: globs for axis, globs in terms.items() if axis in AXES}
     if not wanted:
         return [file.usual for file in files]
-    scenarios = [scenario for file in files for scenario in file.as_kernel.scenarios]
+    scenarios = [scenario for file in files for scenario in kernel_of(file).scenarios]
     return _matching(files, scenarios, {"memory": ["warm"], **wanted})
 
 

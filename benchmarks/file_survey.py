@@ -32,7 +32,7 @@ def survey(file: KnownFile, scenario: Scenario) -> Survey:
     FreepathError
         When there is no such free, one does not end, or leaves its pages elsewhere than on their list.
     """
-    scenario = scenario.but(memory="warm", order="sequential")
+    scenario = scenario.but(memory="warm", access="sequential")
     start = FilePath(file).start(scenario, np.random.default_rng(0), counting=Arm("base", "none"))
     emulator = Emulator(start.machine, [])
     name = file.entry_name(scenario.entry)

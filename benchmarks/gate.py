@@ -71,7 +71,7 @@ def run_first(candidates: Sequence[Candidate]) -> None:
     KernelFileError
         When anything is not as it should be: nothing of that arm may run natively.
     """
-    told = [(each.run.record, each.run.record.copy()) for each in candidates]
+    records = [(each.run.record, each.run.record.copy()) for each in candidates]
     for each in candidates:
         record = each.run.record
         record["n"], record["passes"], record["restore"] = each.start.at_once, 1, 0
@@ -81,7 +81,7 @@ def run_first(candidates: Sequence[Candidate]) -> None:
             for done in [threads.submit(each) for each in others]:
                 done.result()
     finally:
-        for record, kept in told:
+        for record, kept in records:
             record[:] = kept
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import own
+from benchmarks import user_variants
 from benchmarks.emulator import EmulationError
 from benchmarks.file_survey import survey
 from model.common.errors import KernelFileError, UsageError
@@ -22,7 +22,7 @@ from model.kernels.kernel_file.arms import Insert
 from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.places import places
 from model.kernels.kernel_file.survey import Survey, way_of
-from model.kernels.own import check_name
+from model.kernels.user_variants.added import check_name
 
 OF_MODELS: Final = ("variant", "kernel", "calibrate", "new_variant", "on")
 """Options that choose what a kernel file does not have."""
@@ -112,7 +112,7 @@ def inserts_of(texts: Sequence[str], at: str) -> list[Insert]:
     UsageError
         For a name without assembly, or no name for an arm.
     """
-    inserts = [Insert(name, text, at) for name, text in own.named(texts)]
+    inserts = [Insert(name, text, at) for name, text in user_variants.named(texts)]
     for insert in inserts:
         check_name(insert.name, f"--insert {insert.name}")
     return inserts

@@ -6,7 +6,8 @@ from typing import Final
 
 from benchmarks import kernel_files
 from benchmarks.cases import Case
-from model.common.command import console, say
+from model.common.streams import say
+from model.common.tables import console
 from model.kernels import kernel_called
 from model.kernels.variants import Variant
 
@@ -25,7 +26,7 @@ def show(cases: Sequence[Case], as_json: bool) -> int:
 
     variants = Table("kernel", "variant", "what it is", title="variants", title_justify="left")
     for version, variant in _variants(cases):
-        about = Group(Text(variant.summary), Text(variant.told, style="dim"))
+        about = Group(Text(variant.summary), Text(variant.story_line, style="dim"))
         variants.add_row(version, variant.name, about, end_section=True)
     scenarios = Table(
         "scenario", "arms", title="scenarios: memcg/page kind/memory/order/depth", title_justify="left"
@@ -52,7 +53,7 @@ def _variants(cases: Sequence[Case]) -> list[tuple[str, Variant]]:
 def _document(cases: Sequence[Case]) -> dict[str, object]:
     return {
         "variants": [
-            {"kernel": version, "name": variant.name, "summary": variant.summary, "story": variant.told}
+            {"kernel": version, "name": variant.name, "summary": variant.summary, "story": variant.story_line}
             for version, variant in _variants(cases)
         ],
         "scenarios": [

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from model.common.command import note
+from model.common.streams import note
 
 Update = Callable[[int, int, str], None]
 

@@ -25,9 +25,9 @@ from benchmarks.emulator import (
     EmulationError,
     check_translation,
 )
-from model.code.region import Region
 from model.kernels.arrays import address_of
 from model.kernels.contract import Machine
+from model.machine_code.region import Region
 
 PAGE: Final = mmap.PAGESIZE
 MOST: Final = 1 << 13

@@ -4,7 +4,7 @@ import os
 import re
 from datetime import UTC, datetime
 
-from benchmarks.conditions import commit
+from benchmarks.commit import commit
 
 
 def run_name() -> str:

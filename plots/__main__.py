@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from model.common.command import BAD_INPUT, Parser, leave, note, printable, run, say
+from model.common.command import BAD_INPUT, leave, run
 from model.common.errors import FileError, UsageError
 from model.common.files import STANDARD, check_target, write_new
+from model.common.parser import Parser
+from model.common.streams import note, printable, say
 
 FORMATS: Final = ("svg", "png", "pdf")
 
@@ -91,21 +93,21 @@ def _has_history(path: Path) -> bool:
 def _read(args: argparse.Namespace) -> tuple[Any, ...]:
     """The kind of the file, and the arguments of its figures."""
     if any(Path(args.file).glob("*/machine.json")):
-        from results.machines import entries
+        from results.analysis.machines import entries
 
         return "machines", entries(Path(args.file))
     if _has_history(Path(args.file)):
-        from results.history import history
+        from results.analysis.history import history
 
         return "history", history(Path(args.file))
     from model.vocabulary.margin import Margin
     from results.analysis.groups import analyse
-    from results.compare import run_or_census
+    from results.reading.census import run_or_census
     from results.reading.load import Run
 
     read = run_or_census(args.file)
     if not isinstance(read, Run):
-        from results.fidelity import of_several
+        from results.analysis.fidelity import of_several
 
         return "fidelity" if of_several(read) else "census", read
     try:

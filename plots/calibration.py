@@ -6,8 +6,8 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import caption, new_figure
+from results.analysis.calibration import known_cost
 from results.analysis.groups import Group
-from results.calibration import known_cost
 from results.reading.load import BadRunError, Run
 
 READS: Final = "run"

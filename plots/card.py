@@ -4,10 +4,10 @@ import io
 import textwrap
 from typing import Any, Final
 
-from model.vocabulary.margin import Margin
 from plots.drawing import import_matplotlib
-from results import answer
-from results.reading.load import Run
+from results.analysis import answer
+from results.analysis.groups import Analysis
+from results.output import as_answer
 
 DOTS: Final = 100
 SIZE: Final = (12.0, 6.3)
@@ -18,7 +18,7 @@ LOOK: Final[dict[str, Any]] = {"fmt": "o", "color": "#0072B2", "capsize": 4, "li
 COLUMNS: Final = 74
 
 
-def card(run: Run, margin: Margin) -> bytes:
+def card(analysis: Analysis) -> bytes:
     """A PNG with the answer as a sentence, and below it every state with its interval.
 
     Raises
@@ -29,13 +29,15 @@ def card(run: Run, margin: Margin) -> bytes:
     import_matplotlib()
     from matplotlib.figure import Figure
 
-    rows = answer.cells(run, margin)
+    rows = answer.of_2015(analysis.groups)
     if not rows:
         raise ValueError("no answer in this run")
     figure = Figure(figsize=SIZE, dpi=DOTS)
-    said = textwrap.fill(answer.sentence(run, rows[0]).replace(" %", "\N{NO-BREAK SPACE}%"), COLUMNS)
+    said = textwrap.fill(
+        as_answer.sentence(analysis.run, rows[0]).replace(" %", "\N{NO-BREAK SPACE}%"), COLUMNS
+    )
     title: dict[str, Any] = {"fontsize": 22, "fontweight": "bold", "va": "top", "parse_math": False}
-    figure.text(0.04, 0.95, answer.QUESTION, **title)
+    figure.text(0.04, 0.95, as_answer.QUESTION, **title)
     figure.text(0.04, 0.85, said, fontsize=18, va="top", linespacing=1.35, parse_math=False)
     panel = figure.add_axes((0.24, 0.13, 0.72, 0.36))
     panel.axvline(0, color="black", linewidth=1)

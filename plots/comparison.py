@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from model.vocabulary.machine import said
-from model.vocabulary.margin import Margin
 from plots.drawing import drawings
 from plots.page import ENDINGS, Page, data_url, render
 from results.analysis.change import Change
-from results.analysis.groups import analyse
+from results.analysis.groups import Analysis
 from results.output import as_changes
 from results.output.words import fact_texts
 from results.reading.cpus import processor_line
-from results.reading.dates import date_of, days_of, told
+from results.reading.dates import date_of, date_text, days_of
 from results.reading.load import Run
 from results.reading.machine import machine_of
 
@@ -43,11 +42,10 @@ FACTS: Final[tuple[str, ...]] = (
 )
 
 
-def of_runs(old: Run, new: Run, changes: Sequence[Change], *, strict: bool) -> Page:
+def of_runs(before: Analysis, after: Analysis, changes: Sequence[Change], *, strict: bool) -> Page:
     """Two runs of one machine, or of two."""
-    margin = Margin(1.0, percent=True)
-    before, after = analyse(old, margin), analyse(new, margin)
-    drawn = drawings("pair", ENDINGS, before, after, changes, new)
+    old, new = before.run, after.run
+    drawn = drawings("pair", ENDINGS, before.groups, after.groups, changes, new)
     sides = [_facts(old), _facts(new)]
     names = list(dict.fromkeys([*sides[0], *sides[1]]))
     facts = [(name, *(side.get(name, "unknown") for side in sides)) for name in names]
@@ -78,7 +76,7 @@ def _facts(run: Run) -> dict[str, str]:
     facts = fact_texts(run)
     known = {name: facts[name] for name in FACTS if name in facts}
     mixed = {name: said(values) for name, values in run.mixed.items()}
-    about = {"date": told(date_of(run)), "processor": processor_line(run.facts)}
+    about = {"date": date_text(date_of(run)), "processor": processor_line(run.facts)}
     return {**about, **machine_of(run), **mixed, **known}
 
 

@@ -87,14 +87,14 @@ def import_matplotlib() -> None:
 
 
 def figures(source: Source) -> dict[str, Any]:
-    """The files that draw from such a source, by name."""
+    """The files that draw from such a source, by the name of their images: `IMAGE`, or the file's own."""
     import_matplotlib()
     import plots
 
-    names = [file.name for file in iter_modules(plots.__path__) if file.name != "__main__"]
-    names.sort(key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
-    modules = {name: import_module(f"plots.{name}") for name in names}
-    return {name: module for name, module in modules.items() if getattr(module, "READS", None) == source}
+    files = [file.name for file in iter_modules(plots.__path__) if file.name != "__main__"]
+    modules = {getattr(m, "IMAGE", file): m for file in files for m in [import_module(f"plots.{file}")]}
+    names = sorted(modules, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+    return {name: modules[name] for name in names if getattr(modules[name], "READS", None) == source}
 
 
 def drawings(source: Source, endings: Sequence[str], *data: Any) -> Iterator[Drawing]:

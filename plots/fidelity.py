@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from model.common.errors import UsageError
 from plots.style import foot, legend, new_figure
-from results.fidelity import STEPS, Column, columns_of
+from results.analysis.fidelity import STEPS, Column, columns_of
 
 READS: Final = "fidelity"
 ALT: Final = "Instructions of one free in each step of the path: the models beside kernel files."

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from model.common.command import Parser, leave, note, printable, run, say
+from model.common.command import leave, run
 from model.common.errors import FileError, UsageError
 from model.common.files import write_new
+from model.common.parser import Parser
+from model.common.streams import note, printable, say
 from model.vocabulary.formats import INSTRUMENT
-from results import machines
-from results.fidelity import KEPT_CENSUS
-from results.kept import instrument_of, kept, published_of, slug
-from results.machines import MARGIN, Entry
+from results.analysis import machines
+from results.analysis.fidelity import KEPT_CENSUS
+from results.analysis.machines import MARGIN, Entry
+from results.kept.runs import instrument_of, kept, published_of, slug
 from results.reading.load import Run, load, read_json
 
 NAME: Final = "python -m plots.figures"

@@ -6,7 +6,7 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from plots.style import foot, new_figure
-from results.history import Series, cells_of_several_codes
+from results.analysis.history import Series, cells_of_several_codes
 
 READS: Final = "history"
 ALT: Final = "Overhead of each arm over the runs, oldest first, change points marked."

@@ -6,7 +6,7 @@ from typing import Any, Final
 from matplotlib.figure import Figure
 
 from plots.style import foot, legend, new_figure
-from results.machines import Entry, Row, rows, scenarios_of
+from results.analysis.machines import Entry, Row, rows, scenarios_of
 
 READS: Final = "machines"
 ALT: Final = "Overhead of each arm on every machine, in ns per page with 95 % intervals."

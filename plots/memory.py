@@ -26,11 +26,11 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
     if len({group.scenario.axes["memory"] for group in chosen}) < 2:
         return None
     figure, axes = new_figure(1, 2, 4.0)
-    for panel, order in zip(axes[0], ("sequential", "random"), strict=True):
+    for panel, access in zip(axes[0], ("sequential", "random"), strict=True):
         panel.axhline(0, color="black", linewidth=0.8)
         for (variant, gate), (colour, marker) in SHOWN.items():
             for checks, line in LINES.items():
-                points = _points(chosen, order, checks, variant, gate)
+                points = _points(chosen, access, checks, variant, gate)
                 if points:
                     places, cells = zip(*points, strict=True)
                     bars = [error_bar(cell) or [[0], [0]] for cell in cells]
@@ -46,7 +46,7 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
                         label=f"{variant}, check {'on every free' if checks == 'on' else 'at the drain'}",
                     )
         panel.set_xticks(range(len(SIZES)), [_label(memory, chosen) for memory in SIZES])
-        panel.set_title(f"pages freed in {order} order")
+        panel.set_title(f"pages freed in {access} order")
         panel.set_ylabel("overhead, ns per page")
     handles, labels = axes[0][0].get_legend_handles_labels()
     legend(figure, handles, labels)
@@ -57,26 +57,26 @@ def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
 def _label(memory: str, groups: Sequence[Group]) -> str:
     """The name and the bytes of struct pages on this machine."""
     of_it = [group.scenario for group in groups if group.scenario.axes["memory"] == memory]
-    told = [
+    known = [
         process.facts["struct_pages"]
         for s in of_it
         for process in s.processes
         if "struct_pages" in process.facts
     ]
-    size = 64 * (int(told[0]) if told else SIZES[memory])
+    size = 64 * (int(known[0]) if known else SIZES[memory])
     shift, unit = next((shift, unit) for shift, unit in UNITS if size >> shift)
     return f"{memory}\n{size / (1 << shift):.3g} {unit}"
 
 
 def _points(
-    groups: Sequence[Group], order: str, checks: str, variant: str, gate: str
+    groups: Sequence[Group], access: str, checks: str, variant: str, gate: str
 ) -> list[tuple[int, Cell]]:
     """Place on the axis and cell; the warm set is measured in sequential order only."""
     return [
         (list(SIZES).index(group.scenario.axes["memory"]), cell)
         for group in groups
         for cell in group.cells
-        if group.scenario.axes["order"] == order
+        if group.scenario.axes["order"] == access
         and group.scenario.axes["checks"] == checks
         and (cell.overhead.arm.variant, cell.overhead.arm.gate) == (variant, gate)
     ]

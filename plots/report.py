@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.vocabulary.machine import NAMES
-from model.vocabulary.margin import Margin
 from plots.card import card
 from plots.drawing import drawings
 from plots.page import ENDINGS, Page, data_url, render
-from results import answer, claims, kernel_files, overview
-from results.analysis.groups import Cell, Group, analyse
-from results.claim import Answer
+from results.analysis import answer, kernel_files
+from results.analysis.groups import Analysis, Cell, Group
+from results.analysis.texts import cell_text
+from results.claims import judging
+from results.claims.claim import Answer
+from results.output import as_answer, as_claims, as_price_list
 from results.output.as_csv import as_csv
 from results.output.as_json import cell_document
 from results.output.as_markdown import as_markdown
 from results.output.words import (
     HEADINGS,
-    cell_text,
     escape,
     fact_texts,
     margin_text,
@@ -32,9 +33,10 @@ from results.output.words import (
     run_warnings,
     title_of,
 )
+from results.pages import overview
 from results.reading.cpus import processor_line
 from results.reading.dates import days_of
-from results.reading.load import Run, read_json
+from results.reading.load import read_json
 
 TITLE: Final = "What does one more test in the page free path cost?"
 ASKED: Final = (
@@ -82,26 +84,25 @@ CONDITIONS: Final = ("turbo", "clocksource", "mitigations", "load_before")
 """Facts of the first process that the page shows."""
 
 
-def as_html(run: Run, census: Path | None, margin_option: str) -> Page:
+def as_html(analysis: Analysis, census: Path | None) -> Page:
     """The page."""
-    margin = Margin.parse(margin_option)
-    groups = analyse(run, margin)
-    drawn = drawings("run", ENDINGS, run, groups)  # runs while the rest is made
-    content = _content(run, groups, census, margin)
-    of_census = drawings("census", ENDINGS, read_json(census or claims.REFERENCE))
+    drawn = drawings("run", ENDINGS, analysis.run, analysis.groups)  # runs while the rest is made
+    content = _content(analysis, census)
+    of_census = drawings("census", ENDINGS, read_json(census or judging.CENSUS))
     return render("report.html", [*drawn, *of_census], **content)
 
 
-def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Margin) -> dict[str, Any]:
+def _content(analysis: Analysis, census: Path | None) -> dict[str, Any]:
+    run, groups = analysis.run, analysis.groups
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
     facts = fact_texts(run)
     conditions = run.scenarios[0].processes[0].facts
     machine = {name: facts[name] for name in SHOWN if name in facts}
-    rows, now = answer.cells(run, margin), answer.today(run, margin)
-    answers = claims.answers(run, census, margin)
+    rows, now = answer.of_2015(groups), answer.of_v6_18(groups)
+    answers = judging.answers(analysis, census)
     return {
         "title": TITLE,
-        **_first_screen(run, groups, margin),
+        **_first_screen(analysis),
         "asked_of_it": _asked(answers),
         "facts": facts,
         "processor": processor_line(run.facts),
@@ -110,7 +111,7 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
         "margin": f"{min(g.cells[0].judgement.margin_ns for g in groups):.2f} ns" if groups else "unknown",
         "floor": f"{max(floors):.3f} ns" if floors else "not measured",
         "others": _others(rows, now),
-        "doubt": answer.doubt(run, [*rows, *now]),
+        "doubt": as_answer.doubt(run, [*rows, *now]),
         "answers": answers,
         "doubts": [*run_warnings(run), *_doubts(groups)],
         "stories": {v: story for scenario in run.scenarios for v, story in scenario.stories.items()},
@@ -124,35 +125,38 @@ def _content(run: Run, groups: Sequence[Group], census: Path | None, margin: Mar
             }
             for group in groups
         ],
-        "data": data_url(gzip.compress(as_csv(run, margin).encode(), mtime=0), "application/gzip"),
-        "card": data_url(card(run, margin), "image/png") if rows else None,
+        "data": data_url(gzip.compress(as_csv(analysis).encode(), mtime=0), "application/gzip"),
+        "card": data_url(card(analysis), "image/png") if rows else None,
     }
 
 
-def _first_screen(run: Run, groups: Sequence[Group], margin: Margin) -> dict[str, Any]:
+def _first_screen(analysis: Analysis) -> dict[str, Any]:
     """The question, the answer in a sentence, README's table of it, and the rule of a verdict."""
-    rows, now = answer.cells(run, margin), answer.today(run, margin)
+    run, groups = analysis.run, analysis.groups
+    rows, now = answer.of_2015(groups), answer.of_v6_18(groups)
     cells = [cell for group in groups for cell in group.cells]
     builds = max((len(cell.overhead.spread.differences) for cell in cells), default=0)
-    said = answer.sentence(run, rows[0]) if rows else answer.today_sentence(run, now) if now else NO_ANSWER
+    said = (
+        as_answer.sentence(run, rows[0]) if rows else as_answer.v6_18_sentence(run, now) if now else NO_ANSWER
+    )
     files = kernel_files.only_files(run)
     if files:
         said = OF_FILES.format(names=" and ".join(dict.fromkeys(g.scenario.axes["kernel"] for g in groups)))
     return {
         "asked": ASKED,
         "not_a_kernel": NOT_BOOTED if files else NOT_A_KERNEL,
-        "limits": kernel_files.LIMITS.rstrip(".") if files else LIMITS,
+        "limits": as_price_list.LIMITS.rstrip(".") if files else LIMITS,
         "tool": (TOOL_OF_FILES if files else TOOL).format(builds=f"{builds:,}"),
         "answer": said,
         "answer_headings": ANSWER_HEADINGS,
         "answer_rows": list(overview.of_run([cell_document(cell) for cell in cells])),
-        "rule": RULE.format(margin=margin_text(margin)),
+        "rule": RULE.format(margin=margin_text(analysis.margin)),
     }
 
 
 def _asked(answers: Sequence[Answer]) -> str:
     """What the claims answer, as a heading; empty where the run has none."""
-    asked = [about for about, judged in answer.asked(answers).items() if judged]
+    asked = [about for about, judged in as_answer.asked(answers).items() if judged]
     return " and ".join([*asked[:1], *(what[0].lower() + what[1:] for what in asked[1:])])
 
 
@@ -194,11 +198,10 @@ def _doubts(groups: Sequence[Group]) -> Iterator[str]:
         yield f"{warning} ({', '.join(names) if len(names) < len(groups) else 'every scenario'})"
 
 
-def as_text(run: Run, census: Path | None, margin_option: str) -> Page:
+def as_text(analysis: Analysis, census: Path | None) -> Page:
     """The same as Markdown, without figures."""
-    margin = Margin.parse(margin_option)
-    answers = claims.answers(run, census, margin)
-    first = _first_screen(run, analyse(run, margin), margin)
+    answers = judging.answers(analysis, census)
+    first = _first_screen(analysis)
     rows = [first["answer_headings"], ("---",) * 3, *(map(escape, row) for row in first["answer_rows"])]
     parts = [
         f"# {TITLE}",
@@ -207,7 +210,7 @@ def as_text(run: Run, census: Path | None, margin_option: str) -> Page:
         "\n".join(f"| {' | '.join(row)} |" for row in rows),
         escape(first["rule"]),
         f"**{first['not_a_kernel']}**: {first['limits']}.",
-        "\n".join(claims.lines(answers, markdown=True)),
-        as_markdown(run, margin),
+        "\n".join(as_claims.lines(answers, markdown=True)),
+        as_markdown(analysis),
     ]
     return Page("\n\n".join(parts))

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from model.common.command import Parser, leave, run
+from model.common.command import leave, run
 from model.common.errors import FileError
 from model.common.files import check_target, write_new
+from model.common.parser import Parser
 
 COLUMNS: Final = 84
 LARGEST: Final = 100_000

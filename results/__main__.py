@@ -13,16 +13,24 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from model.common.command import Parser, complain, leave, run
+from model.common.command import complain, leave, run
 from model.common.errors import UsageError
 from model.common.files import STANDARD, check_target
-from results.options import add_pair, census_option, file_option, format_option, margin_option, output
+from model.common.parser import Parser
+from model.vocabulary.partial_run import PLAIN
+from results.options import (
+    add_pair,
+    analysed,
+    census_option,
+    file_option,
+    format_option,
+    margin_of,
+    margin_option,
+    output,
+)
 from results.output.emit import emit, emit_lines, to_terminal
-
-if TYPE_CHECKING:
-    from model.vocabulary.margin import Margin
 
 NAME: Final = "python -m results"
 
@@ -118,16 +126,16 @@ def _answer(args: argparse.Namespace) -> int:
       python -m results answer run.json --margin 0.05ns
       python -m results answer run.json --format mail      for a reply on a mailing list
     """
-    from results import answer, claims, mail
-    from results.reading.load import load
+    from results.claims import judging
+    from results.output import as_answer, as_mail
 
-    run, margin = load(args.file), margin_of(args.margin, "--margin")
-    answers = claims.answers(run, Path(args.census) if args.census else None, margin)
+    analysis = analysed(args)
+    answers = judging.answers(analysis, Path(args.census) if args.census else None)
     if args.format == "json":
-        emit(answer.as_json(run, margin, answers), args)
+        emit(as_answer.as_json(analysis, answers), args)
     else:
-        said = mail.lines if args.format == "mail" else answer.lines
-        emit_lines(said(run, margin, answers), args)
+        lines = as_mail.lines if args.format == "mail" else as_answer.lines
+        emit_lines(lines(analysis, answers), args)
     return 0
 
 
@@ -144,24 +152,13 @@ def _show(args: argparse.Namespace) -> int:
     from results.output.as_json import as_json
     from results.output.as_markdown import as_markdown
     from results.output.as_table import as_table
-    from results.reading.load import load
 
-    run, margin = load(args.file), margin_of(args.margin, "--margin")
+    analysis = analysed(args)
     if args.format == "table":
-        emit(as_table(run, margin, terminal=to_terminal(args)), args)
+        emit(as_table(analysis, terminal=to_terminal(args)), args)
     else:
-        emit({"json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format](run, margin), args)
+        emit({"json": as_json, "csv": as_csv, "markdown": as_markdown}[args.format](analysis), args)
     return 0
-
-
-def margin_of(text: str, option: str) -> "Margin":
-    """Read a margin; a wrong one is a UsageError that names the option."""
-    from model.vocabulary.margin import Margin
-
-    try:
-        return Margin.parse(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from None
 
 
 def _claims(args: argparse.Namespace) -> int:
@@ -173,18 +170,18 @@ def _claims(args: argparse.Namespace) -> int:
       python -m results claims run.json
       python -m results claims run.json census.json --format markdown
     """
-    from results import claims
+    from results.claims import judging
+    from results.output import as_claims
     from results.output.words import note_doubts
-    from results.reading.load import load
 
-    run, census = load(args.file), Path(args.census) if args.census else None
-    answers = claims.answers(run, census, margin_of(args.margin, "--margin"))
-    note_doubts(run)
+    analysis = analysed(args)
+    answers = judging.answers(analysis, Path(args.census) if args.census else None)
+    note_doubts(analysis.run)
     if args.format == "json":
-        emit(claims.as_json(answers), args)
+        emit(as_claims.as_json(answers), args)
     else:
-        emit_lines(claims.lines(answers, markdown=args.format == "markdown"), args)
-    return claims.exit_status(answers)
+        emit_lines(as_claims.lines(answers, markdown=args.format == "markdown"), args)
+    return judging.exit_status(answers)
 
 
 def _history(args: argparse.Namespace) -> int:
@@ -194,13 +191,14 @@ def _history(args: argparse.Namespace) -> int:
       python -m results history results/runs
       python -m results history results/runs --format json -o history.json
     """
-    from results import history
+    from results.analysis import history
+    from results.output import as_history
 
     series = history.history(Path(args.folder))
     if args.format == "json":
-        emit(history.as_json(series), args)
+        emit(as_history.as_json(series), args)
     else:
-        emit_lines(history.lines(series), args)
+        emit_lines(as_history.lines(series), args)
     return 0
 
 
@@ -214,14 +212,15 @@ def _machines(args: argparse.Namespace) -> int:
       python -m results machines --scenario all --format csv -o machines.csv
       python -m results machines results/machines --format markdown
     """
-    from results import machines
+    from results.analysis import machines
+    from results.output import as_machines
 
     found = machines.entries(Path(args.folder) if args.folder else machines.FOLDER)
     names = machines.scenarios_of(found, args.scenario)
     if args.format in ("json", "csv"):
-        emit({"json": machines.as_json, "csv": machines.as_csv}[args.format](found, names), args)
+        emit({"json": as_machines.as_json, "csv": as_machines.as_csv}[args.format](found, names), args)
     else:
-        made = machines.markdown if args.format == "markdown" else machines.table
+        made = as_machines.markdown if args.format == "markdown" else as_machines.table
         emit_lines(made(found, names), args)
     return 0
 
@@ -233,7 +232,8 @@ def _overview(args: argparse.Namespace) -> int:
       python -m results overview
       python -m results overview --format markdown -o overview.md
     """
-    from results import machines, overview
+    from results.analysis import machines
+    from results.pages import overview
 
     found = machines.entries(Path(args.folder) if args.folder else machines.FOLDER)
     emit_lines((overview.markdown if args.format == "markdown" else overview.table)(found), args)
@@ -245,8 +245,8 @@ def _documents(args: argparse.Namespace) -> int:
 
     Prints the pages that changed.
     """
-    from model.common.command import say
-    from results import documents
+    from model.common.streams import say
+    from results.pages import documents
 
     say("".join(f"{page}\n" for page in documents.rewrite()))
     return 0
@@ -262,12 +262,13 @@ def _publish(args: argparse.Namespace) -> int:
       python -m results publish run.json
       make publish RUN=results/runs/2026-11-26-.../run.json
     """
-    from model.common.command import say
-    from results import machines
+    from model.common.streams import say
+    from results.analysis import machines
+    from results.kept import publishing
     from results.reading.load import load
 
     folder = Path(args.to) if args.to else machines.FOLDER
-    say(f"{machines.publish(load(args.file), folder, replace=args.force)}\n")
+    say(f"{publishing.publish(load(args.file), folder, replace=args.force)}\n")
     return 0
 
 
@@ -282,9 +283,11 @@ def _export(args: argparse.Namespace) -> int:
       python -m results export run.json --format lnt -o lnt.json
       python -m results export run.json --format junit -o junit.xml
     """
-    from results.export import FORMATS, runs
+    from results.analysis.groups import analysis_of
+    from results.output.exports import FORMATS, runs
 
-    emit(FORMATS[args.format](runs(args.file), margin_of(args.margin, "--margin")), args)
+    margin = margin_of(args.margin, "--margin")
+    emit(FORMATS[args.format]([analysis_of(run, margin) for run in runs(args.file)]), args)
     return 0
 
 
@@ -296,16 +299,17 @@ def _report(args: argparse.Namespace) -> int:
       python -m results report run.json census.json -o report.md
     """
     from plots import report
-    from results.claims import REFERENCE
+    from results.analysis.groups import analysis_of
+    from results.claims.judging import CENSUS
     from results.reading.load import load, regular
 
     kind = Path((args.output or "").removesuffix(".gz")).suffix
     if args.output != STANDARD and kind not in (".html", ".md"):
         raise UsageError("report needs -o with a name that ends in .html or .md, or - for HTML")
-    margin_of(args.margin, "--margin")
+    margin = margin_of(args.margin, "--margin")
     make = report.as_text if kind == ".md" else report.as_html
-    with regular(args.file) as file, regular(args.census or REFERENCE) as census:
-        page = make(load(file), census, args.margin)
+    with regular(args.file) as file, regular(args.census or CENSUS) as census:
+        page = make(analysis_of(load(file), margin), census)
     emit(page.text, args)
     return max((complain(NAME, line) for line in page.failed), default=0)
 
@@ -322,35 +326,41 @@ def _compare(args: argparse.Namespace) -> int:
       python -m results compare here.json there.json --across-machines --all
       python -m results compare old-census.json new-census.json --format markdown
     """
-    from results import compare
+    from results.analysis import compare
+    from results.analysis.groups import analysis_of
+    from results.analysis.machines import MARGIN
+    from results.output import as_changes
     from results.output.words import note_doubts, note_instruments
+    from results.reading import census
     from results.reading.load import Run
 
     threshold = margin_of(args.threshold, "--threshold")
-    old, new = (compare.run_or_census(path) for path in (args.old, args.new))
-    if isinstance(old, Run) and isinstance(new, Run):
-        changes = compare.compare_runs(old, new, threshold, across=args.across_machines)
-        note_instruments(old, new)
-    elif isinstance(old, Run) or isinstance(new, Run):
+    sides = [census.run_or_census(path) for path in (args.old, args.new)]
+    runs = [analysis_of(side, MARGIN) for side in sides if isinstance(side, Run)]
+    if len(runs) == 1:
         raise UsageError("one file is a census and the other is not: compare like with like")
+    both = (runs[0], runs[1]) if runs else None
+    if both:
+        changes = compare.compare_runs(*both, threshold, across=args.across_machines)
+        note_instruments(*(analysis.run for analysis in both))
     else:
-        changes = compare.compare_census(old, new)
-    note_doubts(*(side for side in (old, new) if isinstance(side, Run)))
-    status = compare.exit_status(changes, strict=args.strict)
+        changes = compare.compare_census(*sides)
+    note_doubts(*(analysis.run for analysis in runs))
+    status = as_changes.exit_status(changes, strict=args.strict)
     if args.html:
         from plots import comparison
 
-        if isinstance(old, Run) and isinstance(new, Run):
-            page = comparison.of_runs(old, new, changes, strict=args.strict)
+        if both:
+            page = comparison.of_runs(*both, changes, strict=args.strict)
         else:
             page = comparison.of_census(changes, (args.old, args.new), strict=args.strict)
         emit(page.text, args)
         return max((complain(NAME, line) for line in page.failed), default=status)
     if args.format == "json":
-        emit(compare.as_json(changes, strict=args.strict), args)
+        emit(as_changes.as_json(changes, strict=args.strict), args)
     else:
         markdown, units = args.format == "markdown", args.across_machines
-        emit_lines(compare.lines(changes, markdown=markdown, everything=args.all, units=units), args)
+        emit_lines(as_changes.lines(changes, markdown=markdown, everything=args.all, units=units), args)
     return status
 
 
@@ -365,10 +375,11 @@ def _calibration(args: argparse.Namespace) -> int:
     """
     import json
 
-    from results.calibration import document, exit_status, lines
+    from results.analysis.calibration import exit_status
+    from results.output.as_calibration import document, lines
     from results.reading.load import load
 
-    run, plain = load(args.file), Path(args.file).with_suffix(".plain.json")
+    run, plain = load(args.file), Path(args.file).with_suffix(PLAIN)
     if args.format == "json":
         emit(json.dumps(document(run, plain), indent=2, allow_nan=False) + "\n", args)
     else:

@@ -9,137 +9,24 @@ For example:
   python -m results.filing results/runs/figures --to elsewhere
 """
 
-import json
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from model.common.command import Parser, leave, note, run, say
-from model.common.errors import FileError, UsageError
-from model.common.files import read_bounded, write_new
-from model.vocabulary.formats import MOST_BYTES
-from results import calibration, machines, moved
-from results.analysis.groups import FEW_PROCESSES
-from results.kept import (
-    FIGURES,
-    HEADLINE,
-    REFERENCE,
-    Kept,
-    file_name,
-    instrument_of,
-    kept,
-    published_of,
-    slug,
-)
-from results.places import without_places
-from results.reading.cpus import processor_line
-from results.reading.dates import date_of
-from results.reading.document import BadRunError
-from results.reading.load import Run, load
+from model.common.command import leave, run
+from model.common.errors import FileError
+from model.common.files import write_new
+from model.common.parser import Parser
+from model.common.streams import say
+from results.analysis.machines import FOLDER
+from results.kept import moved
+from results.kept.filing import MOVED, compared, file_all, measured
+from results.reading.folder import REFERENCE
 
 NAME: Final = "python -m results.filing"
-MEASURED: Final = re.compile(r"(.+)-seed(\d+)\.json")
-CALIBRATION: Final = "calibration"
-MOVED: Final = "moved.txt"
 FOLDERS: Final = ("machines", "reference")
 """Where runs go, below --to."""
-
-Measured = Mapping[tuple[str, int], Run]
-"""(name, seed) to the run."""
-
-
-def measured(folder: Path) -> Measured:
-    """The complete runs of a folder that may be kept.
-
-    Raises
-    ------
-    UsageError
-        When there is none, or one that could not be quoted.
-    """
-    matches = [(path, MEASURED.fullmatch(path.name)) for path in sorted(folder.glob("*.json"))]
-    found = {(match[1], int(match[2])): load(path) for path, match in matches if match}
-    for (name, seed), each in found.items():
-        machines.check_kept(each)
-        fewest = min(len(scenario.processes) for scenario in each.scenarios)
-        if fewest < FEW_PROCESSES:
-            raise UsageError(f"{name}, seed {seed}, has {fewest} processes: a rehearsal is not kept")
-    if not found:
-        raise UsageError(f"{folder} has no complete run: make figures measures them")
-    for path in sorted(folder.glob("*.partial")):
-        note(f"left out: {path.name.partition('.')[0]} is not complete")
-    return found
-
-
-def compared(found: Measured, published: Path, reference: Path) -> Iterator[moved.Comparison]:
-    """The first seed of each run beside what is published or kept under its name."""
-    for (name, seed), each in found.items():
-        if seed == 1 and name != CALIBRATION:
-            for old in _before(name, each, published, reference):
-                try:
-                    yield moved.comparison(name, old, each)
-                except BadRunError as error:
-                    note(f"not compared: {error}")
-
-
-def _before(name: str, new: Run, published: Path, reference: Path) -> list[Run]:
-    """Older runs of a name: of the same core if there is one, else of every other."""
-    if name == HEADLINE:
-        runs = [load(published_of(entry, published)) for entry in _entries(published)]
-    else:
-        runs = [load(each.path) for each in kept(reference, name) if each.seed == 1]
-    runs = [each for each in runs if date_of(each) != date_of(new)]  # not itself, where it is kept already
-    same = [each for each in runs if slug(each) == slug(new)]
-    return same or runs
-
-
-def _entries(folder: Path) -> list[machines.Entry]:
-    return machines.entries(folder) if folder.is_dir() else []
-
-
-def file_all(found: Measured, published: Path, reference: Path) -> list[Path]:
-    """Keep the runs; returns where each lies.
-
-    Raises
-    ------
-    UsageError, FileError
-    """
-    reference.mkdir(parents=True, exist_ok=True)
-    written = []
-    for (name, seed), each in found.items():
-        if (name, seed) == (HEADLINE, 1):
-            second = found.get((HEADLINE, 2))
-            written.append(machines.publish(each, published, replace=True, second=second))
-            continue
-        path = reference / file_name(name, each, seed)
-        content = without_places(read_bounded(each.path, MOST_BYTES))
-        write_new(path, content, replace=True)
-        if name == CALIBRATION:
-            written.append(_figures_of(each, path))
-        for old in _superseded(path, kept(reference, name), slug(each), seed):
-            old.path.unlink()
-        written.append(path)
-    return written
-
-
-def _figures_of(each: Run, path: Path) -> Path:
-    """What a calibration says, beside its run: the plain pyperf runs that it needs are not kept."""
-    figures = path.with_name(path.name.removesuffix(".json.gz") + FIGURES)
-    plain = Path(each.path).with_suffix(".plain.json")
-    made = {
-        "processor": processor_line(each.facts),
-        "date": date_of(each)[:10],
-        "commit": each.facts["commit"],
-        "instrument": instrument_of(each),
-        "figures": calibration.document(each, plain),
-    }
-    write_new(figures, json.dumps(made, indent=1) + "\n", replace=True)
-    return figures
-
-
-def _superseded(path: Path, known: Sequence[Kept], core: str, seed: int) -> list[Kept]:
-    return [each for each in known if (each.core, each.seed) == (core, seed) and each.path != path]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -154,7 +41,7 @@ def _command(argv: Sequence[str]) -> int:
     parser.add_argument("--to", metavar="DIR", help=about)
     args = parser.parse_args(argv)
     folder = Path(args.folder)
-    places = [Path(args.to) / name for name in FOLDERS] if args.to else [machines.FOLDER, REFERENCE]
+    places = [Path(args.to) / name for name in FOLDERS] if args.to else [FOLDER, REFERENCE]
     found = measured(folder)
     comparisons = list(compared(found, *places))
     try:

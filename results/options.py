@@ -1,6 +1,17 @@
-"""Options that several commands of `python -m results` share."""
+"""Options that several commands of `python -m results` share, and what they ask for.
 
-from model.common.command import Parser
+Slow imports stand inside, as in the commands.
+"""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from model.common.errors import UsageError
+from model.common.parser import Parser
+
+if TYPE_CHECKING:
+    from model.vocabulary.margin import Margin
+    from results.analysis.groups import Analysis
 
 
 def _parent() -> Parser:
@@ -60,3 +71,21 @@ def add_pair(compare: Parser) -> None:
     compare.add_argument("--html", action="store_true", help=about)
     about = "exit 3 when something is missing or unsure and there is no finding"
     compare.add_argument("--strict", action="store_true", help=about)
+
+
+def analysed(args: argparse.Namespace) -> "Analysis":
+    """The run of the command line at its margin."""
+    from results.analysis.groups import analysis_of
+    from results.reading.load import load
+
+    return analysis_of(load(args.file), margin_of(args.margin, "--margin"))
+
+
+def margin_of(text: str, option: str) -> "Margin":
+    """Read a margin; a wrong one is a UsageError that names the option."""
+    from model.vocabulary.margin import Margin
+
+    try:
+        return Margin.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None

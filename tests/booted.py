@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.code.placement import Placement
 from model.kernels.arrays import address_of
 from model.kernels.page_array import BLOCK
 from model.kernels.store import Store
@@ -12,6 +11,7 @@ from model.kernels.v4_3.image import Image, allocator_of
 from model.kernels.v4_3.machine import Machine
 from model.kernels.v4_3.page import LRU, PAGE_BYTES, Mapcount
 from model.kernels.v4_3.zone import MAX_ORDER, Migratetype
+from model.machine_code.placement import Placement
 from model.vocabulary.scenario import MemcgState
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from results.history import change_points
+from results.analysis.history import change_points
 from tests.command import ROOT
 from tests.test_history import NOISES, STEP_NS, simulated
 

@@ -6,9 +6,9 @@ from functools import cache
 import capstone
 from capstone import x86
 
-from model.code.image import Code
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image
+from model.machine_code.image import Code
 
 
 @cache

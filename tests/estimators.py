@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from benchmarks.timing.calibrate import NULL_ARMS, SESSION
 from benchmarks.timing.levels import faster_half, neighbours
+from model.vocabulary.calibration import NULL, SESSION
 
 Floats = npt.NDArray[np.float64]
 Estimator = Callable[[Floats, npt.NDArray[np.uint8]], Floats]
@@ -72,7 +72,7 @@ class Kept:
     @property
     def same(self) -> list[int]:
         """Numbers of the arms that are base once more."""
-        names = NULL_ARMS[1:] if self.scenario.startswith("off/") else ("base-twin",)
+        names = NULL if self.scenario.startswith("off/") else ("base-twin",)
         return [number for number, name in enumerate(self.arms) if name in names]
 
 

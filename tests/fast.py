@@ -6,8 +6,8 @@ from typing import Final, NoReturn
 
 import pytest
 
-from model.code.cache import Cache
 from model.kernels.store import Store
+from model.machine_code.image_cache import Cache
 from tests import forked, kernels
 
 COMMAND: Final = "start a process"

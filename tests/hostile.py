@@ -31,13 +31,26 @@ from model.common.errors import FreepathError
 from model.common.files import write_new
 from model.vocabulary.margin import Margin
 from plots import report
-from results import answer, calibration, claims, compare, history
-from results.claim import Answer
-from results.output import as_csv, as_json, as_markdown, as_table
-from results.reading import formats
+from results.analysis import compare, history
+from results.analysis.groups import analysis_of
+from results.claims import judging
+from results.claims.claim import Answer
+from results.output import (
+    as_answer,
+    as_calibration,
+    as_changes,
+    as_claims,
+    as_csv,
+    as_history,
+    as_json,
+    as_markdown,
+    as_table,
+)
+from results.reading import census, formats
 from results.reading.load import Run, load, read_json, run_of
 from tests import runfile
 from tests.command import ROOT
+from tests.runfile import analysed
 from tests.spoiled import KINDS, Spoiled, original, spoiled
 
 PERCENT: Final = Margin(1.0, percent=True)
@@ -127,7 +140,7 @@ def attempt(sandbox: Sandbox, made: Spoiled) -> str:
         use_partial(sandbox)
         try:
             document = read_json(sandbox.input)
-            if compare.is_census(document):
+            if census.is_census(document):
                 use_census(sandbox, document)
                 return "read"
             measured = load(sandbox.input)
@@ -145,7 +158,7 @@ def use_partial(sandbox: Sandbox) -> None:
     """As a process of an interrupted run: it is one, or it is set aside."""
     try:
         measured = load(sandbox.partial)
-        shown(*measured.doubts, as_table.as_table(measured, PERCENT))
+        shown(*measured.doubts, as_table.as_table(analysis_of(measured, PERCENT)))
     except FreepathError as error:
         one_line(str(error))
 
@@ -154,10 +167,10 @@ def use_census(sandbox: Sandbox, document: dict[str, Any]) -> None:
     """Compare with another and itself, and let it decide claims."""
     for old in (json.loads(original("census")), document):
         with contextlib.suppress(FreepathError):
-            written("compare", compare.as_json(changes := compare.compare_census(old, document)))
-            shown(*compare.lines(changes, markdown=False))
-            escaped(*compare.lines(changes, markdown=True))
-    judged(claims.answers(sandbox.originals["run for claims"], sandbox.input, PERCENT))
+            written("compare", as_changes.as_json(changes := compare.compare_census(old, document)))
+            shown(*as_changes.lines(changes, markdown=False))
+            escaped(*as_changes.lines(changes, markdown=True))
+    judged(judging.answers(analysis_of(sandbox.originals["run for claims"], PERCENT), sandbox.input))
 
 
 def use_run(sandbox: Sandbox, measured: Run) -> bool:
@@ -175,37 +188,37 @@ def use_run(sandbox: Sandbox, measured: Run) -> bool:
 
 def use_show(sandbox: Sandbox, measured: Run) -> None:
     """Four formats."""
-    written("show", as_json.as_json(measured, PERCENT))
-    shown(as_table.as_table(measured, PERCENT), as_csv.as_csv(measured, PERCENT))
-    escaped(as_markdown.as_markdown(measured, PERCENT))
+    written("show", as_json.as_json(analysis_of(measured, PERCENT)))
+    shown(as_table.as_table(analysis_of(measured, PERCENT)), as_csv.as_csv(analysis_of(measured, PERCENT)))
+    escaped(as_markdown.as_markdown(analysis_of(measured, PERCENT)))
 
 
 def use_claims(sandbox: Sandbox, measured: Run) -> None:
     """By a census of its own; and the answer, which has them."""
-    judged(answers := claims.answers(measured, sandbox.census, PERCENT))
-    written("answer", answer.as_json(measured, PERCENT, answers))
-    shown(*answer.lines(measured, PERCENT, answers))
+    judged(answers := judging.answers(analysis_of(measured, PERCENT), sandbox.census))
+    written("answer", as_answer.as_json(analysis_of(measured, PERCENT), answers))
+    shown(*as_answer.lines(analysis_of(measured, PERCENT), answers))
 
 
 def judged(answers: Sequence[Answer]) -> None:
     """Claims in three formats."""
-    written("claims", claims.as_json(answers))
-    shown(*claims.lines(answers, markdown=False))
-    escaped(*claims.lines(answers, markdown=True))
+    written("claims", as_claims.as_json(answers))
+    shown(*as_claims.lines(answers, markdown=False))
+    escaped(*as_claims.lines(answers, markdown=True))
 
 
 def use_compare(sandbox: Sandbox, measured: Run) -> None:
     """With itself, and with another, whatever machine it was."""
     for old in (measured, sandbox.originals[sandbox.kind]):
-        changes = compare.compare_runs(old, measured, PERCENT, across=True)
-        written("compare", compare.as_json(changes))
-        shown(*compare.lines(changes, markdown=False))
-        escaped(*compare.lines(changes, markdown=True))
+        changes = compare.compare_runs(*analysed(old, measured), PERCENT, across=True)
+        written("compare", as_changes.as_json(changes))
+        shown(*as_changes.lines(changes, markdown=False))
+        escaped(*as_changes.lines(changes, markdown=True))
 
 
 def use_report(sandbox: Sandbox, measured: Run) -> None:
     """Markdown; the page is Jinja's and takes a process for its figures."""
-    page: Any = report.as_text(measured, None, "1%")
+    page: Any = report.as_text(analysis_of(measured, PERCENT), None)
     text = page if isinstance(page, str) else page.text
     escaped(text)
     write_new(sandbox.out / "report.md", text, replace=True)
@@ -214,14 +227,14 @@ def use_report(sandbox: Sandbox, measured: Run) -> None:
 def use_history(sandbox: Sandbox, measured: Run) -> None:
     """A folder of this and two others."""
     series = history.history(sandbox.runs)
-    written("history", history.as_json(series))
-    shown(*history.lines(series))
+    written("history", as_history.as_json(series))
+    shown(*as_history.lines(series))
 
 
 def use_calibration(sandbox: Sandbox, measured: Run) -> None:
     """For the few that are one."""
-    written("calibration", json.dumps(calibration.document(measured, sandbox.input), allow_nan=False))
-    shown(*calibration.lines(measured, None))
+    written("calibration", json.dumps(as_calibration.document(measured, sandbox.input), allow_nan=False))
+    shown(*as_calibration.lines(measured, None))
 
 
 def written(name: str, text: str) -> None:

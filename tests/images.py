@@ -2,19 +2,19 @@
 
 from functools import partial
 
-from benchmarks.cases import along, select, swept
-from model.code.image import Spec
+from benchmarks.selection import along, select, swept
 from model.kernels.kernel_file.known import LOOPS
 from model.kernels.kit.ladder import SHARED
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image, allocator_of
 from model.kernels.v4_3.path import FreePath
-from model.kernels.v6_18.image import Image as Today
+from model.kernels.v6_18.image import Image as ImageOfV618
 from model.kernels.v6_18.variants import VARIANTS
 from model.kernels.v7_1.image import Image as Newer
 from model.kernels.v7_1.path import OF_THE_STOCK
 from model.kernels.v7_1.variants import BORROWED
 from model.kernels.v7_1.variants import VARIANTS as NEWER_VARIANTS
+from model.machine_code.image import Spec
 from model.vocabulary.scenario import Config, Scenario
 from tests import compilers
 
@@ -43,7 +43,7 @@ def images(every: bool) -> list[Spec]:
     arms = (("base", "none"), ("base", "jump-label"), ("v1", "jump-label"))
     wanted += [Image(*arm, memcg=True, apart=True) for arm in arms]
     wanted += [Image(*arm, memcg=True, together=True) for arm in arms]
-    return [*wanted, *images_of_2015(), *images_of_today(every), *images_of_v7_1(), LOOPS]
+    return [*wanted, *images_of_2015(), *images_of_v6_18(every), *images_of_v7_1(), LOOPS]
 
 
 def images_of_2015() -> list[Image]:
@@ -57,12 +57,12 @@ def images_of_2015() -> list[Image]:
     return [*made, Image("v1", "jump-label", memcg=True, debug=True)]
 
 
-def images_of_today(every: bool) -> list[Today]:
+def images_of_v6_18(every: bool) -> list[ImageOfV618]:
     """Of v6.18: base by every entry, in each configuration, and with memcg in each what concerns memcg."""
     made = []
     built_as: list[tuple[Config, bool]] = [("default", False), ("default", True), ("distribution", True)]
     for config, memcg in built_as:
-        built = partial(Today, gate="jump-label" if memcg else "none", memcg=memcg, config=config)
+        built = partial(ImageOfV618, gate="jump-label" if memcg else "none", memcg=memcg, config=config)
         named = [name for name, variant in VARIANTS.items() if not variant.exact]
         made += [built(name) for name in named if every or name.startswith(("base", "memcg"))]
         made += [built("base", entry=entry) for entry in ("kfree", "folios_put_refs")]

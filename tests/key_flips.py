@@ -15,14 +15,14 @@ from itertools import product
 
 import numpy as np
 
-from model.code.builds import Builds, Plan
-from model.code.placement import Trampoline
-from model.code.x86 import NOP5, SITE_BYTES
 from model.common.errors import KeysBusyError
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.machine import Machine
 from model.kernels.v4_3.start import StartState
+from model.machine_code.builds import Builds, Plan
+from model.machine_code.placement import Trampoline
+from model.machine_code.x86 import NOP5, SITE_BYTES
 from model.vocabulary.scenario import Scenario
 from tests.booted import Booted
 from tests.code import code_of

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import axes_of, name_of
-from results.reading.load import Arm, Process, Scenario
+from results.analysis.groups import Analysis, analysis_of
+from results.reading.load import Arm, MeasuredScenario, Process, Run
 
 Arms = dict[tuple[str, str], float]
 """(variant, gate) to true overhead, ns per page."""
@@ -156,7 +158,7 @@ def blocks_of(session: FakeRun, rng: np.random.Generator) -> Floats:
     return np.asarray(measure(session, rng).cells.mean(axis=2))
 
 
-def scenario_of(session: FakeRun) -> Scenario:
+def scenario_of(session: FakeRun) -> MeasuredScenario:
     """The session as `results.reading.load` would give it, without a file."""
     rng = np.random.default_rng(session.seed)
     arms = [Arm(*arm) for arm in session.arms]
@@ -178,7 +180,7 @@ def scenario_of(session: FakeRun) -> Scenario:
             )
         )
     slots = {arm: SLOTS[arm.variant] for arm in arms if arm.variant in SLOTS and session.builds}
-    return Scenario(axes.pop("scenario"), axes, arms, processes, slots)
+    return MeasuredScenario(axes.pop("scenario"), axes, arms, processes, slots)
 
 
 def benchmarks(session: FakeRun) -> list[dict[str, Any]]:
@@ -329,3 +331,8 @@ def calibration(
         FakeRun(arms=pair, processes=45, seed=seed + 1, **alike),
         FakeRun(arms=chains, processes=8, seed=seed + 2, axes={"memcg": "disabled"}, **alike),
     )
+
+
+def analysed(old: Run, new: Run) -> tuple[Analysis, Analysis]:
+    """Two runs as `compare` compares them."""
+    return analysis_of(old, Margin(1.0, percent=True)), analysis_of(new, Margin(1.0, percent=True))

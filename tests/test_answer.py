@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from model.vocabulary.margin import Margin
-from results import answer, claims
-from results.analysis.groups import analyse
+from results.analysis import answer
+from results.analysis.groups import analyse, analysis_of
+from results.claims import judging
+from results.output import as_answer
 from results.reading.load import Arm, Run, load
 from tests import runfile
 from tests.command import run
@@ -25,8 +27,8 @@ def test_the_sentence_is_that_of_the_cell(headline: Run) -> None:
     """Number, interval, share of builds, processor, of v1 with memcg on-idle."""
     group = next(g for g in analyse(headline, PERCENT) if g.scenario.name.startswith("on-idle/plain"))
     cell = next(c for c in group.cells if c.overhead.arm == Arm("v1", "jump-label"))
-    first = answer.cells(headline, PERCENT)[0]
-    said = answer.sentence(headline, first)
+    first = answer.of_2015(analyse(headline, PERCENT))[0]
+    said = as_answer.sentence(headline, first)
     assert first.cell.overhead.ns == cell.overhead.ns
     assert cell.judgement.verdict == "costs" and "the 2015 test costs" in said
     assert cell.judgement.ci95 is not None and cell.overhead.spread.paying is not None
@@ -43,14 +45,14 @@ def test_the_sentence_is_that_of_the_cell(headline: Run) -> None:
 def test_a_larger_margin_makes_it_negligible(headline: Run) -> None:
     """The words follow the verdict."""
     wide = Margin(5.0, percent=False)
-    said = answer.sentence(headline, answer.cells(headline, wide)[0])
+    said = as_answer.sentence(headline, answer.of_2015(analyse(headline, wide))[0])
     assert "the 2015 test is negligible (within 5.00 ns either way)" in said
 
 
 def test_every_state_and_the_later_forms_follow(headline: Run) -> None:
     """One line each; the claims in a few words."""
-    answers = claims.answers(headline, None, PERCENT)
-    lines = list(answer.lines(headline, PERCENT, answers))
+    answers = judging.answers(analysis_of(headline, PERCENT), None)
+    lines = list(as_answer.lines(analysis_of(headline, PERCENT), answers))
     text = "\n".join(lines)
     assert max(map(len, lines)) <= 80
     for about in ("memcg off", "memcg disabled", "memcg on-active", "key first"):

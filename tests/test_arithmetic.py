@@ -27,7 +27,7 @@ from results.analysis.estimate import (
     variances,
 )
 from results.analysis.verdict import MOST_PROCESSES, chance, judge
-from results.reading.load import Arm, Process, Scenario
+from results.reading.load import Arm, MeasuredScenario, Process
 
 BASE, V1 = Arm("base", "none"), Arm("v1", "jump-label")
 AXES = {"memcg": "on-idle"}
@@ -42,9 +42,9 @@ def process(number: int, base: Any, v1: Any, **more: Any) -> Process:
     return Process(f"p{number}", ns, {**places}, {**stacks}, **more)
 
 
-def scenario(*processes: Process, quiet: float | None = None) -> Scenario:
+def scenario(*processes: Process, quiet: float | None = None) -> MeasuredScenario:
     """Of these processes."""
-    return Scenario("on-idle", AXES, [BASE, V1], list(processes), quiet_level=quiet)
+    return MeasuredScenario("on-idle", AXES, [BASE, V1], list(processes), quiet_level=quiet)
 
 
 def estimated(*processes: Process, quiet: float | None = None) -> Overhead:
@@ -143,7 +143,7 @@ def test_one_normal_set_in_a_thousand_has_such_a_gap(count: int) -> None:
     assert 0.0004 < share < 0.0022
 
 
-def quiet_run(*busy: int, of: int = 6, level: float = 1.5) -> Scenario:
+def quiet_run(*busy: int, of: int = 6, level: float = 1.5) -> MeasuredScenario:
     """Processes of four blocks that dispatch at the quiet level, but for so many at another in each."""
     rows = []
     for number in range(of):

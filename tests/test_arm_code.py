@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cases import select
+from benchmarks.selection import select
 from benchmarks.timing.append import check_codes, codes_of
 from model.common.errors import FreepathError
 from model.kernels.store import Store
 from model.vocabulary.margin import Margin
+from results.analysis.compare import compare_runs
 from results.analysis.groups import analyse
-from results.compare import compare_runs
-from results.history import history
-from results.history import lines as history_lines
+from results.analysis.history import history
 from results.output.as_changes import as_json, lines
+from results.output.as_history import lines as history_lines
 from results.reading.load import Arm, BadRunError, load
 from tests import runfile
 from tests.command import ROOT, refused, run
+from tests.runfile import analysed
 
 ONLY = "base,memcg=off,page_kind=plain,depth=pcp,checks=on,entry=__free*"
 SMALL = ("-p", "1", "-n", "1", "-l", "96")
@@ -197,7 +198,7 @@ def test_compare_names_another_code(
 ) -> None:
     """In every row, whatever its verdict; and the level of base says what is known of base."""
     first, second = written(tmp_path / "old.json", old), written(tmp_path / "new.json", new, 2)
-    changes = compare_runs(load(first), load(second), THRESHOLD, across=False)
+    changes = compare_runs(*analysed(load(first), load(second)), THRESHOLD, across=False)
     codes = {change.cell.rpartition(": ")[2]: change.code for change in changes}
     assert {codes.pop(name) for name in ("v1/jump-label", "v1/memory-flag")} == {said}
     assert set(codes.values()) == {"same"}
@@ -211,9 +212,11 @@ def test_compare_names_another_code(
 def test_compare_knows_nothing_of_older_files(tmp_path: Path) -> None:
     """They are read as ever."""
     paths = [runfile.write(tmp_path / f"{s}.json", runfile.document(runfile.FakeRun(seed=s))) for s in (1, 2)]
-    changes = compare_runs(load(paths[0]), load(paths[1]), THRESHOLD, across=False)
+    changes = compare_runs(*analysed(load(paths[0]), load(paths[1])), THRESHOLD, across=False)
     assert {change.code for change in changes} == {"unknown"}
-    changes = compare_runs(load(paths[0]), load(written(tmp_path / "new.json", {})), THRESHOLD, across=False)
+    changes = compare_runs(
+        *analysed(load(paths[0]), load(written(tmp_path / "new.json", {}))), THRESHOLD, across=False
+    )
     assert {change.code for change in changes} == {"unknown"}
 
 
@@ -223,8 +226,8 @@ def test_other_settings_are_not_compared_where_the_code_is_unknown(tmp_path: Pat
     settings = {"compiler_settings": "NUMBA_OPT=1"}
     new = load(runfile.write(tmp_path / "new.json", runfile.document(runfile.FakeRun(seed=2), **settings)))
     with pytest.raises(BadRunError, match=r"compiler_settings: none and NUMBA_OPT=1.*--across-machines"):
-        compare_runs(old, new, THRESHOLD, across=False)
-    changes = compare_runs(old, new, THRESHOLD, across=True)
+        compare_runs(*analysed(old, new), THRESHOLD, across=False)
+    changes = compare_runs(*analysed(old, new), THRESHOLD, across=True)
     assert {change.code for change in changes} == {"other"}
 
 

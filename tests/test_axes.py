@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.cases import Case, SelectionError, along, swept
-from benchmarks.timing.crew import Crew
+from benchmarks.cases import Case, SelectionError
+from benchmarks.selection import along, swept
+from benchmarks.timing.cpu_threads import CpuThreads
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
-from model.code.caches import struct_pages
 from model.common.errors import FreepathError
 from model.common.limits import usable_cpus
 from model.kernels import path_of
@@ -23,6 +23,7 @@ from model.kernels.mix import pattern
 from model.kernels.store import Store
 from model.kernels.v4_3.page import PG, Mapcount
 from model.kernels.v4_3.scenarios import CHARGED, USUAL
+from model.machine_code.cpu_caches import struct_pages
 from model.vocabulary.scenario import AXES, Arm, Scenario
 from tests.command import refused, run
 
@@ -32,7 +33,7 @@ TWO_CPUS = pytest.mark.skipif(usable_cpus() < 2, reason="needs two CPUs")
 
 @pytest.fixture(autouse=True)
 def _every_cpu() -> Iterator[None]:
-    """A crew pins the thread that it is made in; in a worker that is for good."""
+    """CpuThreads pins the thread that it is made in; in a worker that is for good."""
     before = os.sched_getaffinity(0)
     yield
     os.sched_setaffinity(0, before)
@@ -80,7 +81,7 @@ def test_blocks_go_to_the_buddy_whole(block: str, memcg: Any) -> None:
     machine.check()
     assert machine.free_pages_counted() == pages and start.freed() == pages >> order
     assert sum(len(blocks) << size for (size, _), blocks in machine.memory.free_blocks().items()) == pages
-    assert start.held(start.order_of_pages) == 0
+    assert start.unfreed(start.order_of_pages) == 0
     freed = machine.memory.mem_map[:pages]
     assert not (freed["flags"] & int(PG.HEAD | PG.TAIL)).any() and not freed["mem_cgroup"].any()
     assert set(freed["_mapcount"].tolist()) <= {int(Mapcount.IDLE), int(Mapcount.BUDDY)}
@@ -160,7 +161,7 @@ def test_the_lock_is_waited_for() -> None:
 
 
 def test_more_threads_than_cpus_are_refused() -> None:
-    """Before anything is measured, and by the crew as well."""
+    """Before anything is measured, and by the threads as well."""
     refused_by = f"{usable_cpus()} CPUs may be used here"
     refused(run("benchmarks", "--sweep", "threads=128"), refused_by)
     with pytest.raises(SelectionError, match="CPUs may be used"):
@@ -169,7 +170,7 @@ def test_more_threads_than_cpus_are_refused() -> None:
     start: Any = path_of(USUAL).start(USUAL.but(threads="16"), np.random.default_rng(0))
     if usable_cpus() < 16:
         with pytest.raises(FreepathError, match="threads=16"):
-            Crew(start.machine)
+            CpuThreads(start.machine)
 
 
 def test_values_of_a_sweep_are_chosen() -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import pyperf
 import pytest
 
-from benchmarks.cases import SelectionError, select, with_arms
-from benchmarks.conditions import can_hold_loads
+from benchmarks.cases import SelectionError, with_arms
+from benchmarks.process_settings import can_hold_loads
+from benchmarks.selection import select
 from benchmarks.timing.scheme import Scheme
 from model.kernels import VERSIONS
 from model.kernels.v4_3.image import Image

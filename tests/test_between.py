@@ -13,12 +13,12 @@ from benchmarks.cases import Case
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
 from benchmarks.timing.table import CLOCK_SLICES
-from model.code.caches import USUAL, sizes
-from model.code.disturbance import BRANCHES, Disturbance
 from model.common.errors import FreepathError
 from model.kernels import kernels
 from model.kernels.kernel import Kernel
 from model.kernels.store import Store
+from model.machine_code.cpu_caches import USUAL, sizes
+from model.machine_code.disturbance import BRANCHES, Disturbance
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import AXES, Arm, Scenario
 from plots import headline, memory, share, sweep

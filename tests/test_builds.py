@@ -10,13 +10,13 @@ from capstone import x86
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.code.builds import NOPS, Builds, Plan
-from model.code.image import LINE, Code
-from model.code.placement import STACK_PLACES, STACK_STEP, Trampoline
-from model.code.region import Region
-from model.code.x86 import NOP5
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.keys import KEYS
+from model.machine_code.builds import NOPS, Builds, Plan
+from model.machine_code.image import LINE, Code
+from model.machine_code.placement import STACK_PLACES, STACK_STEP, Trampoline
+from model.machine_code.region import Region
+from model.machine_code.x86 import NOP5
 from tests.code import code_of
 
 ENTRY = "time_free_pages"

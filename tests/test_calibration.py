@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.timing.calibrate import SESSION, calibration_cases
-from results import calibration
+from benchmarks.timing.calibrate import calibration_cases
+from model.vocabulary.calibration import CHAIN, NOP_BYTES, NULL, SESSION
+from results.analysis import calibration
 from results.analysis.conditions import Levels
-from results.analysis.groups import NOP_BYTES
 from results.analysis.verdict import alpha_divisor
-from results.reading.folder import CHAIN
+from results.output import as_calibration
 from results.reading.load import BadRunError, load
 from tests import runfile
 from tests.command import refused, run
@@ -164,13 +164,12 @@ def test_the_command(file: Path, steady: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_measured_is_what_is_read() -> None:
-    """FakeRun length, null arms and chains are named on both sides of the file."""
+    """Enough sessions; the null arms and chains that results look for."""
     null, _, chains, *plain = calibration_cases()
-    assert SESSION == calibration.SESSION
     assert null.processes is not None
     assert null.processes >= 20 * SESSION and null.processes % SESSION == 0
     lengths = {f"{NOP_BYTES}{length}" for length in range(1, 10)}
-    assert {arm.variant for arm in null.arms} == calibration.NULL | {"base"} | lengths
+    assert {arm.variant for arm in null.arms} == {*NULL, "base"} | lengths
     assert sum(arm.variant.startswith(CHAIN) for arm in chains.arms) == 6
     assert [case.pyperf_alone for case in plain] == [True, True]
 
@@ -190,5 +189,5 @@ def test_a_calibration_beside_a_busy_sibling_is_one(tmp_path: Path) -> None:
             each["metadata"] |= {"slot_ns": "0.075 " * len(each["values"]), "sibling": "busy"}
     beside = load(runfile.write(tmp_path / "beside.json", data))
     assert {Levels(scenario).condition for scenario in beside.scenarios} == {"shared"}
-    (first, *others), (head, *same) = (calibration.lines(each, None) for each in (beside, plain))
+    (first, *others), (head, *same) = (as_calibration.lines(each, None) for each in (beside, plain))
     assert first == f"{head}, beside a busy sibling: off, on-idle, disabled" and others == same

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cases import Case, SelectionError, select
+from benchmarks.cases import Case, SelectionError
 from benchmarks.census.counting import traced
 from benchmarks.census.document import as_json, census, census_cases
 from benchmarks.emulator import RETURN, EmulationError, Emulator
+from benchmarks.selection import select
 from model.kernels import kernel_called
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image

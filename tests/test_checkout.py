@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.conditions import commit
+from benchmarks.commit import commit
 from tests.command import ROOT
 
 RECORDER = """\

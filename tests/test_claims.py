@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from model.vocabulary.margin import Margin
-from results import claims
-from results.claim import Data
+from results.analysis.groups import analysis_of
+from results.claims import judging
+from results.claims.claim import Data
 from results.reading.load import Arm, load
 from tests import runfile
 from tests.command import ROOT, drawn, refused, run
@@ -45,7 +46,7 @@ def quick(off: float = 0.3, idle: float = 0.25, ungated: float = 0.7) -> dict[st
 def verdicts(tmp_path: Path, data: dict[str, Any], census: dict[str, Any] | None = None) -> dict[str, str]:
     """By claim."""
     other = runfile.write(tmp_path / "census.json", census) if census else None
-    answers = claims.answers(load(runfile.write(tmp_path / "run.json", data)), other, MARGIN)
+    answers = judging.answers(analysis_of(load(runfile.write(tmp_path / "run.json", data)), MARGIN), other)
     return {answer.id: answer.verdict for answer in answers}
 
 
@@ -75,7 +76,7 @@ def test_without_data_a_claim_is_undecided_and_names_the_command(tmp_path: Path)
     """Never a guess."""
     arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("nop", "none"): 0.0}
     file = runfile.write(tmp_path / "run.json", runfile.document(runfile.FakeRun(arms=arms)))
-    answers = {answer.id: answer for answer in claims.answers(load(file), None, MARGIN)}
+    answers = {answer.id: answer for answer in judging.answers(analysis_of(load(file), MARGIN), None)}
     for number in ("C1", "C2", "C5", "C6"):
         assert answers[number].verdict == "undecided"
         assert "python -m benchmarks" in answers[number].because
@@ -123,7 +124,7 @@ def test_arms_that_no_process_shares_are_not_compared(
     tmp_path: Path, number: str, data: dict[str, Any]
 ) -> None:
     """Both were measured, but never side by side: undecided, with the command, and no traceback."""
-    answers = claims.answers(load(runfile.write(tmp_path / "run.json", data)), None, MARGIN)
+    answers = judging.answers(analysis_of(load(runfile.write(tmp_path / "run.json", data)), MARGIN), None)
     answer = next(answer for answer in answers if answer.id == number)
     assert answer.verdict == "undecided" and "python -m benchmarks" in answer.because
 
@@ -137,7 +138,7 @@ def test_looks_narrow_the_paired_claims_too(tmp_path: Path) -> None:
         for bench in data["benchmarks"]:
             for each in bench["runs"]:
                 each["metadata"] |= {"looks": looks} if looks else {}
-        read = Data(load(runfile.write(tmp_path / "run.json", data)), REFERENCE, MARGIN)
+        read = Data(analysis_of(load(runfile.write(tmp_path / "run.json", data)), MARGIN), REFERENCE)
         for group, reference in (
             (read.group("on-idle", "flagged"), Arm("v1", "jump-label")),
             (read.group("off"), Arm("v1-ifdef", "none")),
@@ -151,7 +152,7 @@ def test_looks_narrow_the_paired_claims_too(tmp_path: Path) -> None:
 
 def test_evidence_says_which_builds_pay(tmp_path: Path) -> None:
     """The mean and the share; a run of one build has no share."""
-    answers = claims.answers(load(runfile.write(tmp_path / "run.json", quick())), None, MARGIN)
+    answers = judging.answers(analysis_of(load(runfile.write(tmp_path / "run.json", quick())), MARGIN), None)
     assert all("% of builds pay" in line for line in answers[0].evidence)
 
 

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from model.vocabulary.margin import Margin
-from results.compare import Change, compare_runs, lines
+from results.analysis.change import Change
+from results.analysis.compare import compare_runs
+from results.output.as_changes import lines
 from results.reading.load import BadRunError, load
 from tests import runfile
 from tests.command import ROOT, refused, run
+from tests.runfile import analysed
 
 REFERENCE = ROOT / "results" / "reference" / "census-x86-64-v3.json"
 THRESHOLD = Margin(2.0, percent=True)
@@ -29,7 +32,7 @@ def made(tmp_path: Path, seed: int, v1: float = 0.25, **facts: Any) -> Path:
 
 def verdicts(old: Path, new: Path) -> dict[str, str]:
     """By arm."""
-    changes = compare_runs(load(old), load(new), THRESHOLD, across=False)
+    changes = compare_runs(*analysed(load(old), load(new)), THRESHOLD, across=False)
     return {change.cell.rpartition(": ")[2]: change.verdict for change in changes}
 
 
@@ -54,12 +57,12 @@ def test_two_instruments_are_named(tmp_path: Path) -> None:
 def test_the_summary_says_how_many_agree(tmp_path: Path) -> None:
     """Of differences that are chance, 95 % lie within their joint 95 % interval: A/A runs show whether."""
     old = made(tmp_path, 1)
-    changes = compare_runs(load(old), load(made(tmp_path, 2)), THRESHOLD, across=False)
+    changes = compare_runs(*analysed(load(old), load(made(tmp_path, 2))), THRESHOLD, across=False)
     agreeing = [change.agrees for change in changes if change.agrees is not None]
     assert len(agreeing) == len(runfile.HEADLINE) - 1
     summary = list(lines(changes, markdown=False))[-1]
     assert f"{sum(agreeing)} of {len(agreeing)} differences lie within their joint 95 % interval" in summary
-    worse = compare_runs(load(old), load(made(tmp_path, 2, v1=0.9)), THRESHOLD, across=False)
+    worse = compare_runs(*analysed(load(old), load(made(tmp_path, 2, v1=0.9))), THRESHOLD, across=False)
     assert next(change for change in worse if "v1/jump-label" in change.cell).agrees is False
 
 
@@ -72,7 +75,7 @@ def test_unlike_builds_and_processors_are_refused(name: str, tmp_path: Path) -> 
             each["metadata"][name] = "other"
     new = load(runfile.write(tmp_path / "other.json", data))
     with pytest.raises(BadRunError, match=name):
-        compare_runs(load(made(tmp_path, 1)), new, THRESHOLD, across=False)
+        compare_runs(*analysed(load(made(tmp_path, 1)), new), THRESHOLD, across=False)
 
 
 @pytest.mark.soak
@@ -142,7 +145,7 @@ def test_what_is_only_in_one_file_is_listed(several: Path, tmp_path: Path) -> No
     """An arm that is gone, and one that is new: where, what it was, and that nothing can be said of it."""
     whole, without = load(several), load(less(several, tmp_path, variant="v1", gate="jump-label"))
     for old, new, file in ((whole, without, "old"), (without, whole, "new")):
-        changes = compare_runs(old, new, THRESHOLD, across=False)
+        changes = compare_runs(*analysed(old, new), THRESHOLD, across=False)
         rows = [change for change in changes if change.verdict == "missing"]
         assert [row.cell.partition("/")[0] for row in rows] == ["on-idle", "off"]
         for row in rows:
@@ -218,7 +221,7 @@ def test_one_process_is_unsure(tmp_path: Path) -> None:
     files = [
         runfile.write(tmp_path / f"{session.seed}.json", runfile.document(session)) for session in sessions
     ]
-    changes = compare_runs(load(files[0]), load(files[1]), THRESHOLD, across=False)
+    changes = compare_runs(*analysed(load(files[0]), load(files[1])), THRESHOLD, across=False)
     assert {change.verdict for change in changes if not change.cell.endswith(": base")} == {"unsure"}
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.conditions import IDENTITY, commit, processor, sources
+from benchmarks.commit import commit, sources
 from benchmarks.core_types import core_type
 from benchmarks.fleet import driver
+from benchmarks.processor import IDENTITY, processor
 from tests.command import ROOT
 
 AMD = """\
@@ -116,7 +117,7 @@ def test_the_cpu_is_the_one_that_measures(
     tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker tells of its own CPU, which need not be the first one of the machine."""
-    monkeypatch.setattr("benchmarks.conditions.current_cpu", lambda: 1)
+    monkeypatch.setattr("benchmarks.processor.current_cpu", lambda: 1)
     assert processor(None, written(tmp_path, AMD), system)["cpu_microcode"] == "0xb002147"
 
 

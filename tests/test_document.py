@@ -16,7 +16,8 @@ import pyperf
 import pytest
 
 from model.vocabulary.margin import Margin
-from results.history import history
+from results.analysis.groups import analysis_of
+from results.analysis.history import history
 from results.output.as_table import as_table
 from results.reading import document
 from results.reading.load import BadRunError, is_partial, load, read_json, regular
@@ -224,7 +225,9 @@ def test_an_interrupted_run_is_read(file: Path, data: bytes, tmp_path: Path) -> 
     assert [p.pair_id for p in run_.scenarios[0].processes] == [
         p.pair_id for p in whole.scenarios[0].processes
     ]
-    assert as_table(run_, PERCENT).replace(f"warning: {run_.doubts[0]}\n", "") == as_table(whole, PERCENT)
+    assert as_table(analysis_of(run_, PERCENT)).replace(f"warning: {run_.doubts[0]}\n", "") == as_table(
+        analysis_of(whole, PERCENT)
+    )
     (doubt,) = run_.doubts
     assert f"--resume {partial}" in doubt
     done = run("results", "show", str(partial))

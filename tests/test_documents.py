@@ -11,10 +11,12 @@ import pytest
 from model.common.errors import FileError
 from model.vocabulary.formats import OLDER_INSTRUMENT
 from plots import report
-from results import documents, machines, mail, overview
-from results.claims import answers
-from results.machines import Entry
-from results.output import as_json
+from results.analysis import machines
+from results.analysis.groups import analysis_of
+from results.analysis.machines import Entry
+from results.claims.judging import answers
+from results.output import as_json, as_mail
+from results.pages import documents, overview
 from results.reading.load import load
 from tests import runfile
 from tests.command import ROOT, drawn, refused, run
@@ -58,7 +60,7 @@ def test_the_report_begins_as_readme_does(tmp_path: Path) -> None:
     for words in said:
         assert words.format(builds="some 2,200", margin="1 % of the modelled path") in first
     assert report.TITLE[1:] in first
-    rows = list(overview.of_run(as_json.document(load(file), machines.MARGIN)["cells"]))
+    rows = list(overview.of_run(as_json.document(analysis_of(load(file), machines.MARGIN))["cells"]))
     for name in ("r.html", "r.md"):
         assert drawn("results", "report", str(file), "-o", str(tmp_path / name)).returncode == 0
         text = (tmp_path / name).read_text()
@@ -124,9 +126,10 @@ def test_a_mail_fits_and_says_what_a_reader_needs(tmp_path: Path) -> None:
     done = run("results", "answer", str(file), "--format", "mail")
     assert done.returncode == 0, done.stderr
     loaded = load(file)
-    made = list(mail.lines(loaded, machines.MARGIN, answers(loaded, None, machines.MARGIN)))
+    analysis = analysis_of(loaded, machines.MARGIN)
+    made = list(as_mail.lines(analysis, answers(analysis, None)))
     assert done.stdout.splitlines() == made
-    assert all(len(line) <= mail.WIDTH or line.startswith("  ") for line in made)
+    assert all(len(line) <= as_mail.WIDTH or line.startswith("  ") for line in made)
     text = " ".join(made)
     for part in ("95 % interval", "CPU: ", "commit", "Noise floor", "no kernel", "negligible:", "v4.3"):
         assert part in text

@@ -11,7 +11,7 @@ from unicorn import x86_const as x86
 from benchmarks.census.trial import effects
 from benchmarks.emulator import MODEL, EmulationError, Emulator
 from model.compiler.assembler import machine_code
-from model.kernels.operation import with_end
+from model.kernels.user_variants.operation import with_end
 from model.kernels.v4_3.machine import Machine
 from tests.command import refused, run
 from tests.operations import ALLOWED, UNKNOWN_TO_THE_EMULATOR

@@ -11,7 +11,7 @@ from model.vocabulary.margin import Margin
 from results.analysis.estimate import Interval, Levels, Noise, Overhead, Spread, overhead, student
 from results.analysis.groups import Group, analyse
 from results.analysis.verdict import chance, floor_of, holm, judge
-from results.reading.load import Arm, Process, Run, Scenario, load
+from results.reading.load import Arm, MeasuredScenario, Process, Run, load
 from tests.runfile import CYCLE_NS, Arms, FakeHost, FakeRun, Steps, document, scenario_of, write
 
 V1 = Arm("v1", "jump-label")
@@ -20,14 +20,14 @@ STILL = FakeHost(noise=0.0002, between=0.0001)
 ONE_PERCENT = Margin(1.0, percent=True)
 
 
-def estimate(scenario: Scenario, arm: Arm = V1) -> Overhead:
+def estimate(scenario: MeasuredScenario, arm: Arm = V1) -> Overhead:
     """One arm over its base."""
     cost = overhead(scenario, arm, Levels(scenario))
     assert cost is not None
     return cost
 
 
-def group_of(scenario: Scenario, margin: Margin = ONE_PERCENT) -> Group:
+def group_of(scenario: MeasuredScenario, margin: Margin = ONE_PERCENT) -> Group:
     """The scenario, judged."""
     (group,) = analyse(Run("", {}, [scenario]), margin)
     return group

@@ -17,9 +17,9 @@ from model.kernels.store import Store
 from model.kernels.v6_18.scenarios import USUAL
 from model.vocabulary.scenario import Arm
 from plots import fidelity as figure
-from results import fidelity
-from results.documents import ROOT
-from results.fidelity import STEPS, columns_of, steps_of
+from results.analysis import fidelity
+from results.analysis.fidelity import STEPS, columns_of, steps_of
+from results.pages.documents import ROOT
 from results.reading import formats
 from results.reading.load import read_json
 from tests.command import refused, run

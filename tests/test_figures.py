@@ -16,9 +16,13 @@ from benchmarks.figures import __main__ as figures
 from benchmarks.figures.plan import PLAN, Entry, File, of_files
 from model.common.errors import UsageError
 from plots import figures as drawn
-from results import agreement, axis_tables, documents, filing, kept, machines, moved
+from results.analysis import machines
+from results.analysis.groups import analyse
 from results.analysis.seeds import agreed, named, settled
-from results.claim import Answer
+from results.claims.claim import Answer
+from results.kept import agreement, filing, moved, runs
+from results.pages import axis_tables, documents
+from results.reading import folder
 from results.reading.load import load
 from tests import runfile
 from tests.command import ROOT, refused, run
@@ -162,7 +166,7 @@ def test_runs_are_kept_under_name_core_date_and_seed(measured: Path, tmp_path: P
     assert run("results.filing", str(measured), "--to", str(places)).returncode == 0
     assert {path: path.read_bytes() for path in places.rglob("*.*")} == files
     assert not [data for path, data in files.items() if b"simulated" in data]
-    assert [(each.name, each.seed) for each in kept.kept(places / "reference", "sweep-between")] == [
+    assert [(each.name, each.seed) for each in runs.kept(places / "reference", "sweep-between")] == [
         ("sweep-between", 1),
         ("sweep-between", 2),
     ]
@@ -177,8 +181,8 @@ def test_a_calibration_is_kept_with_its_figures(
     places = tmp_path / "kept"
     done = run("results.filing", str(measured), "--to", str(places))
     assert done.returncode == 0, done.stderr
-    (figures,) = (places / "reference").glob(f"*{kept.FIGURES}")
-    assert figures.name == f"calibration-zen5-2026-11-30-seed1{kept.FIGURES}"
+    (figures,) = (places / "reference").glob(f"*{runs.FIGURES}")
+    assert figures.name == f"calibration-zen5-2026-11-30-seed1{runs.FIGURES}"
     monkeypatch.setattr(documents, "REFERENCE", places / "reference")
     lines = list(documents.calibrated([]))
     targets = json.loads(figures.read_text())["figures"]["targets"]
@@ -211,7 +215,9 @@ def test_what_moved_says_why(tmp_path: Path) -> None:
         assert {each.reason for each in found.moved} == {reason}
         row = next(each for each in found.moved if each.cell.endswith("v1/jump-label"))
         assert row.new - row.old == pytest.approx(0.65, abs=0.1)
-        assert row.new == named(new, machines.MARGIN)[row.cell][0].ns, "its own, not at the older run's level"
+        assert row.new == named(analyse(new, machines.MARGIN))[row.cell][0].ns, (
+            "its own, not at the older run's level"
+        )
         assert found.cells >= 8 and len(found.moved) < found.cells
         assert f"({reason})" in "\n".join(moved.lines([found], everything=True))
 
@@ -289,6 +295,6 @@ def test_a_figure_is_drawn_from_what_is_kept(tmp_path: Path) -> None:
 
 def test_what_is_filed_is_named_as_it_is_found() -> None:
     """Every kept run says name, core and date, or is one of the three that are no run."""
-    others = {path.name for path in kept.REFERENCE.glob("*.json.gz") if kept.named(path) is None}
+    others = {path.name for path in folder.REFERENCE.glob("*.json.gz") if runs.named(path) is None}
     assert others == {"fidelity-census.json.gz"}
     assert filing.MEASURED.fullmatch("calibration-seed1.plain.json") is None

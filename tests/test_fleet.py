@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.conditions import MARK, commit, sources
+from benchmarks.commit import MARK, commit, sources
 from model.kernels.store import Store
 from results.reading.load import load
 from tests.command import ROOT, refused, run

@@ -13,12 +13,16 @@ import pytest
 
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import AXES
-from results import answer, calibration, claims, compare, history, machines
-from results.output import as_json
+from results.analysis import compare, history, machines
+from results.analysis.groups import analysis_of
+from results.claims import judging
+from results.kept import publishing
+from results.output import as_answer, as_calibration, as_changes, as_claims, as_history, as_json, as_machines
 from results.reading import formats
 from results.reading.load import load
 from tests import runfile
 from tests.command import ROOT, refused, run
+from tests.runfile import analysed
 
 PERCENT = Margin(1.0, percent=True)
 REFERENCE = ROOT / "results" / "reference" / "census-x86-64-v3.json"
@@ -45,25 +49,27 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     measured = load(file)
     calibrated = load(runfile.write(folder / "calibration.json", runfile.calibration()))
     machine = load(runfile.write(folder / "published.json", runfile.of_machine(runfile.headline())))
-    place = machines.publish(machine, folder / "machines")
+    place = publishing.publish(machine, folder / "machines")
     spoiled = census()
     spoiled["arms"][7]["instructions"] += 1
     del spoiled["arms"][3]
     changes = [
-        *compare.compare_runs(measured, measured, PERCENT, across=False),
+        *compare.compare_runs(*analysed(measured, measured), PERCENT, across=False),
         *compare.compare_census(census(), spoiled),
     ]
     return {
         "run": json.loads(file.read_text()),
         "census": census(),
-        "show": as_json.document(measured, PERCENT),
-        "claims": json.loads(claims.as_json(judged := claims.answers(measured, None, PERCENT))),
-        "answer": answer.document(measured, PERCENT, judged),
-        "compare": json.loads(compare.as_json(changes)),
-        "history": json.loads(history.as_json(history.history(folder))),
-        "calibration": calibration.document(calibrated, None),
+        "show": as_json.document(analysis_of(measured, PERCENT)),
+        "claims": json.loads(
+            as_claims.as_json(judged := judging.answers(analysis_of(measured, PERCENT), None))
+        ),
+        "answer": as_answer.document(analysis_of(measured, PERCENT), judged),
+        "compare": json.loads(as_changes.as_json(changes)),
+        "history": json.loads(as_history.as_json(history.history(folder))),
+        "calibration": as_calibration.document(calibrated, None),
         "machine": json.loads((place / machines.ENTRY).read_text()),
-        "machines": json.loads(machines.as_json(machines.entries(folder / "machines"), [SCENARIO])),
+        "machines": json.loads(as_machines.as_json(machines.entries(folder / "machines"), [SCENARIO])),
         "list": json.loads(run("benchmarks", "--list", "--json").stdout),
         "doctor": json.loads(run("benchmarks", "--doctor", "--json").stdout),
     }

@@ -12,11 +12,10 @@ import pytest
 from benchmarks.cases import Case
 from benchmarks.gate import Candidate, run_first
 from benchmarks.recorder import Recorder
-from benchmarks.timing.crew import Crew
+from benchmarks.timing.cpu_threads import CpuThreads
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.schedule import Walker
 from benchmarks.timing.scheme import Scheme
-from model.code.builds import Builds
 from model.common.errors import KernelFileError, KernelReportError
 from model.kernels.kernel_file.cutting import Change
 from model.kernels.kernel_file.known import KnownFile
@@ -24,6 +23,7 @@ from model.kernels.kernel_file.machine import FileMachine
 from model.kernels.kernel_file.path import FilePath
 from model.kernels.kernel_file.start import FileStart
 from model.kernels.store import Store
+from model.machine_code.builds import Builds
 from model.vocabulary.scenario import Arm
 from tests.kernels import paths
 from tests.test_kernel_file import USUAL, changed, known_file
@@ -225,7 +225,7 @@ def test_nothing_runs_that_the_gate_refuses(oldest: KnownFile, monkeypatch: pyte
     store.ensure(case.images())
     damaged = changed(oldest, Change(before={first: [b"\xfa"]}))
     monkeypatch.setattr(store, "load", lambda spec: damaged)
-    for room, name in ((Crew, "call"), (Crew, "restore"), (Walker, "run")):
+    for room, name in ((CpuThreads, "call"), (CpuThreads, "restore"), (Walker, "run")):
         monkeypatch.setattr(room, name, lambda *_: pytest.fail("placed code was called"))
     subject = Sampler(case, store, [1], Scheme())
     with pytest.raises(KernelFileError, match="executes cli, which user space cannot"):

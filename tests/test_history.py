@@ -11,8 +11,9 @@ import pytest
 from scipy.stats import binom
 
 from model.vocabulary import machine
-from results import history as module
-from results.history import Series, change_points, history
+from results.analysis import history as module
+from results.analysis.history import Series, change_points, history
+from results.output import as_history
 from results.reading.folder import SETTINGS
 from results.reading.load import Array, BadRunError
 from tests import runfile
@@ -85,7 +86,7 @@ def test_a_series_is_of_one_machine(tmp_path: Path) -> None:
     assert [row.machine["cpu_microcode"] for row in v1] == ["0x1", "0x2"]
     assert all(row.machine.keys() >= {*machine.NAMES[:6], *SETTINGS} for row in v1)
     assert [len(row.points) for row in v1] == [4, 4] and not any(row.changes for row in series)
-    lines = list(module.lines(series))
+    lines = list(as_history.lines(series))
     headings = [line for line in lines if line.startswith("machine: ")]
     assert len(headings) == 2 and "0x1" in headings[0] and "0x2" in headings[1]
     assert lines.index(headings[1]) == len(lines) / 2, "a machine's cells stand below its heading"
@@ -303,7 +304,7 @@ PARTS: dict[str, tuple[object, str, Counted]] = {
 @pytest.mark.soak
 @pytest.mark.parametrize("name", PARTS)
 def test_each_part_of_the_rule_is_needed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without it less is found; -s prints how many, which results/history.py repeats."""
+    """Without it less is found; -s prints how many, which results/analysis/history.py repeats."""
     without, noise, count = PARTS[name]
     whole = count(NOISES[noise], 12, 60)
     monkeypatch.setattr(module, name, without)

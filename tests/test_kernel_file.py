@@ -17,8 +17,6 @@ from benchmarks import file_survey
 from benchmarks.cases import case_of
 from benchmarks.census.counting import WARM_FREES, count_case, traced
 from benchmarks.emulator import Emulator, Trace
-from model.code.image import Code
-from model.code.placement import Placement
 from model.kernels.kernel_file import known
 from model.kernels.kernel_file.arms import NUMBERS, Insert
 from model.kernels.kernel_file.cutting import Change, Cut
@@ -28,6 +26,8 @@ from model.kernels.kernel_file.path import FilePath
 from model.kernels.kernel_file.places import places
 from model.kernels.kernel_file.survey import way_of
 from model.kernels.store import Store
+from model.machine_code.image import Code
+from model.machine_code.placement import Placement
 from model.vmlinux.boot import as_booted
 from model.vocabulary.scenario import Arm
 from tests.kernels import parameters

@@ -15,7 +15,7 @@ from model.kernels.kernel_file.arms import NOPS, RETURN_TRUE, compare, flipped, 
 from model.kernels.kernel_file.cutting import ALIGNMENT, Change, Cut, Function, decode
 from model.kernels.kernel_file.places import Place, inserted
 from model.kernels.kernel_file.survey import flags_dead
-from model.kernels.operation import OperationError
+from model.kernels.user_variants.operation import OperationError
 from model.vmlinux.loading import JumpLabel
 
 START: Final = 0x4100_0000

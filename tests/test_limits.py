@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import doctor
-from model.code import gs
 from model.common import limits
 from model.common.errors import OutOfMemoryError, UnsupportedCPUError
 from model.kernels import arrays
 from model.kernels.v4_3.machine import Machine
+from model.machine_code import gs
 from tests.command import ROOT
 
 MIB = 1 << 20
@@ -153,7 +153,7 @@ from model.common.command import run
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.memory import Memory
 from model.kernels.store import Store
-from model.code.region import Region
+from model.machine_code.region import Region
 IMAGE = Image("v1", "jump-label", memcg=True)
 def limit(which, more):
     used = {{resource.RLIMIT_AS: psutil.Process().memory_info().vms, resource.RLIMIT_DATA: 0}}[which]

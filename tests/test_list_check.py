@@ -11,11 +11,11 @@ from benchmarks.census.counting import trace_arm
 from model.common.errors import KernelReportError
 from model.kernels import kernel_called, path_of
 from model.kernels.store import Store
+from model.kernels.user_variants.vetting import VariantError, vet_values
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.machine import Machine
 from model.kernels.v6_18.page import LIST_POISON1, LIST_POISON2, LRU
 from model.kernels.v6_18.scenarios import DRAINS, SCENARIOS, USUAL
-from model.kernels.vetting import VariantError, vet_values
 from model.vocabulary.scenario import Arm, Scenario
 
 BASE, CHECKED = Arm("base", "jump-label"), Arm("list-check", "jump-label")

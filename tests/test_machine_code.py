@@ -6,12 +6,12 @@ import capstone
 import pytest
 
 from benchmarks.cases import case_of
-from model.code.x86 import NOP5
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.page import LRU, STRUCT_PAGE
 from model.kernels.v4_3.scenarios import SCENARIOS
 from model.kernels.v4_3.variants import VARIANTS
+from model.machine_code.x86 import NOP5
 from tests.code import Memory, code_of, disassemble, memory_operands, text
 
 MAPCOUNT = STRUCT_PAGE.fields["_mapcount"][1]  # type: ignore[index]
@@ -182,7 +182,7 @@ def test_debug_build_asserts_and_the_usual_one_does_not() -> None:
 def test_marked_assembly_gives_what_llvm_emits_directly(image: Image, cpu: str) -> None:
     """The way over marked assembly finds the places for builds; it moves not one byte of what is counted."""
     from model.compiler.emit import assemble, assembly, gather, link_ir, optimised, read_object
-    from model.compiler.seams import mark
+    from model.compiler.insertion_points import mark
     from model.kernels.v4_3.source.link import link
     from model.kernels.v4_3.source.linkage import LINKAGE
 

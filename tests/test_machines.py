@@ -14,9 +14,12 @@ import pytest
 
 from model.common.files import read_bounded
 from model.vocabulary.machine import NAMES
-from results import machines
+from results.analysis import machines
+from results.analysis.groups import analysis_of
 from results.analysis.seeds import settled
-from results.output import as_json
+from results.kept import publishing
+from results.output import as_json, as_machines
+from results.reading import places
 from results.reading.load import Run, load
 from results.reading.machine import key_of, machine_of, unlike
 from tests import runfile
@@ -138,7 +141,7 @@ def test_bad_folders_and_scenarios(folder: Path, tmp_path: Path) -> None:
 def test_fifty_machines_take_no_time(tmp_path: Path) -> None:
     """No run is read for the table: under two seconds, of which most is Python's start."""
     file = made(tmp_path / "run.json")
-    place = machines.publish(load(file), tmp_path / "machines")
+    place = publishing.publish(load(file), tmp_path / "machines")
     document = json.loads((place / "machine.json").read_text())
     for number in range(50):
         document["machine"]["cpu_microcode"] = f"0x{number:x}"
@@ -146,7 +149,7 @@ def test_fifty_machines_take_no_time(tmp_path: Path) -> None:
         (other / "machine.json").write_text(json.dumps(document))
     started = time.perf_counter()
     found = machines.entries(place.parent)
-    text = "\n".join(machines.table(found, machines.scenarios_of(found)))
+    text = "\n".join(as_machines.table(found, machines.scenarios_of(found)))
     assert len(found) >= 50 and text.count("Zen 5") >= 50 * 8
     assert time.perf_counter() - started < 10  # a machine under load; a command is 0.6 s here
 
@@ -177,7 +180,7 @@ def test_the_committed_machines_are_whole() -> None:
         document = json.loads((place / machines.ENTRY).read_text())
         packed = read_bounded(place / machines.RUN, 1 << 28)
         assert document["run"]["sha256"] == sha256(packed).hexdigest()
-        shown = as_json.document(load(place / machines.RUN), machines.MARGIN)
+        shown = as_json.document(analysis_of(load(place / machines.RUN), machines.MARGIN))
         other = document.get("second", {}).get("verdicts", {})
         assert [settled(cell, other) for cell in shown["cells"]] == entry.cells
 
@@ -186,12 +189,14 @@ def test_what_is_published_says_what_it_is_of_and_not_whose(tmp_path: Path) -> N
     """No host, no folder; the figures are the run's own."""
     facts = {"hostname": "atlas-7", "python_executable": "/home/me/python", "freepath_command": COMMAND}
     file = made(tmp_path / "run.json", facts=facts)
-    place = machines.publish(load(file), tmp_path / "machines")
+    place = publishing.publish(load(file), tmp_path / "machines")
     text = read_bounded(place / machines.RUN, 1 << 20).decode() + (place / machines.ENTRY).read_text()
     assert "atlas-7" not in text and "/home" not in text and "/tmp" not in text
     assert "python -m benchmarks --quick -o run.json" in text
-    shown = as_json.document(load(file), machines.MARGIN)
-    assert as_json.document(load(place / machines.RUN), machines.MARGIN)["cells"] == shown["cells"]
+    shown = as_json.document(analysis_of(load(file), machines.MARGIN))
+    assert (
+        as_json.document(analysis_of(load(place / machines.RUN), machines.MARGIN))["cells"] == shown["cells"]
+    )
 
 
 COMMAND = "python -m benchmarks --quick -o /home/me/run.json"
@@ -202,7 +207,7 @@ def test_a_command_names_no_folder(option: str) -> None:
     """However its file was given; a check of one's own, which has slashes and signs too, stays as it was."""
     check = "--insert 'half=movl 48($0), %edx /* a/b */'"
     command = f"python -m benchmarks {check} {option}/home/me/run.json"
-    assert machines.command_without_places(command) == f"python -m benchmarks {check} {option}run.json"
+    assert places.command_without_places(command) == f"python -m benchmarks {check} {option}run.json"
 
 
 def test_data_that_is_kept_names_no_place() -> None:
@@ -211,7 +216,7 @@ def test_data_that_is_kept_names_no_place() -> None:
     assert len(kept) > 3
     for file in kept:
         data = read_bounded(file, 1 << 28)
-        assert not [name for name in machines.PLACES if f'"{name}":'.encode() in data], file
+        assert not [name for name in places.PLACES if f'"{name}":'.encode() in data], file
 
 
 def test_the_results_page_has_the_table() -> None:
@@ -232,7 +237,7 @@ def test_an_entry_from_before_conditions_is_read(folder: Path) -> None:
     found = machines.entries(folder)
     assert len(found) > 1 and not any("condition" in cell for entry in found for cell in entry.cells)
     names = machines.scenarios_of(found)
-    texts = ["\n".join(make(found, names)) for make in (machines.table, machines.markdown)]
-    texts.append(machines.as_csv(found, names))
+    texts = ["\n".join(make(found, names)) for make in (as_machines.table, as_machines.markdown)]
+    texts.append(as_machines.as_csv(found, names))
     assert all("beside a busy sibling" not in text.partition("sibling.")[2] for text in texts)
     assert "v1/jump-label" in texts[0]

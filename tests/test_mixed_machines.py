@@ -9,15 +9,17 @@ import pytest
 
 from model.common.errors import UsageError
 from model.vocabulary.machine import FACTS, NAMES, identity, mixed, said
-from results import answer, export
-from results.compare import compare_runs
-from results.history import history
-from results.machines import MARGIN, publish
+from results.analysis.compare import compare_runs
+from results.analysis.history import history
+from results.analysis.machines import MARGIN
+from results.kept.publishing import publish
+from results.output import as_answer, exports
 from results.output.words import run_warnings
 from results.reading.cpus import processor_line
 from results.reading.load import BadRunError, load
 from tests import runfile
 from tests.command import drawn, refused, run
+from tests.runfile import analysed
 
 CONDITIONS: dict[str, Any] = {"smt": "off", "governor": "performance", "virtual": "no", "thp": "always"}
 
@@ -38,12 +40,12 @@ def test_every_stage_sees_it(name: str, tmp_path: Path, capsys: pytest.CaptureFi
     clean, mix = made(tmp_path / "clean.json"), made(tmp_path / "mix.json", 2, **{name: "else"})
     old, new, text = load(clean), load(mix), rf"mixes machines \({name} .* and else\)"
     assert not old.mixed and any(re.search(text, warning) for warning in run_warnings(new))
-    assert re.search(text, answer.doubt(new, []))
+    assert re.search(text, as_answer.doubt(new, []))
     for pair in ((old, new), (new, old), (new, new)):
         with pytest.raises(BadRunError, match=rf"mix.json mixes machines: {name} .*--across-machines"):
-            compare_runs(*pair, MARGIN, across=False)
+            compare_runs(*analysed(*pair), MARGIN, across=False)
     with pytest.raises(BadRunError, match=text):
-        export.runs(str(mix))
+        exports.runs(str(mix))
     with pytest.raises(UsageError, match=rf"mixes {name}: publish"):
         publish(new, tmp_path / "machines")
     assert {len(series.points) for series in history(tmp_path)} == {1}

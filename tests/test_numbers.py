@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from results import documents, kept, machines
+from results.analysis import machines
 from results.analysis.groups import analyse
+from results.kept import runs
 from results.output.as_json import cell_document
+from results.pages import documents
 from results.reading.load import load
 from tests.command import ROOT
 
@@ -36,7 +38,7 @@ def committed() -> tuple[set[Figure], set[str]]:
     """Figures with interval, and all numbers, of every cell of every committed run, as texts."""
     figures: set[Figure] = set()
     numbers: set[str] = set()
-    for path in (*machines.FOLDER.glob(f"*/{machines.RUN}"), *(each.path for each in kept.kept())):
+    for path in (*machines.FOLDER.glob(f"*/{machines.RUN}"), *(each.path for each in runs.kept())):
         cells = (cell for group in analyse(load(path), machines.MARGIN) for cell in group.cells)
         for whole in map(cell_document, cells):
             for cell in filter(None, (whole, whole["alone"], whole["shared"])):

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks.timing import borne, nursery
+from benchmarks.timing import launcher, nursery
 from tests.command import ROOT
 
 PYTHON = sys.executable
@@ -40,7 +40,7 @@ def runner() -> Iterator[Any]:
         patch.setattr(nursery, "ROOT", ROOT)
         patch.setattr(nursery, "COMMAND", ["-c", SERVE])
         with nursery.nursery(made):
-            assert borne.__file__ in made.program
+            assert launcher.__file__ in made.program
             yield made
     assert made.program == ["-m", "benchmarks"]
 
@@ -141,7 +141,7 @@ def test_another_user_is_neither_answered_nor_asked(runner: Any) -> None:
 def check_becomes_a_worker(address: str) -> None:
     """An ordinary one, which says what is wrong with its arguments."""
     done = subprocess.run(
-        [PYTHON, "-I", "-S", borne.__file__, address, "--tea"],
+        [PYTHON, "-I", "-S", launcher.__file__, address, "--tea"],
         capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 2 and "--tea" in done.stderr

@@ -5,15 +5,16 @@ from functools import cache
 
 import pytest
 
-from benchmarks.cases import select
 from benchmarks.census.proof import LIMIT, UnfitCheckError, prove
 from benchmarks.census.trial import Effects, effects
 from benchmarks.emulator import Emulator
+from benchmarks.selection import select
 from model.compiler.assembler import machine_code
-from model.kernels import kernel_called, operation, own
+from model.kernels import kernel_called
 from model.kernels.instructions import JUMPS, LEAVING, WRITES, name_of, slots, written
-from model.kernels.operation import OperationError, check, code_of, with_end
 from model.kernels.store import Store
+from model.kernels.user_variants import added, operation
+from model.kernels.user_variants.operation import OperationError, check, code_of, with_end
 from model.kernels.v4_3.machine import Machine
 from tests.command import refused, run
 from tests.operations import ALLOWED, REFUSED, UNKNOWN_TO_THE_EMULATOR
@@ -96,8 +97,8 @@ def test_what_the_list_would_let_pass_the_emulator_sees(code: str, words: set[st
 def test_a_check_is_run_alone_before_it_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a list that lets it pass."""
     monkeypatch.setitem(WRITES, "std", ())
-    monkeypatch.setattr(own, "_added", [])
-    own.add(own.inserted("direction", "std", "--insert direction", "v4.3"))
+    monkeypatch.setattr(added, "_added", [])
+    added.add(added.inserted("direction", "std", "--insert direction", "v4.3"))
     try:
         cases = select("memcg=on-idle,page_kind=plain,depth=pcp,checks=on,entry=__free_pages,direction")
         with pytest.raises(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.own import vet_checkout
+from benchmarks.user_variants import vet_checkout
 from model.kernels import kernel_called, kernels
 from model.kernels.instructions import slots
-from model.kernels.operation import OperationError, check, with_end
-from model.kernels.vetting import VariantError, vet, vet_values
+from model.kernels.user_variants.operation import OperationError, check, with_end
+from model.kernels.user_variants.vetting import VariantError, vet, vet_values
 from tests.command import ROOT, drawn, refused, run
 
 TUTORIAL = ROOT / "docs/price-your-check.md"

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from model.vocabulary.margin import Margin
+from results.analysis.compare import Pair, _change
 from results.analysis.estimate import Overhead
-from results.compare import Pair, _change
 from tests.test_arithmetic import judged
 
 

@@ -9,20 +9,25 @@ import numpy as np
 import pytest
 
 from model.vocabulary.margin import Margin
-from results import answer, claims, export, history, machines, mail, overview
+from results.analysis import history, machines
+from results.analysis.compare import compare_runs
 from results.analysis.conditions import Levels
-from results.analysis.groups import Cell, analyse
-from results.compare import compare_runs
-from results.output import as_machines
+from results.analysis.groups import Cell, analyse, analysis_of
+from results.analysis.texts import cell_text
+from results.claims import judging
+from results.kept import publishing
+from results.output import as_answer, as_github_action_benchmark, as_machines, as_mail
 from results.output.as_csv import as_csv
 from results.output.as_json import document
 from results.output.as_markdown import as_markdown
 from results.output.as_table import as_table
-from results.output.words import cell_text, other_line, title_of
+from results.output.words import other_line, title_of
+from results.pages import overview
 from results.reading import formats
 from results.reading.load import BadRunError, Process, load
 from results.reading.quiet import quiet_level
 from tests import runfile
+from tests.runfile import analysed
 
 PARTS = 16
 QUIET, SHARED = 0.15, 0.3
@@ -131,18 +136,22 @@ def test_both_conditions_are_said_everywhere(tmp_path: Path) -> None:
     cell = v1(file)
     run, margin = load(file), Margin(1.0, percent=True)
     assert cell_text(cell).partition("; ")[2].startswith("beside a busy sibling +0.75")
-    for text in (as_table(run, margin), as_markdown(run, margin)):
+    for text in (as_table(analysis_of(run, margin)), as_markdown(analysis_of(run, margin))):
         assert "alone on the core" in text and "v1/jump-label +0.75" in text
-    (row,) = (c for c in document(run, margin)["cells"] if (c["variant"], c["gate"]) == ("v1", "jump-label"))
+    (row,) = (
+        c
+        for c in document(analysis_of(run, margin))["cells"]
+        if (c["variant"], c["gate"]) == ("v1", "jump-label")
+    )
     assert row["condition"] == "alone" and row["overhead_ns"] == row["alone"]["overhead_ns"]
     assert row["shared"]["overhead_ns"] == pytest.approx(0.75, abs=0.01)
     assert row["shared"]["verdict"] == "costs" and row["shared"]["processes"] == 6
-    (line,) = (each for each in csv.DictReader(as_csv(run, margin).splitlines()) if each["variant"] == "v1"
-               and each["gate"] == "jump-label")  # fmt: skip
+    table = csv.DictReader(as_csv(analysis_of(run, margin)).splitlines())
+    (line,) = (each for each in table if (each["variant"], each["gate"]) == ("v1", "jump-label"))
     assert (
         float(line["shared_overhead_ns"]) == row["shared"]["overhead_ns"] and line["alone_verdict"] == "costs"
     )
-    shown = document(run, margin)
+    shown = document(analysis_of(run, margin))
     assert formats.fault(shown, "show") is None
     for name in row["shared"]:
         changed = json.loads(json.dumps(shown))
@@ -150,9 +159,9 @@ def test_both_conditions_are_said_everywhere(tmp_path: Path) -> None:
         assert name in str(formats.fault(changed, "show"))
         changed["cells"][0]["shared"][name] = {}
         assert formats.fault(changed, "show"), name
-    said = "\n".join(answer.lines(run, margin, []))
+    said = "\n".join(as_answer.lines(analysis_of(run, margin), []))
     assert "alone on the core" in said and "Beside a busy sibling +0.75" in " ".join(said.split())
-    evidence = [line for a in claims.answers(run, None, margin) for line in a.evidence]
+    evidence = [line for a in judging.answers(analysis_of(run, margin), None) for line in a.evidence]
     assert any("beside a busy sibling +0.75" in line for line in evidence)
 
 
@@ -164,13 +173,13 @@ def test_compare_sets_like_beside_like(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         runs[name] = load(written(tmp_path / name, busy, seed=seed))
         runs[name].scenarios[0].quiet_level = QUIET  # as another scenario of the file would tell
-    rows = {c.cell: c for c in compare_runs(runs["both"], runs["again"], margin, across=False)}
+    rows = {c.cell: c for c in compare_runs(*analysed(runs["both"], runs["again"]), margin, across=False)}
     alone = rows["on-idle/plain/warm/sequential/pcp: v1/jump-label"]
     shared = rows["on-idle/plain/warm/sequential/pcp: v1/jump-label, beside a busy sibling"]
     assert (alone.condition, shared.condition) == ("alone", "shared")
     assert alone.old == pytest.approx(0.25, abs=0.01) and shared.old == pytest.approx(0.75, abs=0.01)
     assert (alone.verdict, shared.verdict) == ("same", "same")
-    rows = {c.cell: c for c in compare_runs(runs["both"], runs["shared"], margin, across=False)}
+    rows = {c.cell: c for c in compare_runs(*analysed(runs["both"], runs["shared"]), margin, across=False)}
     v1s = [c for name, c in rows.items() if "v1/jump-label" in name]
     assert [(c.condition, c.verdict) for c in v1s] == [("shared", "same")]
 
@@ -183,7 +192,7 @@ def test_alone_against_shared_is_no_change(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         runs.append(load(written(tmp_path / name, busy)))
         runs[-1].scenarios[0].quiet_level = QUIET
-    changes = compare_runs(runs[0], runs[1], margin, across=False)
+    changes = compare_runs(*analysed(runs[0], runs[1]), margin, across=False)
     assert {c.verdict for c in changes} == {"unsure"}
     assert all("beside a busy sibling" in c.detail for c in changes)
 
@@ -268,7 +277,7 @@ def test_a_headline_beside_a_sibling_says_so_wherever_it_stands(tmp_path: Path) 
     file = written(tmp_path, [16] * 6, lambda facts: facts.update(machine))
     run, margin = load(file), Margin(1.0, percent=True)
     assert v1(file).condition == "shared"
-    machines.publish(run, tmp_path / "machines")
+    publishing.publish(run, tmp_path / "machines")
     entries = machines.entries(tmp_path / "machines")
     (idle,) = (cell for cell in entries[0].cells if (cell["variant"], cell["gate"]) == ("v1", "jump-label"))
     (tmp_path / "runs").mkdir()
@@ -278,13 +287,13 @@ def test_a_headline_beside_a_sibling_says_so_wherever_it_stands(tmp_path: Path) 
         "overview in Markdown": [*overview.markdown(entries)],
         "the report's first table": [label for label, *_ in overview.of_run(entries[0].cells)],
         "machines": as_machines.text_of(idle),
-        "answer": [" ".join(" ".join(answer.lines(run, margin, [])).split())],
-        "mail": [*mail.lines(run, margin, [])],
+        "answer": [" ".join(" ".join(as_answer.lines(analysis_of(run, margin), [])).split())],
+        "mail": [*as_mail.lines(analysis_of(run, margin), [])],
         "history": [series.cell for series in history.history(tmp_path / "runs")],
-        "export": [export.github_action_benchmark([run], margin)],
+        "export": [as_github_action_benchmark.github_action_benchmark([analysis_of(run, margin)])],
     }
     assert not [name for name, lines in shown.items() if not any(BESIDE in line for line in lines)]
-    assert max(map(len, shown["mail"][:-1])) <= mail.WIDTH
+    assert max(map(len, shown["mail"][:-1])) <= as_mail.WIDTH
 
 
 BESIDE = "beside a busy sibling"
@@ -292,9 +301,9 @@ BESIDE = "beside a busy sibling"
 
 def test_the_mail_has_both_conditions_in_its_width(tmp_path: Path) -> None:
     """A row for each."""
-    lines = [*mail.lines(load(written(tmp_path, [8] * 6)), Margin(1.0, percent=True), [])]
+    lines = [*as_mail.lines(analysis_of(load(written(tmp_path, [8] * 6)), Margin(1.0, percent=True)), [])]
     rows = [line for line in lines if line.startswith(f"    {BESIDE}")]
-    assert len(rows) > 1 and all(len(line) <= mail.WIDTH or "python" in line for line in lines)
+    assert len(rows) > 1 and all(len(line) <= as_mail.WIDTH or "python" in line for line in lines)
 
 
 def test_a_partner_begins_another_series(tmp_path: Path) -> None:

@@ -8,17 +8,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import conditions, doctor
-from benchmarks.conditions import Watch, processor
+from benchmarks import doctor, machine_load
 from benchmarks.core_types import listed
 from benchmarks.fleet import remote
+from benchmarks.machine_load import Watch
+from benchmarks.processor import IDENTITY, processor
 from benchmarks.timing.affinity import one_kind
-from model.code.caches import USUAL, sizes
 from model.common import limits
 from model.common.command import BAD_INPUT
 from model.common.command import run as run_command
 from model.common.system_files import cpu_list, cpus_in, read
 from model.kernels.arrays import aligned, huge_share
+from model.machine_code.cpu_caches import USUAL, sizes
 from results.reading.load import load
 from tests.command import run
 from tests.places import PIDS_ONLY, instead, run_where
@@ -142,7 +143,7 @@ def test_a_load_that_is_unknown_is_left_out(monkeypatch: pytest.MonkeyPatch, sta
         raise OSError("Load averages are unobtainable")
 
     monkeypatch.setattr("os.getloadavg", unobtainable)
-    monkeypatch.setattr(conditions, "read", lambda path: stat.decode(errors="replace"))
+    monkeypatch.setattr(machine_load, "read", lambda path: stat.decode(errors="replace"))
     assert Watch().metadata() == {}
     monkeypatch.setattr(doctor, "STEAL_S", 0.0)
     assert next(doctor.findings()).value.startswith("unknown")
@@ -151,14 +152,14 @@ def test_a_load_that_is_unknown_is_left_out(monkeypatch: pytest.MonkeyPatch, sta
 def test_a_host_of_a_fleet_says_what_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its boot it goes by its name; hosts would be taken for one otherwise."""
     monkeypatch.setattr(remote, "Path", lambda path: SimpleNamespace(read_bytes=lambda: NOT_UTF8))
-    assert remote.describe(conditions.IDENTITY)["cpu_vendor"] == "unknown"
+    assert remote.describe(IDENTITY)["cpu_vendor"] == "unknown"
 
     def hidden() -> bytes:
         raise FileNotFoundError
 
     monkeypatch.setattr(remote, "Path", lambda path: SimpleNamespace(read_bytes=hidden))
     monkeypatch.setattr("socket.gethostname", lambda: "alpha")
-    assert remote.describe(conditions.IDENTITY)["boot"] == "alpha"
+    assert remote.describe(IDENTITY)["boot"] == "alpha"
 
 
 def compiled() -> None:

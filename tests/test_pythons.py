@@ -119,7 +119,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("benchmarks --list", "model/kernels/v4_3/variants/v1.py"),
         ("benchmarks.census", "model/vocabulary/scenario.py"),
         ("benchmarks.disasm v1", "model/vocabulary/scenario.py"),
-        ("results machines", "results/machines.py"),
+        ("results machines", "results/analysis/machines.py"),
         ("plots .", "plots/drawing.py"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks.cases import select
+from benchmarks.selection import select
 from benchmarks.timing.rehearsal import rehearse
 from benchmarks.timing.scheme import Scheme
 from model.common.errors import FreepathError, UsageError

@@ -13,7 +13,7 @@ import pytest
 
 import results.__main__ as command
 from model.vocabulary.margin import Margin
-from results.analysis.groups import analyse
+from results.analysis.groups import analyse, analysis_of
 from results.output import as_json, as_table
 from results.reading import formats
 from results.reading.load import BadRunError, load
@@ -308,13 +308,13 @@ def test_a_process_without_a_time_is_set_aside(path: str, value: Any, tmp_path: 
     without = copy.deepcopy(data)
     for bench in without["benchmarks"]:
         del bench["runs"][0]
-    expected = as_json.document(load(runfile.write(tmp_path / "without.json", without)), PERCENT)
+    expected = as_json.document(analysis_of(load(runfile.write(tmp_path / "without.json", without)), PERCENT))
     run_ = load(runfile.write(tmp_path / "run.json", spoil(data, path, value)))
-    assert as_json.document(run_, PERCENT)["cells"] == expected["cells"]
+    assert as_json.document(analysis_of(run_, PERCENT))["cells"] == expected["cells"]
     (doubt,) = run_.doubts
     pair_id = whole.scenarios[0].processes[0].pair_id
     assert doubt.startswith(f"1 of 3 processes set aside: {whole.scenarios[0].name}, process {pair_id}: ")
-    assert f"warning: {doubt}" in as_table.as_table(run_, PERCENT) and not whole.doubts
+    assert f"warning: {doubt}" in as_table.as_table(analysis_of(run_, PERCENT)) and not whole.doubts
 
 
 def test_a_run_without_any_time_is_refused(tmp_path: Path) -> None:

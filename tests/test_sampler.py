@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.cases import MOST_PLACES, Case, select
+from benchmarks.cases import MOST_PLACES, Case
+from benchmarks.selection import select
 from benchmarks.timing import sampler as module
+from benchmarks.timing.page_cursor import PageCursor
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
 from benchmarks.timing.table import BARE_SLICES
-from benchmarks.timing.walk import Walk
-from model.code.caches import struct_pages
 from model.common.errors import FreepathError, KernelReportError
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image
+from model.machine_code.cpu_caches import struct_pages
 from model.vocabulary.scenario import Arm, Scenario
 
 ARMS = (Arm("base", "none"), Arm("v1", "jump-label"))
@@ -144,12 +145,12 @@ def test_the_rate_is_ticks_over_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(waited) == []
 
 
-def walk(memory: str, templates: tuple[bytes, bytes] = (b"a", b"a")) -> Walk:
+def walk(memory: str, templates: tuple[bytes, bytes] = (b"a", b"a")) -> PageCursor:
     """Of two arms whose pages begin like this."""
     arms: list[Any] = [SimpleNamespace(run=SimpleNamespace(templates=template)) for template in templates]
     case = case_of(memory=memory)
     start: Any = SimpleNamespace(order_address=lambda at: at, order_of_pages=np.arange(struct_pages("l3")))
-    return Walk(case, start, arms)
+    return PageCursor(case, start, arms)
 
 
 def test_the_warm_set_is_freed_again_and_again() -> None:
@@ -188,11 +189,11 @@ def test_checking_a_large_array_gives_it_back_seldom() -> None:
     (value,) = subject.values
     kept: list[Any] = []
     subject.run = lambda rows, build: kept.append(rows)  # type: ignore[method-assign]
-    subject._held = lambda placed, number: 0  # type: ignore[method-assign]
+    subject._unfreed = lambda placed, number: 0  # type: ignore[method-assign]
     subject.check_builds(value.cells, len(value.cells.phase))
     slices = sum(int((own["role"] > 0).sum()) for own in kept)
     restored = sum(int((own["role"] < 0).sum()) for own in kept)
-    chunks = subject.walk.pages // subject.walk.chunk
+    chunks = subject.cursor.pages // subject.cursor.chunk
     assert slices == 24 * len(ARMS) and restored <= 1 + slices // chunks
 
 

@@ -7,21 +7,22 @@ from typing import Any, Final
 
 import pytest
 
-from benchmarks.cases import Case, SelectionError, along, select, swept
+from benchmarks.cases import Case, SelectionError
+from benchmarks.selection import along, select, swept
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
-from model.code import caches
 from model.common.limits import usable_cpus
 from model.kernels import VERSIONS, kernel_called, kernels, path_of
 from model.kernels.kernel import Kernel
 from model.kernels.kit import path as kit_path
 from model.kernels.store import Store
+from model.machine_code import cpu_caches
 from model.vocabulary.scenario import Scenario
 
 
 @pytest.fixture(autouse=True)
 def _every_cpu() -> Iterator[None]:
-    """A crew pins the thread that it is made in; in a worker that is for good."""
+    """CpuThreads pins the thread that it is made in; in a worker that is for good."""
     before = os.sched_getaffinity(0)
     yield
     os.sched_setaffinity(0, before)
@@ -30,8 +31,8 @@ def _every_cpu() -> Iterator[None]:
 @pytest.fixture
 def _least_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """One pass per slice, and arrays of at most 8,192 struct pages."""
-    monkeypatch.setattr(caches, "sizes", lambda folder: {"l2": 1 << 20, "l3": 1 << 20})
-    monkeypatch.setattr(caches, "LEAST_DRAM", 0)
+    monkeypatch.setattr(cpu_caches, "sizes", lambda folder: {"l2": 1 << 20, "l3": 1 << 20})
+    monkeypatch.setattr(cpu_caches, "LEAST_DRAM", 0)
     monkeypatch.setattr(kit_path, "SLICE_NS", 1)
 
 

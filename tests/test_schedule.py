@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.timing.schedule import ROW, Walker
-from model.code.region import Region
 from model.kernels.arrays import address_of
+from model.machine_code.region import Region
 
 FUNCTIONS = {
     "argument": "4889f8c3",  # mov %rdi, %rax; ret

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pytest
 
 from benchmarks.timing.scheme import INCIDENTAL, PHASES, SLICES, STACK_LINES, Cells, Incidental, Scheme
-from model.code.builds import SHARE
-from model.code.image import LINE
-from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 from model.common.errors import FreepathError
+from model.machine_code.builds import SHARE
+from model.machine_code.image import LINE
+from model.machine_code.placement import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 
 BUILDS = [1, 2, 3, 5, 8, 12, 16, PHASES]
 

@@ -17,9 +17,9 @@ from benchmarks.timing.runner import part_means
 from model.vocabulary.margin import Margin
 from results.analysis.conditions import CONDITIONS, MOST_SHARED, QUIET, SHARED, Condition
 from results.analysis.groups import Cell, Group, analyse
-from results.machines import FOLDER, RUN
+from results.analysis.machines import FOLDER, RUN
 from results.reading.cpus import core_of
-from results.reading.load import Arm, Process, Run, Scenario, _process, load
+from results.reading.load import Arm, MeasuredScenario, Process, Run, _process, load
 from results.reading.quiet import ALONE, quiet_level
 from tests.runfile import CYCLE_NS
 
@@ -113,7 +113,7 @@ def group_of(*neighbours: Neighbour, seed: int = 1, facts: dict[str, Any] | None
     rng = np.random.default_rng(seed)
     made = [process(number, each, rng, facts or {}) for number, each in enumerate(neighbours)]
     level = quiet_level(each.parts or each for each in made)
-    scenario = Scenario("on-idle", {"memcg": "on-idle"}, list(ARMS), made, quiet_level=level)
+    scenario = MeasuredScenario("on-idle", {"memcg": "on-idle"}, list(ARMS), made, quiet_level=level)
     (group,) = analyse(Run("", {}, [scenario]), ONE_PERCENT)
     return group
 

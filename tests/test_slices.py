@@ -27,7 +27,7 @@ CHAINS, SLOTS, NOTHING, BARE, SKIP, GS = 11, 12, 13, 14, 15, 16
 STACKS = np.arange(PLACES) * 8
 
 
-class Walk:
+class PageCursor:
     """Every second slice finds its pages used up; or the warm set, restored before each."""
 
     def __init__(self, warm: bool) -> None:
@@ -56,7 +56,7 @@ def table(warm: bool = True, several: bool = False, idle: int = 0, mixed: bool =
         for n in range(ARMS)
     ]
     references = References(CHAINS, SLOTS, NOTHING, idle, BARE, SKIP, GS)
-    walk: Any = Walk(warm)
+    walk: Any = PageCursor(warm)
     return Table(arms, walk, references, np.random.default_rng(1), several)
 
 

@@ -63,7 +63,7 @@ def test_every_kind_is_measured_somewhere() -> None:
         Scenario("on-idle", depth="full"),
         Scenario("off", "flagged"),
         Scenario("on-idle", entry="release_pages"),
-        Scenario("on-idle", memory="l2", order="random", depth="full"),
+        Scenario("on-idle", memory="l2", access="random", depth="full"),
     ],
     ids=lambda scenario: scenario.name,
 )
@@ -120,7 +120,7 @@ def test_cold_pages_are_of_their_kind_from_the_first_slice_on() -> None:
     sampler = made(Scenario("on-idle", "anon", memory="l2"))
     one_slice(sampler, 0)
     anonymous = (memory_of(sampler).mem_map["mapping"][sampler.start.order_of_pages] & ANON) != 0
-    chunk = sampler.walk.chunk
+    chunk = sampler.cursor.chunk
     assert not anonymous[:chunk].any(), "freed pages have no owner"
     assert anonymous[chunk:].all(), "those to be freed next have one"
 

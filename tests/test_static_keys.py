@@ -13,15 +13,15 @@ from types import FrameType, SimpleNamespace
 
 import pytest
 
-from model.code import region
-from model.code.placement import Placement, Trampoline
-from model.code.region import Region
-from model.code.running import RUNNING
-from model.code.x86 import NOP5
 from model.common.errors import CompileError, FreepathError, KeysBusyError, OutOfMemoryError
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.machine import Machine
+from model.machine_code import region
+from model.machine_code.placement import Placement, Trampoline
+from model.machine_code.region import Region
+from model.machine_code.running import RUNNING
+from model.machine_code.x86 import NOP5
 from tests.booted import Booted
 from tests.code import code_of
 from tests.command import run

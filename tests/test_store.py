@@ -12,15 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from model.code import cache as cache_module
-from model.code.cache import KEPT_FOLDERS, KEPT_S
-from model.code.image import to_json
 from model.common.errors import CompileError, UnsupportedCPUError
 from model.common.process import Child
 from model.compiler.emit import UnusableCodeError, assemble, assembly, check_cpu
 from model.kernels import store as store_module
 from model.kernels.store import Progress, Store
 from model.kernels.v4_3.image import Allocator, Image, Spec, spec_of
+from model.machine_code import image_cache as cache_module
+from model.machine_code.image import to_json
+from model.machine_code.image_cache import KEPT_FOLDERS, KEPT_S
 from tests import cache_flips
 from tests.command import ROOT
 

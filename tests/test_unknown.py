@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from benchmarks import conditions, doctor
-from benchmarks.conditions import UNKNOWN
-from model.code import caches
+from benchmarks import doctor, machine_load, process_settings
+from benchmarks.commit import UNKNOWN
 from model.common.limits import groups_seen
+from model.machine_code import cpu_caches
 from model.vocabulary.margin import Margin
+from results.analysis.calibration import half_widths
 from results.analysis.groups import analyse
-from results.calibration import half_widths
 from results.output.words import run_warnings
 from results.reading.load import BadRunError, load
 from tests import runfile
@@ -44,12 +44,12 @@ def nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "read", lambda path: UNKNOWN)
     monkeypatch.setattr(doctor, "SYS", Path("/nowhere"))
     monkeypatch.setattr(doctor, "STEAL_S", 0.0)
-    monkeypatch.setattr(conditions.Watch, "metadata", lambda watch: {})
+    monkeypatch.setattr(machine_load.Watch, "metadata", lambda watch: {})
     monkeypatch.setattr(doctor, "cpu_quota", lambda: None)
     monkeypatch.setattr(doctor, "group_memory", lambda: None)
     monkeypatch.setattr(doctor, "groups_seen", lambda controller: False)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    monkeypatch.setattr(caches, "CPU", Path("/nowhere"))
+    monkeypatch.setattr(cpu_caches, "CPU", Path("/nowhere"))
 
 
 @pytest.mark.usefixtures("nothing")
@@ -142,7 +142,7 @@ def test_store_bypass_is_what_the_kernel_says(
 ) -> None:
     """A kernel's command line, or seccomp, switches it off without being asked."""
     monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(prctl=lambda *arguments: state))
-    assert conditions.loads_wait() == held
+    assert process_settings.loads_wait() == held
 
 
 def test_a_switch_that_is_off_already_is_stored_as_off(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_switch_that_is_off_already_is_stored_as_off(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     stored = load(tmp_path / "run.json").facts["store_bypass"]
-    assert stored == ("off" if conditions.can_hold_loads() else stored)
+    assert stored == ("off" if process_settings.can_hold_loads() else stored)
     assert ("SSBD is on" in done.stderr) == (stored == "off")
 
 

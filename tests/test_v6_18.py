@@ -8,9 +8,10 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from benchmarks.cases import Case, SelectionError, along, select, swept
+from benchmarks.cases import Case, SelectionError
 from benchmarks.census.counting import trace_arm
 from benchmarks.emulator import Trace
+from benchmarks.selection import along, select, swept
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
 from model.common.errors import FreepathError

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.cases import Case, select
+from benchmarks.cases import Case
 from benchmarks.census.counting import trace_arm
 from benchmarks.census.document import as_json, census
 from benchmarks.emulator import Emulator
+from benchmarks.selection import select
 from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.scheme import Scheme
 from model.common.errors import FreepathError
@@ -25,7 +26,7 @@ from model.kernels.v7_1.path import OF_THE_STOCK, FreePath
 from model.kernels.v7_1.scenarios import CHARGED, DRAINS, QUICK, SCENARIOS, USUAL
 from model.kernels.v7_1.variants import BORROWED, VARIANTS
 from model.vocabulary.scenario import Arm, Scenario
-from results.fidelity import KEPT_CENSUS, columns_of
+from results.analysis.fidelity import KEPT_CENSUS, columns_of
 from results.reading.load import read_json
 from tests.command import refused, run
 from tests.versions import PAGES, V6_18, V7_1, against_the_oracle, booted

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cases import select
+from benchmarks.selection import select
 from model.vocabulary.scenario import AXES, DEFAULTS, Arm, Scenario, axes_of, base_of, name_of
 from results.reading.load import load
 from tests import runfile

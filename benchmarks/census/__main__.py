@@ -14,7 +14,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from model.common.command import Parser, console, guard, leave, run, say, that_fit
+from model.common.command import guard, leave, run
+from model.common.parser import Parser
+from model.common.streams import say
+from model.common.tables import console, that_fit
 
 if __name__ == "__main__":
     guard("python -m benchmarks.census")
@@ -54,15 +57,17 @@ def _command(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     if args.output is not None:
         check_target(args.output, replace=args.force)
-    from benchmarks import file_cases, kernel_files, own
+    from benchmarks import file_cases, kernel_files, user_variants
     from benchmarks.census.document import as_json, census, census_cases
+    from benchmarks.selection import select_for
+    from model.kernels.user_variants.added import added
 
-    own.add(args)
+    user_variants.add(args)
     kernel_files.add(args)
     if args.vmlinux:
         cases = file_cases.countable(file_cases.select(args))
     else:
-        cases = own.select(args, "") if own.added() and not args.only else census_cases(args.only)
+        cases = select_for(args, "") if added() and not args.only else census_cases(args.only)
     document = census(cases, args.cpu, ordered=args.in_order)
     if args.output is not None:
         write_new(args.output, as_json(document), replace=args.force)
@@ -81,7 +86,7 @@ def _command(argv: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     from benchmarks import kernel_files
-    from benchmarks.own import add_options
+    from benchmarks.user_variants import add_options
     from model.kernels.store import DEFAULT_CPU
 
     parser = Parser(prog="python -m benchmarks.census", description=__doc__)

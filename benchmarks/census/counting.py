@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks.cases import Case, SelectionError
 from benchmarks.emulator import Access, Emulator, Trace
-from model.code.placement import Placement
 from model.kernels import path_of
 from model.kernels.store import Store
+from model.machine_code.placement import Placement
 from model.vocabulary.scenario import AXES, DEFAULTS, Arm, Scenario
 
 WARM_FREES: Final = 3

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
-from benchmarks.cases import Case, SelectionError, select
+from benchmarks.cases import Case, SelectionError
 from benchmarks.census.counting import Counts, count_case
 from benchmarks.census.in_order import in_order
+from benchmarks.selection import select
 from model.kernels import kernels
 from model.kernels.store import DEFAULT_CPU, Store
 from model.vocabulary.formats import CENSUS

@@ -18,8 +18,8 @@ from model.common.errors import FreepathError
 from model.kernels import kernel_called
 from model.kernels.arrays import address_of
 from model.kernels.contract import Machine
-from model.kernels.operation import code_of
 from model.kernels.store import Store
+from model.kernels.user_variants.operation import code_of
 from model.vocabulary.scenario import Arm, base_of
 
 LIMIT: Final = 20_000
@@ -48,7 +48,7 @@ def prove(cases: Sequence[Case], names: dict[str, str], store: Store) -> None:
     seen = set()
     for case in cases:
         for arm in case.arms:
-            scenario = case.scenario.but(memory="warm", order="sequential", share="100", spread="periodic")
+            scenario = case.scenario.but(memory="warm", access="sequential", share="100", spread="periodic")
             if arm.variant in names and (key := (scenario, arm)) not in seen:
                 seen.add(key)
                 _prove(Case(scenario, case.arms), arm, names[arm.variant], store)

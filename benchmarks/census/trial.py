@@ -60,7 +60,7 @@ def effects(emulator: Emulator, code: bytes, page: int, limit: int) -> list[Effe
     emulator
         With the memory of a machine, which the code may change; for one operation.
     code
-        Assembled alone (model.kernels.operation).
+        Assembled alone (model.kernels.user_variants.operation).
     page
         Address of the struct page, which the code expects in rdi.
     limit

@@ -21,17 +21,21 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import own
-from benchmarks.conditions import DIRTY, can_hold_loads, commit
+from benchmarks.commit import DIRTY, commit
 from benchmarks.figures.plan import PLAN, Entry, File, of_files
+from benchmarks.process_settings import can_hold_loads
+from benchmarks.selection import select_for
 from benchmarks.timing.forecast import VALUE_S, seconds_of
 from benchmarks.timing.options import early_options
 from benchmarks.units import counted, duration
-from model.common.command import Parser, leave, note, run, say
+from model.common.command import leave, run
 from model.common.errors import UsageError
 from model.common.files import write_new
+from model.common.parser import Parser
 from model.common.process import WORKER_START_S
 from model.common.signals import Ended
+from model.common.streams import note, say
+from model.vocabulary import partial_run
 
 NAME: Final = "python -m benchmarks.figures"
 FOLDER: Final = "results/runs/figures"
@@ -76,7 +80,7 @@ class Task:
     @property
     def partial(self) -> Path:
         """Where it lies while it is measured."""
-        return self.file.with_name(f"{self.file.name}.partial")
+        return self.file.with_name(f"{self.file.name}{partial_run.SUFFIX}")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -183,7 +187,7 @@ def foretold(options: Sequence[str]) -> float:
         return processes * (WORKER_START_S + arms * values * 0.04)
     if early.insert:
         return processes * (WORKER_START_S + (len(early.insert) + 2) * values * VALUE_S)
-    return processes * sum(seconds_of(case, values) for case in own.select(early, early.memory))
+    return processes * sum(seconds_of(case, values) for case in select_for(early, early.memory))
 
 
 def _there(task: Task) -> bool:
@@ -225,7 +229,7 @@ def _patiently(task: Task) -> bool:
 
 def _begun(task: Task) -> bool:
     """Whether a part of it was measured."""
-    return (task.partial / "plan.json").exists()
+    return (task.partial / partial_run.PLAN).exists()
 
 
 def _measure(task: Task) -> bool:

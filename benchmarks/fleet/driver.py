@@ -15,18 +15,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.conditions import DIRTY, ROOT, UNKNOWN, commit, git, sources
+from benchmarks.commit import DIRTY, ROOT, UNKNOWN, commit, git, sources
 from benchmarks.fleet import remote
 from benchmarks.fleet.hosts import Host, connect, find, like, shipped
 from benchmarks.progress import progress
-from model.common.command import BAD_INPUT, Parser, note, say
+from model.common.command import BAD_INPUT
 from model.common.errors import FileError, UsageError
 from model.common.files import write_new
+from model.common.parser import Parser
 from model.common.process import how_it_ended
 from model.common.signals import Ended
+from model.common.streams import note, say
+from model.vocabulary.partial_run import PLAN, SUFFIX
 
-PLAN: Final = "plan.json"
-SUFFIX: Final = ".json.partial"
+ENDING: Final = f".json{SUFFIX}"
 POLL_S: Final = 0.5
 LOOK_S: Final = 2.0
 """Seconds between two checks that every host is still there."""
@@ -128,9 +130,9 @@ def _parts(asked: Any, hosts: Sequence[Host]) -> Iterator[Part]:
         raise FileError(f"cannot write {folder}: {error.strerror}") from None
     if asked.output:
         for host in hosts:
-            yield Part(host, folder / f"host-{host.number}{SUFFIX}")
+            yield Part(host, folder / f"host-{host.number}{ENDING}")
         return
-    unfinished = sorted(path for path in folder.glob(f"*{SUFFIX}") if (path / PLAN).is_file())
+    unfinished = sorted(path for path in folder.glob(f"*{ENDING}") if (path / PLAN).is_file())
     if not unfinished:
         raise UsageError(f"--resume {folder}: every host of it is done, or it is no folder of a fleet")
     free = list(hosts)
@@ -256,7 +258,7 @@ class Fleet:
             said = result["said"].removeprefix("python -m benchmarks: ")
             part.lost = said or how_it_ended(result["status"])
             return
-        whole = part.folder.with_name(part.folder.name.removesuffix(".partial"))
+        whole = part.folder.with_name(part.folder.name.removesuffix(SUFFIX))
         write_new(whole, result["run"], replace=True)
         part.written = _named(whole, self.name_of(whole))
         for name in part.files:

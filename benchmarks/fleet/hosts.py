@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.conditions import IDENTITY
 from benchmarks.fleet import remote
-from model.common.command import note, printable
+from benchmarks.processor import IDENTITY
 from model.common.errors import UsageError
+from model.common.streams import note, printable
 
 TIMEOUT: Final = "10s"
 SSH: Final = "ssh:"

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from benchmarks.core_types import SYSTEM, by_kind, text_of
-from model.common.command import note
 from model.common.errors import UsageError
+from model.common.streams import note
 from model.common.system_files import cpu_list, cpus_in, read
 
 

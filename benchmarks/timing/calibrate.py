@@ -13,21 +13,18 @@ from typing import Final
 
 from benchmarks.cases import Case
 from model.kernels import kernel_called
+from model.vocabulary.calibration import ALIKE, CHAIN, HALF_MINUTE, KNOWN_COST, NOP_BYTES, NULL, SESSION
 from model.vocabulary.scenario import Arm, Scenario
 
-SESSION: Final = 6
-"""Processes of one A/A session; results/calibration.py cuts the run into sessions of this many."""
 SESSIONS: Final = 42
 """A/A sessions of twelve intervals each: 504 in all; tests/test_coverage.py simulates more."""
 VALUES: Final = 3
 """Values per process of a session: few, since the number of sessions takes the time."""
-HALF_MINUTE: Final = 24
+HALF_MINUTE_PROCESSES: Final = 24
 HALF_MINUTE_VALUES: Final = 32
 """Values of processes that take about 30 s in all; with eight values most of it would be their start."""
 PLAIN: Final = 20
 CHAINS: Final = 8
-
-NULL_ARMS: Final = ("base", "base-twin", "v1-ifdef", "keyfirst", "memcg-data")
 
 
 def family(prefix: str) -> tuple[Arm, ...]:
@@ -41,15 +38,15 @@ def family(prefix: str) -> tuple[Arm, ...]:
 
 def calibration_cases() -> list[Case]:
     """What `--calibrate` measures."""
-    chains = (Arm("base", "none"), Arm("base-twin", "none"), *family("chain-"))
+    chains = (Arm("base", "none"), Arm("base-twin", "none"), *family(CHAIN))
     compared = (Arm("base", "none"), Arm("base-twin", "none"), Arm("v1", "jump-label"))
-    null = (*(Arm(name, "none") for name in NULL_ARMS), *family("nop-bytes-"))
+    null = (*(Arm(name, "none") for name in ("base", *NULL)), *family(NOP_BYTES))
     return [
-        Case(Scenario("off"), null, processes=SESSION * SESSIONS, values=VALUES),
-        Case(Scenario("on-idle"), compared, processes=HALF_MINUTE, values=HALF_MINUTE_VALUES),
-        Case(Scenario("disabled"), chains, processes=CHAINS),
+        Case(Scenario(ALIKE), null, processes=SESSION * SESSIONS, values=VALUES),
+        Case(Scenario(HALF_MINUTE), compared, processes=HALF_MINUTE_PROCESSES, values=HALF_MINUTE_VALUES),
+        Case(Scenario(KNOWN_COST), chains, processes=CHAINS),
         *(
-            Case(Scenario("on-idle"), (arm,), processes=PLAIN, pyperf_alone=True)
+            Case(Scenario(HALF_MINUTE), (arm,), processes=PLAIN, pyperf_alone=True)
             for arm in (compared[0], compared[2])
         ),
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyperf
 
-from benchmarks.conditions import DIRTY, UNKNOWN
+from benchmarks.commit import DIRTY, UNKNOWN
 from model.common.errors import FileError
 from model.common.files import read_bounded
 from model.vocabulary.formats import MOST_BYTES

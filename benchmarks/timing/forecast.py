@@ -9,9 +9,9 @@ from typing import Final
 
 from benchmarks.cases import Case
 from benchmarks.units import counted, duration
-from model.common.command import note
 from model.common.errors import FreepathError
 from model.common.process import WORKER_START_S
+from model.common.streams import note
 
 VALUE_S: Final = 0.007
 """Seconds of one value of one arm: only to say how long a run will take. On Zen 4 0.006."""

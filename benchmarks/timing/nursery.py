@@ -1,10 +1,10 @@
 """Workers that start in a tenth of a second: forked by a process that has loaded everything.
 
 A worker lives half a second before its first slice when it imports numpy, pyperf and the model itself. This
-process does so once. pyperf starts `borne`, which hands over its arguments, environment and files, and a fork
-of this process becomes the worker. A process is the unit of replication, so what differs between processes
-that are executed differs between forks: `redraw` moves what they allocate from then on, and the sampler draws
-where its stack lies.
+process does so once. pyperf starts `launcher`, which hands over its arguments, environment and files, and a
+fork of this process becomes the worker. A process is the unit of replication, so what differs between
+processes that are executed differs between forks: `redraw` moves what they allocate from then on, and the
+sampler draws where its stack lies.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.timing import borne
+from benchmarks.timing import launcher
 from benchmarks.timing.workers import variables
 from model.common.process import end_with_parent, python_path
 
@@ -74,7 +74,7 @@ def nursery(runner: Any) -> Iterator[None]:
         os.close(writing)
     try:
         if process is not None and _ready(reading):
-            runner.program[:] = ["-I", "-S", borne.__file__, address]
+            runner.program[:] = ["-I", "-S", launcher.__file__, address]
         yield
     finally:
         runner.program[:] = usual
@@ -118,7 +118,7 @@ def serve(given: Sequence[str], start: Start) -> int:
         while True:
             connection, _ = listening.accept()
             with connection, suppress(OSError, ValueError):
-                if borne.user_of(connection) == os.getuid():
+                if launcher.user_of(connection) == os.getuid():
                     _fork(connection, listening, start)
 
 
@@ -201,7 +201,7 @@ def _become(files: list[int], arguments: list[str]) -> None:
 
 def targets_of(arguments: Sequence[str]) -> list[int]:
     """Numbers of a worker's files: the standard ones, and pyperf's pipe."""
-    pipe = [int(arguments[arguments.index(borne.PIPE) + 1])] if borne.PIPE in arguments else []
+    pipe = [int(arguments[arguments.index(launcher.PIPE) + 1])] if launcher.PIPE in arguments else []
     return [0, 1, 2, *pipe]
 
 
@@ -214,7 +214,7 @@ def redraw() -> None:
 
     Where addresses are fixed (setarch -R) they stay; where they are limited (ulimit -v) mappings stay.
     """
-    from benchmarks.conditions import addresses_fixed
+    from benchmarks.process_settings import addresses_fixed
 
     if addresses_fixed():
         return

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import kernel_files, own
+from benchmarks import kernel_files, user_variants
 from benchmarks.cases import names
 from benchmarks.timing import partner
 from benchmarks.timing.scheme import INCIDENTAL, PHASES, Scheme
 from benchmarks.units import check_margin, seconds
-from model.common.command import Parser
 from model.common.errors import UsageError
 from model.common.files import check_target
+from model.common.parser import Parser
 from model.kernels.store import DEFAULT_CPU, check_can_compile
 from model.vocabulary.formats import MOST_SEED
+from model.vocabulary.partial_run import PLAIN
 
 NAME: Final = "python -m benchmarks"
 HELP_WIDTH: Final = 79
@@ -62,7 +63,7 @@ def without_targets(argv: Sequence[str]) -> list[str]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Our options, beside those of pyperf's runner."""
     _add_what(parser.add_argument_group("what to measure"))
-    own.add_options(parser.add_argument_group("checks of your own"))
+    user_variants.add_options(parser.add_argument_group("checks of your own"))
     kernel_files.add_options(parser.add_argument_group("a kernel file of your own"))
     _add_how(parser.add_argument_group("how"))
     other = parser.add_argument_group("instead of measuring")
@@ -240,4 +241,4 @@ def _check_target(early: argparse.Namespace) -> None:
     if early.raw:
         check_target(early.raw)
     if early.calibrate:
-        check_target(path.with_suffix(".plain.json"))
+        check_target(path.with_suffix(PLAIN))

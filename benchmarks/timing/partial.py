@@ -7,7 +7,6 @@ reads it, and `--resume` measures what the plan asks for and the folder lacks. d
 
 import json
 import os
-import re
 import secrets
 import shutil
 import tempfile
@@ -17,18 +16,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.units import counted
-from model.common.command import note, spelled
 from model.common.errors import FileError, UsageError
 from model.common.files import lock, read_bounded, write_new
+from model.common.shell import quoted
 from model.common.signals import signals_later
+from model.common.streams import note
 from model.vocabulary import formats
+from model.vocabulary.partial_run import PLAIN, PLAN, PROCESS, SUFFIX
 
-SUFFIX: Final = ".partial"
-PLAN: Final = "plan.json"
 WORDS: Final = "worker.err"
 """File with the latest worker's stderr."""
-PROCESS: Final = re.compile(r"(\d+)-(\d+)(\.plain)?\.json")
-"""File name of a process: case and number; `plain` where pyperf alone measured."""
 MOST_BYTES: Final = 64 << 20
 
 
@@ -140,7 +137,7 @@ class Partial:
         files = [
             (int(match[1]), int(match[2]), path)
             for path in self.folder.iterdir()
-            if (match := PROCESS.fullmatch(path.name)) and bool(match[3]) == pyperf_alone
+            if (match := PROCESS.fullmatch(path.name)) and (match[3] == PLAIN) == pyperf_alone
         ]
         return [path for _, _, path in sorted(files)]
 
@@ -205,7 +202,7 @@ class Partial:
         # What began with --append goes on by the folder's name too.
         name = str(self.folder)
         processes = f"{counted(kept, 'complete process')} {'is' if kept == 1 else 'are'}"
-        resume = spelled("-m", "benchmarks", "--resume", name, *more)
+        resume = quoted("-m", "benchmarks", "--resume", name, *more)
         return f"{processes} kept in {name}; go on with: {resume}"
 
     def close(self, *, done: bool) -> None:
@@ -229,7 +226,7 @@ class Partial:
         for path in self._processes():
             try:
                 json.loads(path.read_bytes())["benchmarks"]
-                complete.add(path.name.removesuffix(".json").removesuffix(".plain"))
+                complete.add(path.name.removesuffix(PLAIN).removesuffix(".json"))
             except (OSError, ValueError, KeyError, TypeError):
                 path.unlink()
         for name in complete:
@@ -258,7 +255,7 @@ def _taken(folder: Path, target: Path) -> UsageError:
     """What to do about a folder that is there already."""
     if not (folder / PLAN).exists():
         return UsageError(f"{folder} is in the way: remove it, or choose another name with -o")
-    resume = spelled("-m", "benchmarks", "--resume", str(folder))
+    resume = quoted("-m", "benchmarks", "--resume", str(folder))
     return UsageError(
         f"{folder} belongs to a run that is going on or was stopped: go on with {resume}, "
         f"or choose another name than {target.name}"

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.gate import Candidate
-from model.code.builds import Builds, Pieces
-from model.code.image import Code
 from model.kernels.start import LoopRecord, StartState
+from model.machine_code.builds import Builds, Pieces
+from model.machine_code.image import Code
 from model.vocabulary.scenario import Arm
 
 

@@ -21,16 +21,18 @@ import numpy.typing as npt
 import pyperf
 
 from benchmarks.cases import Case
-from benchmarks.conditions import Watch, processor
+from benchmarks.machine_load import Watch
+from benchmarks.processor import processor
 from benchmarks.timing import levels, raw
 from benchmarks.timing.collect import dumps
 from benchmarks.timing.dates import moments
 from benchmarks.timing.pyperf_facts import collect_what_can_be_read
 from benchmarks.timing.sampler import Value, interquartile_mean
-from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.common.files import write_new
 from model.kernels.arrays import huge_share
+from model.machine_code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.vocabulary.formats import INSTRUMENT, RUN
+from model.vocabulary.partial_run import PLAIN, process_stem
 
 ALONE = ("-m", "benchmarks")
 """What a worker is started with where nobody forks it."""
@@ -90,7 +92,7 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
         self._forward(command, args)
 
 
-def never_called(*told: Any) -> Any:
+def never_called(*arguments: Any) -> Any:
     """Where the parent needs what only workers call."""
     raise AssertionError("only workers measure")
 
@@ -124,11 +126,11 @@ class _Worker:
         if not run.values:
             return
         self.sampler.check()
-        name = f"{self.index}-{self.process:04}"
+        name = process_stem(self.index, self.process)
         if self.case.pyperf_alone:
             facts = {"name": benchmark_name(self.case, 0), **moments(self.began, run.get_metadata())}
             bench.update_metadata(facts)
-            write_new(folder / f"{name}.plain.json", dumps(pyperf.BenchmarkSuite([bench])))
+            write_new(folder / f"{name}{PLAIN}", dumps(pyperf.BenchmarkSuite([bench])))
         else:
             if self.runner.args.raw:
                 arms = [arm.name for arm in self.case.arms]
@@ -187,7 +189,7 @@ class _Worker:
             "variant": arm.variant,
             "gate": arm.gate,
             "image_digest": self.sampler.arms[number].digest,
-            "story": self.case.variant(arm).told,
+            "story": self.case.variant(arm).story_line,
             "build_ns": " ".join(f"{time:.3f}" for time in times),
             "part_ns": part_means(by_place.ravel(), parts),
             "layout_ns": means(by_place, placement, POSITIONS),

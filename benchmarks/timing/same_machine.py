@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from model.common.command import note
 from model.common.errors import FreepathError
+from model.common.streams import note
 from model.vocabulary.machine import differing
 
 

@@ -12,16 +12,16 @@ import numpy.typing as npt
 from benchmarks.cases import Case
 from benchmarks.gate import Candidate, run_first
 from benchmarks.timing import levels
-from benchmarks.timing.crew import Crew
+from benchmarks.timing.cpu_threads import CpuThreads
+from benchmarks.timing.page_cursor import PageCursor
 from benchmarks.timing.placed import PlacedArm
 from benchmarks.timing.schedule import Walker
 from benchmarks.timing.scheme import Cells, Scheme
 from benchmarks.timing.table import References, Rows, Table
-from benchmarks.timing.walk import Walk
-from model.code.builds import Builds, Pieces
 from model.common.errors import KernelReportError
 from model.kernels.store import Store
 from model.kernels.way_tags import confused
+from model.machine_code.builds import Builds, Pieces
 from model.vocabulary.scenario import Arm, Scenario
 
 CLOCK_NS: Final = 10_000_000
@@ -108,7 +108,7 @@ class Sampler:
         self.path = case.path
         self.start = self.path.start(scenario, self.rng)
         self.machine = self.start.machine
-        self._crew, self._walker = Crew(self.machine), Walker()
+        self._threads, self._walker = CpuThreads(self.machine), Walker()
         self._alone, self._flips = case.pyperf_alone, scenario.between == "flip"
         self._scheme, self.places = (Scheme(1), 1) if self._alone else (scheme, case.places)
         self._copies = 1 if self._alone else case.copies
@@ -118,8 +118,8 @@ class Sampler:
         began = self._clocks()
         self.arms = [self._place(arm, scenario, store) for arm in case.arms]
         several = any(arm.start is not self.start for arm in self.arms)
-        self.walk = Walk(case, self.start, self.arms)
-        self.table = Table(self.arms, self.walk, references, self.rng, several)
+        self.cursor = PageCursor(case, self.start, self.arms)
+        self.table = Table(self.arms, self.cursor, references, self.rng, several)
         self.pages_per_slice: int = case.pages_per_slice
         self.freed = 0
         self.ticks_per_ns = self._rate_since(began)
@@ -170,7 +170,7 @@ class Sampler:
     def run(self, rows: Rows, build: int) -> None:
         """Make the calls of a build: at once, or one by one where Python has to act between them."""
         self.freed += self.pages_per_slice * int((rows["role"] > 0).sum())
-        if not self._crew.several and not self._flips:
+        if not self._threads.several and not self._flips:
             self._walker.run(rows)
             return
         cells = {int(at): place for arm in self.arms for place, at in enumerate(arm.addresses[build])}
@@ -178,12 +178,12 @@ class Sampler:
             arm = self.arms[abs(int(row["role"])) - 1]
             if row["role"] > 0 and self._flips and int(row["function"]) in cells:
                 arm.builds.rewrite(build * self.places + cells[int(row["function"])])
-            if row["role"] == 0 or not self._crew.several:
+            if row["role"] == 0 or not self._threads.several:
                 self._walker.run(rows[at : at + 1])
             elif row["role"] > 0:
-                row["ticks"] = round(self._crew.call(arm.run, int(row["stack"]), int(row["function"])))
+                row["ticks"] = round(self._threads.call(arm.run, int(row["stack"]), int(row["function"])))
             else:
-                self._crew.restore(arm.run, arm.restore)
+                self._threads.restore(arm.run, arm.restore)
 
     def check(self) -> None:
         """Fail unless every page was freed, none was bad, and both clocks agree.
@@ -214,14 +214,15 @@ class Sampler:
             rows["stack"][:, -1] = self._stack + cells.moved[builds, builds % self.places]
             for build in builds.tolist():
                 self.run(rows[build], build)
-                if held := self._held(placed, build + 1 - count):
+                if left := self._unfreed(placed, build + 1 - count):
                     raise KernelReportError(
-                        f"{placed.arm.name}, build {build}, left {held} of {self.walk.chunk} pages referenced"
+                        f"{placed.arm.name}, build {build}, left {left} of {self.cursor.chunk} pages "
+                        "referenced"
                     )
 
-    def _held(self, placed: PlacedArm, number: int) -> int:
+    def _unfreed(self, placed: PlacedArm, number: int) -> int:
         """How many of the pages hold a reference that a slice of the latest ones freed."""
-        return placed.start.held(self.walk.last(number))
+        return placed.start.unfreed(self.cursor.last(number))
 
     def _place(self, arm: Arm, scenario: Scenario, store: Store) -> PlacedArm:
         """Find out what the arm's loop reaches, and make its record."""
@@ -256,9 +257,9 @@ class Sampler:
         if not first:
             for placed in gated:
                 placed.start.machine.activate()
-                # The walk's order is the first start state's; the emulator sees an arm's own.
+                # The cursor's order is the first start state's; the emulator sees an arm's own.
                 placed.run.record["order_of_pages"] = placed.start.order_address(0)
-                self._crew.restore(placed.run, placed.restore)
+                self._threads.restore(placed.run, placed.restore)
             self.machine.activate()
         found = [placed.candidate(self._name) for placed in gated]
         if first:
@@ -318,4 +319,4 @@ class Sampler:
 
     def _empty(self) -> float:
         """One such measurement."""
-        return float(self._nothing(self._idle.address)) / self.ticks_per_ns / self.walk.chunk
+        return float(self._nothing(self._idle.address)) / self.ticks_per_ns / self.cursor.chunk

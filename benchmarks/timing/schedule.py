@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from model.code.placement import callable_at
-from model.code.region import Region
 from model.kernels.arrays import address_of
+from model.machine_code.placement import callable_at
+from model.machine_code.region import Region
 
 ROW: Final = np.dtype(
     [

@@ -14,10 +14,10 @@ from typing import Final, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from model.code.builds import SHARE, Plan
-from model.code.image import LINE
-from model.code.placement import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 from model.common.errors import FreepathError
+from model.machine_code.builds import SHARE, Plan
+from model.machine_code.image import LINE
+from model.machine_code.placement import POSITIONS, STACK_PLACES, STACK_STEP, STEP
 
 PHASES: Final = 24
 """Phases: 0 to 23 NOPs before the patch point. A multiple of every dispatch width from 4 to 12 but 5, 7, 9,

@@ -3,8 +3,6 @@
 import hashlib
 import io
 import json
-import re
-import signal
 import subprocess
 import sys
 import threading
@@ -13,48 +11,38 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from benchmarks.cases import Case, with_arms
-from benchmarks.conditions import sources
+from benchmarks.commit import sources
 from benchmarks.progress import progress
 from benchmarks.timing.append import Codes, check_append, check_codes, codes_of
 from benchmarks.timing.collect import collect, dumps, join, load_suite, mark_dirty, pair_ids
 from benchmarks.timing.dates import dated_like
 from benchmarks.timing.forecast import Forecast, foretell, seconds_of
-from benchmarks.timing.judges import Judges
 from benchmarks.timing.nursery import nursery
 from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
 from benchmarks.timing.partner import kept_busy
 from benchmarks.timing.raw import gather
+from benchmarks.timing.reasons import EXPECTED, reason_of
 from benchmarks.timing.rehearsal import rehearse
 from benchmarks.timing.runner import PairedRunner, benchmark_name, never_called
 from benchmarks.timing.until import round_of, until_decided
-from benchmarks.timing.workers import what_stops_a_worker
+from benchmarks.timing.verdict_hooks import VerdictHooks
 from benchmarks.units import seconds
-from model.common.command import BAD_INPUT, complain, note, say, spelled
+from model.common.command import complain
 from model.common.errors import CompileError, FreepathError
 from model.common.files import write_new
-from model.common.process import how_it_ended
+from model.common.shell import quoted
 from model.common.signals import Ended
+from model.common.streams import note, say
 from model.kernels.store import Store
+from model.vocabulary.partial_run import PLAIN
 
 POLL_S = 0.2
 PLAIN_VALUES, PLAIN_LOOPS = 3, 3200
 """pyperf's own defaults: three values of at least 0.1 s."""
-TIMED_OUT: Final = 124
-"""pyperf's exit status, and that of timeout(1)."""
-EXPECTED: Final = (
-    Ended,
-    SystemExit,
-    RuntimeError,
-    FreepathError,
-    OSError,
-    MemoryError,
-    subprocess.TimeoutExpired,
-)
-"""Exceptions that may end a run; any other is a defect, and is shown once the processes are saved."""
 
 
 class Session:
@@ -70,7 +58,7 @@ class Session:
         Metadata for every run.
     partial
         Where complete processes go; after a resumption some are there.
-    judges
+    hooks
         Verdict hooks of later stages.
     """
 
@@ -81,10 +69,10 @@ class Session:
         store: Store,
         context: dict[str, Any],
         partial: Partial,
-        judges: Judges,
+        hooks: VerdictHooks,
     ) -> None:
         self.runner, self.cases, self.store = runner, cases, store
-        self.context, self.partial, self.judges = context, partial, judges
+        self.context, self.partial, self.hooks = context, partial, hooks
         args = runner.args
         self.schedule: list[int] = []
         self.codes: Codes = {}
@@ -104,9 +92,7 @@ class Session:
         """Measure everything that is missing; returns the exit status."""
         args, late = self.runner.args, None
         try:
-            rehearse(
-                [(case, self._wanted(case)) for case in self.cases], args, self.context, self.judges.read
-            )
+            rehearse([(case, self._wanted(case)) for case in self.cases], args, self.context, self.hooks.read)
             self._foretell()
             self._compile()
             self._announce()
@@ -120,7 +106,7 @@ class Session:
                     end = self.began + seconds(args.budget)
                     until_decided(self.context["looks"], end, self._look, partial(self._add, end))
             self._save()
-            self.verdicts = self.judges.brought(self.partial.folder, args.margin)
+            self.verdicts = self.hooks.brought(self.partial.folder, args.margin)
         except (Ended, SystemExit, Exception) as stop:
             if not self.written:
                 return self._stopped(stop)
@@ -131,7 +117,7 @@ class Session:
         if late is not None:
             raise late
         target = self.partial.target
-        return self.judges.calibration(target) if args.calibrate and target else 0
+        return self.hooks.calibration(target) if args.calibrate and target else 0
 
     def _close(self) -> None:
         """Release the folder, also when a signal arrives meanwhile: only one is raised."""
@@ -189,7 +175,7 @@ class Session:
     def _look(self, look: int) -> dict[int, frozenset[str]]:
         """Cases with an open verdict, by index, each with the names of its undecided arms."""
         self._set_looks(look)
-        found = self.judges.undecided(self.partial.folder, self.runner.args.margin)
+        found = self.hooks.undecided(self.partial.folder, self.runner.args.margin)
         numbers = {case.scenario.name: index for index, case in enumerate(self.cases)}
         return {numbers[name]: arms for name, arms in found.items()}
 
@@ -215,7 +201,7 @@ class Session:
             "digest": self.store.digest,
             "sums": sums,
             "sources": self.partial.plan["sources"],
-            "counts": self.judges.counted(),
+            "counts": self.hooks.counted(),
         }
         self.runner.args.code = json.dumps(code, separators=(",", ":"))
         whole = hashlib.sha256(json.dumps(sums, sort_keys=True).encode())
@@ -269,7 +255,7 @@ class Session:
 
     def _forecast(self, wanted: list[int]) -> Forecast:
         args, folder = self.runner.args, self.partial.folder
-        judge = partial(self.judges.sharpness, folder)
+        judge = partial(self.hooks.sharpness, folder)
         return Forecast(self.cases, wanted, self._counts(), args.values, judge)
 
     def _named(self, file: str) -> str:
@@ -301,7 +287,7 @@ class Session:
         ]
         if target:
             if plain := partial.complete(pyperf_alone=True):
-                write_new(target.with_suffix(".plain.json"), dumps(collect(plain)), replace=True)
+                write_new(target.with_suffix(PLAIN), dumps(collect(plain)), replace=True)
             self._write(suite, target)
         self.written = True
 
@@ -329,7 +315,7 @@ class Session:
         """
         content = dumps(suite)
         try:
-            self.judges.read(content, target)
+            self.hooks.read(content, target)
         except FreepathError as error:
             raise FreepathError(f"nothing is written, for it could not be read: {error}") from None
         return content
@@ -341,49 +327,16 @@ class Session:
         for view in self.views:
             subprocess.run([sys.executable, "-m", "pyperf", view, str(target)])
         if target:
-            note(f"wrote {target}; next: {spelled('-m', 'results', 'show', str(target))}")
+            note(f"wrote {target}; next: {quoted('-m', 'results', 'show', str(target))}")
         else:
             note("nothing was stored; add -o FILE to compare and draw")
 
     def _stopped(self, stop: BaseException) -> int:
         """Say why, what is kept and how to go on; returns the exit status."""
-        reason, status = self._why(stop)
+        reason, status = reason_of(stop, self.partial, self.runner.args)
         self.partial.rescue()
         other = ("-o", "OTHER") if isinstance(stop, FreepathError | OSError) else ()
         complain("python -m benchmarks", f"{reason}; {self.partial.what_is_kept(*other)}")
         if not isinstance(stop, EXPECTED):
             raise stop
         return status
-
-    def _why(self, stop: BaseException) -> tuple[str, int]:
-        """A reason in words, and the exit status that belongs to it."""
-        if isinstance(stop, Ended):
-            return f"stopped by {stop.name}", stop.status
-        if not self.partial.folder.exists():
-            return f"{self.partial.folder} was removed while this was measured", BAD_INPUT
-        if isinstance(stop, SystemExit):
-            limit = self.runner.args.timeout
-            return f"a worker took longer than --timeout {limit} allows", TIMED_OUT
-        if isinstance(stop, subprocess.TimeoutExpired):  # pyperf's own limit, once it has the values
-            return f"a worker had measured and did not end within {stop.timeout:.0f} s", TIMED_OUT
-        if isinstance(stop, MemoryError):
-            return "not enough memory", BAD_INPUT
-        if isinstance(stop, RuntimeError):
-            return self._how_a_worker_ended(str(stop))
-        return (f"{stop.strerror or stop}" if isinstance(stop, OSError) else f"{stop}"), BAD_INPUT
-
-    def _how_a_worker_ended(self, pyperfs: str) -> tuple[str, int]:
-        """By the exit status, which pyperf has in its text, and by what the worker left in the folder."""
-        match = re.search(r"exit code (-?\d+)", pyperfs)
-        said = self.partial.words().splitlines()
-        if match is None:
-            return f"a worker failed: {pyperfs}", BAD_INPUT
-        status = int(match[1])
-        if status == BAD_INPUT and said:
-            return said[-1].removeprefix("python -m benchmarks: "), BAD_INPUT
-        if not said and status > 0 and (said := what_stops_a_worker(self.runner.args)):
-            more = "workers get few variables of your environment: --copy-env gives them all of it"
-            return f"a worker {how_it_ended(status, said[-1:])}; {more}", BAD_INPUT
-        # Ctrl-C on a terminal reaches the worker as well, perhaps first.
-        interrupted = status == -signal.SIGINT
-        return f"a worker {how_it_ended(status, said)}", 128 + signal.SIGINT if interrupted else BAD_INPUT

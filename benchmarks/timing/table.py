@@ -7,9 +7,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.timing.page_cursor import PageCursor
 from benchmarks.timing.placed import PlacedArm
 from benchmarks.timing.schedule import ROW
-from benchmarks.timing.walk import Walk
 from model.kernels.loop_record import CHAIN, LOOP
 
 CHAIN_PASSES: Final = 40
@@ -70,7 +70,7 @@ class Table:
     ----------
     arms
         In the order of the case.
-    walk
+    cursor
         Which pages a slice frees.
     several
         Whether arms are of several machines, so that %gs is set before each slice.
@@ -79,12 +79,12 @@ class Table:
     def __init__(
         self,
         arms: Sequence[PlacedArm],
-        walk: Walk,
+        cursor: PageCursor,
         references: References,
         rng: np.random.Generator,
         several: bool,
     ) -> None:
-        self.arms, self.walk, self.references, self.rng = arms, walk, references, rng
+        self.arms, self.cursor, self.references, self.rng = arms, cursor, references, rng
         self.own = 3 if several else 2
         """Rows of a slice: %gs, pages, the slice itself."""
         self.records = np.array([arm.run.address for arm in arms])
@@ -139,11 +139,11 @@ class Table:
         pages, loop = own[:, -2], own[:, -1]
         pages["argument"] = loop["argument"] = self.records[arm]
         pages["role"], loop["role"] = -arm - 1, arm + 1
-        where, due = self.walk.take(len(own))
+        where, due = self.cursor.take(len(own))
         loop["store_at"], loop["value"] = self.records[arm] + offset("order_of_pages"), where
         pages["function"] = np.where(due, self.restores[arm], self.references.skip)
         pages["role"][~due] = 0
-        if self.walk.restores_each_pass:
+        if self.cursor.restores_each_pass:
             pages["store_at"], pages["value"] = self.records[arm] + offset("kinds"), self._kinds(arm)
         if self.own == 3:
             own["function"][:, 0], own["argument"][:, 0] = self.references.set_gs, self.gs[arm]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from benchmarks.units import counted
-from model.common.command import note
+from model.common.streams import note
 
 LEAST: Final = 4
 """Processes of a round."""

@@ -1,4 +1,4 @@
-"""What all commands have in common: streams, one-line errors, exit statuses.
+"""How a command begins and ends: one-line errors, exit statuses, signals.
 
 0    done
 1    a finding: a regression, a failed claim, a missed target
@@ -8,32 +8,23 @@
 128+n  ended by signal n
 """
 
-import argparse
 import contextlib
-import os
-import shlex
-import shutil
 import signal
 import sys
-import textwrap
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from model.common.errors import FreepathError, UsageError
+from model.common.errors import FreepathError
 from model.common.signals import Ended, ignore_signals, meet_end, raise_on_signals, restore_signals
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from model.common.streams import forget, note, prepare_streams, say
 
 BAD_INPUT: Final = 2
 CANNOT_TELL: Final = 3
 DEFECT: Final = 70
-SEPARATOR: Final = 2
-"""Blanks between two columns of a table."""
 INTERRUPTED: Final = 130
 OURS: Final = ("model", "benchmarks", "results", "plots")
 """Packages of freepath; any other is installed by make setup."""
@@ -118,6 +109,14 @@ def _run(name: str, command: Callable[[], int]) -> int:
         return _complain_of(error, name)
 
 
+def complain(name: str, message: str, shown: Iterable[str] = ()) -> int:
+    """One line on stderr, and what it shows below it; returns the exit status for bad input."""
+    note(f"{name}: {message}")
+    for line in shown:
+        note(f"  {line}")
+    return BAD_INPUT
+
+
 def _complain_of(error: BaseException, name: str) -> int:
     """Say what went wrong; returns the exit status."""
     match error:
@@ -155,168 +154,3 @@ def _status(command: Callable[[], int]) -> int:
         return command()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
-
-
-class Parser(argparse.ArgumentParser):
-    """Parser without abbreviated options, with errors of one line, and with help that `head` may cut."""
-
-    def __init__(self, **options: Any) -> None:
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(allow_abbrev=False, **options)
-        self.color = False  # from Python 3.14 on help would be coloured, with FORCE_COLOR in a pipe as well
-
-    def error(self, message: str) -> NoReturn:
-        """Raise it for `run` to print."""
-        raise UsageError(f"{message}; {self.prog} --help lists what there is")
-
-    def print_help(self, file: Any = None) -> None:
-        """Print the help."""
-        say(self.format_help())
-
-
-def complain(name: str, message: str, shown: Iterable[str] = ()) -> int:
-    """One line on stderr, and what it shows below it; returns the exit status for bad input."""
-    note(f"{name}: {message}")
-    for line in shown:
-        note(f"  {line}")
-    return BAD_INPUT
-
-
-def say(content: str | bytes) -> None:
-    """Print text unchanged. A reader that has gone does not change the exit status.
-
-    Raises
-    ------
-    UsageError
-        When standard output cannot take it, for instance because a disk is full.
-    """
-    try:
-        if isinstance(content, bytes):
-            sys.stdout.flush()
-            sys.stdout.buffer.write(content)
-        else:
-            sys.stdout.write(content)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        forget(sys.stdout)
-    except OSError as error:
-        forget(sys.stdout)
-        raise UsageError(f"cannot write standard output: {error.strerror}") from None
-
-
-@contextlib.contextmanager
-def console(wide: int) -> "Iterator[Console]":
-    """A Rich console on standard output; its text is printed when the block ends.
-
-    Parameters
-    ----------
-    wide
-        Columns when standard output is no terminal.
-    """
-    from rich.console import Console
-
-    terminal = sys.stdout.isatty()
-    drawn = Console(highlight=False, markup=False, emoji=False, force_terminal=forced(terminal))
-    if not terminal:
-        drawn.width = wide
-    with drawn.capture() as captured:
-        yield drawn
-    say(captured.get())
-
-
-def forced(terminal: bool) -> bool | None:
-    """`force_terminal` of a Rich console: on a terminal Rich finds its abilities itself.
-
-    Elsewhere False, also with FORCE_COLOR or TTY_COMPATIBLE: a file or a pipe has no width and interprets no
-    escape sequence.
-    """
-    return None if terminal else False
-
-
-def that_fit(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], width: int, spare: Sequence[str]
-) -> list[int]:
-    """Which columns of a table a terminal has room for.
-
-    Parameters
-    ----------
-    width
-        Of the terminal.
-    spare
-        Headings of columns that may be left out, in this order.
-    """
-    needed = {
-        heading: SEPARATOR + max(len(text) for text in (heading, *(row[at] for row in rows)))
-        for at, heading in enumerate(headings)
-    }
-    for heading in spare:
-        if sum(needed.values()) <= width:
-            break
-        del needed[heading]
-    return [at for at, heading in enumerate(headings) if heading in needed]
-
-
-def prose(text: str) -> str:
-    """Text whose long lines are broken between words, where standard output is a terminal that needs it."""
-    if not sys.stdout.isatty():
-        return text
-    columns = shutil.get_terminal_size().columns
-    return "".join(f"{part}\n" for line in text.splitlines() for part in _broken(line, columns))
-
-
-def _broken(line: str, columns: int) -> list[str]:
-    if len(line) <= columns:
-        return [line]
-    indent = line[: len(line) - len(line.lstrip())] + "    "
-    # A path or a command stays whole: it is to be pasted.
-    breaking = textwrap.TextWrapper(
-        columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
-    return breaking.wrap(line)
-
-
-def note(text: str) -> None:
-    """Print one line on stderr; a closed stderr is no error."""
-    try:
-        line = printable(text)
-        if sys.stderr.isatty():
-            line = "\n".join(_broken(line, shutil.get_terminal_size().columns))
-        print(line, file=sys.stderr, flush=True)
-    except OSError:
-        forget(sys.stderr)
-
-
-def spelled(*arguments: str) -> str:
-    """A command quoted for the shell: `.venv/bin/python -m results show 'my run.json'`."""
-    return shlex.join([_python(), *arguments])
-
-
-def _python() -> str:
-    """Name of this Python in a command: `python` where that is this one, else its path, shortest form."""
-    python = shutil.which("python")
-    if python and Path(python).absolute() == Path(sys.executable).absolute():
-        return "python"
-    folder = Path.cwd()
-    executable = Path(sys.executable)
-    return str(executable.relative_to(folder) if executable.is_relative_to(folder) else executable)
-
-
-def prepare_streams() -> None:
-    """Open closed streams on /dev/null, and escape characters that a terminal cannot show."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 (it stays open)
-        elif name != "stdin" and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-
-
-def forget(stream: IO[str]) -> None:
-    """Redirect the rest of a stream to /dev/null, so that Python's last flush does not fail."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def printable(text: str) -> str:
-    """Text on one line, with control characters escaped: it may come from a stranger's file."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-from model.common.command import say
 from model.common.errors import FileError
+from model.common.streams import say
 
 STANDARD: Final = "-"
 """Name of standard input or standard output."""

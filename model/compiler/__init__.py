@@ -5,6 +5,6 @@
 `jump_label`  a jump label in the code and an entry in the jump table
 `slot`        the patch point of an exact arm
 `namespace`   where an image's functions find its configuration
-`seams`       insertion points: where a build may put NOPs
+`insertion_points`  where a build may put NOPs
 `emit`        functions -> position-independent machine code
 """

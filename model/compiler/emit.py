@@ -23,7 +23,7 @@ from numba.core.registry import cpu_target
 
 from model.common.errors import CompileError
 from model.compiler.function import Compiled, Entries, KernelFunction, Linkage, Types
-from model.compiler.seams import MARK, mark, seams
+from model.compiler.insertion_points import MARK, mark, points_of
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
@@ -260,4 +260,4 @@ def emit(linkage: Linkage, entries: Entries, cpu: str) -> dict[str, Any]:
     check_cpu(cpu)
     text, points = mark(assembly(link_ir(linkage, gather(linkage, entries)), entries, cpu))
     code = read_object(assemble(text, cpu))
-    return {**code, **seams(code, points)}
+    return {**code, **points_of(code, points)}

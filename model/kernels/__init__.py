@@ -19,10 +19,11 @@ def kernel_called(version: str) -> Kernel:
         For a version that is not modelled.
     """
     if version not in VERSIONS:
+        from model.kernels.kernel_file.as_kernel import kernel_of
         from model.kernels.kernel_file.known import file_called
 
         if known := file_called(version):
-            return known.as_kernel
+            return kernel_of(known)
     kernel: Kernel = import_module(f"model.kernels.{_folder_of(version)}.kernel").KERNEL
     return kernel
 

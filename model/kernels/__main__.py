@@ -22,10 +22,10 @@ def main(folder: str, cpu: str, digest: str, request: str) -> int:
         When the sources differ from the parent's, or when compiling fails.
     """
     # Slow imports come after the check that the parent still runs.
-    from model.code.image import to_json
     from model.kernels import compiled_called
-    from model.kernels.own import add_again
     from model.kernels.store import Store, check_can_compile, digest_of
+    from model.kernels.user_variants.added import add_again
+    from model.machine_code.image import to_json
 
     check_can_compile()
     # Numba prints the output of its NUMBA_DUMP_* settings on standard output, where the parent counts images.

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from model.code.image import Code
-from model.code.placement import Placement
-from model.code.static_keys import StaticKeys
+from model.machine_code.image import Code
+from model.machine_code.placement import Placement
+from model.machine_code.static_keys import StaticKeys
 
 
 class Names(Protocol):

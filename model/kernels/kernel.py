@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from model.code.image import Spec
 from model.common.errors import FreepathError
+from model.kernels.offer import Offer
 from model.kernels.start import StartState
 from model.kernels.variants import Variant
-from model.kernels.vetting import Offer
+from model.machine_code.image import Spec
 from model.vocabulary.scenario import Arm, Scenario, usual_scenario
 
 Link = Callable[[Any], dict[str, tuple[Any, ...]]]

@@ -25,7 +25,10 @@ LOOP: Final = np.dtype(
         ("residents", "i8"),  # pages that wait on the per-CPU list: where they live,
         ("residents_start", "i8"),  # their start state,
         ("residents_bytes", "i8"),  # and how many bytes
-        ("between", "i8"),  # address of what is called before each free, untimed (model.code.disturbance)
+        (
+            "between",
+            "i8",
+        ),  # address of what is called before each free, untimed (model.machine_code.disturbance)
         ("arrived", "i8"),  # address of i8: threads that have come to a meeting, since the slice began
         ("threads", "i8"),  # how many meet
     ]

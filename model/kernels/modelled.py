@@ -20,7 +20,7 @@ def values(**fewer: tuple[str, ...]) -> Values:
 def memory_sweep(usual: Scenario, values: Values) -> list[Scenario]:
     """Pages beyond each cache, in every order of access."""
     beyond = [usual.but(memory=memory) for memory in ("l2", "l3", "dram")]
-    return [usual, *(scenario.but(order=order) for scenario in beyond for order in values["order"])]
+    return [usual, *(scenario.but(access=access) for scenario in beyond for access in values["order"])]
 
 
 def check_modelled(scenario: Scenario, values: Values, faults: Iterable[str]) -> None:

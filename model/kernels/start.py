@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from model.code.disturbance import Disturbance
 from model.kernels.arrays import address_of, aligned
 from model.kernels.contract import Machine, Memory
 from model.kernels.loop_record import LOOP, PAGE_BYTES
 from model.kernels.mix import block_pattern, pattern
 from model.kernels.way_tags import apart
+from model.machine_code.disturbance import Disturbance
 from model.vocabulary.scenario import Scenario
 
 
@@ -56,7 +56,7 @@ class StartState(ABC):
         self._memory = memory
         in_order = np.arange(0, pages, 1 << scenario.block_order, dtype=np.uint32)
         self.order_of_pages = apart(in_order.copy, memory.mem_map)
-        if scenario.order == "random":
+        if scenario.access == "random":
             rng.shuffle(self.order_of_pages)
         self._kinds = (
             block_pattern(scenario, pages) if scenario.block_order else pattern(scenario, pages, rng)
@@ -101,7 +101,7 @@ class StartState(ABC):
         """Pages or blocks freed by each CPU, by the kernel's own count; None where it does not count."""
 
     @abstractmethod
-    def held(self, pages: npt.NDArray[np.uint32]) -> int:
+    def unfreed(self, pages: npt.NDArray[np.uint32]) -> int:
         """How many of these pages, by number, were not freed."""
 
     def fault(self, pages: Iterable[int]) -> str | None:

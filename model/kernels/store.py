@@ -16,16 +16,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from model.code.cache import Cache, MissingImageError, UnusableImageError
-from model.code.image import Code, Spec, to_json
-from model.code.region import Region
-from model.common.command import BAD_INPUT, note
+from model.common.command import BAD_INPUT
 from model.common.errors import CompileError, UnsupportedCPUError
 from model.common.files import user_cache
 from model.common.limits import address_space_limit, check_address_space, memory_limit, usable_cpus
 from model.common.process import Child, follow, how_it_ended, python_path
+from model.common.streams import note
 from model.kernels.kernel_file.image import FileImage
-from model.kernels.own import as_plain
+from model.kernels.user_variants.added import as_plain
+from model.machine_code.image import Code, Spec, to_json
+from model.machine_code.image_cache import Cache, MissingImageError, UnusableImageError
+from model.machine_code.region import Region
 
 MODEL: Final = Path(__file__).parent.parent
 DEFAULT_CPU: Final = "x86-64"

@@ -27,7 +27,7 @@ class Variant:
     name: str
     module: ModuleType
     digest: str = ""
-    """Digest of its text, if it is a user variant (model.kernels.own)."""
+    """Digest of its text, if it is a user variant (model.kernels.user_variants.added)."""
     about: str = ""
     """Its story, where that is not the file's docstring: of a variant of another version."""
 
@@ -47,7 +47,7 @@ class Variant:
         return self.about or (self.module.__doc__ or "").strip()
 
     @property
-    def told(self) -> str:
+    def story_line(self) -> str:
         """The story on one line, for metadata."""
         return " ".join(self.story.split())
 

@@ -14,7 +14,7 @@ MemcgState = Literal["off", "disabled", "on-idle", "on-active", "on-charged"]
 """Compiled out; cgroup_disable=memory; present, key disabled; key enabled; key enabled, page charged."""
 PageKind = Literal["plain", "anon", "flagged", "charged"]
 Memory = Literal["warm", "l2", "l3", "dram"]
-Order = Literal["sequential", "random"]
+Access = Literal["sequential", "random"]
 Depth = Literal["prepare", "pcp", "full"]
 Checks = Literal["on", "deferred", "off"]
 Entry = Literal["__free_pages", "put_page", "release_pages", "folios_put_refs", "kfree"]
@@ -65,9 +65,9 @@ class Scenario:
         What is freed: plain, anonymous, marked as a kmem page, or marked and charged to a cgroup.
     memory
         Level of the memory hierarchy that holds the struct pages in play: the first-level cache (`warm`) or
-        the named one, by the sizes of this machine's caches (`model.code.caches.struct_pages`).
-    order
-        Order of access to the pages; not the order of a block.
+        the named one, by the sizes of this machine's caches (`model.machine_code.cpu_caches.struct_pages`).
+    access
+        Order in which the pages are accessed: axis `order`.
     depth
         How far the path goes: the checks, the per-CPU list, or drains to the buddy allocator as well.
     checks
@@ -108,7 +108,7 @@ class Scenario:
     memcg: MemcgState
     page_kind: PageKind = "plain"
     memory: Memory = "warm"
-    order: Order = "sequential"
+    access: Access = "sequential"
     depth: Depth = "pcp"
     checks: Checks = "on"
     entry: Entry = "__free_pages"
@@ -141,7 +141,7 @@ class Scenario:
     @property
     def axes(self) -> dict[str, str]:
         """Value of each axis."""
-        return {axis: getattr(self, axis) for axis in AXES}
+        return {axis: getattr(self, FIELDS.get(axis, axis)) for axis in AXES}
 
     @property
     def name(self) -> str:
@@ -175,19 +175,30 @@ class Scenario:
 
     def but(self, **axes: str) -> "Scenario":
         """The same with other values of some axes."""
-        return replace(self, **axes)  # type: ignore[arg-type]
+        return replace(self, **_fields(axes))  # type: ignore[arg-type]
 
     def metadata(self) -> dict[str, str]:
         """The axes and the name, as every run carries them."""
         return self.axes | {"scenario": self.name}
 
 
+FIELDS: Final = {"order": "access"}
+"""Axis -> field of another name: beside pages an order is 2^n of them, and files and options say `order`."""
+_AXIS: Final = {field: axis for axis, field in FIELDS.items()}
+
+
+def _fields(axes: Mapping[str, str]) -> dict[str, str]:
+    return {FIELDS.get(axis, axis): value for axis, value in axes.items()}
+
+
 AXES: Final[Mapping[str, tuple[str, ...]]] = {
-    axis: get_args(kind) for axis, kind in get_type_hints(Scenario).items()
+    _AXIS.get(field, field): get_args(kind) for field, kind in get_type_hints(Scenario).items()
 }
 """Axis -> its values."""
 DEFAULTS: Final[Mapping[str, str]] = {
-    field.name: str(field.default) for field in fields(Scenario) if field.default is not MISSING
+    _AXIS.get(field.name, field.name): str(field.default)
+    for field in fields(Scenario)
+    if field.default is not MISSING
 }
 """Axis -> the value of a run whose metadata lacks the axis."""
 USUAL: Final[Mapping[str, str]] = {**DEFAULTS, "memcg": "on-idle"}
@@ -215,7 +226,7 @@ def usual_of(kernel: str) -> dict[str, str]:
 
 def usual_scenario(kernel: str) -> Scenario:
     """The scenario of these values."""
-    return Scenario(**usual_of(kernel))  # type: ignore[arg-type]
+    return Scenario(**_fields(usual_of(kernel)))  # type: ignore[arg-type]
 
 
 WRITTEN: Final = {

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from results.reading.load import Process, Scenario
+from results.reading.load import MeasuredScenario, Process
 from results.reading.quiet import QUIET_PERCENTILE
 from results.reading.times import Array
 
@@ -76,7 +76,7 @@ class Levels:
         the first quartile.
     """
 
-    def __init__(self, scenario: Scenario, condition: Condition | None = None) -> None:
+    def __init__(self, scenario: MeasuredScenario, condition: Condition | None = None) -> None:
         self.of = {id(p): level_of(p.parts or p, scenario) for p in scenario.processes}
         self.knows_sibling = scenario.quiet_level is not None
         own = [float(np.percentile(levels, QUIET_PERCENTILE)) for levels in self.of.values()]
@@ -149,7 +149,7 @@ class Levels:
         return [(p, np.repeat(mask if mask.any() else ~mask, p.per_block)) for p, mask in masks]
 
 
-def level_of(process: Process, scenario: Scenario) -> Array:
+def level_of(process: Process, scenario: MeasuredScenario) -> Array:
     """float64[blocks]."""
     if scenario.quiet_level is not None and process.slot_cycles is not None:
         return process.slot_cycles
@@ -159,7 +159,7 @@ def level_of(process: Process, scenario: Scenario) -> Array:
     return np.asarray(cells.reshape(-1, process.per_block).mean(axis=1))
 
 
-def where_shared(scenarios: Sequence[Scenario]) -> str:
+def where_shared(scenarios: Sequence[MeasuredScenario]) -> str:
     """`, beside a busy sibling: off, on-idle`: memcg states of scenarios whose headline is so; or nothing."""
     names = [each.axes["memcg"] for each in scenarios if Levels(each).condition == "shared"]
     return f"{apart('shared')}: {', '.join(names)}" if names else ""

@@ -15,7 +15,7 @@ import numpy as np
 
 from results.analysis.conditions import Levels as Levels
 from results.analysis.conditions import Mask
-from results.reading.load import Arm, Array, Process, Scenario
+from results.reading.load import Arm, Array, MeasuredScenario, Process
 
 LEVEL_GAPS: Final = {6: 16.3, 8: 9.0, 12: 5.5, 16: 4.3, 30: 3.2, 45: 2.8}
 """Processes -> largest gap between neighbours, in spreads within the two sides, that one in 1,000 sets of so
@@ -203,7 +203,9 @@ def variances(rows: Sequence[Array]) -> Array:
     return np.array([row.var(ddof=1) if len(row) > 1 else 0.0 for row in rows])
 
 
-def overhead(scenario: Scenario, arm: Arm, levels: Levels, base: Arm | None = None) -> Overhead | None:
+def overhead(
+    scenario: MeasuredScenario, arm: Arm, levels: Levels, base: Arm | None = None
+) -> Overhead | None:
     """Estimate one arm's overhead over its base, or over another arm of the same processes.
 
     None when no process measured both, or none in the condition that was asked for.

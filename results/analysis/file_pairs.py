@@ -13,7 +13,7 @@ from results.analysis.change import Change
 from results.analysis.conditions import UNLIKE
 from results.analysis.estimate import quantile
 from results.analysis.groups import Group
-from results.reading.load import Arm, Run, Scenario
+from results.reading.load import Arm, MeasuredScenario, Run
 
 AS_BOOTED: Final = ("kernel", "checks", "hvo", "config", "cgroup")
 """Axes of a kernel file, with its memcg state, that are as it was booted."""
@@ -33,7 +33,7 @@ def more_or_fewer(old: Mapping[str, int], new: Mapping[str, int]) -> str:
     return ", ".join(parts) or "as many instructions, loads and stores"
 
 
-def counted(scenario: Scenario, arm: Arm) -> str:
+def counted(scenario: MeasuredScenario, arm: Arm) -> str:
     """What one free by an arm executes more or fewer than by its base."""
     return more_or_fewer(scenario.counts.get(scenario.base_of(arm), {}), scenario.counts.get(arm, {}))
 
@@ -54,8 +54,8 @@ def beside(group: Group) -> Iterator[str]:
             resolved = f"; this run resolves {(high - low) / 2:.2f} ns"
         else:
             resolved = ""
-        told = [counted(cell.scenario, arm), f"{measured} ns: {judged.verdict}{resolved}"]
-        yield f"{arm.variant}: {'; '.join(filter(None, told))}"
+        parts = [counted(cell.scenario, arm), f"{measured} ns: {judged.verdict}{resolved}"]
+        yield f"{arm.variant}: {'; '.join(filter(None, parts))}"
 
 
 def releases(old: Run, new: Run) -> tuple[str, str] | None:
@@ -70,13 +70,13 @@ def releases(old: Run, new: Run) -> tuple[str, str] | None:
     return None if old_files & new_files and before == after else (before, after)
 
 
-def asked(scenario: Scenario) -> str:
+def asked(scenario: MeasuredScenario) -> str:
     """A scenario's name without what follows from the kernel file and its boot: what was asked for."""
     axes = {**scenario.axes, **{name: DEFAULTS[name] for name in AS_BOOTED}}
     return name_of(axes).partition("/")[2]  # the memcg state comes first
 
 
-def cycles(scenario: Scenario) -> npt.NDArray[np.float64]:
+def cycles(scenario: MeasuredScenario) -> npt.NDArray[np.float64]:
     """float64[processes], logarithm of base's cycles per page: the clock's speed cancels."""
     base = scenario.base_of(Arm("", ""))
     known = [p for p in scenario.processes if base in p.ns and p.facts.get("cycle_ns", 0) > 0]

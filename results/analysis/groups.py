@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Final
 
 from model.common.process import WORKER_START_S
+from model.vocabulary.calibration import NOP_BYTES
 from model.vocabulary.margin import Margin
 from model.vocabulary.scenario import DEFAULTS, usual_of
 from results.analysis.conditions import Condition, Levels
@@ -22,12 +22,11 @@ from results.analysis.verdict import (
     judge,
 )
 from results.reading.cpus import Core, core_of
-from results.reading.load import Run, Scenario
+from results.reading.load import MeasuredScenario, Run
 from results.reading.quiet import BUSY
 
 HEAVY_LOAD_PCT: Final = 25
 FEW_PROCESSES: Final = 5
-NOP_BYTES: Final = "nop-bytes-"
 LEAST_FAMILY: Final = 3
 CLOCK_RATIO: Final = 1.001
 """Largest ratio of two processes' time stamp counter rates on one machine; beyond it a clock was wrong."""
@@ -51,7 +50,7 @@ class Cell:
         What the headline is of; None: neither, or unknown.
     """
 
-    scenario: Scenario
+    scenario: MeasuredScenario
     overhead: Overhead
     judgement: Judgement
     predicted_cycles: float | None
@@ -69,7 +68,7 @@ class Cell:
 class Group:
     """A scenario's cells, with noise floors and warnings."""
 
-    scenario: Scenario
+    scenario: MeasuredScenario
     cells: list[Cell]
     floor_ns: float | None
     layout_floor_ns: float | None
@@ -104,16 +103,22 @@ def usual(groups: Sequence[Group], *free: str, **fixed: str) -> list[Group]:
     ]
 
 
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """A run with its groups: a command makes it once, and passes it to all that it prints."""
+
+    run: Run
+    margin: Margin
+    groups: list[Group]
+
+
+def analysis_of(run: Run, margin: Margin) -> Analysis:
+    """Analyse a run at a margin."""
+    return Analysis(run, margin, analyse(run, margin))
+
+
 def analyse(run: Run, margin: Margin) -> list[Group]:
-    """Estimate and judge every arm but base, scenario by scenario.
-
-    A report needs the same analysis six times, so the last two are cached.
-    """
-    return list(_analysed(run, margin))
-
-
-@lru_cache(maxsize=2)
-def _analysed(run: Run, margin: Margin) -> list[Group]:
+    """Estimate and judge every arm but base, scenario by scenario."""
     core = core_of(run.facts)
     groups = [_group(scenario, margin, core) for scenario in run.scenarios]
     return [group for group in groups if group.cells]
@@ -129,7 +134,7 @@ class _Table:
     layout_floor_ns: float | None
 
 
-def _table(scenario: Scenario, levels: Levels, margin: Margin) -> _Table:
+def _table(scenario: MeasuredScenario, levels: Levels, margin: Margin) -> _Table:
     """Each condition has a noise floor and an error rate of its own, as each scenario has."""
     estimates = [overhead(scenario, arm, levels) for arm in scenario.arms if arm.variant != "base"]
     known = [estimate for estimate in estimates if estimate is not None]
@@ -148,7 +153,7 @@ def _table(scenario: Scenario, levels: Levels, margin: Margin) -> _Table:
     return _Table(rows, twin, floor, layout)
 
 
-def _group(scenario: Scenario, margin: Margin, core: Core | None) -> Group:
+def _group(scenario: MeasuredScenario, margin: Margin, core: Core | None) -> Group:
     levels = Levels(scenario)
     headline = _table(scenario, levels, margin)
     # Only files with a slot reference know the condition; older ones keep their verdicts and name none.
@@ -185,12 +190,12 @@ def halves_after(run: Run, wanted: Mapping[str, int]) -> list[float]:
     return [half for half in halves if half is not None]
 
 
-def looks_of(scenario: Scenario) -> int:
+def looks_of(scenario: MeasuredScenario) -> int:
     """How often --until-decided looked at this scenario; 0: never."""
     return max(int(process.facts.get("looks", 0)) for process in scenario.processes)
 
 
-def layout_floor(scenario: Scenario, levels: Levels) -> float | None:
+def layout_floor(scenario: MeasuredScenario, levels: Levels) -> float | None:
     """Apparent cost of shifting the following code by 1 to 9 bytes, ns per page.
 
     The largest distance of one of the NOPs from their mean; None where fewer than three were measured.
@@ -203,7 +208,7 @@ def layout_floor(scenario: Scenario, levels: Levels) -> float | None:
     return max(abs(ns - middle) for ns in costs)
 
 
-def _seconds(scenario: Scenario, judgement: Judgement) -> float | None:
+def _seconds(scenario: MeasuredScenario, judgement: Judgement) -> float | None:
     if judgement.more_processes is None:
         return None
     durations = [float(p.facts["duration"]) for p in scenario.processes if "duration" in p.facts]
@@ -219,7 +224,7 @@ def _matters(twin: Overhead, margin: Margin) -> bool:
     return significant and abs(twin.ns) > 0.1 * margin.ns(twin.base_ns)
 
 
-def _warnings(scenario: Scenario, levels: Levels, table: _Table, margin: Margin) -> Iterator[str]:
+def _warnings(scenario: MeasuredScenario, levels: Levels, table: _Table, margin: Margin) -> Iterator[str]:
     overheads, twin = [row.overhead for row in table.rows], table.twin
     count = len(scenario.processes)
     if count == 1:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from results.reading.arm_code import Sameness, settings_in
-from results.reading.load import Arm, Run, Scenario
+from results.reading.load import Arm, MeasuredScenario, Run
 
 
-def mixed(scenario: Scenario) -> Iterator[str]:
+def mixed(scenario: MeasuredScenario) -> Iterator[str]:
     """A warning for each arm whose processes are known to have run different code."""
     for arm in scenario.arms:
         codes = scenario.codes_of(arm)
@@ -17,7 +17,7 @@ def mixed(scenario: Scenario) -> Iterator[str]:
             )
 
 
-def compared(old: Scenario, new: Scenario, arm: Arm) -> Sameness:
+def compared(old: MeasuredScenario, new: MeasuredScenario, arm: Arm) -> Sameness:
     """Whether an arm is the same code in both; where one of them mixes codes, it is not."""
     found = {one.compared_with(other) for one in old.codes_of(arm) for other in new.codes_of(arm)}
     return "other" if "other" in found else "same" if found == {"same"} else "unknown"

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from model.vocabulary.margin import Margin
 from results.analysis.conditions import CONDITIONS, apart
 from results.analysis.estimate import Overhead
-from results.analysis.groups import analyse
+from results.analysis.groups import Group
 from results.analysis.verdict import Judgement
-from results.reading.load import Run
 
 
 def agreed(verdicts: Iterable[str]) -> str:
@@ -17,10 +15,10 @@ def agreed(verdicts: Iterable[str]) -> str:
     return known.pop() if len(known) == 1 else "undecided"
 
 
-def named(run: Run, margin: Margin) -> dict[str, tuple[Overhead, Judgement]]:
+def named(groups: Iterable[Group]) -> dict[str, tuple[Overhead, Judgement]]:
     """Each cell, as `compare` names them: the headline, and what is beside a busy sibling."""
     known: dict[str, tuple[Overhead, Judgement]] = {}
-    for group in analyse(run, margin):
+    for group in groups:
         for cell in group.cells:
             name = f"{group.scenario.name}: {cell.overhead.arm.name}"
             known[name] = cell.overhead, cell.judgement
@@ -28,9 +26,9 @@ def named(run: Run, margin: Margin) -> dict[str, tuple[Overhead, Judgement]]:
     return known
 
 
-def verdicts_of(run: Run, margin: Margin) -> dict[str, str]:
+def verdicts_of(groups: Iterable[Group]) -> dict[str, str]:
     """Verdict of each cell, by name."""
-    return {name: judgement.verdict for name, (_, judgement) in named(run, margin).items()}
+    return {name: judgement.verdict for name, (_, judgement) in named(groups).items()}
 
 
 def settled(cell: Mapping[str, Any], other: Mapping[str, str]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Tables and documents of a run: one file per format of `results show`, shared texts, and output."""
+"""Tables and documents of results: a file per format, shared texts (`words`), where they go (`emit`)."""

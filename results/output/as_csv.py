@@ -4,18 +4,17 @@ import csv
 import io
 from typing import Any, Final
 
-from model.vocabulary.margin import Margin
 from results.analysis.conditions import CONDITIONS
+from results.analysis.groups import Analysis
 from results.output.as_json import document
-from results.reading.load import Run
 
 IN_CONDITION: Final = ("overhead_ns", "ci95_ns", "base_ns", "processes", "verdict")
 """Columns for each condition of the core; the others are in the JSON."""
 
 
-def as_csv(run: Run, margin: Margin) -> str:
+def as_csv(analysis: Analysis) -> str:
     """One line per cell; intervals as two columns."""
-    rows = document(run, margin)["cells"]
+    rows = document(analysis)["cells"]
     stream = io.StringIO()
     flat = [_flat(row) for row in rows]
     writer = csv.DictWriter(stream, flat[0].keys() if flat else [], lineterminator="\n")

@@ -4,16 +4,14 @@ import json
 from typing import Any
 
 from model.vocabulary.formats import SHOW
-from model.vocabulary.margin import Margin
 from results.analysis.conditions import CONDITIONS
-from results.analysis.groups import Cell, Judged, analyse
+from results.analysis.groups import Analysis, Cell, Judged
 from results.output.words import number, pair, run_facts, run_warnings
-from results.reading.load import Run
 
 
-def document(run: Run, margin: Margin) -> dict[str, Any]:
+def document(analysis: Analysis) -> dict[str, Any]:
     """The document of `--format json` (schemas/show.schema.json)."""
-    groups = analyse(run, margin)
+    run, groups = analysis.run, analysis.groups
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
     return {
         "schema": SHOW,
@@ -96,6 +94,6 @@ def _in_condition(judged: Judged | None) -> dict[str, Any] | None:
     }
 
 
-def as_json(run: Run, margin: Margin) -> str:
+def as_json(analysis: Analysis) -> str:
     """JSON, indented."""
-    return json.dumps(document(run, margin), indent=2, allow_nan=False) + "\n"
+    return json.dumps(document(analysis), indent=2, allow_nan=False) + "\n"

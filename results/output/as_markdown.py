@@ -1,7 +1,6 @@
 """`results show --format markdown`: tables for a mail, an issue or a wiki."""
 
-from model.vocabulary.margin import Margin
-from results.analysis.groups import analyse
+from results.analysis.groups import Analysis
 from results.output.words import (
     HEADINGS,
     NUMERIC,
@@ -13,12 +12,11 @@ from results.output.words import (
     run_warnings,
     title_of,
 )
-from results.reading.load import Run
 
 
-def as_markdown(run: Run, margin: Margin) -> str:
+def as_markdown(analysis: Analysis) -> str:
     """One table per scenario."""
-    groups = analyse(run, margin)
+    run, groups = analysis.run, analysis.groups
     lines: list[str] = []
     for group in groups:
         lines += [

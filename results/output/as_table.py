@@ -3,10 +3,9 @@
 import io
 from typing import Final, Literal
 
-from model.common.command import forced, that_fit
-from model.vocabulary.margin import Margin
+from model.common.tables import forced, that_fit
 from results.analysis.file_pairs import beside
-from results.analysis.groups import analyse
+from results.analysis.groups import Analysis
 from results.output.words import (
     HEADINGS,
     NUMERIC,
@@ -17,7 +16,6 @@ from results.output.words import (
     run_warnings,
     title_of,
 )
-from results.reading.load import Run
 
 UNBOUNDED: Final = 1000
 """Columns of a table that is piped: no line is broken."""
@@ -30,7 +28,7 @@ SPARE: Final = ("corrected", "sd", "%", "cycles", "pay, save", "95 % interval")
 """Headings that a narrow terminal omits, in this order."""
 
 
-def as_table(run: Run, margin: Margin, *, terminal: bool = False) -> str:
+def as_table(analysis: Analysis, *, terminal: bool = False) -> str:
     """Fits a terminal of any width; for a file or a pipe every column, and no line broken.
 
     Parameters
@@ -42,7 +40,7 @@ def as_table(run: Run, margin: Margin, *, terminal: bool = False) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    groups = analyse(run, margin)
+    run, groups = analysis.run, analysis.groups
     stream = io.StringIO()
     real = Console(force_terminal=forced(terminal))
     width = real.width if real.is_terminal else UNBOUNDED

@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections.abc import Iterable
 
-from model.common.command import prose
 from model.common.files import STANDARD, write_new
+from model.common.streams import prose
 
 
 def emit_lines(lines: Iterable[str], args: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from model.common.command import printable
+from model.common.streams import printable
 from model.vocabulary.formats import NO_SETTINGS
 
 UNKNOWN: Final = "unknown"

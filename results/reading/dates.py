@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from model.common.command import note
+from model.common.streams import note
 from results.reading.load import Run
 
 ZONE: Final = "+00:00"
@@ -45,7 +45,7 @@ def utc_of(run: Run) -> datetime | None:
     return datetime.fromisoformat(date).replace(tzinfo=UTC) if date else None
 
 
-def told(date: str) -> str:
+def date_text(date: str) -> str:
     """A date of `date_of` as text: `2026-11-27 10:43:40 UTC`."""
     if not date:
         return "unknown date"

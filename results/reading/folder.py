@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from model.common.command import printable
+from model.common.streams import printable
+from model.vocabulary.calibration import CHAIN
 from model.vocabulary.machine import said_of
-from results.reading.load import PLAN, BadRunError, NotARunError, Run, load
+from model.vocabulary.partial_run import PLAN
+from results.reading.load import BadRunError, NotARunError, Run, load
 from results.reading.quiet import BUSY
 
-CHAIN: Final = "chain-"
-"""Prefix of the variants of a calibration: chains of known length, which test the instrument."""
+REFERENCE: Final = Path(__file__).parents[1] / "reference"
+"""Runs and censuses that are kept beside the published runs."""
 SETTINGS: Final = ("store_bypass", "freepath_cpu", "numba")
 """Facts that a series shares beside its machine: processor settings and compiler."""
 

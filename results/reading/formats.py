@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from model.common.command import printable
+from model.common.streams import printable
 from model.vocabulary.scenario import AXES
 
 SCHEMAS: Final = Path(__file__).parents[1] / "schemas"

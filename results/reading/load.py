@@ -4,7 +4,6 @@ pyperf's JSON is read directly: importing pyperf costs 0.15 s, and every value o
 before it is used. tests/ check that pyperf reads the same files.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from model.common.command import printable
+from model.common.streams import printable
 from model.vocabulary import machine
+from model.vocabulary.partial_run import PLAIN, PLAN, PROCESS
 from model.vocabulary.scenario import Arm as Arm
 from model.vocabulary.scenario import axes_of, base_of, name_of
 from model.vocabulary.sittings import by_pyperfs_names
@@ -33,10 +33,6 @@ MAX_STORY: Final = 2000
 SCHEME: Final = ("build_scheme", "instrument", "builds", "store_bypass", "sibling", "code_digest")
 """Facts of what was measured, beside the commit: builds, SSBD, a partner on the sibling, machine code."""
 MACHINE: Final = ("hostname", *machine.NAMES, "python_version", "numba", "freepath_cpu")
-PLAN: Final = "plan.json"
-"""The file that makes a folder an interrupted run."""
-PROCESS: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})\.json")
-"""Case and number of a complete process."""
 
 
 @dataclass
@@ -88,7 +84,7 @@ class Process:
 
 
 @dataclass
-class Scenario:
+class MeasuredScenario:
     """The axes that its arms share, and its processes in the order of measuring."""
 
     name: str
@@ -135,7 +131,7 @@ class Run:
 
     path: str
     facts: dict[str, Any]
-    scenarios: list[Scenario]
+    scenarios: list[MeasuredScenario]
     doubts: list[str] = field(default_factory=list)
     mixed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -174,8 +170,9 @@ def is_partial(path: str | Path) -> bool:
 def _load_partial(folder: Path) -> Run:
     """All complete processes; a file that is damaged is set aside."""
     assembly = _Assembly()
-    processes = [(match, path) for path in folder.iterdir() if (match := PROCESS.fullmatch(path.name))]
-    for _, path in sorted(processes, key=lambda pair: tuple(map(int, pair[0].groups()))):
+    found = ((PROCESS.fullmatch(path.name), path) for path in folder.iterdir())
+    processes = [(int(m[1]), int(m[2]), path) for m, path in found if m and m[3] != PLAIN]
+    for *_, path in sorted(processes):
         try:
             assembly.add(read_json(path))
         except BadRunError as error:
@@ -223,7 +220,7 @@ class _Assembly:
     """Collects the processes of one or several files into a run."""
 
     def __init__(self) -> None:
-        self.scenarios: dict[str, Scenario] = {}
+        self.scenarios: dict[str, MeasuredScenario] = {}
         self.processes: dict[tuple[str, str], Process] = {}
         self.aside: list[str] = []
 
@@ -239,7 +236,7 @@ class _Assembly:
         for values, facts in runs_of(document):
             name, arm = _identity(facts)
             axes = axes_of(facts)
-            scenario = scenarios.setdefault(name, Scenario(name, axes, [], []))
+            scenario = scenarios.setdefault(name, MeasuredScenario(name, axes, [], []))
             if scenario.axes != axes:
                 raise BadRunError(f"scenario {name} has runs with different axes")
             rows.setdefault((name, facts["pair_id"]), []).append((arm, values, facts))
@@ -310,7 +307,7 @@ REQUIRED: Final[Sequence[str]] = formats.schema("run")["$defs"]["facts"]["requir
 
 
 def _identity(facts: Mapping[str, Any]) -> tuple[str, Arm]:
-    """Scenario and arm of a run."""
+    """MeasuredScenario and arm of a run."""
     lacking = next((name for name in REQUIRED if name not in facts), None)
     if lacking:
         kind = NotARunError if lacking == "schema" else BadRunError

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from model.vocabulary.machine import NAMES, ONLY, identity, plain, said_of
+from results.reading.cpus import processor_line
 from results.reading.load import Run
 
 LATER: Final = ("cpu_model_name",)
@@ -44,3 +45,8 @@ def unlike(one: Run, other: Run) -> list[str]:
     return mixes or [
         f"{name}: {first[name]} and {second[name]}" for name in NAMES if first[name] != second[name]
     ]
+
+
+def product(run: Run) -> str:
+    """Of the processor that a run is of: `Zen 4`."""
+    return processor_line(run.facts).rpartition("(")[2].partition(":")[0]

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Final
 
-from model.code.x86 import NOP5
 from model.common.errors import KernelFileError, UsageError
 from model.kernels.kernel_file.cutting import Change, Function
 from model.kernels.kernel_file.places import inserted, place_at, place_called
 from model.kernels.kernel_file.sanitizer import ubsan_checks
 from model.kernels.kernel_file.survey import Survey, calls_of, flags_dead
 from model.kernels.variants import Variant
+from model.machine_code.x86 import NOP5
 from model.vmlinux.boot import KEYS
 from model.vmlinux.loading import JumpLabel, LoadedKernel
 

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.common.errors import KernelFileError
-from model.kernels.kernel_file.layout import FileMemory, Part
+from model.kernels.kernel_file.layout import FileMemory
+from model.kernels.kernel_file.names import Part
 from model.vmlinux.btf import Btf
 from model.vocabulary.scenario import Scenario
 

@@ -1,9 +1,9 @@
 """Cut functions out of a loaded kernel file: the same instructions, with the tables that builds need.
 
-A build moves code and puts NOPs between instructions (`model.code.builds`). What the kernel's compiler made
-stays as it is, but for what an arm changes: a jump label in another state, a call or a store left out, a test
-put in. Jumps between the functions become branches of the image; every other distance, to data or to a
-function that never runs here, becomes a reference to its address.
+A build moves code and puts NOPs between instructions (`model.machine_code.builds`). What the kernel's
+compiler made stays as it is, but for what an arm changes: a jump label in another state, a call or a store
+left out, a test put in. Jumps between the functions become branches of the image; every other distance, to
+data or to a function that never runs here, becomes a reference to its address.
 
 Every jump label is an ordinary instruction here: the state of a key belongs to the arm, and no key is flipped
 while it is timed.
@@ -196,7 +196,7 @@ class Cut:
     functions
         Name -> offset and size.
     points, branches, references
-        As `model.code.image.Code` has them.
+        As `model.machine_code.image.Code` has them.
     """
 
     def __init__(self, functions: Sequence[Function], change: Change) -> None:

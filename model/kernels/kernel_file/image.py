@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from model.code.image import Code
 from model.common.errors import KernelFileError
+from model.machine_code.image import Code
 
 if TYPE_CHECKING:
     from model.kernels.kernel_file.cutting import Cut

@@ -3,20 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
-from model.code.image import Spec
 from model.common.errors import KernelFileError
-from model.kernels.kernel import Kernel
 from model.kernels.kernel_file.arms import FileArm, Insert, arms_of, place_of_memcg
 from model.kernels.kernel_file.cutting import Cut, Function
-from model.kernels.kernel_file.image import FileImage, Loops, boot_digest, joined, spec_of
-from model.kernels.kernel_file.path import FilePath
-from model.kernels.kernel_file.scenarios import scenarios_of, sweeps_of
+from model.kernels.kernel_file.image import FileImage, Loops, boot_digest, joined
 from model.kernels.kernel_file.survey import Survey, way_of
 from model.kernels.variants import Variant
-from model.kernels.vetting import Offer
+from model.machine_code.image import Spec
 from model.vmlinux.boot import Boot, as_booted
 from model.vmlinux.kernel_file import KernelFile
 from model.vmlinux.loading import LoadedKernel, load
@@ -33,26 +28,6 @@ ENTRIES: Final[Mapping[Entry, tuple[str, ...]]] = {
 SPACING: Final = 0x0800_0000
 FIRST_BASE: Final = 0x4000_0000
 """Where the first file lies, and bytes from one to the next: several are measured side by side."""
-
-
-@dataclass(frozen=True)
-class FileKernel(Kernel):
-    """A kernel file as a kernel beside the modelled ones.
-
-    Attributes
-    ----------
-    booted
-        The scenario that it is in as booted.
-    """
-
-    booted: Scenario | None = None
-
-    @property
-    def usual(self) -> Scenario:
-        """Where its price list is measured."""
-        if self.booted is None:
-            raise AssertionError(self.name)
-        return self.booted
 
 
 @dataclass
@@ -169,31 +144,6 @@ class KnownFile:
         hvo = "on" if self.boot.value("hvo") == "on" else "off"
         axes = {"checks": checks, "config": "distribution", "hvo": hvo, "cgroup": "v2", "kernel": self.name}
         return Scenario("on-active").but(memcg=memcg, **axes)
-
-    @property
-    def as_kernel(self) -> FileKernel:
-        """The file as a kernel beside the modelled ones."""
-        return FileKernel(
-            name=self.name,
-            paths={"free": FilePath(self)},
-            scenarios=scenarios_of(self.usual, self.entries),
-            quick=[self.usual],
-            booted=self.usual,
-            not_quick=frozenset(),
-            sweeps=sweeps_of(self.usual, self.entries),
-            sweep_arms=frozenset((name, "none") for name in self.variants),
-            variants=self.variants,
-            calibration={},
-            keys={},
-            offer=Offer({}, {}, (), {}, {}),
-            template=Path(),
-            spec_of=spec_of,
-            linkage=_never,
-        )
-
-
-def _never() -> Any:
-    raise AssertionError("a kernel file is not compiled")
 
 
 _files: dict[str, KnownFile] = {}

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from model.common.errors import KernelFileError
 from model.kernels.arrays import address_of, aligned
-from model.kernels.kernel_file.names import FileNames
+from model.kernels.kernel_file.names import FileNames, Part
 from model.kernels.loop_record import PAGE_BYTES
 from model.kernels.page_array import FIRST_PFN, LINE, PageArray
 from model.vmlinux.loading import LoadedKernel
@@ -62,17 +62,6 @@ NEEDED: Final = (
     "struct task_struct.cpus_mask",
 )
 """Fields that are filled here or that the path is known to touch, in every kernel that was tried."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A stretch of memory with one structure, or an array of it; `start` is 0 until it is laid out."""
-
-    name: str
-    start: int
-    size: int
-    type: str = ""
-    array: bool = False
 
 
 @dataclass(frozen=True)

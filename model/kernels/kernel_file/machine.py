@@ -13,12 +13,12 @@ from typing import Final
 
 import numpy as np
 
-from model.code.gs import set_gs
-from model.code.image import Code
-from model.code.placement import Placement
-from model.code.static_keys import StaticKeys
 from model.common.errors import KernelFileError, KernelReportError
 from model.kernels.kernel_file.layout import USUAL, FileMemory, Needs
+from model.machine_code.gs import set_gs
+from model.machine_code.image import Code
+from model.machine_code.placement import Placement
+from model.machine_code.static_keys import StaticKeys
 from model.vmlinux.loading import LoadedKernel
 
 MAP_FIXED_NOREPLACE: Final = 0x100000

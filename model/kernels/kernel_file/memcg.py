@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from model.kernels.kernel_file.layout import FileMemory, Part
+from model.kernels.kernel_file.layout import FileMemory
+from model.kernels.kernel_file.names import Part
 from model.vmlinux.btf import Btf
 
 GROUPS: Final = ("root", "group")

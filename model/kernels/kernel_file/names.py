@@ -1,14 +1,38 @@
 """Names of what a kernel file's path accesses: by BTF inside structures, by symbols of variables."""
 
 import bisect
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
+
+import numpy.typing as npt
 
 from model.kernels.arrays import address_of
 from model.kernels.loop_record import PAGE_BYTES
+from model.vmlinux.btf import Btf
+from model.vmlinux.loading import LoadedKernel
 
-if TYPE_CHECKING:
-    from model.kernels.kernel_file.layout import FileMemory, Part
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of memory with one structure, or an array of it; `start` is 0 until it is laid out."""
+
+    name: str
+    start: int
+    size: int
+    type: str = ""
+    array: bool = False
+
+
+class Named(Protocol):
+    """Memory whose accesses have names (`layout.FileMemory`)."""
+
+    parts: dict[str, Part]
+    mem_map: npt.NDArray[Any]
+    at_once: int
+    zone: int
+    loaded: LoadedKernel
+    btf: Btf
 
 
 class FileNames:
@@ -20,7 +44,7 @@ class FileNames:
         Address of the first struct page that is followed, of as many as a call frees; others are neighbours.
     """
 
-    def __init__(self, memory: "FileMemory") -> None:
+    def __init__(self, memory: Named) -> None:
         self._memory = memory
         self.page = 0
 
@@ -47,7 +71,7 @@ class FileNames:
             return "global", symbol.name if symbol else "unknown", address - kernel.start
         return None
 
-    def _in(self, part: "Part", offset: int, size: int) -> tuple[str, str, int]:
+    def _in(self, part: Part, offset: int, size: int) -> tuple[str, str, int]:
         btf = self._memory.btf
         zones = self._memory.zone - self._memory.parts["node"].start
         if part.name == "node" and offset >= zones:

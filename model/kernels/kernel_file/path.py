@@ -1,19 +1,17 @@
 """The free path of a kernel file: its arms, images and loops in a scenario, and what a slice of it is."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 import numpy as np
 
-from model.code.caches import struct_pages
 from model.kernels.kernel_file.image import FileImage
+from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.start import FileStart
 from model.kernels.kernel_file.survey import way_of
 from model.kernels.modelled import BATCHES, check_modelled, values
+from model.machine_code.cpu_caches import struct_pages
 from model.vocabulary.scenario import Arm, Scenario
-
-if TYPE_CHECKING:
-    from model.kernels.kernel_file.known import KnownFile
 
 SLICE_NS: Final = 30_000
 NOMINAL_NS: Final = 30
@@ -56,7 +54,7 @@ class FilePath:
 
     gated: ClassVar[bool] = FileStart.gated
 
-    def __init__(self, file: "KnownFile") -> None:
+    def __init__(self, file: KnownFile) -> None:
         self.file = file
 
     def arms(self, scenario: Scenario) -> list[Arm]:
@@ -68,7 +66,7 @@ class FilePath:
         left_out = {"memcg-off"} if scenario.page_kind == "charged" else set()
         return [Arm(name, "none") for name in names if name not in left_out]
 
-    def _beside(self, scenario: Scenario) -> list["KnownFile"]:
+    def _beside(self, scenario: Scenario) -> list[KnownFile]:
         """Files that are arms here: each as it can, and warm only, since cold arms walk through one array."""
         way = way_of(scenario)
         counted = bool(self.file.surveys[way].unfit)
@@ -125,7 +123,7 @@ class FilePath:
         """Pages or blocks that are freed between two readings of the clock."""
         if scenario.memory == "warm":
             return self.pages(scenario) >> scenario.block_order
-        return SEQUENTIAL_CHUNK if scenario.order == "sequential" else RANDOM_CHUNK
+        return SEQUENTIAL_CHUNK if scenario.access == "sequential" else RANDOM_CHUNK
 
     def passes(self, scenario: Scenario) -> int:
         """Passes per slice; cold pages are freed once."""

@@ -17,7 +17,7 @@ from model.common.errors import UsageError
 from model.kernels.instructions import FAMILIES, GENERAL
 from model.kernels.kernel_file.cutting import decoder
 from model.kernels.kernel_file.survey import Survey, flags_dead
-from model.kernels.operation import OperationError, assembled, code_of, with_end
+from model.kernels.user_variants.operation import OperationError, assembled, code_of, with_end
 from model.vmlinux.loading import LoadedKernel
 
 FREE: Final = ("rdx", "rcx", "rax", "rsi", "rdi", "r8", "r9", "r10", "r11")

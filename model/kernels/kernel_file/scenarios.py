@@ -27,8 +27,8 @@ def sweeps_of(usual: Scenario, entries: Sequence[Entry]) -> Mapping[str, Sequenc
 
 def _cold(usual: Scenario) -> Iterator[Scenario]:
     for memory in ("l2", "l3", "dram"):
-        for order in VALUES["order"]:
-            yield usual.but(memory=memory, order=order)
+        for access in VALUES["order"]:
+            yield usual.but(memory=memory, access=access)
 
 
 def scenarios_of(usual: Scenario, entries: Sequence[Entry]) -> Sequence[Scenario]:

@@ -109,7 +109,7 @@ class FileStart(Start):
         """Pages or blocks freed since this state was made, by the kernel's own event counter."""
         return self.machine.memory.read(self._pgfree, 8) >> self.scenario.block_order
 
-    def held(self, pages: npt.NDArray[np.uint32]) -> int:
+    def unfreed(self, pages: npt.NDArray[np.uint32]) -> int:
         """How many of these pages, by number, were put on no list: so many were not freed."""
         links = self.machine.memory.page_words("lru.next")[pages]
         return int((links == np.uint64(LIST_POISON["lru.next"])).sum())

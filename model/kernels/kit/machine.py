@@ -4,15 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from model.code.gs import set_gs
-from model.code.image import Code
-from model.code.placement import Placement
-from model.code.static_keys import StaticKeys
 from model.common.errors import KernelReportError
 from model.kernels.arrays import address_of
 from model.kernels.kit.memory import ArenaMemory
 from model.kernels.kit.reason import Reason
 from model.kernels.loop_record import PAGE_BYTES
+from model.machine_code.gs import set_gs
+from model.machine_code.image import Code
+from model.machine_code.placement import Placement
+from model.machine_code.static_keys import StaticKeys
 
 
 class ModelMachine(ABC):

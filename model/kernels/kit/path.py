@@ -6,12 +6,12 @@ from typing import ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 
-from model.code.caches import struct_pages
-from model.code.image import Spec
 from model.kernels.kit.machine import ModelMachine
 from model.kernels.kit.start import ModelStart
 from model.kernels.modelled import Values, check_modelled
 from model.kernels.variants import Variant
+from model.machine_code.cpu_caches import struct_pages
+from model.machine_code.image import Spec
 from model.vocabulary.scenario import Arm, Scenario
 
 SLICE_NS: Final = 30_000
@@ -129,7 +129,7 @@ class ModelPath(ABC, Generic[State]):
         """Pages that are freed between two readings of the clock."""
         if scenario.memory == "warm":
             return self.pages(scenario) >> scenario.block_order
-        return SEQUENTIAL_CHUNK if scenario.order == "sequential" else RANDOM_CHUNK
+        return SEQUENTIAL_CHUNK if scenario.access == "sequential" else RANDOM_CHUNK
 
     def passes(self, scenario: Scenario) -> int:
         """Passes per slice; cold pages are freed once, and so is a random mix: predictors would learn it."""

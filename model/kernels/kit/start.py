@@ -81,7 +81,7 @@ class ModelStart(StartState):
         """Blocks freed by each CPU since boot, by the kernel's own count; the fewest, if they differ."""
         return min(int(cpu["pgfree"]) for cpu in self.machine.memory.cpus) >> self.scenario.block_order
 
-    def held(self, pages: npt.NDArray[np.uint32]) -> int:
+    def unfreed(self, pages: npt.NDArray[np.uint32]) -> int:
         """Number of these pages that still have a reference on some CPU: they were not freed."""
         counts = self.machine.memory.mem_map[self.references]
         return sum(int((counts[start.first + pages] != 0).sum()) for start in (self, *self.others))

@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any, Protocol
 
-from model.code.image import Spec
 from model.kernels.kernel import Kernel, Link, Path
+from model.kernels.offer import Offer
 from model.kernels.variants import Variants
-from model.kernels.vetting import Offer
+from model.machine_code.image import Spec
 from model.vocabulary.scenario import Scenario
 
 

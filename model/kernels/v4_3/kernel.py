@@ -4,13 +4,13 @@ from typing import Any, Final, get_args
 
 from model.kernels.kernel import Link
 from model.kernels.kit.version import version
+from model.kernels.offer import Offer, offsets
 from model.kernels.v4_3 import scenarios, variants
 from model.kernels.v4_3.image import KERNEL_NAME, Marks, spec_of
 from model.kernels.v4_3.keys import KEYS
 from model.kernels.v4_3.namespace import CHOICES, HELPERS, SWITCHES
 from model.kernels.v4_3.page import STRUCT_PAGE
 from model.kernels.v4_3.path import FreePath
-from model.kernels.vetting import Offer, offsets
 
 
 def linkage() -> tuple[Any, Link]:

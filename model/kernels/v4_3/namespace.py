@@ -6,7 +6,7 @@ from typing import Any, Final
 from model.kernels.kit.namespace import ModelNamespace, Step, helpers
 
 
-class Kernel(ModelNamespace):
+class KernelNamespace(ModelNamespace):
     """The namespace of one image; `HELPERS` describes what a check may use.
 
     Attributes
@@ -69,4 +69,4 @@ CHOICES: Final[Mapping[str, tuple[str, ...] | tuple[bool, ...]]] = {
 }
 """Constant of a variant -> its values."""
 
-kernel: Final = Kernel("kernel")
+kernel: Final = KernelNamespace("kernel")

@@ -54,7 +54,7 @@ SWEEPS: Final[Mapping[str, Sequence[Scenario]]] = {
     ],
     "memsw": [CHARGED.but(memsw=memsw) for memsw in VALUES["memsw"]],
     "backing": [
-        USUAL.but(memory=memory, order="random", backing=backing)
+        USUAL.but(memory=memory, access="random", backing=backing)
         for memory in ("l3", "dram")
         for backing in VALUES["backing"]
     ],
@@ -82,9 +82,9 @@ SCENARIOS: Final = [
         for share in FULL_SHARES
     ),
     *(
-        USUAL.but(memory=memory, order=order, checks=checks)
+        USUAL.but(memory=memory, access=access, checks=checks)
         for memory in ("l2", "l3", "dram")
-        for order in VALUES["order"]
+        for access in VALUES["order"]
         for checks in ("on", "deferred")
     ),
 ]

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from model.kernels.kernel import Link
 from model.kernels.kit.version import version
+from model.kernels.offer import Offer, offsets
 from model.kernels.v6_18 import scenarios, variants
 from model.kernels.v6_18.image import KERNEL_NAME, spec_of
 from model.kernels.v6_18.keys import KEYS
@@ -11,7 +12,6 @@ from model.kernels.v6_18.namespace import CHOICES, HELPERS, STEPS, SWITCHES
 from model.kernels.v6_18.page import STRUCT_PAGE
 from model.kernels.v6_18.path import FreePath
 from model.kernels.v6_18.scenarios import DRAINS
-from model.kernels.vetting import Offer, offsets
 
 
 def linkage() -> tuple[Any, Link]:

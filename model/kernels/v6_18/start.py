@@ -116,11 +116,11 @@ class StartState(ModelStart):
             pages["page_type"][HEAD], pages["_refcount"][HEAD] = LARGE_KMALLOC_TYPE, 0
         assert STRUCT_PAGE.fields["memcg_data"][1] == NR_PAGES  # type: ignore[index]
 
-    def held(self, pages: npt.NDArray[np.uint32]) -> int:
+    def unfreed(self, pages: npt.NDArray[np.uint32]) -> int:
         """As everywhere; a large kmalloc has a type in the place of references."""
         if self.scenario.entry == "kfree":
             return int((self.machine.memory.mem_map["page_type"][pages] == LARGE_KMALLOC_TYPE).sum())
-        return super().held(pages)
+        return super().unfreed(pages)
 
     def by_template(self) -> bool:
         """Whether pages are restored from templates: nothing that is read differs from page to page."""

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from model.kernels.kernel import Link
 from model.kernels.kit.version import version
+from model.kernels.offer import Offer, offsets
 from model.kernels.v6_18 import namespace as v6_18
 from model.kernels.v6_18.keys import KEYS
 from model.kernels.v6_18.page import STRUCT_PAGE
@@ -12,7 +13,6 @@ from model.kernels.v7_1.image import KERNEL_NAME, spec_of
 from model.kernels.v7_1.path import FreePath
 from model.kernels.v7_1.scenarios import DRAINS, USUAL
 from model.kernels.v7_1.variants import CHOICES, SWITCHES
-from model.kernels.vetting import Offer, offsets
 
 
 def linkage() -> tuple[Any, Link]:

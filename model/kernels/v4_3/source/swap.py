@@ -64,7 +64,7 @@ def put_page(page: Any) -> None:
 
 @kernel_function
 def mem_cgroup_uncharge_list(head: int) -> None:
-    """Walk the batch once and take its pages off their owners' counters."""
+    """PageCursor the batch once and take its pages off their owners' counters."""
     link = list_at(head).next
     while link != head:
         kernel.release_uncharge(page_of(link))

@@ -8,6 +8,7 @@ from model.compiler.jump_label import jump_label
 from model.compiler.slot import slot
 from model.kernels.kit.memory import lines
 from model.kernels.kit.source.helpers import add_helpers
+from model.kernels.offer import offsets as offsets_of
 from model.kernels.v6_18 import source as source
 from model.kernels.v6_18.image import Image
 from model.kernels.v6_18.keys import KEYS
@@ -49,7 +50,6 @@ from model.kernels.v6_18.source.steps import (
 from model.kernels.v6_18.variants import variant_called
 from model.kernels.v6_18.zone import BLOCK_BITS, FREE_AREA_BYTES, LISTS, STRUCT_ZONE, ZONESTAT
 from model.kernels.variants import Variant
-from model.kernels.vetting import offsets as offsets_of
 
 add_helpers(LINKAGE, this_cpu_inc)
 PRIVATE: Final[Mapping[str, Any]] = {

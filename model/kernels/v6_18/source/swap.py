@@ -104,7 +104,7 @@ def put_page(page: Any, order: int) -> None:
 
 @kernel_function
 def mem_cgroup_uncharge_folios(folios: int, n: int) -> None:
-    """Walk the batch once and gather what its folios are charged to; none is charged here."""
+    """PageCursor the batch once and gather what its folios are charged to; none is charged here."""
     if kernel.memory_cgrp_disabled():
         return
     end = folios + 8 * n

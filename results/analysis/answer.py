@@ -1,0 +1,75 @@
+"""The cells that answer a run's question: what the PageKmem test costs every page.
+
+The answer is `v1` with a jump label over base, for a plain page, memcg present and its key disabled: the
+usual state of a machine in 2015. The other memcg states and the later forms of the test follow; of v6.18 the
+steps of its path.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from model.vocabulary.scenario import MemcgState, Scenario
+from results.analysis.groups import Cell, Group, usual
+from results.reading.load import Arm
+
+STATES: Final[tuple[MemcgState, ...]] = ("on-idle", "off", "disabled", "on-active")
+"""Memcg states; the answer's own first."""
+LATER: Final = (
+    (Arm("keyfirst", "jump-label"), "key first, as merged in v4.8"),
+    (Arm("memcg-data", "jump-label"), "memcg_data, since v5.11"),
+)
+STEPS: Final = {
+    "no-type-test": "without the type test of 2025",
+    "memcg-off": "without the memcg test",
+    "memcg-flag-first": "flag before key, as in 2015",
+    "check-pages": "with the page checks",
+    "no-trylock": "without the trylock",
+    "load-compare": "with one test more",
+}
+"""Variants of v6.18, each with what it does to the path."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One cell of the answer with its label, and whether the core was in neither condition."""
+
+    about: str
+    cell: Cell
+    busy: bool
+    twin: Cell | None = None
+    """The A/A control of the same scenario."""
+
+
+def of_2015(found: Sequence[Group]) -> list[Line]:
+    """Cells of the test of 2015, the one that counts most first; empty when the run has none of them."""
+    groups = {group.scenario.name: group for group in found}
+    wanted: list[tuple[str, Sequence[Arm], str]]
+    wanted = [(Scenario(state).name, V1, f"memcg {state}") for state in STATES]
+    wanted += [(Scenario(STATES[0]).name, (arm,), about) for arm, about in LATER]
+    return [
+        Line(about, cell, groups[name].busy, _cell(groups[name], TWINS))
+        for name, arms, about in wanted
+        if name in groups and (cell := _cell(groups[name], arms))
+    ]
+
+
+def of_v6_18(found: Sequence[Group]) -> list[Line]:
+    """The same for v6.18 with the memcg key on, as systemd leaves it; empty when it was not measured."""
+    groups = usual(found, kernel="v6.18", memcg="on-active")
+    return [
+        Line(about, cell, group.busy)
+        for group in groups
+        for variant, about in STEPS.items()
+        for cell in group.cells
+        if cell.overhead.arm.variant == variant
+    ]
+
+
+V1: Final = (Arm("v1", "jump-label"), Arm("v1", "none"))
+"""Without memcg there is no key to test."""
+TWINS: Final = (Arm("base-twin", "none"), Arm("base-twin", "jump-label"))
+
+
+def _cell(group: Group, arms: Sequence[Arm]) -> Cell | None:
+    return next((cell for arm in arms for cell in group.cells if cell.overhead.arm == arm), None)

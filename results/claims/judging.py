@@ -1,0 +1,54 @@
+"""Every claim that a run can be judged by, each by a rule that is written down.
+
+A run of v4.3 is judged by the claims of 2015 (`mail_2015`), one of v6.18 or v7.1 by the questions of that
+kernel (`v6_18`, `v7_1`), a run of several by all of theirs.
+
+docs/claims.md has the rules in words. Timed claims read the run; claims about instructions read a census: one
+that is given, else the reference that is kept in `results/reference`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from results.analysis.groups import Analysis
+from results.analysis.kernel_files import only_files
+from results.claims import mail_2015, v6_18, v7_1
+from results.claims.claim import Answer, Data
+from results.reading.census import is_census
+from results.reading.folder import REFERENCE
+from results.reading.load import BadRunError, read_json
+
+CENSUS: Final = REFERENCE / "census-x86-64-v3.json"
+QUESTIONS: Final[Mapping[str, Sequence[Callable[[Data], Answer]]]] = {
+    v6_18.KERNEL: v6_18.QUESTIONS,
+    v7_1.KERNEL: v7_1.QUESTIONS,
+}
+"""Kernel that is modelled -> what is asked of a run that has it."""
+
+
+def answers(analysis: Analysis, census: Path | None) -> list[Answer]:
+    """Judge every claim.
+
+    Raises
+    ------
+    BadRunError
+        When the census is none.
+    """
+    path = census or CENSUS
+    document = read_json(path)
+    if not is_census(document):
+        raise BadRunError(f"{path} is no census: make one with python -m benchmarks.census --json -o CENSUS")
+    data = Data(analysis, document)
+    if only_files(analysis.run):
+        return []  # the claims are about modelled versions
+    others = {kernel: asked for kernel, asked in QUESTIONS.items() if data.knows(kernel)}
+    asked = [*(mail_2015.CLAIMS if data.knows("v4.3") or not others else ())]
+    for questions in others.values():
+        asked += questions
+    return [claim(data) for claim in asked]
+
+
+def exit_status(answers: Sequence[Answer]) -> int:
+    """1 when a claim fails."""
+    return int(any(answer.verdict == "fails" for answer in answers))

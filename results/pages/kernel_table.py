@@ -1,0 +1,173 @@
+"""Tables of kernel files: what their own steps cost, from the kept runs, a table for each CPU.
+
+README has three kernels on the CPU that was measured last, docs/findings-kernels.md every arm on every CPU,
+with a second seed beside it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import Any, Final
+
+from model.vocabulary.formats import INSTRUMENT
+from model.vocabulary.scenario import RELEASE
+from results.analysis.groups import analyse
+from results.analysis.machines import MARGIN, MARK
+from results.analysis.seeds import agreed, settled, verdicts_of
+from results.output.as_json import cell_document
+from results.pages.overview import AT_MARGIN, TURNED, cost_of
+from results.reading.cpus import processor_line
+from results.reading.dates import date_of
+from results.reading.folder import REFERENCE
+from results.reading.load import Run, load
+from results.reading.machine import product
+
+PATTERN: Final = "kernel-*-seed1.json.gz"
+"""Kept runs of kernel files, one each; the second seed of a run ends in `-seed2.json.gz`."""
+SECOND: Final = "kernel-*-seed2.json.gz"
+README: Final = ("6.1.", "6.12.", "7.1.")
+"""Series that README has room for."""
+LABEL: Final = 22
+COLUMN: Final = 26
+"""Columns of a row's label and of a kernel: three of them fit 100."""
+ROWS: Final[Mapping[str, tuple[str, bool]]] = {
+    "  2015 test, put in": ("v1", False),
+    "  memcg test, key on": ("memcg-off", True),
+    "  page checks": ("check-pages-off", True),
+    "  list check": ("no-list-check", True),
+}
+"""Label -> arm, and whether it leaves the step out."""
+
+
+def runs(folder: Path = REFERENCE, pattern: str = PATTERN) -> list[Run]:
+    """The kept runs, by the version of the kernel.
+
+    Parameters
+    ----------
+    folder, pattern
+        Where they are.
+
+    Raises
+    ------
+    BadRunError
+        When one is damaged.
+    """
+    return sorted((load(path) for path in folder.glob(pattern)), key=_version)
+
+
+def _release(run: Run) -> str:
+    return next(s.axes["kernel"] for s in run.scenarios if RELEASE.fullmatch(s.axes["kernel"]))
+
+
+def _version(run: Run) -> tuple[int, ...]:
+    return tuple(int(part) for part in _release(run).partition("+")[0].partition("-")[0].split("."))
+
+
+def by_cpu(every: Iterable[Run]) -> dict[str, list[Run]]:
+    """Processor -> its runs; the one that was measured last comes first."""
+    found: dict[str, list[Run]] = {}
+    for run in every:
+        found.setdefault(processor_line(run.facts), []).append(run)
+    return dict(sorted(found.items(), key=lambda item: max(map(date_of, item[1])), reverse=True))
+
+
+def table(kept_runs: Sequence[Run], second: Sequence[Run] = ()) -> Iterator[str]:
+    """README's: plain text of at most 100 columns; nothing where no run is kept.
+
+    Parameters
+    ----------
+    second
+        The same with another seed: a verdict on which the two do not agree is undecided.
+    """
+    chosen = (_of_readme(each) for each in by_cpu(kept_runs).values())
+    kept = max(chosen, key=len, default=[])  # the first of the longest: that was measured last
+    if not kept:
+        return
+    others = [verdicts_of(analyse(again, MARGIN)) if (again := _again(run, second)) else {} for run in kept]
+    cells = [
+        {c["variant"]: settled(c, other) for c in _cells(run)}
+        for run, other in zip(kept, others, strict=True)
+    ]
+    levels = [f"{next(iter(each.values()))['bare_ns']:.1f}" for each in cells]
+    releases = [_release(run).partition("-cloud")[0].partition("+")[0] for run in kept]
+    older = MARK * any(run.facts.get("instrument") != INSTRUMENT for run in kept)
+    yield _line(f"Debian on {product(kept[0])}{older}", map(": ".join, zip(releases, levels, strict=True)))
+    for label, (variant, left_out) in ROWS.items():
+        yield _line(label, [_text(each.get(variant), left_out=left_out) for each in cells])
+
+
+def _of_readme(of_cpu: Sequence[Run]) -> list[Run]:
+    """The newest kernel of each series for which README has room."""
+    found = [[run for run in of_cpu if _release(run).startswith(series)] for series in README]
+    return [runs_of_series[-1] for runs_of_series in found if runs_of_series]
+
+
+def _again(run: Run, second: Sequence[Run]) -> Run | None:
+    """The second seed of a run."""
+    cpu, release = processor_line(run.facts), _release(run)
+    same = (each for each in second if (processor_line(each.facts), _release(each)) == (cpu, release))
+    return next(same, None)
+
+
+def markdown(kept: Sequence[Run], second: Sequence[Run]) -> Iterator[str]:
+    """Every arm of every kernel, its difference to the path as booted, and that of the second seed below.
+
+    A table for each CPU, with the line that says when and from which commit it was measured.
+    """
+    seconds = by_cpu(second)
+    for number, (cpu, runs_there) in enumerate(by_cpu(kept).items()):
+        if number:
+            yield ""
+        every = [*runs_there, *seconds.get(cpu, [])]
+        dates = " and ".join(sorted({date_of(run)[:10] for run in every}))
+        commits = " and ".join(sorted({str(run.facts["commit"]) for run in every}))
+        processes = max(len(scenario.processes) for run in every for scenario in run.scenarios)
+        older = "; an older instrument" * any(run.facts.get("instrument") != INSTRUMENT for run in every)
+        yield from wrap(f"{cpu}; {dates}; commit {commits}; {processes} processes a run{older}.", 100)
+        yield ""
+        yield from _of_one_cpu(runs_there, seconds.get(cpu, []))
+
+
+def _of_one_cpu(kept: Sequence[Run], second: Sequence[Run]) -> Iterator[str]:
+    first = [{c["variant"]: c for c in _cells(run)} for run in kept]
+    again = {_release(run): {c["variant"]: c for c in _cells(run)} for run in second}
+    names = [_release(run) for run in kept]
+    yield f"| ns per freed page | {' | '.join(name.partition('-amd64')[0] for name in names)} |"
+    yield f"|---|{'---:|' * len(kept)}"
+    levels = (_both(each, again.get(name, {})) for each, name in zip(first, names, strict=True))
+    yield f"| base | {' | '.join(levels)} |"
+    for variant in dict.fromkeys(variant for each in first for variant in each):
+        row = (_arm(each, again.get(name, {}), variant) for each, name in zip(first, names, strict=True))
+        yield f"| `{variant}` | {' | '.join(row)} |"
+
+
+def _both(cells: Mapping[str, Any], again: Mapping[str, Any]) -> str:
+    """The level in both seeds."""
+    return ", ".join(f"{next(iter(each.values()))['bare_ns']:.1f}" for each in (cells, again) if each)
+
+
+def _arm(cells: Mapping[str, Any], again: Mapping[str, Any], variant: str) -> str:
+    """The figures of both seeds and the verdict of both."""
+    found = [each[variant] for each in (cells, again) if variant in each]
+    texts = [cost_of(cell, left_out=False) for cell in found]
+    words = {verdict.partition(",")[0] for _, verdict in texts}
+    verdict = agreed(cell["verdict"] for cell in found) if found else ""
+    shown = AT_MARGIN if AT_MARGIN in words and verdict in TURNED else verdict
+    return "<br>".join([*(number for number, _ in texts), shown]) if found else ""
+
+
+def _cells(run: Run) -> Iterator[dict[str, Any]]:
+    """Cells of its first scenario: __free_pages, warm, as booted."""
+    yield from (cell_document(cell) for cell in analyse(run, MARGIN)[0].cells)
+
+
+def _text(cell: Mapping[str, Any] | None, *, left_out: bool) -> str:
+    if cell is None:
+        return "not in this kernel"
+    number, verdict = cost_of(cell, left_out=left_out)
+    low, high = cell["ci95_ns"] or (0.0, 0.0)
+    return f"{number.partition(' ')[0]} ±{(high - low) / 2:.2f} {verdict.partition(',')[0]}"
+
+
+def _line(label: str, texts: Iterable[str]) -> str:
+    return (f"{label:{LABEL}}" + "".join(f"{text:{COLUMN}}" for text in texts)).rstrip()
