@@ -206,17 +206,10 @@ def _chosen(early: argparse.Namespace, memory: str) -> list[Case]:
 def _undecided(folder: Path, margin: str) -> dict[str, frozenset[str]]:
     """Undecided arms by scenario. Only this command imports results; the rest of benchmarks/ does not."""
     from model.vocabulary.margin import Margin
-    from results.analysis.groups import analyse
+    from results.analysis.groups import undecided
     from results.reading.load import load
 
-    groups = analyse(load(folder), Margin.parse(margin))
-    found = {
-        group.scenario.name: frozenset(
-            c.overhead.arm.name for c in group.cells if c.judgement.verdict == "undecided"
-        )
-        for group in groups
-    }
-    return {name: arms for name, arms in found.items() if arms}
+    return undecided(load(folder), Margin.parse(margin))
 
 
 def _sharpness(folder: Path, wanted: Mapping[str, int]) -> list[float]:

@@ -180,6 +180,18 @@ def _group(scenario: MeasuredScenario, margin: Margin, core: Core | None) -> Gro
     return Group(scenario, cells, headline.floor_ns, layout, warnings, busy, condition, floors)
 
 
+def undecided(run: Run, margin: Margin) -> dict[str, frozenset[str]]:
+    """Scenarios with an undecided arm, by name, each with the names of these arms."""
+    groups = analyse(run, margin)
+    found = {
+        group.scenario.name: frozenset(
+            cell.overhead.arm.name for cell in group.cells if cell.judgement.verdict == "undecided"
+        )
+        for group in groups
+    }
+    return {name: arms for name, arms in found.items() if arms}
+
+
 def halves_after(run: Run, wanted: Mapping[str, int]) -> list[float]:
     """Half-widths of all arms' 95 % intervals, ns per page, once each scenario has so many processes."""
     halves = [
