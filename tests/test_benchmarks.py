@@ -103,7 +103,7 @@ module = types.ModuleType("model.kernels.v4_3.variants.my_check"); module.__doc_
 module.SUMMARY = "mine"; module.exact_operation = "movl 24($0), %edx"
 sys.modules[module.__name__] = module
 v.VARIANTS["my-check"] = Variant("my-check", module)
-from benchmarks.cases import select
+from benchmarks.selection import select
 print(len(select("my-check,memcg=on-idle")[0].arms))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
