@@ -30,7 +30,6 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     # the parent reports what happened.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from benchmarks.selection import select_for
 from model.common.command import complain, guard, leave, run
 from model.common.errors import CompileError, FreepathError, UsageError
 from model.common.limits import check_address_space
@@ -64,7 +63,7 @@ from benchmarks.census.proof import prove
 from benchmarks.commit import UNKNOWN, commit, sources
 from benchmarks.process_settings import addresses_fixed, loads_wait, set_store_bypass
 from benchmarks.processor import processor
-from benchmarks.selection import along
+from benchmarks.selection import along, select_for
 from benchmarks.timing import nursery, partner, workers
 from benchmarks.timing.append import MUST_MATCH, check_append, metadata_of
 from benchmarks.timing.calibrate import calibration_cases
