@@ -38,8 +38,7 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
         Comma-separated memory sizes, or `all`; warm by default.
     quick
         The headline scenarios and arms; an axis that `only` names overrides that. Without `only`, those of
-        every kernel that is in the headline; else of the kernel that it names, or of the first one; where
-        that one has no match, of the others in the headline, and only then of the rest.
+        every kernel; else of the kernel that it names, or of the first one in which something matches.
 
     Raises
     ------
@@ -55,14 +54,11 @@ def select(only: str = "", *, memory: str = "", quick: bool = False) -> list[Cas
     cases = [
         case
         for kernel in kernels()
-        if kernel.in_headline or only or not quick
         for scenario in (kernel.quick if headline else kernel.scenarios)
         if (case := _selected(kernel, scenario, terms, quick))
     ]
     if only and "kernel" not in terms:
-        first = [case for case in cases if case.scenario.kernel == DEFAULT_KERNEL]
-        headline_kernels = {kernel.name for kernel in kernels() if kernel.in_headline}
-        cases = first or [case for case in cases if case.scenario.kernel in headline_kernels] or cases
+        cases = [case for case in cases if case.scenario.kernel == cases[0].scenario.kernel]
     if not cases:
         raise SelectionError(f"--only '{only}' selects nothing: see python -m benchmarks --list")
     return cases

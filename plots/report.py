@@ -5,7 +5,8 @@ It begins as README does, in the same words: tests/test_documents.py compares th
 
 import gzip
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,7 +67,8 @@ LIMITS: Final = "user space, no cli, LLVM instead of gcc; a kernel executes 1.3 
 ANSWER_HEADINGS: Final = ("ns per freed page", "mean, 95 % interval", "verdict")
 OF_FILES: Final = "The price list of the free path of {names}, as compiled."
 NO_ANSWER: Final = (
-    "This run has neither v1 for a plain page nor v6.18, so it has no answer; the tables show its arms."
+    "This run has neither v1 for a plain page nor a later kernel, so it has no answer; the tables show its "
+    "arms."
 )
 SHOWN: Final = (
     *NAMES,
@@ -98,7 +100,7 @@ def _content(analysis: Analysis, census: Path | None) -> dict[str, Any]:
     facts = fact_texts(run)
     conditions = run.scenarios[0].processes[0].facts
     machine = {name: facts[name] for name in SHOWN if name in facts}
-    rows, now = answer.of_2015(groups), answer.of_v6_18(groups)
+    rows, later = answer.of_2015(groups), answer.of_later(groups)
     answers = judging.answers(analysis, census)
     return {
         "title": TITLE,
@@ -110,8 +112,8 @@ def _content(analysis: Analysis, census: Path | None) -> dict[str, Any]:
         "date": days_of(run),
         "margin": f"{min(g.cells[0].judgement.margin_ns for g in groups):.2f} ns" if groups else "unknown",
         "floor": f"{max(floors):.3f} ns" if floors else "not measured",
-        "others": _others(rows, now),
-        "doubt": as_answer.doubt(run, [*rows, *now]),
+        "others": _others(rows, later),
+        "doubt": as_answer.doubt(run, [*rows, *chain.from_iterable(later.values())]),
         "answers": answers,
         "doubts": [*run_warnings(run), *_doubts(groups)],
         "stories": {v: story for scenario in run.scenarios for v, story in scenario.stories.items()},
@@ -133,12 +135,11 @@ def _content(analysis: Analysis, census: Path | None) -> dict[str, Any]:
 def _first_screen(analysis: Analysis) -> dict[str, Any]:
     """The question, the answer in a sentence, README's table of it, and the rule of a verdict."""
     run, groups = analysis.run, analysis.groups
-    rows, now = answer.of_2015(groups), answer.of_v6_18(groups)
+    rows, later = answer.of_2015(groups), answer.of_later(groups)
     cells = [cell for group in groups for cell in group.cells]
     builds = max((len(cell.overhead.spread.differences) for cell in cells), default=0)
-    said = (
-        as_answer.sentence(run, rows[0]) if rows else as_answer.v6_18_sentence(run, now) if now else NO_ANSWER
-    )
+    sentences = [as_answer.later_sentence(run, *each) for each in later.items()]
+    said = as_answer.sentence(run, rows[0]) if rows else next(iter(sentences), NO_ANSWER)
     files = kernel_files.only_files(run)
     if files:
         said = OF_FILES.format(names=" and ".join(dict.fromkeys(g.scenario.axes["kernel"] for g in groups)))
@@ -160,10 +161,11 @@ def _asked(answers: Sequence[Answer]) -> str:
     return " and ".join([*asked[:1], *(what[0].lower() + what[1:] for what in asked[1:])])
 
 
-def _others(rows: Sequence[answer.Line], now: Sequence[answer.Line]) -> list[tuple[str, ...]]:
+def _others(rows: Sequence[answer.Line], later: Mapping[str, list[answer.Line]]) -> list[tuple[str, ...]]:
     """The other memcg states and forms: rows that README's table lacks."""
     above = {(row.scenario, row.variant) for rows in overview.ROWS.values() for row in rows}
-    lines = [(line, "") for line in rows] + [(line, "v6.18 ") for line in now]
+    lines = [(line, "") for line in rows]
+    lines += [(line, f"{kernel} ") for kernel, steps in later.items() for line in steps]
     return [
         (f"{kernel}{line.about}", *overview.cost_of(cell_document(line.cell), left_out=False))
         for line, kernel in lines

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from model.vocabulary.margin import Margin
-from results.analysis.answer import of_v6_18
+from results.analysis.answer import of_later
 from results.analysis.groups import analyse, analysis_of
 from results.claims import judging
 from results.reading.load import load
@@ -83,7 +83,7 @@ def test_what_is_missing_names_its_command(tmp_path: Path) -> None:
 def test_the_answer_has_both_kernels_words(tmp_path: Path) -> None:
     """The lines are the cells; without v1 the first line says how to get it."""
     file = measured(tmp_path, DEAR)
-    assert [line.about for line in of_v6_18(analyse(load(file), MARGIN))][:2] == [
+    assert [line.about for line in of_later(analyse(load(file), MARGIN))["v6.18"]][:2] == [
         "without the type test of 2025",
         "without the memcg test",
     ]

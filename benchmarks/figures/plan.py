@@ -43,7 +43,7 @@ class Entry:
 
 
 PLAN: Final = (
-    Entry("run", "--quick -p 16"),
+    Entry("run", "--quick --only kernel=v4.3,kernel=v6.18 -p 16"),
     Entry("v7-1-quick", "--quick --only kernel=v7.1 -p 16"),
     Entry("v7-1-drains", "--only 'kernel=v7.1,memcg=on-active,depth=full' -p 12"),
     Entry("sweep-v7-1-stock", f"--sweep v7.1/stock {SWEEP}"),

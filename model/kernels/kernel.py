@@ -88,8 +88,6 @@ class Kernel:
         Forms of the patch point in the order of tables, and variants that only calibrate.
     counted_when_asked
         Scenarios that a census leaves out unless they are selected: they take seconds for each arm.
-    in_headline
-        Whether `--quick` measures it unasked; else `--only kernel=NAME` selects it.
     offer
         What a check may use.
     template
@@ -118,7 +116,6 @@ class Kernel:
     spec_of: Callable[[dict[str, Any]], Spec]
     linkage: Callable[[], tuple[Any, Link]]
     counted_when_asked: Collection[Scenario] = ()
-    in_headline: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a list with a scenario that this version cannot run, or that is in it twice.

@@ -1,11 +1,11 @@
 """The cells that answer a run's question: what the PageKmem test costs every page.
 
 The answer is `v1` with a jump label over base, for a plain page, memcg present and its key disabled: the
-usual state of a machine in 2015. The other memcg states and the later forms of the test follow; of v6.18 the
-steps of its path.
+usual state of a machine in 2015. The other memcg states and the later forms of the test follow; of later
+kernels the steps of their paths.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,15 +19,26 @@ LATER: Final = (
     (Arm("keyfirst", "jump-label"), "key first, as merged in v4.8"),
     (Arm("memcg-data", "jump-label"), "memcg_data, since v5.11"),
 )
-STEPS: Final = {
-    "no-type-test": "without the type test of 2025",
-    "memcg-off": "without the memcg test",
-    "memcg-flag-first": "flag before key, as in 2015",
-    "check-pages": "with the page checks",
-    "no-trylock": "without the trylock",
-    "load-compare": "with one test more",
+STEPS: Final[Mapping[str, Mapping[str, str]]] = {
+    "v6.18": {
+        "no-type-test": "without the type test of 2025",
+        "memcg-off": "without the memcg test",
+        "memcg-flag-first": "flag before key, as in 2015",
+        "check-pages": "with the page checks",
+        "no-trylock": "without the trylock",
+        "load-compare": "with one test more",
+    },
+    "v7.1": {
+        "no-private": "without page->private = 0",
+        "head-branch": "the head as v6.18 finds it",
+        "no-type-test": "without the type test of 2025",
+        "memcg-off": "without the memcg test",
+        "check-pages": "with the page checks",
+        "no-trylock": "without the trylock",
+        "load-compare": "with one test more",
+    },
 }
-"""Variants of v6.18, each with what it does to the path."""
+"""Kernel -> its variants, each with what it does to the path."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +65,19 @@ def of_2015(found: Sequence[Group]) -> list[Line]:
     ]
 
 
-def of_v6_18(found: Sequence[Group]) -> list[Line]:
-    """The same for v6.18 with the memcg key on, as systemd leaves it; empty when it was not measured."""
-    groups = usual(found, kernel="v6.18", memcg="on-active")
-    return [
-        Line(about, cell, group.busy)
-        for group in groups
-        for variant, about in STEPS.items()
-        for cell in group.cells
-        if cell.overhead.arm.variant == variant
-    ]
+def of_later(found: Sequence[Group]) -> dict[str, list[Line]]:
+    """The same for each later kernel that was measured, with its memcg key on, as systemd leaves it."""
+    rows = {
+        kernel: [
+            Line(about, cell, group.busy)
+            for group in usual(found, kernel=kernel, memcg="on-active")
+            for variant, about in steps.items()
+            for cell in group.cells
+            if cell.overhead.arm.variant == variant
+        ]
+        for kernel, steps in STEPS.items()
+    }
+    return {kernel: lines for kernel, lines in rows.items() if lines}
 
 
 V1: Final = (Arm("v1", "jump-label"), Arm("v1", "none"))

@@ -14,7 +14,7 @@ from typing import Any, Final
 from model.vocabulary.formats import ANSWER
 from model.vocabulary.machine import said_of
 from results.analysis import kernel_files
-from results.analysis.answer import Line, of_2015, of_v6_18
+from results.analysis.answer import Line, of_2015, of_later
 from results.analysis.conditions import SAID
 from results.analysis.estimate import Overhead
 from results.analysis.groups import Analysis
@@ -30,15 +30,16 @@ from results.reading.load import Run
 QUESTION: Final = "What does one PageKmem() test cost a page that is freed?"
 WIDTH: Final = 79
 TESTS: Final = 2
-"""How many steps of v6.18 are tests that a review questioned: the first ones."""
+"""How many steps of a later kernel a review questioned: the first ones."""
 WORDS: Final = {
     "costs": "the 2015 test costs",
     "saves": "the 2015 test saves",
     "negligible": "the 2015 test is negligible",
     "undecided": "this run cannot decide",
 }
+MAILS: Final = "Claims of the mails of 2015"
 ASKED: Final = {
-    "Claims of the mails of 2015": ("C1", "C2", "C3", "C4", "C5", "C6"),
+    MAILS: ("C1", "C2", "C3", "C4", "C5", "C6"),
     "Questions of v6.18": ("T1", "T2", "T3", "T4", "T5", "T6"),
     "Questions of v7.1": ("T7", "T8", "T9", "T10", "T11", "T12"),
 }
@@ -68,14 +69,14 @@ def sentence(run: Run, line: Line) -> str:
     return f"On {where} {WORDS[judged.verdict]}{_why(line)}: {number}.{other}"
 
 
-def v6_18_sentence(run: Run, rows: Sequence[Line]) -> str:
-    """The v6.18 path in one sentence: its time per page, and what its two tests change."""
+def later_sentence(run: Run, kernel: str, rows: Sequence[Line]) -> str:
+    """A later kernel's path in one sentence: its time per page, and what its first two steps change."""
     steps = [
         f"{line.about} {line.cell.overhead.ns:+z.3f} ns ({line.cell.judgement.verdict})"
         for line in rows[:TESTS]
     ]
     level = rows[0].cell.overhead.bare_ns
-    return f"On {processor_line(run.facts)} a page of v6.18 takes {level:.1f} ns: {', '.join(steps)}."
+    return f"On {processor_line(run.facts)} a page of {kernel} takes {level:.1f} ns: {', '.join(steps)}."
 
 
 def _by_noise(line: Line) -> str:
@@ -112,18 +113,21 @@ def lines(analysis: Analysis, claims: Sequence[Answer]) -> Iterator[str]:
         yield "This run has no v1 for a plain page: measure with"
         yield "  python -m benchmarks --quick -o FILE"
     yield from chain.from_iterable(map(row, rows[1:]))
-    mails, questions, newer = (
-        f"{about}: {verdicts_text(of)}." if of else "" for about, of in asked(claims).items()
-    )
+    judged = {
+        about: f"{about}: {text}." for about, of in asked(claims).items() if (text := verdicts_text(of))
+    }
+    mails = judged.pop(MAILS, None)
     if mails:
         yield mails
-    if now := of_v6_18(analysis.groups):
-        yield f"The v6.18 path, memcg key on, takes {now[0].cell.overhead.bare_ns:.1f} ns; the difference"
-        yield from chain.from_iterable(map(row, now))
-        yield questions
-    if newer:
-        yield newer
-    yield from wrap(doubt(run, [*rows, *now]), WIDTH)
+    later = of_later(analysis.groups)
+    for kernel, steps in later.items():
+        level = steps[0].cell.overhead.bare_ns
+        yield f"The {kernel} path, memcg key on, takes {level:.1f} ns; the difference"
+        yield from chain.from_iterable(map(row, steps))
+        if questions := judged.pop(f"Questions of {kernel}", None):
+            yield questions
+    yield from judged.values()
+    yield from wrap(doubt(run, [*rows, *chain.from_iterable(later.values())]), WIDTH)
 
 
 def row(line: Line) -> Iterator[str]:
@@ -146,8 +150,9 @@ def asked(claims: Sequence[Answer]) -> dict[str, list[Answer]]:
 
 
 def verdicts_text(claims: Sequence[Answer]) -> str:
-    """`C1 C2 hold; C5 fails`."""
+    """`C1 C2 hold; C5 fails`; what was not measured is not undecided, and is left out."""
     parts = []
+    claims = [answer for answer in claims if answer.evidence or answer.verdict != "undecided"]
     for verdict, (singular, plural) in VERBS.items():
         ids = [answer.id for answer in claims if answer.verdict == verdict]
         if ids:
@@ -179,15 +184,14 @@ def doubt(run: Run, rows: Sequence[Line]) -> str:
 def document(analysis: Analysis, claims: Sequence[Answer]) -> dict[str, Any]:
     """The same for programs, `freepath.answer/1`."""
     run, rows = analysis.run, of_2015(analysis.groups)
+    later = chain.from_iterable(of_later(analysis.groups).values())
     return {
         "schema": ANSWER,
         "question": QUESTION,
         "answer": sentence(run, rows[0]) if rows else None,
         "processor": processor_line(run.facts),
         "doubt": doubt(run, rows) or None,
-        "cells": [
-            {"about": line.about, **cell_document(line.cell)} for line in (*rows, *of_v6_18(analysis.groups))
-        ],
+        "cells": [{"about": line.about, **cell_document(line.cell)} for line in (*rows, *later)],
         "claims": [{"id": answer.id, "verdict": answer.verdict} for answer in claims],
         "run": run_facts(run),
     }

@@ -29,7 +29,7 @@ LIMITS: Final = (
 def lines(analysis: Analysis, claims: Sequence[Answer]) -> Iterator[str]:
     """The mail's text, a line at a time; none is longer than `WIDTH` but a command."""
     run, groups = analysis.run, analysis.groups
-    rows, newer = answer.of_2015(groups), answer.of_v6_18(groups)
+    rows, later = answer.of_2015(groups), answer.of_later(groups)
     files = list(as_price_list.lines(groups))
     yield from (line[:WIDTH] for line in files)
     if rows:
@@ -38,18 +38,18 @@ def lines(analysis: Analysis, claims: Sequence[Answer]) -> Iterator[str]:
         yield "v4.3, ns per freed page over the path without the test:"
         yield from chain.from_iterable(map(as_answer.row, rows))
         yield ""
-    if newer:
-        level = newer[0].cell.overhead.bare_ns
-        yield f"v6.18, memcg key on, {level:.1f} ns per freed page; the difference"
-        yield from chain.from_iterable(map(as_answer.row, newer))
+    for kernel, steps in later.items():
+        level = steps[0].cell.overhead.bare_ns
+        yield f"{kernel}, memcg key on, {level:.1f} ns per freed page; the difference"
+        yield from chain.from_iterable(map(as_answer.row, steps))
         yield ""
-    if not rows and not newer and not files:
-        yield "This run has no v1 for a plain page and nothing of v6.18."
+    if not rows and not later and not files:
+        yield f"This run has no v1 for a plain page and nothing of {' or '.join(answer.STEPS)}."
         yield ""
-    yield from wrap(as_answer.doubt(run, [*rows, *newer]), WIDTH)
+    yield from wrap(as_answer.doubt(run, [*rows, *chain.from_iterable(later.values())]), WIDTH)
     for about, asked in as_answer.asked(claims).items():
-        if asked:
-            yield from wrap(f"{about}: {as_answer.verdicts_text(asked)}.", WIDTH)
+        if verdicts := as_answer.verdicts_text(asked):
+            yield from wrap(f"{about}: {verdicts}.", WIDTH)
     yield ""
     yield from _conditions(analysis)
     yield ""

@@ -46,8 +46,6 @@ def version(
     spec_of: Callable[[dict[str, Any]], Spec],
     linkage: Callable[[], tuple[Any, Link]],
     counted_when_asked: Collection[Scenario] = (),
-    *,
-    in_headline: bool = True,
 ) -> Kernel:
     """A version with one path, `free`.
 
@@ -55,7 +53,7 @@ def version(
     ----------
     file
         Its `kernel.py`; the template of a variant, `new_variant.txt`, lies beside it.
-    name, keys, offer, spec_of, linkage, counted_when_asked, in_headline
+    name, keys, offer, spec_of, linkage, counted_when_asked
         As `Kernel` has them.
     """
     return Kernel(
@@ -74,5 +72,4 @@ def version(
         spec_of=spec_of,
         linkage=linkage,
         counted_when_asked=counted_when_asked,
-        in_headline=in_headline,
     )

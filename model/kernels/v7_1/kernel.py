@@ -42,5 +42,4 @@ KERNEL: Final = version(
     spec_of,
     linkage,
     ASKED,
-    in_headline=False,
 )
