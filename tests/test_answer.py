@@ -57,7 +57,7 @@ def test_every_state_and_the_later_forms_follow(headline: Run) -> None:
     assert max(map(len, lines)) <= 80
     for about in ("memcg off", "memcg disabled", "memcg on-active", "key first"):
         assert about in text
-    assert all(answer.id in text for answer in answers)
+    assert all(answer.id in text for answer in answers if answer.evidence)
 
 
 def test_a_run_without_v1_says_what_to_measure(tmp_path: Path) -> None:
