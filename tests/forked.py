@@ -38,6 +38,12 @@ HERE: Final = dict(os.environ)
 ROOMS: Final = ("model", "benchmarks", "results", "plots")
 COMPILING: Final = frozenset({"__main__", "compiler", "loops", "source", "variants"})
 """Modules that are run, and those that import Numba, which only compilers do."""
+LATE: Final = (
+    *("scipy.special", "jinja2", "jinja2.ext", "PIL.Image", "pyperf._manager", "email.parser"),
+    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
+    *("rich.box", "rich.console", "rich.progress", "rich.table", "rich.text"),
+)
+"""What commands import when they first need it: each fork would do so again."""
 LONGEST: Final = 1 << 20
 """Bytes of a request: its arguments and variables."""
 
@@ -155,6 +161,8 @@ def _import_all() -> None:
                 import_module(
                     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
                 )
+    for name in LATE:
+        import_module(name)
     assert "numba" not in sys.modules
 
 

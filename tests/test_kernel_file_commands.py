@@ -18,7 +18,7 @@ from benchmarks.timing.append import metadata_of
 from tests.command import ROOT, drawn, refused, run
 from tests.kernels import FOLDER, paths
 from tests.kills import default_signals
-from tests.test_partial import until
+from tests.waiting import until
 
 BOOT = ("--boot", "thunk=none,retpoline=off")
 LEAST = ("-p", "1", "-n", "1", "--quick")

@@ -18,6 +18,7 @@ from model.common.files import check_target, write_new
 from plots.drawing import figures
 from tests import runfile
 from tests.command import ROOT, refused, run, shell
+from tests.waiting import until_it_ran
 
 ONLY = "memcg=on-idle,page_kind=plain,depth=pcp,checks=on,v1"
 CENSUS = ROOT / "results" / "reference" / "census-x86-64-v3.json"
@@ -214,7 +215,7 @@ def test_ctrl_c_is_silent(name: str, after: float, file: Path) -> None:
             text=True,
         )
         wait_until_in_charge(process)
-        time.sleep(after)
+        until_it_ran(process.pid, after)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=200)
     finally:
