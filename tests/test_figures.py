@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from results.claim import Answer
 from results.reading.load import load
 from tests import runfile
 from tests.command import ROOT, refused, run
+from tests.waiting import until
 
 PAIR = re.compile(r'"pair_id": ?"([^"]+)"')
 """What names a process."""
@@ -113,13 +113,11 @@ def test_a_finished_run_is_not_measured_again(tmp_path: Path) -> None:
 
 def test_a_killed_series_goes_on_where_it_was(tmp_path: Path) -> None:
     """Complete processes stay, complete runs are not touched, the rest is measured; --list says so."""
-    words = ["benchmarks.figures", "-o", str(tmp_path), "--only", "sweep-kernel", "--less", "-p 6 -n 1"]
+    words = ["benchmarks.figures", "-o", str(tmp_path), "--only", "sweep-kernel", "--less", "-p 3 -n 1"]
     command = [sys.executable, "-m", *words]
     child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
     partial = tmp_path / "sweep-kernel-seed1.json.partial"
-    deadline = time.monotonic() + 120
-    while not list(partial.glob("0-*.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: list(partial.glob("0-*.json")))
     (tmp_path / "not-ours").write_text("")
     child.send_signal(signal.SIGTERM)
     assert child.wait(60) == 128 + signal.SIGTERM
