@@ -18,7 +18,6 @@ from model.common.files import check_target, write_new
 from plots.drawing import figures
 from tests import runfile
 from tests.command import ROOT, refused, run, shell
-from tests.waiting import until_it_ran
 
 ONLY = "memcg=on-idle,page_kind=plain,depth=pcp,checks=on,v1"
 CENSUS = ROOT / "results" / "reference" / "census-x86-64-v3.json"
@@ -215,7 +214,7 @@ def test_ctrl_c_is_silent(name: str, after: float, file: Path) -> None:
             text=True,
         )
         wait_until_in_charge(process)
-        until_it_ran(process.pid, after)
+        time.sleep(after)  # some moment, whatever happens then
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=200)
     finally:
