@@ -9,7 +9,7 @@ from model.vocabulary.margin import Margin
 from results.analysis import machines
 from results.analysis.groups import Analysis, analysis_of
 from results.kept import agreement, runs
-from results.kept.agreement import Agreement
+from results.kept.agreement import Agreement, of_kept
 from results.output.as_json import cell_document
 from results.reading.load import Run, load
 
@@ -34,7 +34,7 @@ def _read() -> tuple[list[Agreement], dict[Path, list[dict[str, Any]]]]:
         return analysis
 
     with patch.object(agreement, "analysis_of", noted):
-        agreed = list(agreement.of_kept())
+        agreed = list(of_kept())
     for path in (*machines.FOLDER.glob(f"*/{machines.RUN}"), *(each.path for each in runs.kept())):
         if path not in made:
             noted(load(path), machines.MARGIN)

@@ -97,10 +97,13 @@ def _judged(entry: Entry) -> dict[str, Answer]:
 def _of_seed(entry: Entry, seed: int) -> dict[str, Answer]:
     """Answers of one seed, of the headline or of the kept run that has the most evidence."""
     headline = published_of(entry) if seed == 1 else second_seed(entry)
-    paths = [headline, *(each.path for each in kept() if each.name in ANSWERING and each.seed == seed)]
+    others = [each.path for each in kept() if each.name in ANSWERING and each.seed == seed]
+    # A machine's key may be of an older rule than its run's.
+    found = [_answers_in(headline)[1]] if headline else []
+    found += [answers for key, answers in map(_answers_in, others) if key == entry.key]
     known: dict[str, Answer] = {}
-    for key, answers in map(_answers_in, filter(None, paths)):
-        for answer in answers if key == entry.key else ():
+    for answers in found:
+        for answer in answers:
             if answer.id not in known or len(answer.evidence) > len(known[answer.id].evidence):
                 known[answer.id] = answer
     return known
