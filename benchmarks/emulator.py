@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Final
 
 import capstone
@@ -85,6 +85,15 @@ class Trace:
         return sum(self.executed.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An instruction, and what is asked of it each time that it runs."""
+
+    instruction: Any
+    locked: bool
+    jump: bool
+
+
 class Emulator:
     """An emulated processor that shares the memory of a machine.
 
@@ -106,10 +115,11 @@ class Emulator:
         self._shown: list[range] = []
         for start, size in machine.memory.regions().values():
             self._map(start, size)
-        self._code: dict[int, Any] = {}
+        self._code: dict[int, Decoded] = {}
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._decoder.detail = True
-        self._fall_through = self._before = 0
+        self._before = 0
+        self._accesses: dict[tuple[int, int, int], Access] = {}
         for placement in placements:
             self._map(placement.base, len(placement.code.code))
         self.cpu.mem_map(STACK, STACK_BYTES)
@@ -148,7 +158,8 @@ class Emulator:
 
     def run(self, address: int, end: int, *, page: int = 0, limit: int = 0) -> Trace:
         """Run from one address to another, with the registers as they are; otherwise as `call`."""
-        self._trace, self._fall_through, self._before = Trace(), 0, 0
+        self._trace, self._before = Trace(), 0
+        self._accesses.clear()
         self.names.page = page
         try:
             self.cpu.emu_start(address, end, count=limit)
@@ -157,7 +168,7 @@ class Emulator:
         meet_end()
         if limit and self.cpu.reg_read(x86.UC_X86_REG_RIP) != end:
             raise EmulationError(f"it did not return within {limit:,} instructions")
-        return self._trace
+        return self._counted()
 
     def show(self, start: int, size: int) -> None:
         """Let the emulator see more of this process's memory, that of no object of the machine."""
@@ -172,11 +183,12 @@ class Emulator:
 
     def decoded(self, at: int) -> Any:
         """The instruction at an address that ran."""
-        return self._code[at]
+        return self._code[at].instruction
 
     def _describe(self, error: unicorn.UcError) -> str:
         at = self.cpu.reg_read(x86.UC_X86_REG_RIP)
-        known = self._code.get(at)
+        decoded = self._code.get(at)
+        known = decoded and decoded.instruction
         if known and error.errno == unicorn.UC_ERR_INSN_INVALID:
             return UNKNOWN.format(known.mnemonic)
         text = f"{known.mnemonic} {known.op_str}" if known else "an unknown instruction"
@@ -192,14 +204,12 @@ class Emulator:
             at, length = numbers[0] * mmap.PAGESIZE, len(numbers) * mmap.PAGESIZE
             self.cpu.mem_map_ptr(at, length, unicorn.UC_PROT_ALL, ctypes.c_void_p(at))
 
-    def _instruction(self, at: int, size: int) -> Any:
-        """Decode once; out-of-line code belongs to no function, so this follows execution.
+    def _decode(self, at: int, size: int) -> Decoded:
+        """Done once for each address; out-of-line code belongs to no function, so this follows execution.
 
         Where the emulator does not know an instruction, the hook gets a filler for its size, and the error
         comes afterwards. So the bytes are read, and the two sizes compared.
         """
-        if at in self._code:
-            return self._code[at]
         code = self._bytes(at)
         decoded = next(self._decoder.disasm(code, at, 1), None)
         if decoded is None:
@@ -209,8 +219,9 @@ class Emulator:
             raise EmulationError(f"'{text}' is vector or floating-point code, which is not counted")
         if decoded.size != size:
             raise EmulationError(UNKNOWN.format(decoded.mnemonic))
-        self._code[at] = decoded
-        return decoded
+        known = Decoded(decoded, locked(decoded), name_of(decoded) in JUMPS)
+        self._code[at] = known
+        return known
 
     def _bytes(self, at: int) -> bytes:
         """Code from there on, as much as an instruction can have; less at the end of what is mapped."""
@@ -220,42 +231,23 @@ class Emulator:
             return bytes(self.cpu.mem_read(at, mmap.PAGESIZE - at % mmap.PAGESIZE))
 
     def _on_instruction(self, _: Any, at: int, size: int, __: Any) -> None:
-        instruction = self._instruction(at, size)
+        known = self._code.get(at) or self._decode(at, size)
         trace = self._trace
-        if trace.path and trace.path[-1] == at and not self._goes_on(instruction):
+        if trace.path and trace.path[-1] == at and not self._goes_on(known):
             return
         self._before = len(trace.sequence)
-        trace.instructions += 1
-        trace.executed[at] = size
-        trace.decoded[at] = instruction
         trace.path.append(at)
-        if self._fall_through:
-            trace.taken += at != self._fall_through
-            self._fall_through = 0
-        trace.locked += locked(instruction)
-        if name_of(instruction) in JUMPS:
-            trace.branches += 1
-            self._fall_through = at + size
 
-    def _goes_on(self, instruction: Any) -> bool:
+    def _goes_on(self, known: Decoded) -> bool:
         """Whether an instruction that follows itself executes again: a jump to itself, or a repeated one."""
-        if name_of(instruction) in JUMPS:
+        if known.jump:
             return True
-        if instruction.prefix[0] in (0xF2, 0xF3):
+        if known.instruction.prefix[0] in (0xF2, 0xF3):
             # Unicorn 2.1.4 comes back once more, to find that nothing is left to repeat.
             return bool(self.cpu.reg_read(x86.UC_X86_REG_RCX))
-        self._forget_accesses()
+        # Unicorn 2.1.4 may begin a storing instruction twice, with both hooks, but it executes it once.
+        del self._trace.sequence[self._before :]
         return False
-
-    def _forget_accesses(self) -> None:
-        """Unicorn 2.1.4 may begin a storing instruction twice, with both hooks, but it executes it once."""
-        trace = self._trace
-        begun = Counter(access for _, access in trace.sequence[self._before :])
-        trace.accesses -= begun  # which keeps no access with a count of 0
-        for access, count in begun.items():
-            trace.stores -= count * (access.op == "store")
-            trace.loads -= count * (access.op == "load")
-        del trace.sequence[self._before :]
 
     def named(self, at: int, size: int) -> tuple[str, str, int]:
         """Object, field and offset within the object.
@@ -275,16 +267,38 @@ class Emulator:
         return found
 
     def _on_access(self, _: Any, kind: int, at: int, size: int, __: int, ___: Any) -> None:
+        access = self._accesses.get((kind, at, size)) or self._name(kind, at, size)
+        self._trace.sequence.append((self._trace.path[-1], access))
+
+    def _name(self, kind: int, at: int, size: int) -> Access:
+        """Done once in a run for each address, since the page that is followed differs between runs."""
         op = "store" if kind == unicorn.UC_MEM_WRITE else "load"
-        trace = self._trace
-        if op == "store":
-            trace.stores += 1
-        else:
-            trace.loads += 1
-        access = Access(op, *self.named(at, size), size)
-        trace.accesses[access] += 1
-        trace.sequence.append((trace.path[-1], access))
-        trace.lines.update({at // LINE, (at + size - 1) // LINE})
+        access = _access(op, *self.named(at, size), size)
+        self._accesses[kind, at, size] = access
+        self._trace.lines.update({at // LINE, (at + size - 1) // LINE})
+        return access
+
+    def _counted(self) -> Trace:
+        """The trace, with everything that follows from its path and its sequence of accesses."""
+        trace, behind = self._trace, dict[int, int]()
+        for at, times in Counter(trace.path).items():
+            known = self._code[at]
+            trace.decoded[at] = known.instruction
+            trace.executed[at] = known.instruction.size
+            trace.locked += times * known.locked
+            if known.jump:
+                trace.branches += times
+                behind[at] = at + known.instruction.size
+        trace.instructions = len(trace.path)
+        trace.taken = sum(behind.get(at, then) != then for at, then in pairwise(trace.path))
+        trace.accesses = Counter(access for _, access in trace.sequence)
+        trace.loads = sum(count for access, count in trace.accesses.items() if access.op == "load")
+        trace.stores = len(trace.sequence) - trace.loads
+        return trace
+
+
+_access = cache(Access)
+"""Nearly all accesses are one of a few dozen."""
 
 
 @cache

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests import forked
@@ -19,9 +19,9 @@ def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Com
     return started(*arguments, cwd=cwd, **environment)
 
 
-def drawn(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """A command that draws, with two figures only: for tests of all but its figures."""
-    return forked.run(arguments, cwd, {**forked.inherited(), "PYTHONPATH": str(ROOT)}, most_figures=2)
+def drawn(*arguments: str, cwd: Path = ROOT, figures: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """A command that draws a run's first figure only, and these: for tests of no others."""
+    return forked.run(arguments, cwd, {**forked.inherited(), "PYTHONPATH": str(ROOT)}, figures)
 
 
 def started(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -33,6 +33,10 @@ LONG = (
 """Files whose tests wait for processes: they come first, so that no worker ends with one of them alone."""
 
 
+TOGETHER = ("test_documents", "test_numbers")
+"""Files that ask every committed run, which one process reads once: they stand side by side."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--fast`, which `make test FAST=1` gives."""
     parser.addoption("--fast", action="store_true", help="leave out what " + ", ".join(fast.LEFT_OUT))
@@ -45,8 +49,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long ones first, else as they stand."""
-    items.sort(key=lambda item: item.path.stem not in LONG)
+    """Long ones first, and together what shares; else as they stand."""
+    items.sort(key=lambda item: (item.path.stem not in LONG, item.path.stem not in TOGETHER))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

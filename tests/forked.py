@@ -17,8 +17,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +26,7 @@ from runpy import run_module
 from typing import Any, Final, NoReturn, cast
 
 from plots import drawing
+from plots.drawing import Source
 
 ROOT: Final = Path(__file__).parent.parent
 AT_START: Final = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "MPL", "MATPLOTLIB", "NUMBA_", "OPENBLAS", "OMP_")
@@ -38,6 +39,12 @@ HERE: Final = dict(os.environ)
 ROOMS: Final = ("model", "benchmarks", "results", "plots")
 COMPILING: Final = frozenset({"__main__", "compiler", "loops", "source", "variants"})
 """Modules that are run, and those that import Numba, which only compilers do."""
+LATE: Final = (
+    *("scipy.special", "jinja2", "jinja2.ext", "PIL.Image", "pyperf._manager", "email.parser"),
+    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
+    *("rich.box", "rich.console", "rich.progress", "rich.table", "rich.text"),
+)
+"""What commands import when they first need it: each fork would do so again."""
 LONGEST: Final = 1 << 20
 """Bytes of a request: its arguments and variables."""
 
@@ -59,18 +66,21 @@ def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def run(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], most_figures: int | None = None
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    figures: Sequence[str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """`python -m ARGUMENTS`, its output caught; `environment` is all that it has.
 
     Parameters
     ----------
-    most_figures
-        Only so many are drawn, where they are not the point: each takes half a second.
+    figures
+        Only these and the first of a source are drawn, each of which takes half a second; None means all.
     """
     out, err = os.pipe(), os.pipe()
     try:
-        asked = [list(arguments), str(folder.absolute()), dict(environment), most_figures]
+        asked = [list(arguments), str(folder.absolute()), dict(environment), figures]
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [out[1], err[1]]))
         _server().sendmsg([json.dumps(asked).encode()], [rights])
     finally:
@@ -155,6 +165,8 @@ def _import_all() -> None:
                 import_module(
                     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
                 )
+    for name in LATE:
+        import_module(name)
     assert "numba" not in sys.modules
 
 
@@ -163,7 +175,7 @@ def _status_of(
     arguments: list[str],
     folder: str,
     environment: dict[str, str],
-    most_figures: int | None,
+    figures: list[str] | None,
 ) -> int:
     """Run a module as `python -m` does, in this process, which is a fork; returns the exit status."""
     take_over(streams)
@@ -171,8 +183,8 @@ def _status_of(
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    every = drawing.figures
-    drawing.figures = lambda source: dict([*every(source).items()][:most_figures])
+    if figures is not None:
+        drawing.figures = partial(_some, drawing.figures, figures)
     name, *sys.argv[1:] = arguments
     sys.path[0] = folder
     try:
@@ -191,6 +203,13 @@ def _status_of(
         sys.excepthook(*sys.exc_info())
         return 1
     return 0
+
+
+def _some(every: Callable[[Source], dict[str, Any]], names: Sequence[str], source: Source) -> dict[str, Any]:
+    """The first figure of a source and those of these names; of a census none but these: it has many bars."""
+    found = every(source)
+    first = [*found][: source != "census"]
+    return {name: figure for name, figure in found.items() if name in {*first, *names}}
 
 
 def take_over(streams: Sequence[int]) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from model.kernels.v4_3.scenarios import CHARGED, USUAL
 from model.machine_code.cpu_caches import struct_pages
 from model.vocabulary.scenario import AXES, Arm, Scenario
 from tests.command import refused, run
+from tests.waiting import until_it_ran
 
 BASE, V1 = Arm("base", "none"), Arm("v1", "jump-label")
 TWO_CPUS = pytest.mark.skipif(usable_cpus() < 2, reason="needs two CPUs")
@@ -153,7 +153,7 @@ def test_the_lock_is_waited_for() -> None:
         ended.set()
 
     threading.Thread(target=drain, daemon=True).start()
-    time.sleep(0.2)
+    until_it_ran(os.getpid(), 0.1)  # in which the other thread asks for the lock
     waiting = not ended.is_set()
     machine.memory.zone["lock"] = 0
     assert waiting and ended.wait(10) and machine.memory.zone["lock"] == 0

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from model.kernels.v4_3.variants import VARIANTS
 from results.reading.load import Run, load
 from tests.command import ROOT, refused, run
 from tests.kills import default_signals
+from tests.waiting import until
 
 TINY = (
     "-p",
@@ -221,9 +221,7 @@ def test_interrupting_keeps_what_is_complete(tmp_path: Path) -> None:
         start_new_session=True,
         preexec_fn=default_signals,
     )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("run.json.partial/0-0001.json")) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: list(tmp_path.glob("run.json.partial/0-0001.json")))
     os.killpg(worker.pid, signal.SIGINT)
     _, said = worker.communicate(timeout=30)
     assert worker.returncode == 130, said

@@ -25,7 +25,7 @@ from plots import headline, memory, share, sweep
 from results.analysis.groups import analyse
 from results.reading.load import load
 from tests import runfile
-from tests.command import refused, run
+from tests.command import drawn, refused, run
 
 KINDS = AXES["between"][1:]
 
@@ -144,11 +144,12 @@ def test_a_sweep_has_its_figure(tmp_path: Path) -> None:
     names = {between: Scenario("on-idle").but(between=between).name for between in AXES["between"]}
     runs = [runfile.FakeRun(seed=len(n), axes={"between": b, "scenario": n}) for b, n in names.items()]
     file = runfile.write(tmp_path / "run.json", runfile.document(*runs))
-    assert run("plots", str(file), "-o", str(tmp_path / "out"), "--format", "svg").returncode == 0
+    words = ("--format", "svg", "-o")
+    assert drawn("plots", str(file), *words, str(tmp_path / "out"), figures=["sweep"]).returncode == 0
     svg = (tmp_path / "out" / "sweep.svg").read_text()
     assert all(between in svg for between in AXES["between"])
     alone = runfile.write(tmp_path / "one.json", runfile.document(runfile.FakeRun()))
-    done = run("plots", str(alone), "-o", str(tmp_path / "one"), "--format", "svg")
+    done = drawn("plots", str(alone), *words, str(tmp_path / "one"), figures=["sweep"])
     assert "no sweep: the data is not in" in done.stderr
 
 

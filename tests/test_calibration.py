@@ -14,7 +14,7 @@ from results.analysis.verdict import alpha_divisor
 from results.output import as_calibration
 from results.reading.load import BadRunError, load
 from tests import runfile
-from tests.command import refused, run
+from tests.command import drawn, refused, run
 
 
 @pytest.fixture
@@ -155,7 +155,8 @@ def test_the_command(file: Path, steady: Path, tmp_path: Path) -> None:
     document = json.loads(run("results", "calibration", str(file), "--format", "json").stdout)
     assert len(document["targets"]) == 6 and len(document["layout_floor"]["points"]) == 9
     assert document["schema"] == "freepath.calibration/1" and document["aa"]["sessions"] == 4
-    done = run("plots", str(file), "-o", str(tmp_path / "figures"), "--format", "png")
+    out = str(tmp_path / "figures")
+    done = drawn("plots", str(file), "-o", out, "--format", "png", figures=["calibration"])
     assert "calibration.png" in done.stdout
     other = runfile.write(tmp_path / "run.json", runfile.document())
     refused(run("results", "calibration", str(other)), "no calibration", "--calibrate")

@@ -18,6 +18,7 @@ from model.common.errors import KernelReportError
 from model.kernels.store import Store
 from model.vocabulary.scenario import Arm, Scenario
 from tests.command import ROOT
+from tests.waiting import until_it_ran
 
 ARMS = (Arm("base", "none"), Arm("v1", "jump-label"))
 FOREVER = """
@@ -63,7 +64,7 @@ def started(code: str) -> subprocess.Popen[str]:
 def test_ctrl_c_ends_a_schedule_in_the_middle() -> None:
     """Machine code asks nobody: the signal's default ends the worker, however long its schedule is."""
     process = started(FOREVER)
-    time.sleep(0.2)
+    until_it_ran(process.pid, 0.2)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=10) == -signal.SIGINT
     assert process.stdout is not None
@@ -74,7 +75,7 @@ def test_a_stop_costs_the_slice_that_it_hit() -> None:
     """Three stops of 0.1 s, each as long as 2,000 slices and more: no mean knows of them."""
     process = started(MEASURE)
     for _ in range(3):
-        time.sleep(0.3)
+        until_it_ran(process.pid, 0.3)
         os.kill(process.pid, signal.SIGSTOP)
         time.sleep(0.1)
         os.kill(process.pid, signal.SIGCONT)

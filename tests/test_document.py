@@ -92,9 +92,9 @@ def test_too_many_values_are_not_parsed(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_name_among_many_is_found_at_once(tmp_path: Path) -> None:
     """Not by comparing each with each."""
     names = ", ".join(f'"{number}": 0' for number in [*range(200_000), 7])
-    began = time.monotonic()
+    began = time.process_time()
     assert "'7' twice" in refusal(tmp_path / "run.json", f"{{{names}}}".encode())
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_damaged_gzip(file: Path, data: bytes) -> None:
@@ -167,11 +167,17 @@ def test_pipes_and_standard_input(file: Path) -> None:
 @pytest.mark.parametrize("name", ["/dev/zero", "/dev/full", "-"])
 def test_a_stream_without_end_is_refused_at_once(name: str) -> None:
     """By its first byte."""
-    began = time.monotonic()
+    began = of_children()
     with Path("/dev/zero").open("rb") as zeros:
         done = show(name, stdin=zeros)
     refused(done, name, "begins with byte 0")
-    assert time.monotonic() - began < 10
+    assert of_children() - began < 10
+
+
+def of_children() -> float:
+    """Seconds of a CPU that the commands took so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_other_devices(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from benchmarks.commit import MARK, commit, sources
 from model.kernels.store import Store
 from results.reading.load import load
 from tests.command import ROOT, refused, run
-from tests.test_partial import until
+from tests.waiting import until
 
 ARGV = ("--only", "memcg=on-idle,page_kind=plain,depth=pcp,checks=on,entry=__free_pages,v1", "-n", "2")
 NOBODY = "tcp://127.0.0.1:9"

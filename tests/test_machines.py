@@ -147,11 +147,11 @@ def test_fifty_machines_take_no_time(tmp_path: Path) -> None:
         document["machine"]["cpu_microcode"] = f"0x{number:x}"
         (other := place.parent / key_of(document["machine"])).mkdir(exist_ok=True)
         (other / "machine.json").write_text(json.dumps(document))
-    started = time.perf_counter()
+    started = time.process_time()
     found = machines.entries(place.parent)
     text = "\n".join(as_machines.table(found, machines.scenarios_of(found)))
     assert len(found) >= 50 and text.count("Zen 5") >= 50 * 8
-    assert time.perf_counter() - started < 10  # a machine under load; a command is 0.6 s here
+    assert time.process_time() - started < 10  # a command is 0.6 s here
 
 
 def test_the_figure_is_drawn(folder: Path, tmp_path: Path) -> None:

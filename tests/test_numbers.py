@@ -14,12 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from results.analysis import machines
-from results.analysis.groups import analyse
-from results.kept import runs
-from results.output.as_json import cell_document
 from results.pages import documents
-from results.reading.load import load
+from tests import committed
 from tests.command import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -34,13 +30,12 @@ Figure = tuple[str, ...]
 
 
 @cache
-def committed() -> tuple[set[Figure], set[str]]:
+def figures_of_runs() -> tuple[set[Figure], set[str]]:
     """Figures with interval, and all numbers, of every cell of every committed run, as texts."""
     figures: set[Figure] = set()
     numbers: set[str] = set()
-    for path in (*machines.FOLDER.glob(f"*/{machines.RUN}"), *(each.path for each in runs.kept())):
-        cells = (cell for group in analyse(load(path), machines.MARGIN) for cell in group.cells)
-        for whole in map(cell_document, cells):
+    for cells in committed.cells().values():
+        for whole in cells:
             for cell in filter(None, (whole, whole["alone"], whole["shared"])):
                 ends = cell["ci95_ns"]
                 known = [*(cell[name] for name in OF_CELL if cell.get(name) is not None), *(ends or [])]
@@ -74,7 +69,7 @@ def quoted(text: str) -> Iterator[Figure]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_figure_is_that_of_a_committed_run(page: Path) -> None:
     """Mean and both ends of the interval, of one cell."""
-    figures, numbers = committed()
+    figures, numbers = figures_of_runs()
     text = by_hand(page)
     assert [figure for figure in quoted(text) if figure not in figures] == []
     assert [number for number in LONE.findall(text) if number not in numbers] == []
@@ -82,7 +77,7 @@ def test_a_figure_is_that_of_a_committed_run(page: Path) -> None:
 
 def test_a_figure_that_was_changed_is_noticed() -> None:
     """By one unit of its last digit, at any place: few are another cell's by chance."""
-    figures, _ = committed()
+    figures, _ = figures_of_runs()
     found = [figure for page in PAGES for figure in quoted(page.read_text()) if figure in figures]
     assert len(found) > 100
     changed = []

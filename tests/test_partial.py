@@ -8,8 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +22,7 @@ from benchmarks.timing.partial import Partial
 from results.reading.load import load
 from tests.command import ROOT, refused, run
 from tests.kills import default_signals
+from tests.waiting import until
 
 PROCESSES = 3
 ONLY = "base,memcg=off,page_kind=plain,depth=pcp,checks=on,entry=__free*"
@@ -55,14 +55,6 @@ def _none_is_left() -> Iterator[None]:
             process.kill()
             process.communicate()
     RUNNING.clear()
-
-
-def until(happened: Callable[[], object]) -> None:
-    """Wait for it."""
-    end = time.monotonic() + 200
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def offsets(path: Path) -> list[int]:

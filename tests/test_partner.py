@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +18,7 @@ from benchmarks.timing.partner import check, core_for, kept_busy, siblings_of, s
 from model.common.errors import FreepathError, UsageError
 from tests import runfile
 from tests.command import ROOT, refused, run
+from tests.waiting import until, until_it_ran
 
 
 def cores(folder: Path, siblings: dict[int, str], name: str = "thread_siblings_list") -> Path:
@@ -111,8 +111,7 @@ def test_the_partner_spins_where_it_should_and_ends_with_the_block(cpu: int) -> 
         own = psutil.Process(process.pid)
         assert own.cpu_affinity() == [cpu]
         before = own.cpu_times().user
-        time.sleep(0.5)
-        assert own.cpu_times().user > before + 0.05  # others may have that CPU, too
+        until(lambda: own.cpu_times().user > before + 0.05)  # others may have that CPU, too
         raise KeyError
     assert process.poll() == -signal.SIGKILL
 
@@ -182,7 +181,7 @@ def test_ctrl_c_on_a_terminal_is_the_parents_business(cpu: int) -> None:
     with spinning(cpu) as process:
         for number in (signal.SIGINT, signal.SIGHUP):
             process.send_signal(number)
-        time.sleep(0.2)
+        until_it_ran(process.pid, 0.05)
         assert process.poll() is None
 
 

@@ -49,7 +49,7 @@ def test_a_figure_without_data_names_the_command(tmp_path: Path) -> None:
     """The others are drawn."""
     arms = {("base", "none"): 0.0, ("base-twin", "none"): 0.0, ("v1", "jump-label"): 0.2}
     file = runfile.write(tmp_path / "run.json", runfile.document(runfile.FakeRun(arms=arms)))
-    done = run("plots", str(file), "--format", "svg")
+    done = drawn("plots", str(file), "--format", "svg", figures=["ladder"])
     assert done.returncode == 0
     assert "no ladder" in done.stderr and "python -m benchmarks" in done.stderr
     assert "headline.svg" in done.stdout
@@ -57,13 +57,13 @@ def test_a_figure_without_data_names_the_command(tmp_path: Path) -> None:
 
 def test_builds_are_drawn_where_there_are_several(file: Path, tmp_path: Path) -> None:
     """Every build a dot, caption and all; of a run of one build there is nothing, and it says so."""
-    done = run("plots", str(file), "-o", str(tmp_path / "several"), "--format", "svg")
+    done = drawn("plots", str(file), "-o", str(tmp_path / "several"), "--format", "svg", figures=["builds"])
     assert "builds.svg" in done.stdout and "no builds" not in done.stderr
     svg = (tmp_path / "several" / "builds.svg").read_text()
     for words in ("whole cycles", "None 9000", "noise floor", "on-idle/plain/warm/sequential/pcp"):
         assert words in svg, words
     single = runfile.write(tmp_path / "one.json", runfile.document(runfile.FakeRun(builds=0)))
-    done = run("plots", str(single), "-o", str(tmp_path / "one"), "--format", "svg")
+    done = drawn("plots", str(single), "-o", str(tmp_path / "one"), "--format", "svg", figures=["builds"])
     assert done.returncode == 0 and "builds.svg" not in done.stdout
     assert "no builds: the data is not in" in done.stderr and "python -m benchmarks --quick" in done.stderr
 

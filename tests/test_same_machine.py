@@ -15,7 +15,8 @@ from model.vocabulary.machine import FACTS
 from results.reading.load import load
 from tests.command import refused, run
 from tests.test_append import stored
-from tests.test_partial import PROCESSES, SMALL, offsets, started, until
+from tests.test_partial import PROCESSES, SMALL, offsets, started
+from tests.waiting import until
 
 ELSEWHERE = {
     "hostname": "another-host",

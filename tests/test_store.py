@@ -23,6 +23,7 @@ from model.machine_code.image import to_json
 from model.machine_code.image_cache import KEPT_FOLDERS, KEPT_S
 from tests import cache_flips
 from tests.command import ROOT
+from tests.waiting import until_it_ran
 
 IMAGE = Image("base", "none", memcg=True)
 IMAGES = [
@@ -280,15 +281,15 @@ Store(Path(sys.argv[1])).ensure(IMAGES)
 """
 
 
-@pytest.mark.parametrize("wait_s", [0.0, 1.0], ids=["starting", "compiling"])
-def test_compilers_end_with_their_parent(tmp_path: Path, wait_s: float) -> None:
+@pytest.mark.parametrize("ran_s", [0.0, 1.0], ids=["starting", "compiling"])
+def test_compilers_end_with_their_parent(tmp_path: Path, ran_s: float) -> None:
     """Also when it is killed, and cannot tell them."""
     parent = subprocess.Popen([sys.executable, "-c", COMPILE, str(tmp_path / "cache")], cwd=ROOT)
     compilers: list[psutil.Process] = []
     while not compilers:
         assert parent.poll() is None
         compilers = psutil.Process(parent.pid).children()
-    time.sleep(wait_s)
+    until_it_ran(compilers[0], ran_s)
     parent.kill()
     parent.wait()
     _, alive = psutil.wait_procs(compilers, timeout=2)

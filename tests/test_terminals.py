@@ -214,7 +214,7 @@ def test_ctrl_c_is_silent(name: str, after: float, file: Path) -> None:
             text=True,
         )
         wait_until_in_charge(process)
-        time.sleep(after)
+        time.sleep(after)  # some moment, whatever happens then
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=200)
     finally:

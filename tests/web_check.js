@@ -26,7 +26,7 @@ async function main() {
       const tab = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
       await tab.goto("file://" + path.resolve(page));
       await tab.addScriptTag({ content: fs.readFileSync(need.resolve("axe-core/axe.min.js"), "utf8") });
-      const result = await tab.evaluate(async () => await axe.run());
+      const result = await tab.evaluate(async () => await axe.run({ resultTypes: ["violations"] }));
       for (const v of result.violations) found.push(`axe ${colorScheme} ${width}: ${v.id} (${v.impact}) ${v.nodes[0].html}`);
       const wide = await tab.evaluate(() => document.documentElement.scrollWidth);
       if (wide > width) found.push(`${colorScheme} ${width}: the page is ${wide} wide`);

@@ -80,4 +80,6 @@ def forget(stream: IO[str]) -> None:
 
 def printable(text: str) -> str:
     """Text on one line, with control characters escaped: it may come from a stranger's file."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

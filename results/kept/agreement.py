@@ -66,7 +66,7 @@ def of_kept() -> Iterator[Agreement]:
     """The headline of every machine with two seeds, then every kept run that has both."""
     for entry in machines.entries():
         if second := second_seed(entry):
-            yield agreement(f"run, {entry.short}", load(published_of(entry)), second)
+            yield agreement(f"run, {entry.short}", load(published_of(entry)), load(second))
     for one, other in pairs(REFERENCE):
         yield agreement(f"{one.name}, {one.core}", load(one.path), load(other.path))
 

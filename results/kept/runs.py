@@ -7,6 +7,7 @@ was measured before. A file without a seed is from before every run was measured
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -84,10 +85,16 @@ def published_of(entry: Entry, folder: Path = MACHINES) -> Path:
     return folder / entry.key / RUN
 
 
-def second_seed(entry: Entry, folder: Path = REFERENCE) -> Run | None:
+def second_seed(entry: Entry, folder: Path = REFERENCE) -> Path | None:
     """The headline of a machine with its second seed; None where none is kept."""
-    runs = (load(each.path) for each in kept(folder, HEADLINE) if each.seed == 2)
-    return next((run for run in runs if key_of(machine_of(run)) == entry.key), None)
+    paths = (each.path for each in kept(folder, HEADLINE) if each.seed == 2)
+    return next((path for path in paths if _key_in(path) == entry.key), None)
+
+
+@cache
+def _key_in(path: Path) -> str:
+    """Which machine a run is of: asked for each machine."""
+    return key_of(machine_of(load(path)))
 
 
 def pairs(folder: Path = REFERENCE) -> Iterator[tuple[Kept, Kept]]:

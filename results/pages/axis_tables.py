@@ -6,6 +6,7 @@ first seed has both conditions. `largest` is the table at the top of a page: the
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from textwrap import wrap
@@ -23,7 +24,7 @@ from results.pages.overview import AT_MARGIN, TURNED, cost_of
 from results.reading.cpus import processor_line
 from results.reading.dates import date_of
 from results.reading.folder import REFERENCE
-from results.reading.load import Run, load
+from results.reading.load import load
 from results.reading.machine import product
 
 WIDTH: Final = 100
@@ -129,21 +130,44 @@ BY_NAME: Final = {axis.name: axis for axis in (*V4_3, *V6_18, *V7_1, LOADS)}
 
 @dataclass(frozen=True)
 class Seeds:
-    """One axis on one core: the first seed's run, the second's or none."""
+    """One axis on one core.
 
-    first: Run
-    second: Run | None
+    Attributes
+    ----------
+    files
+        Of the first seed, and of the second if there is one.
+    processor, product, date, commit
+        Of the first: `AMD EPYC (Zen 4: family ...)`, `Zen 4`.
+    older
+        Whether an older instrument measured it.
+    cells
+        Each cell with the verdict of both seeds, and the second seed's cell.
+    """
 
-    @property
-    def older(self) -> bool:
-        """Whether an older instrument measured it."""
-        return self.first.facts.get("instrument") != INSTRUMENT
+    files: tuple[Path, ...]
+    processor: str
+    product: str
+    date: str
+    commit: str
+    older: bool
+    cells: list[Both]
 
-    def cells(self) -> list[Both]:
-        """Each cell with the verdict of both seeds, and the second seed's cell."""
-        first, second = ([] if run is None else analyse(run, MARGIN) for run in (self.first, self.second))
-        other, again = verdicts_of(second), {_key(cell): cell for cell in _documents(second)}
-        return [(settled(cell, other), again.get(_key(cell))) for cell in _documents(first)]
+
+@cache
+def _read(*files: Path) -> Seeds:
+    """What the tables need of these runs: two pages ask for most of them."""
+    first, *rest = map(load, files)
+    groups, again = analyse(first, MARGIN), [group for run in rest for group in analyse(run, MARGIN)]
+    other, by_key = verdicts_of(again), {_key(cell): cell for cell in _documents(again)}
+    return Seeds(
+        files,
+        processor_line(first.facts),
+        product(first),
+        date_of(first)[:10],
+        str(first.facts["commit"]),
+        first.facts.get("instrument") != INSTRUMENT,
+        [(settled(cell, other), by_key.get(_key(cell))) for cell in _documents(groups)],
+    )
 
 
 def _documents(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
@@ -158,9 +182,9 @@ def seeds(name: str, folder: Path = REFERENCE) -> list[Seeds]:
     """The kept runs of an axis, the core that was measured last first."""
     found = []
     for _, of_core in groupby(kept(folder, name), key=lambda each: each.core):
-        runs = {each.seed: load(each.path) for each in of_core}
-        if 1 in runs:
-            found.append(Seeds(runs[1], runs.get(2)))
+        paths = {each.seed: each.path for each in of_core}
+        if 1 in paths:
+            found.append(_read(*(paths[seed] for seed in (1, 2) if seed in paths)))
     return found
 
 
@@ -178,12 +202,9 @@ def table(name: str, folder: Path = REFERENCE) -> Iterator[str]:
 
 
 def _about(pair: Seeds) -> str:
-    run = pair.first
-    files = [run, *([pair.second] if pair.second else [])]
-    links = ", ".join(f"[seed {n}]({FILES}/{Path(each.path).name})" for n, each in enumerate(files, 1))
+    links = ", ".join(f"[seed {n}]({FILES}/{path.name})" for n, path in enumerate(pair.files, 1))
     older = "; an older instrument" * pair.older
-    commit, date = run.facts["commit"], date_of(run)[:10]
-    return f"{processor_line(run.facts)}, {date}, commit {commit}{older} ({links}):"
+    return f"{pair.processor}, {pair.date}, commit {pair.commit}{older} ({links}):"
 
 
 def _rows(axis: Axis, pair: Seeds) -> Iterator[str]:
@@ -199,7 +220,7 @@ def _rows(axis: Axis, pair: Seeds) -> Iterator[str]:
 
 def _rows_of(pair: Seeds) -> Iterator[list[Both]]:
     """The cells of each scenario."""
-    for _, of_scenario in groupby(pair.cells(), key=lambda each: str(each[0]["scenario"])):
+    for _, of_scenario in groupby(pair.cells, key=lambda each: str(each[0]["scenario"])):
         yield list(of_scenario)
 
 
@@ -282,7 +303,7 @@ def across(axes: Sequence[Axis], folder: Path = REFERENCE) -> Iterator[str]:
 
 
 def _core(pair: Seeds) -> str:
-    return product(pair.first) + f"\\{MARK}" * pair.older
+    return pair.product + f"\\{MARK}" * pair.older
 
 
 def _largest_text(axis: Axis, pair: Seeds) -> str:

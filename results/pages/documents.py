@@ -6,6 +6,7 @@ compares it with the output of this module.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from textwrap import wrap
 from typing import Final
@@ -18,12 +19,12 @@ from results.analysis.machines import MARK, Entry
 from results.claims import judging
 from results.claims.claim import Answer
 from results.kept import agreement
-from results.kept.runs import FIGURES, Kept, kept, published_of, second_seed
+from results.kept.runs import FIGURES, kept, published_of, second_seed
 from results.output import as_machines
 from results.output.words import escape
 from results.pages import axis_tables, fidelity, kernel_table, overview
 from results.reading.folder import REFERENCE
-from results.reading.load import Run, load, read_json
+from results.reading.load import load, read_json
 from results.reading.machine import key_of, machine_of
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -95,22 +96,24 @@ def _judged(entry: Entry) -> dict[str, Answer]:
 
 def _of_seed(entry: Entry, seed: int) -> dict[str, Answer]:
     """Answers of one seed, of the headline or of the kept run that has the most evidence."""
-    runs = [load(published_of(entry)) if seed == 1 else second_seed(entry)]
-    runs += [
-        run for each in kept() if each.name in ANSWERING and each.seed == seed for run in _of(entry, each)
-    ]
+    headline = published_of(entry) if seed == 1 else second_seed(entry)
+    others = [each.path for each in kept() if each.name in ANSWERING and each.seed == seed]
+    # A machine's key may be of an older rule than its run's.
+    found = [_answers_in(headline)[1]] if headline else []
+    found += [answers for key, answers in map(_answers_in, others) if key == entry.key]
     known: dict[str, Answer] = {}
-    for run in filter(None, runs):
-        for answer in judging.answers(analysis_of(run, machines.MARGIN), None):
+    for answers in found:
+        for answer in answers:
             if answer.id not in known or len(answer.evidence) > len(known[answer.id].evidence):
                 known[answer.id] = answer
     return known
 
 
-def _of(entry: Entry, each: Kept) -> list[Run]:
-    """A kept run, if it is of that machine."""
-    run = load(each.path)
-    return [run] if key_of(machine_of(run)) == entry.key else []
+@cache
+def _answers_in(path: Path) -> tuple[str, Sequence[Answer]]:
+    """A run's machine and answers: pages ask for them again, and so does each machine."""
+    run = load(path)
+    return key_of(machine_of(run)), judging.answers(analysis_of(run, machines.MARGIN), None)
 
 
 def settled(answers: Sequence[Answer]) -> Answer:
