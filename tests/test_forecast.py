@@ -12,7 +12,6 @@ from benchmarks.cases import Case
 from benchmarks.timing import forecast
 from benchmarks.timing.forecast import Forecast, foretell, seconds_of
 from model.common.errors import FreepathError
-from model.common.process import WORKER_START_S
 from model.vocabulary.scenario import Arm, Scenario
 from results.analysis.groups import halves_after
 from results.analysis.verdict import half_after
@@ -99,7 +98,7 @@ def test_before_it_begins(capsys: pytest.CaptureFixture[str]) -> None:
     """Processes, scenarios, time and file."""
     foretell(CASES, [3, 0], 5, Path("run.json"))
     assert re.match(r"measuring 3 processes in 2 scenarios, .* to run\.json\n", capsys.readouterr().err)
-    assert seconds_of(CASES[0], 5) == pytest.approx(WORKER_START_S + 10 * forecast.VALUE_S)
+    assert seconds_of(CASES[0], 5) == pytest.approx(forecast.START_S + 10 * forecast.VALUE_S)
 
 
 def test_the_half_width_with_more_processes() -> None:

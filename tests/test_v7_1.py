@@ -208,13 +208,14 @@ def test_what_it_has_not_is_refused() -> None:
     refused(run("benchmarks", "--only", "kernel=v7.1,v1", "-o", "never.json"), "selects nothing")
 
 
-def test_it_is_listed_and_not_in_the_headline() -> None:
-    """By its name, with stories that name it; --quick without --only is as before."""
+def test_it_is_listed_and_in_the_headline() -> None:
+    """By its name, with stories that name it; what v6.18 has, too, is v6.18's unless v7.1 is named."""
     listed = json.loads(run("benchmarks", "--list", "--json", "--only", "kernel=v7.1").stdout)
     assert {scenario["kernel"] for scenario in listed["scenarios"]} == {"v7.1"}
     stories = {variant["name"]: variant["story"] for variant in listed["variants"]}
     assert set(BORROWED) < set(stories) and all("Kernel: v6.18" not in story for story in stories.values())
-    assert {case.scenario.kernel for case in select(quick=True)} == {"v4.3", "v6.18"}
+    assert {case.scenario.kernel for case in select(quick=True)} == {"v4.3", "v6.18", "v7.1"}
     assert {case.scenario.kernel for case in select("no-private", quick=True)} == {"v7.1"}
+    assert {case.scenario.kernel for case in select("memcg-off", quick=True)} == {"v6.18"}
     assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
     assert USUAL.name == "on-active/plain/warm/sequential/pcp/v7.1"

@@ -25,14 +25,13 @@ from benchmarks.commit import DIRTY, commit
 from benchmarks.figures.plan import PLAN, Entry, File, of_files
 from benchmarks.process_settings import can_hold_loads
 from benchmarks.selection import select_for
-from benchmarks.timing.forecast import VALUE_S, seconds_of
+from benchmarks.timing.forecast import START_S, VALUE_S, seconds_of
 from benchmarks.timing.options import early_options
 from benchmarks.units import counted, duration
 from model.common.command import leave, run
 from model.common.errors import UsageError
 from model.common.files import write_new
 from model.common.parser import Parser
-from model.common.process import WORKER_START_S
 from model.common.signals import Ended
 from model.common.streams import note, say
 from model.vocabulary import partial_run
@@ -184,9 +183,9 @@ def foretold(options: Sequence[str]) -> float:
         return CALIBRATION_S
     if early.vmlinux:
         arms = FILE_ARMS * len(early.vmlinux) // (5 if early.only else 1)
-        return processes * (WORKER_START_S + arms * values * 0.04)
+        return processes * (START_S + arms * values * 0.04)
     if early.insert:
-        return processes * (WORKER_START_S + (len(early.insert) + 2) * values * VALUE_S)
+        return processes * (START_S + (len(early.insert) + 2) * values * VALUE_S)
     return processes * sum(seconds_of(case, values) for case in select_for(early, early.memory))
 
 
@@ -276,7 +275,7 @@ def _probe() -> dict[str, float]:
             raise UsageError(f"the probe: {_last(done.stderr)}")
         runs = [run for part in json.loads(file.read_text())["benchmarks"] for run in part["runs"]]
     spent = {run["metadata"]["date"]: run["metadata"]["duration"] for run in runs}
-    took = sum(seconds + WORKER_START_S for seconds in spent.values())
+    took = sum(seconds + START_S for seconds in spent.values())
     return {"took_s": took, "foretold_s": foretold(options)}
 
 

@@ -10,11 +10,12 @@ from typing import Final
 from benchmarks.cases import Case
 from benchmarks.units import counted, duration
 from model.common.errors import FreepathError
-from model.common.process import WORKER_START_S
 from model.common.streams import note
 
 VALUE_S: Final = 0.007
 """Seconds of one value of one arm: only to say how long a run will take. On Zen 4 0.006."""
+START_S: Final = 0.2
+"""Seconds of a forked worker beside its values. On Zen 4, with 12 arms, 0.11."""
 AFTER_S: Final = 20.0
 """Seconds of measuring after which a run says how sharp it will get."""
 LEAST: Final = 3
@@ -28,7 +29,7 @@ Judge = Callable[[Mapping[str, int]], Sequence[float]]
 
 def seconds_of(case: Case, values: int) -> float:
     """Foreseen duration of one process of a case."""
-    return WORKER_START_S + len(case.arms) * (case.values or values) * VALUE_S
+    return START_S + len(case.arms) * (case.values or values) * VALUE_S
 
 
 def foretell(cases: Sequence[Case], missing: Sequence[int], values: int, target: object) -> None:

@@ -12,9 +12,9 @@ from typing import Final
 
 # include/uapi/linux/prctl.h
 PR_SET_PDEATHSIG: Final = 1
-WORKER_START_S: Final = 0.2
-"""Seconds of a measuring process beside its values: start, loading code, looking it through. 0.11 on Zen 4 (a
-quiet machine, 12 arms), and up to twice that on slower CPUs."""
+WORKER_START_S: Final = 0.4
+"""Seconds of a measuring process beside its values: Python's start, loading code, laying out builds. Medians
+of the four runs in results/machines: 0.38 to 0.55."""
 LAST_LINES: Final = 3
 LAST_BYTES: Final = 1 << 16
 SIGNALLED: Final = 128

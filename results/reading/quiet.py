@@ -5,15 +5,18 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from model.vocabulary.formats import INSTRUMENT
 from results.reading.cpus import core_of
 from results.reading.times import Array
 
 QUIET_PERCENTILE: Final = 10
 """Percentile of the blocks that is the quiet level: below busy ones, and not the lowest, which is chance."""
-ALONE: Final = {"Zen 1": 0.205, "Zen 3": 0.171, "Zen 4": 0.091, "Zen 5": 0.148, "Golden Cove": 0.175}
+ALONE: Final = {"Zen 1": 0.205, "Zen 3": 0.171, "Zen 4": 0.102, "Zen 5": 0.148, "Golden Cove": 0.175}
 """Core -> cycles per dispatched NOP on a core that is alone: the quiet levels of the runs in results/machines
-and results/reference, of Zen 5 of a run of 29 November 2026 (docs/decisions/0007). Zen 4 dispatches two NOPs
-in a slot. Not Ice Lake: the machine that says it is one is another (docs/limits.md)."""
+and results/reference, of Zen 5 of a run of 29 November 2026 (docs/decisions/0007). Zen 4 takes two NOPs a
+slot, nearly. Not Ice Lake: the machine that says it is one is another (docs/limits.md)."""
+OLDER: Final = {"Zen 4": 0.091}
+"""The same by an older instrument, which timed more NOPs at once, where it differs."""
 NEVER_ALONE: Final = 1.15
 """Ratio of a file's quiet level to that from which no part of the file was alone; between the scatter of
 quiet levels, 1 %, and the least that a busy sibling takes."""
@@ -48,13 +51,15 @@ def quiet_level(processes: Iterable[Measured]) -> float | None:
         return None
     quiet = float(np.percentile(np.concatenate(known), QUIET_PERCENTILE))
     facts: Sequence[Mapping[str, Any]] = [process.facts for process in every]
-    own = _own_level(facts)
+    own = own_level(facts)
     if own is not None:
         return own if quiet > NEVER_ALONE * own else quiet
     return quiet / TAKEN if all(fact.get("sibling") == BUSY for fact in facts) else quiet
 
 
-def _own_level(facts: Sequence[Mapping[str, Any]]) -> float | None:
-    """Of the core that all these processes ran on."""
+def own_level(facts: Sequence[Mapping[str, Any]]) -> float | None:
+    """Of the core that all these processes ran on, alone; None where it is not known."""
     names = {core.name if (core := core_of(fact)) else "" for fact in facts}
-    return ALONE.get(names.pop()) if len(names) == 1 else None
+    older = any(fact.get("instrument") != INSTRUMENT for fact in facts)
+    known = ALONE | OLDER if older else ALONE
+    return known.get(names.pop()) if len(names) == 1 else None
