@@ -90,11 +90,12 @@ def _judged(entry: Entry) -> dict[str, Answer]:
 
 def _of_seed(entry: Entry, seed: int) -> dict[str, Answer]:
     """Answers of one seed, of the headline or of the kept run that has the most evidence."""
-    headline = published_of(entry) if seed == 1 else second_seed(entry)
-    paths = [headline, *(each.path for each in kept() if each.name in ANSWERING and each.seed == seed)]
+    paths = [published_of(entry) if seed == 1 else second_seed(entry)]
+    others = [each.path for each in kept() if each.name in ANSWERING and each.seed == seed]
+    paths += [path for path in others if _answers_in(path)[0] == entry.key]
     known: dict[str, Answer] = {}
-    for key, answers in map(_answers_in, filter(None, paths)):
-        for answer in answers if key == entry.key else ():
+    for path in filter(None, paths):
+        for answer in _answers_in(path)[1]:
             if answer.id not in known or len(answer.evidence) > len(known[answer.id].evidence):
                 known[answer.id] = answer
     return known

@@ -6,7 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 from results import agreement, kept, machines
-from results.agreement import Agreement
+from results.agreement import Agreement, of_kept
 from results.analysis.groups import analyse
 from results.output.as_json import cell_document
 from results.reading.load import Run, load
@@ -33,7 +33,7 @@ def _read() -> tuple[list[Agreement], dict[Path, list[dict[str, Any]]]]:
         return run
 
     with patch.object(agreement, "load", noted):
-        agreed = list(agreement.of_kept())
+        agreed = list(of_kept())
     for path in (*machines.FOLDER.glob(f"*/{machines.RUN}"), *(each.path for each in kept.kept())):
         if path not in made:
             noted(path)
