@@ -89,7 +89,7 @@ from model.kernels.store import DEFAULT_CPU, Store, default_folder
 from model.kernels.user_variants.added import add_again, added, as_plain
 from model.vocabulary.formats import INSTRUMENT, NO_SETTINGS, PLAN
 
-QUICK = {"processes": 8, "values": 5}
+QUICK = {"processes": 7, "values": 5}
 DEFAULT = {"processes": 16, "values": 8}
 
 
