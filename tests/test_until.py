@@ -37,4 +37,4 @@ def test_no_round_begins_after_the_budget(capsys: pytest.CaptureFixture[str]) ->
     added: list[int] = []
     until_decided(0, time.monotonic() - 1, lambda _: {1: frozenset({"a"})}, lambda n, _: added.append(n))
     assert not added
-    assert "the budget is spent; 1 arm in 1 scenario were undecided" in capsys.readouterr().err
+    assert "the budget is spent; undecided: 1 arm in 1 scenario" in capsys.readouterr().err

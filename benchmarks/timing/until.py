@@ -50,7 +50,7 @@ def until_decided(
         arms = counted(sum(map(len, found.values())), "arm")
         for index, names in found.items():
             if time.monotonic() > end:
-                note(f"the budget is spent; {arms} in {counted(len(found), 'scenario')} were undecided")
+                note(f"the budget is spent; undecided: {arms} in {counted(len(found), 'scenario')}")
                 return
             add(index, names)
         took = time.monotonic() - before
