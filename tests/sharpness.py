@@ -24,12 +24,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+import numpy as np
+
 ROOT: Final = Path(__file__).parents[1]
 BASE: Final = "3083954"
 USUAL: Final = "on-idle/plain/warm/sequential/pcp"
 LEAST: Final = 3
-FIRST: Final = 4
-"""Processes of the first run of this checkout, which tells how long one takes here."""
+FIRST: Final = 6
+"""Processes of the second run of this checkout: with one of a single process it tells how long one takes."""
 
 
 @dataclass(frozen=True)
@@ -138,11 +140,11 @@ def compare(rows: list[Sharpness], base: Path, options: list[str], load: bool) -
             measure("", checkout, ["-p", "1", *options], load)  # compiles what is missing
     known = [row for row in rows if row.name != "base" and row.load == load]
     if not known:
-        rows.append(measure("first", ROOT, ["-p", str(FIRST), *options], load))
-        known = rows[-1:]
-    each = median(row.cpu / row.processes for row in known)
+        rows += [measure("first", ROOT, ["-p", str(count), *options], load) for count in (1, FIRST)]
+        known = rows[-2:]
+    each, command = np.polyfit([row.processes for row in known], [row.cpu for row in known], 1)
     pair = [measure("base", base, options, load)]
-    count = max(LEAST, round(pair[0].cpu / each))
+    count = max(LEAST, round((pair[0].cpu - command) / each))
     pair.append(measure("this", ROOT, ["-p", str(count), *options], load))
     rows += pair
     print(*(row.row() for row in pair), sep="\n", flush=True)

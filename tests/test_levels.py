@@ -4,7 +4,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from benchmarks.timing.levels import calm_of, faster_half, neighbours, parts_of
+from benchmarks.timing.levels import (
+    MOVES,
+    calm_of,
+    disturbed,
+    faster_half,
+    levelled,
+    neighbours,
+    parts_of,
+)
 
 Floats = npt.NDArray[np.float64]
 CELLS, ROUNDS = 384, 4
@@ -49,7 +57,8 @@ def test_a_cell_keeps_its_own_level() -> None:
 
 def test_what_a_part_exceeds_on_both_sides() -> None:
     """The tenth percentile of its cells' calmer sides; a part without cells has none."""
-    slots = np.arange(1.0, 42.0)[None, :]  # forty cells, each between its number and the next one
+    ends = np.arange(1.0, 42.0)
+    slots = np.stack([ends[:-1], ends[1:]], axis=-1)  # forty cells, each between its number and the next one
     parts = parts_of(slots)
     assert [len(part) for part in parts] == [3] * 8 + [2] * 8
     calm = calm_of(slots, parts)
@@ -111,3 +120,43 @@ def test_the_faster_half_counts() -> None:
     assert faster_half(np.array([[5.0]])) == [5.0]
     assert faster_half(np.array([[9.0], [1.0], [700.0], [3.0]])) == [2.0]
     assert faster_half(np.array([[4.0], [2.0], [90.0]])) == [3.0]
+
+
+def burst(slices: Floats, turns: npt.NDArray[np.uint8], cells: npt.NDArray[np.bool_], by: float) -> Floats:
+    """Some cells with the machine slower in the middle third of their time, by up to a share of the slice."""
+    count = slices[0].size
+    rng = np.random.default_rng(5)
+    there = (np.arange(count) // (count / 3)).astype(int) == 1
+    noise = np.where(cells[:, None] & there, by * rng.random((CELLS, count)), 0.0)
+    return np.asarray(slices * (1 + in_time(noise, turns)))
+
+
+def test_a_machine_that_moves_within_a_cell_is_seen() -> None:
+    """A level that rises for a third of the cell's time: by how much, and in which cells."""
+    slices, turns = made(0.002)
+    hit = np.arange(CELLS) % 20 == 0
+    times, moved = levelled(burst(slices, turns, hit, 0.4), turns)
+    assert (times == neighbours(burst(slices, turns, hit, 0.4), turns)).all()
+    assert moved[~hit].max() < 0.01 < 0.03 < moved[hit].min() and moved.max() < np.log(1.4)
+    assert sorted(disturbed(moved, CELLS)) == np.flatnonzero(hit).tolist()
+    assert disturbed(moved, 3).tolist() == np.argsort(-moved)[:3].tolist()
+    assert not len(disturbed(moved, 0))
+
+
+def test_an_arm_that_is_dear_in_some_builds_is_no_disturbance() -> None:
+    """Nor is a build in which all arms are dear, nor a first round of cold code: levels move in time."""
+    slices, turns = made(0.002)
+    slices[::7, :, 2] += 10.0
+    slices[::5] *= 1.3
+    slices[:, 0] *= [1.0, 1.3, 1.05, 1.2, 1.0]
+    assert not len(disturbed(levelled(slices, turns)[1], CELLS))
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_a_machine_that_always_moves_is_measured_as_it_is(share: float) -> None:
+    """What is unusual follows from the other cells; below 2 % nothing is."""
+    slices, turns = made(0.002)
+    everywhere = burst(slices, turns, np.ones(CELLS, bool), share)
+    moved = levelled(everywhere, turns)[1]
+    assert len(disturbed(moved, CELLS)) <= CELLS // 50
+    assert not len(disturbed(np.full(CELLS, 0.99 * MOVES), CELLS))

@@ -86,8 +86,9 @@ def test_where_slices_cannot_be_kept_nothing_is_measured(tmp_path: Path) -> None
 
 def test_parts_are_sorted_by_both_sides() -> None:
     """Equal numbers of cells; between a quiet and a busy reference they lie between quiet and busy ones."""
-    slots = np.ones((8, 17))
-    slots[4:, 8:] = 2.0
+    ends = np.ones((8, 17))
+    ends[4:, 8:] = 2.0
+    slots = np.stack([ends[:, :-1], ends[:, 1:]], axis=-1)
     parts = levels.parts_of(slots)
     assert {len(part) for part in parts} == {8}
     assert sorted(np.concatenate(parts)) == list(range(128))

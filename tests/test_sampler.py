@@ -11,9 +11,9 @@ from benchmarks.cases import MOST_PLACES, Case
 from benchmarks.selection import select
 from benchmarks.timing import sampler as module
 from benchmarks.timing.page_cursor import PageCursor
-from benchmarks.timing.sampler import Sampler
+from benchmarks.timing.sampler import AGAIN, AGAIN_SHARE, Sampler
 from benchmarks.timing.scheme import Scheme
-from benchmarks.timing.table import BARE_SLICES
+from benchmarks.timing.table import BARE_SLICES, Rows, Timed
 from model.common.errors import FreepathError, KernelReportError
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image
@@ -46,7 +46,7 @@ def test_every_cell_of_every_arm_is_timed(subject: Sampler) -> None:
     assert value.levels.shape == (len(ARMS), builds, subject.places) and subject.places == MOST_PLACES
     assert (value.slices > 1.0).all() and (value.levels > 1.0).all() and (value.levels < 1000.0).all()
     assert np.median(value.levels) == pytest.approx(np.median(value.slices), rel=0.2)
-    assert value.slots.shape == (builds, subject.places + 1)
+    assert value.slots.shape == (builds, subject.places, 2)
     cycle, slot = np.median(value.cycles), np.median(value.slots)
     assert 0.1 < cycle < 5.0 and 0.01 < slot < cycle
     assert np.median(value.bare) == pytest.approx(np.median(value.levels), rel=0.9)
@@ -74,9 +74,11 @@ def test_a_round_is_the_mirror_image_of_the_one_before(subject: Sampler) -> None
 
 
 def test_each_slice_is_counted(subject: Sampler) -> None:
-    """Two per arm and cell, some of base as compiled, and one of each build and arm that is looked at."""
-    builds = len(subject.values[0].cells.phase)
+    """Two per arm and cell, also of those timed again, some of base as compiled, one of each arm's build."""
+    (value,) = subject.values
+    builds = len(value.cells.phase)
     slices = builds * (2 * len(ARMS) * subject.places + BARE_SLICES + len(ARMS))
+    slices += value.again * (2 * len(ARMS) + BARE_SLICES)
     assert subject.freed == slices * subject.pages_per_slice and subject.pages_per_slice == PAGES
 
 
@@ -91,6 +93,29 @@ def test_checking_leaves_everything_as_it_was(subject: Sampler) -> None:
     subject.freed += 1
     with pytest.raises(KernelReportError, match=r"\d+ pages were freed of \d+"):
         subject.check()
+
+
+def test_a_cell_in_which_the_machine_moved_is_timed_again() -> None:
+    """All its arms; the calmer time is kept, every page is counted, and the other cells stay."""
+    made = Sampler(case_of(), Store(), [1, 2, 4], SMALL)
+    ticks, seen = made.table.ticks, []
+
+    def moved(rows: Rows) -> Timed:
+        seen.append(ticks(rows))
+        if len(seen) == 1:
+            seen[0].slices[0, 1, 4:] *= 50
+        return seen[-1]
+
+    made.table.ticks = moved  # type: ignore[method-assign]
+    made(8 * SMALL.cells)
+    made.check()
+    (value,) = made.values
+    cells = seen[0].slices.shape[0] * made.places
+    assert value.again == sum(anew.slices.shape[0] for anew in seen[1:]) >= 1
+    assert value.again <= AGAIN * AGAIN_SHARE * cells
+    assert all(anew.slices.shape[1:] == (1, 8, len(ARMS)) for anew in seen[1:])
+    left = value.slices > 20 * np.median(value.slices)
+    assert (left.sum(axis=(2, 3)) < 4 * len(ARMS)).all()  # interruptions apart
 
 
 @pytest.mark.parametrize("build", [0, 5, 7])

@@ -19,6 +19,12 @@ SWEEPS: Final = 2
 """How often levels and arms are estimated in turn; a third time changes no figure by 0.001 ns."""
 
 
+STEADY: Final = (10, 90)
+"""Percentiles of the levels of a cell between which the machine moved."""
+MOVES: Final = 0.02
+"""Move of the level, as a logarithm, that is never a reason to time a cell again."""
+UNUSUAL: Final = 3.0
+"""Ratio to the median move of all cells of a value beyond which a cell is timed again."""
 PARTS: Final = 16
 """Parts into which the cells of a process are sorted by how busy the core was."""
 
@@ -34,14 +40,14 @@ def parts_of(slots: Floats) -> Parts:
     Parameters
     ----------
     slots
-        float64[..., places + 1], ns per dispatched NOP before each place and after the last one.
+        float64[..., 2], ns per dispatched NOP before and after each cell.
     """
     return np.array_split(np.argsort(busier_sides(slots) + calmer_sides(slots), kind="stable"), PARTS)
 
 
 def busier_sides(slots: Floats) -> Floats:
     """float64[cells], ns per dispatched NOP on the busier side of each."""
-    return np.asarray(np.maximum(slots[..., 1:], slots[..., :-1]).ravel())
+    return np.asarray(slots.max(axis=-1).ravel())
 
 
 CALM_PERCENTILE: Final = 10
@@ -51,7 +57,7 @@ sibling left half alone; the lowest would let one cell in 48 decide."""
 
 def calmer_sides(slots: Floats) -> Floats:
     """float64[cells], the same on the other side."""
-    return np.asarray(np.minimum(slots[..., 1:], slots[..., :-1]).ravel())
+    return np.asarray(slots.min(axis=-1).ravel())
 
 
 def calm_of(slots: Floats, parts: Parts) -> list[float]:
@@ -82,6 +88,17 @@ def neighbours(slices: Floats, turns: npt.NDArray[np.uint8]) -> Floats:
     -------
     float64[..., arms], ns per page at the median level of the cell.
     """
+    return levelled(slices, turns)[0]
+
+
+def levelled(slices: Floats, turns: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """The same, and how far the machine's level moved in each cell while it was timed.
+
+    Returns
+    -------
+    float64[..., arms], as of `neighbours`; float64[...], from the tenth to the ninetieth percentile of the
+    levels in time, as a logarithm: 0.01 is 1 %.
+    """
     logs = np.log(slices)
     cold = logs[..., :1, :] - np.median(logs[..., 1:, :], axis=-2, keepdims=True)
     known = logs.copy()
@@ -91,7 +108,27 @@ def neighbours(slices: Floats, turns: npt.NDArray[np.uint8]) -> Floats:
     for _ in range(SWEEPS):
         levels = _levels(known - arms, order, turns)
         arms = np.median(known - levels, axis=-2, keepdims=True)
-    return faster_half(np.exp(logs - levels))
+    moved = np.ptp(np.percentile(levels, STEADY, axis=(-2, -1)), axis=0)
+    return faster_half(np.exp(logs - levels)), np.asarray(moved)
+
+
+def disturbed(moved: Floats, left: int) -> npt.NDArray[np.int64]:
+    """Numbers of the cells to be timed again, the most disturbed ones first.
+
+    A level is what all arms have in common at a moment, so that choosing by it favours none: an arm that is
+    dear in a build is dear there again. What a cell must not exceed follows from the others, so that a
+    machine that always moves is measured as it is.
+
+    Parameters
+    ----------
+    moved
+        float64[cells], of `levelled`.
+    left
+        How many cells may be timed again at most.
+    """
+    limit = max(MOVES, UNUSUAL * float(np.median(moved)))
+    worst = np.argsort(-moved, kind="stable")[:left]
+    return np.asarray(worst[moved[worst] > limit])
 
 
 def _levels(left: Floats, order: npt.NDArray[np.int64], turns: npt.NDArray[np.uint8]) -> Floats:

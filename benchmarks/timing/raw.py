@@ -4,7 +4,7 @@ FILE is a zip archive with one NumPy archive (.npz) per process, `CASE-PROCESS.n
 
 `slices`  float32[values, builds, places, rounds, arms], ns per page
 `turns`   uint8[values, builds, places, rounds, arms], when in its round each arm was timed
-`slots`   float32[values, builds, places + 1], ns per dispatched NOP before each place and after the last one
+`slots`   float32[values, builds, places, 2], ns per dispatched NOP before and after each cell
 `phase`, `placement`, `stack`, `cycle_ns`, `arms` and `scenario`, as in the run
 """
 

@@ -160,10 +160,13 @@ class _Worker:
             "ticks_per_ns": round(self.sampler.ticks_per_ns, 6),
             "cycle_ns": round(fmean(interquartile_mean(value.cycles) for value in measured), 6),
             "slot_ns": " ".join(f"{interquartile_mean(value.slots.ravel()):.5f}" for value in measured),
-            "build_slot_ns": " ".join(f"{ns:.4f}" for value in measured for ns in value.slots.mean(axis=1)),
+            "build_slot_ns": " ".join(
+                f"{ns:.4f}" for value in measured for ns in value.slots.mean(axis=(1, 2))
+            ),
             "part_slot_ns": part_means(levels.busier_sides(slots), parts),
             "part_calm_slot_ns": " ".join(f"{ns:.5f}" for ns in levels.calm_of(slots, parts)),
             "bare_ns": " ".join(f"{interquartile_mean(value.bare):.4f}" for value in measured),
+            "timed_again": sum(value.again for value in measured),
             "timed_s": round(self.sampler.timed_s, 4),
             **({} if huge is None else {"huge_share": round(huge, 3)}),
             **self.runner.context,

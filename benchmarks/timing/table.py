@@ -1,7 +1,7 @@
 """The calls that measure one build: every arm at each of its places, interleaved, with references between."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -57,6 +57,45 @@ class References:
     bare: int
     skip: int
     set_gs: int
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What the calls of builds took, in ticks, or in what it was divided by.
+
+    Attributes
+    ----------
+    slices
+        float64[builds, places, rounds, arms], a pass each, without the clock where that is subtracted.
+    turns
+        uint8 likewise, when in its round each arm was timed.
+    bare
+        float64[builds], the median of base as compiled.
+    slots
+        float64[builds, places, 2], a NOP before and after each place.
+    cycles
+        float64[builds], a dependent addition.
+    """
+
+    slices: Floats
+    turns: npt.NDArray[np.uint8]
+    bare: Floats
+    slots: Floats
+    cycles: Floats
+
+    def of(self, builds: Ints) -> "Timed":
+        """Of these builds, in this order."""
+        return Timed(*(getattr(self, field.name)[builds] for field in fields(self)))
+
+    def put(self, builds: Ints, places: Ints, other: "Timed") -> None:
+        """Replace these cells by those of another, of one place each."""
+        for mine, its in zip(self._cells, other._cells, strict=True):
+            mine[builds, places] = its[:, 0]
+
+    @property
+    def _cells(self) -> tuple[npt.NDArray[Any], ...]:
+        """What there is of each cell."""
+        return self.slices, self.turns, self.slots
 
 
 class Table:
@@ -166,15 +205,8 @@ class Table:
         rows[0]["function"], rows[0]["argument"] = self.references.chain, CHAIN_PASSES
         return rows
 
-    def ticks(self, rows: Rows) -> tuple[Floats, Floats, Floats, Floats]:
-        """What the rows took, in ticks.
-
-        Returns
-        -------
-        float64[builds, places, rounds, arms], and float64[builds], the median of base as compiled, a pass
-        each, without reading the clock where that is subtracted; float64[builds, places + 1], a NOP;
-        float64[builds], an addition.
-        """
+    def ticks(self, rows: Rows) -> Timed:
+        """What the rows took that were made last, in ticks."""
         ticks, head = rows["ticks"].astype(np.float64), self.head
         clock = ticks[:, 1:head].min(axis=1) if head > 1 else np.zeros(len(ticks))
         clock = np.minimum(clock, CLOCK_RANGE * clock.min())
@@ -184,4 +216,5 @@ class Table:
         slots = np.append(body[:, :, 0], ticks[:, -1:], axis=1) / (SLOT_PASSES * CHAIN)
         slices = body[:, :, self.own :: self.own].reshape(self.order.shape)
         slices = np.take_along_axis(slices, self.turns, axis=3) - clock[:, None, None, None]
-        return slices, bare, slots, ticks[:, 0] / (CHAIN_PASSES * CHAIN)
+        sides = np.stack([slots[:, :-1], slots[:, 1:]], axis=-1)
+        return Timed(slices, self.turns.astype(np.uint8), bare, sides, ticks[:, 0] / (CHAIN_PASSES * CHAIN))
