@@ -154,7 +154,7 @@ def test_an_arm_that_is_dear_in_some_builds_is_no_disturbance() -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.3])
 def test_a_machine_that_always_moves_is_measured_as_it_is(share: float) -> None:
-    """What is unusual follows from the other cells; below 2 % nothing is."""
+    """What is unusual follows from the other cells; below 3 % nothing is."""
     slices, turns = made(0.002)
     everywhere = burst(slices, turns, np.ones(CELLS, bool), share)
     moved = levelled(everywhere, turns)[1]

@@ -21,9 +21,9 @@ SWEEPS: Final = 2
 
 STEADY: Final = (10, 90)
 """Percentiles of the levels of a cell between which the machine moved."""
-MOVES: Final = 0.02
+MOVES: Final = 0.03
 """Move of the level, as a logarithm, that is never a reason to time a cell again."""
-UNUSUAL: Final = 3.0
+UNUSUAL: Final = 4.0
 """Ratio to the median move of all cells of a value beyond which a cell is timed again."""
 PARTS: Final = 16
 """Parts into which the cells of a process are sorted by how busy the core was."""

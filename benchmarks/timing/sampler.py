@@ -30,7 +30,7 @@ CLOCK_READINGS: Final = 15
 """Readings of both clocks at each end of the calibration; the tightest pair counts."""
 CLOCK_DRIFT: Final = 1e-3
 """Largest relative change of the counter's rate within a process; beyond it the process is not stored."""
-AGAIN: Final = 3
+AGAIN: Final = 2
 """How often the cells of a value are looked at, and the disturbed ones timed again."""
 AGAIN_SHARE: Final = 0.2
 """Share of the cells that are timed again at most, each time."""
