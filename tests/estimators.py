@@ -5,7 +5,8 @@ judged on the slices as measured, and on the same slices with noise put in: a si
 goes, interruptions, and an arm that pays 10 ns in one build of ten. Columns: the median over arms of the half
 width of a 95 % interval over all processes, ns per page; the same of the A/A control; the largest shift of an
 arm by the noise; how many A/A intervals cover zero, of sessions of six processes each. A/A are base-twin, and
-in scenario `off` (of `--calibrate --raw`) every arm that is nothing there.
+in scenario `off` (of `--calibrate --raw`) every arm that is nothing there. A second table has the cells by
+how far the machine's level moved in them, and the standard deviation over cells of arms' differences to base.
 """
 
 import io
@@ -21,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from benchmarks.timing.levels import faster_half, neighbours
+from benchmarks.timing.levels import faster_half, levelled, neighbours
 from model.vocabulary.calibration import NULL, SESSION
 
 Floats = npt.NDArray[np.float64]
@@ -114,6 +115,9 @@ def rare(kept: Kept, rng: np.random.Generator) -> Kept:
     return replace(kept, slices=kept.slices + paid.reshape(*kept.slices.shape[:2], 1, 1, arms))
 
 
+MOVES: Final = (0.02, 0.03, 0.05, 0.1, np.inf)
+"""How far a level moves, as a logarithm, in the cells of each row."""
+
 NOISE: Final[Mapping[str, tuple[Callable[[Kept, np.random.Generator], Kept], float]]] = {
     "as measured": (lambda kept, rng: kept, 0.0),
     "sibling": (sibling, 0.0),
@@ -141,11 +145,27 @@ def covering(costs: Floats, same: list[int]) -> tuple[int, int]:
 
 
 def report(files: list[Path]) -> None:
-    """Print a table for each scenario of each file."""
+    """Print two tables for each scenario of each file."""
     for path in files:
         for scenario, group in groupby(processes(path), key=lambda one: one.scenario):
+            kept = list(group)
             print(f"{path.name}, {scenario}")
-            table(list(group))
+            table(kept)
+            by_move(kept)
+
+
+def by_move(kept: list[Kept]) -> None:
+    """Print how far arms are from base in a cell, by how far the machine's level moved in it."""
+    each = [levelled(process.slices, process.turns) for process in kept]
+    moved = np.stack([moves for _, moves in each])
+    apart = np.stack([times[..., 1:] - times[..., :1] for times, _ in each])
+    for limit in MOVES:
+        chosen = moved < limit
+        wide = apart[chosen].std(axis=0)
+        print(
+            f"  level moves by less than {limit:6.2f}: {chosen.mean():4.0%} of the cells, standard deviation "
+            f"of the A/A control {wide[0]:.3f}, of the other arms {np.median(wide[1:]):.3f} (median)"
+        )
 
 
 def table(kept: list[Kept]) -> None:

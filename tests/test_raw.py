@@ -66,6 +66,7 @@ def test_estimators_are_judged(measured: Path, capsys: pytest.CaptureFixture[str
     estimators.report([measured / "raw.zip"])
     said = capsys.readouterr().out
     assert said.count("covers") == len(estimators.ESTIMATORS) * len(estimators.NOISE)
+    assert said.count("level moves") == len(estimators.MOVES) and "inf: 100% of the cells" in said
 
 
 def test_noise_that_is_put_in_is_what_it_says(measured: Path) -> None:
