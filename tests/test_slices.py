@@ -136,12 +136,17 @@ def test_what_slices_took_is_put_in_its_place(several: bool, idle: int) -> None:
         own["ticks"][own["function"] == NOTHING] = [10, 7, 9, 8][: CLOCK_SLICES if idle else 0]
         own["ticks"][own["function"] == SLOTS] = np.arange(PLACES + 1) * SLOT_PASSES * CHAIN
     rows["ticks"][:, 0] = 3 * CHAIN_PASSES * CHAIN, 4 * CHAIN_PASSES * CHAIN
-    ticks, bare, slots, cycle = made.ticks(rows)
+    timed = made.ticks(rows)
     wanted = 100 * (1 + np.arange(ARMS)) + np.arange(PLACES)[:, None, None]
     both = np.stack([wanted, wanted + 101])  # 100 further on, which is a hundredth of 100 x 100
-    assert np.array_equal(ticks, np.broadcast_to(both, (2, PLACES, ROUNDS, ARMS)))
-    assert bare.tolist() == [25.0, 25.0] and cycle.tolist() == [3.0, 4.0]
-    assert slots.tolist() == [[0.0, 1.0, 2.0, 3.0]] * 2
+    assert np.array_equal(timed.slices, np.broadcast_to(both, (2, PLACES, ROUNDS, ARMS)))
+    assert np.array_equal(timed.turns, made.turns)
+    assert timed.bare.tolist() == [25.0, 25.0] and timed.cycles.tolist() == [3.0, 4.0]
+    assert timed.slots.tolist() == [[[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]]] * 2
+    last = timed.of(np.array([1]))
+    timed.put(np.array([0]), np.array([2]), last.of(np.array([0])))
+    assert np.array_equal(timed.slices[0, 2], timed.slices[1, 0])
+    assert np.array_equal(timed.slices[0, :2], both[0, :2].repeat(ROUNDS, axis=1))
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=4, max_size=40))
