@@ -11,6 +11,7 @@ import array
 import atexit
 import contextlib
 import fcntl
+import gc
 import json
 import os
 import select
@@ -164,6 +165,8 @@ def main(name: str, number: int) -> None:
         for kernel in sorted({spec["kernel"] for spec in json.loads(words[-1])["specs"]} - ready):
             compile_first(kernel)
             ready.add(kernel)
+            gc.collect()
+            gc.freeze()  # else each fork looks through all that is loaded, again and again
         if os.fork() == 0:
             listener.close()
             _compile(asked, streams, words, environment, folder)
