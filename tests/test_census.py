@@ -65,7 +65,7 @@ def compared(cases: Sequence[Case]) -> tuple[dict[str, Any], dict[str, Any]]:
     known = {arm["variant"] for arm in reference["arms"]}
     document = census(cases, "x86-64-v3")
     document["arms"] = [arm for arm in document["arms"] if arm["variant"] in known]
-    names = ("variant", "gate", *DEFAULTS)
+    names = ("variant", "gate", *AXES)
     counted = [{name: arm.get(name) for name in names} for arm in document["arms"]]
     arms = [arm for arm in reference["arms"] if {name: arm.get(name) for name in names} in counted]
     return document, reference | {"arms": arms}
