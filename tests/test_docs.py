@@ -99,7 +99,7 @@ def test_a_command_runs_as_written(command: str, folder: Path) -> None:
         elif module == "benchmarks":
             words += ["--list"]
         elif "--only" not in words:
-            words += ["--only", "memcg=on-idle,page_kind=plain,depth=pcp,v1"]
+            words += ["--only", "memcg=on-idle,page_kind=plain,depth=pcp,checks=on,v1"]
         elif "--in-order" in words:  # of every arm in tests/test_fidelity.py
             words[words.index("--only") + 1] += ",base"
     done = ran(folder, module, *words)
