@@ -11,6 +11,7 @@ import array
 import atexit
 import contextlib
 import fcntl
+import gc
 import json
 import os
 import select
@@ -58,10 +59,14 @@ def install() -> None:
 
 
 def offer() -> None:
-    """Choose the socket of this test run: each process of it that needs a compiler finds it, or starts it."""
-    folder = tempfile.mkdtemp(prefix="freepath-tests-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ[SOCKET] = f"{folder}/{os.getpid()}"
+    """Choose the socket of this test run: each process of it that needs a compiler finds it, or starts it.
+
+    `make test` has chosen one, of a process that compiles for `tests.images` and then for the tests.
+    """
+    if SOCKET not in os.environ:
+        folder = tempfile.mkdtemp(prefix="freepath-tests-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ[SOCKET] = f"{folder}/{os.getpid()}"
     install()
 
 
@@ -114,6 +119,8 @@ def _as_here(environment: Mapping[str, str]) -> bool:
 def connected() -> socket.socket:
     """A connection to the process that forks, which the first who needs it starts."""
     path = Path(os.environ[SOCKET])
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    assert path.parent.stat().st_uid == os.geteuid(), f"{path.parent} is another user's"
     with path.with_suffix(".lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         if not path.exists():
@@ -164,6 +171,8 @@ def main(name: str, number: int) -> None:
         for kernel in sorted({spec["kernel"] for spec in json.loads(words[-1])["specs"]} - ready):
             compile_first(kernel)
             ready.add(kernel)
+            gc.collect()
+            gc.freeze()  # else each fork looks through all that is loaded, again and again
         if os.fork() == 0:
             listener.close()
             _compile(asked, streams, words, environment, folder)

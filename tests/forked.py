@@ -43,6 +43,7 @@ LATE: Final = (
     *("scipy.special", "jinja2", "jinja2.ext", "PIL.Image", "pyperf._manager", "email.parser"),
     *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
     *("rich.box", "rich.console", "rich.progress", "rich.table", "rich.text"),
+    "tests.spare",
 )
 """What commands import when they first need it: each fork would do so again."""
 LONGEST: Final = 1 << 20
@@ -56,10 +57,11 @@ def inherited() -> dict[str, str]:
 
 def can_run(environment: Mapping[str, str]) -> bool:
     """Whether all that Python and the libraries read when they start is as in the process that forks."""
-    return _at_start(environment) == _at_start({**HERE, OWN_PATH: str(ROOT)})
+    return at_start(environment) == at_start({**HERE, OWN_PATH: str(ROOT)})
 
 
-def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
+def at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that Python or a library reads when it starts."""
     return {
         name: value for name, value in environment.items() if name.startswith(AT_START) and name != COLOURS
     }
@@ -178,8 +180,12 @@ def _status_of(
     figures: list[str] | None,
 ) -> int:
     """Run a module as `python -m` does, in this process, which is a fork; returns the exit status."""
-    take_over(streams)
     os.chdir(folder)
+    if arguments[0] == "benchmarks" and "--list" not in arguments:
+        from tests import spare  # which asks this module what it is that it forks
+
+        spare.keep(streams)
+    take_over(streams)
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)

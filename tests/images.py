@@ -2,7 +2,9 @@
 
 from functools import partial
 
+from benchmarks.cases import Case
 from benchmarks.selection import along, select, swept
+from model.kernels import kernel_called
 from model.kernels.kernel_file.known import LOOPS
 from model.kernels.kit.ladder import SHARED
 from model.kernels.store import Store
@@ -26,7 +28,7 @@ def compile_images(*, every: bool) -> None:
 
 
 def images(every: bool) -> list[Spec]:
-    """What the tests will ask for: of each scenario base, of the quick ones and of a few more every arm.
+    """What the tests will ask for: of each scenario base, of each variant an image, what single tests name.
 
     An image that is missing here is compiled when a test wants it, by processes that first load
     the compiler: ten times as long.
@@ -37,13 +39,24 @@ def images(every: bool) -> list[Spec]:
         Whatever can be measured, for `make reliability`.
     """
     cases = select("checks=*,memory=warm") + select("kernel=v6.18") + select("kernel=v7.1")
-    quick = select(quick=True)
-    wanted = [image for case in (cases if every else quick) for image in case.images()]
+    whole = [*cases, *select(quick=True)] if every else with_every_variant()
+    wanted = [image for case in whole for image in case.images()]
     wanted += [case.images()[0] for case in (*cases, *swept(along("kernel")))]
     arms = (("base", "none"), ("base", "jump-label"), ("v1", "jump-label"))
     wanted += [Image(*arm, memcg=True, apart=True) for arm in arms]
     wanted += [Image(*arm, memcg=True, together=True) for arm in arms]
     return [*wanted, *images_of_2015(), *images_of_v6_18(every), *images_of_v7_1(), LOOPS]
+
+
+def with_every_variant() -> list[Case]:
+    """Headline scenarios of which every arm is compiled: v4.3 with and without memcg, the others' usual ones.
+
+    Each variant and each gate is in one of them. Of base there is an image for every scenario.
+    """
+    of_2015 = [case for case in select("kernel=v4.3", quick=True) if case.scenario.checks == "on"]
+    others = select("kernel=v6.18", quick=True) + select("kernel=v7.1", quick=True)
+    usual = [case for case in others if case.scenario == kernel_called(case.scenario.kernel).usual]
+    return [*of_2015, *usual]
 
 
 def images_of_2015() -> list[Image]:
@@ -58,17 +71,19 @@ def images_of_2015() -> list[Image]:
 
 
 def images_of_v6_18(every: bool) -> list[ImageOfV618]:
-    """Of v6.18: base by every entry, in each configuration, and with memcg in each what concerns memcg."""
+    """Of v6.18: base by every entry in each configuration, and a variant that tests the memcg key."""
     made = []
     built_as: list[tuple[Config, bool]] = [("default", False), ("default", True), ("distribution", True)]
     for config, memcg in built_as:
         built = partial(ImageOfV618, gate="jump-label" if memcg else "none", memcg=memcg, config=config)
         named = [name for name, variant in VARIANTS.items() if not variant.exact]
-        made += [built(name) for name in named if every or name.startswith(("base", "memcg"))]
+        made += [built(name) for name in named if every or name in ("base", "memcg-flag-first")]
         made += [built("base", entry=entry) for entry in ("kfree", "folios_put_refs")]
         made += [built("base", direct=True), built("base", direct=True, entry="kfree")]
-        made += [built("base-twin", direct=True), built("nop", gate="none", direct=True)]
-    return made
+    timed = partial(ImageOfV618, memcg=True, config="distribution")
+    # Of a drain or a block also what is timed beside base; and a variant that the headline leaves out.
+    made += [timed("base-twin", "jump-label", direct=True), timed("nop", "none", direct=True)]
+    return [*made, timed("stable", "jump-label")]
 
 
 def images_of_v7_1() -> list[Newer]:

@@ -59,7 +59,7 @@ def tutorial() -> list[str]:
 
 def test_the_tutorial(kernels: list[str], tmp_path: Path) -> None:
     """Every command as written, on two real kernels and with one short process."""
-    names = {"FILE": kernels[1], "OLD": kernels[0], "NEW": kernels[1], "block": "block=order-1"}
+    names = {"FILE": kernels[1], "OLD": kernels[0], "NEW": kernels[1], "block": "block=order-3"}
     for line in tutorial():
         module, *words = shlex.split(line)
         words = [kernels[1] if word.startswith("kernel/boot/") else names.get(word, word) for word in words]
@@ -77,6 +77,16 @@ def test_the_tutorial(kernels: list[str], tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("*.json")} == {
         *("kernel.json", "put.json", "blocks.json", "pair.json", "old.json", "new.json")
     }
+    measured_and_named(tmp_path / "put.json", "put_page, warm: ", "page")
+    measured_and_named(tmp_path / "blocks.json", "__free_pages, order-3, warm: ", "block")
+
+
+def measured_and_named(file: Path, name: str, freed: str) -> None:
+    """Whether a run has the arms that any scenario has, and what its answer calls the scenario."""
+    said = run("results", "answer", str(file)).stdout
+    assert re.search(rf", {name}\d+\.\d ns per freed {freed}$", said, re.MULTILINE), file
+    shown = json.loads(run("results", "show", str(file), "--format", "json").stdout)
+    assert {"base-twin", "v1"} <= {cell["variant"] for cell in shown["cells"]}
 
 
 def test_counts_and_code(kernels: list[str]) -> None:
@@ -139,25 +149,21 @@ def test_the_list_names_what_a_file_can_do(kernels: list[str]) -> None:
 
 
 MEASURED = {
-    "--only=entry=put_page,v1": ("put_page, warm: ", "page"),
     "--only=entry=release_pages,v1": ("release_pages, warm: ", "page"),
     "--only=block=compound-3,v1": ("__free_pages, compound-3, warm: ", "block"),
-    "--sweep=block=order-3": ("__free_pages, order-3, warm: ", "block"),
     "--only=memory=l2,order=random,v1": ("__free_pages, l2 random: ", "page"),
 }
-"""What is chosen -> how the answer calls it, and what is freed."""
+"""What is chosen -> how the answer calls it, and what is freed; the tutorial has put_page and a sweep."""
 
 
 def test_other_scenarios_are_measured_and_named(kernels: list[str], tmp_path: Path) -> None:
     """Entries, blocks and cold pages of the newest file; every page is freed and checked."""
     for number, (chosen, (name, freed)) in enumerate(MEASURED.items()):
-        file = str(tmp_path / f"{number}.json")
-        done = run("benchmarks", "--vmlinux", kernels[1], *BOOT, chosen, "-p", "1", "-n", "1", "-o", file)
+        file = tmp_path / f"{number}.json"
+        options = (*BOOT, chosen, "-p", "1", "-n", "1", "-o", str(file))
+        done = run("benchmarks", "--vmlinux", kernels[1], *options)
         assert done.returncode == 0, done.stderr
-        said = run("results", "answer", file).stdout
-        assert re.search(rf", {name}\d+\.\d ns per freed {freed}$", said, re.MULTILINE), chosen
-        shown = json.loads(run("results", "show", file, "--format", "json").stdout)
-        assert {"base-twin", "v1"} <= {cell["variant"] for cell in shown["cells"]}
+        measured_and_named(file, name, freed)
 
 
 def test_what_user_space_cannot_run_is_counted(kernels: list[str], tmp_path: Path) -> None:

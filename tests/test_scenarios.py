@@ -50,7 +50,22 @@ def test_every_listed_scenario_is_placed_and_run(case: Case) -> None:
     store = Store()
     store.ensure(case.images()[:1])
     arms = tuple(a for a, image in zip(case.arms, case.images(), strict=True) if not store.missing([image]))
-    sampler = Sampler(replace(case, arms=arms), store, [1], Scheme(1))
+    place_and_run(replace(case, arms=arms), store)
+
+
+@pytest.mark.reliability
+@pytest.mark.parametrize("case", select(quick=True), ids=lambda case: case.scenario.name)
+@pytest.mark.usefixtures("_least_work")
+def test_every_arm_of_the_headline_is_placed_and_run(case: Case) -> None:
+    """Whether or not another test needs its code."""
+    store = Store()
+    store.ensure(case.images())
+    place_and_run(case, store)
+
+
+def place_and_run(case: Case, store: Store) -> None:
+    """One value of a sampler, which checks what it freed."""
+    sampler = Sampler(case, store, [1], Scheme(1))
     sampler(1)
     sampler.check()
 

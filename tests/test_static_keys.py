@@ -355,6 +355,8 @@ from pathlib import Path
 from tests.booted import Booted
 from model.kernels.v4_3.image import Image
 from model.kernels.store import Store
+from tests import compilers
+compilers.install()
 store = Store(Path(sys.argv[1]))
 image = Image("v1", "jump-label", memcg=True)
 print("cached" if not store.missing([image]) else "fresh")

@@ -14,7 +14,8 @@ import pytest
 
 from model.common.errors import CompileError, UnsupportedCPUError
 from model.common.process import Child
-from model.compiler.emit import UnusableCodeError, assemble, assembly, check_cpu
+from model.compiler.emit import assemble, assembly, check_cpu
+from model.compiler.object_file import UnusableCodeError
 from model.kernels import store as store_module
 from model.kernels.store import Progress, Store
 from model.kernels.v4_3.image import Allocator, Image, Spec, spec_of
@@ -300,7 +301,7 @@ def test_code_that_refers_outside_is_refused() -> None:
     """It could not run wherever it is copied."""
     import llvmlite.binding as llvm
 
-    from model.compiler.emit import read_object
+    from model.compiler.object_file import read_object
 
     module = llvm.parse_assembly(
         "declare void @elsewhere()\ndefine void @entry() { call void @elsewhere() ret void }"

@@ -7,4 +7,5 @@
 `namespace`   where an image's functions find its configuration
 `insertion_points`  where a build may put NOPs
 `emit`        functions -> position-independent machine code
+`object_file`  LLVM's back end and its object files, without Numba
 """

@@ -10,7 +10,7 @@ from typing import Final
 import llvmlite.binding as llvm
 
 from model.common.errors import CompileError
-from model.compiler.emit import TRIPLE, read_object, target_machine
+from model.compiler.object_file import TRIPLE, read_object, target_machine
 
 CPU: Final = "x86-64"
 RETURN_BYTES: Final = 1

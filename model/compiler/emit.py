@@ -5,48 +5,27 @@ library at a page boundary. Here Numba's optimised IR is emitted once more as th
 generic x86-64, small code model, direct calls, one text section that runs wherever it is copied.
 """
 
-import io
 import os
 import re
-import struct
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import llvmlite.binding as llvm
-from elftools.elf.elffile import ELFFile
-from elftools.elf.enums import ENUM_ST_INFO_TYPE, ENUM_RELOC_TYPE_x64
 from llvmlite import ir
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
-from model.common.errors import CompileError
 from model.compiler.function import Compiled, Entries, KernelFunction, Linkage, Types
-from model.compiler.insertion_points import MARK, mark, points_of
+from model.compiler.insertion_points import mark, points_of
+from model.compiler.object_file import OPTIMISATION, TRIPLE, UnusableCodeError, read_object, target_machine
 
-llvm.initialize_native_target()
-llvm.initialize_native_asmprinter()
-
-TRIPLE: Final = "x86_64-unknown-linux-gnu"
-CONSTANTS: Final = ".LCPI"
-"""Prefix of LLVM's names for constants that no instruction can hold."""
-PC32: Final = ENUM_RELOC_TYPE_x64["R_X86_64_PC32"]
-RELATIVE: Final = (PC32, ENUM_RELOC_TYPE_x64["R_X86_64_PLT32"])
-ENTRY_BYTES: Final = 16
-SYMBOL: Final = struct.Struct("<IBBHQQ")
-"""Elf64_Sym: name, type and binding, visibility, section, value, size."""
-FUNCTION: Final = ENUM_ST_INFO_TYPE["STT_FUNC"]
-OPTIMISATION: Final = 2
 REASON: Final = re.compile(r" *(No implementation|Unknown attribute|NameError|Cannot|Invalid|Untyped|Use of)")
 MODEL: Final = Path(__file__).parent.parent
 LONG_NOPS: Final = "+fast-15bytenop"
 """CPU feature for long NOPs: without it LLVM's assembler pads with shorter ones than its code generator does;
 tests/ compare the two."""
-
-
-class UnusableCodeError(CompileError):
-    """The compiler produced something that cannot run at any address."""
 
 
 def gather(linkage: Linkage, entries: Entries) -> dict[str, Compiled]:
@@ -121,13 +100,6 @@ def optimised(module: Any, entries: Iterable[str], cpu: str) -> Any:
     return target
 
 
-def target_machine(cpu: str, features: str = "") -> Any:
-    """LLVM's back end, set up for position-independent code with direct calls."""
-    return llvm.Target.from_triple(TRIPLE).create_target_machine(
-        cpu=cpu, features=features, opt=OPTIMISATION, reloc="pic", codemodel="small"
-    )
-
-
 def assemble(text: str, cpu: str) -> bytes:
     """An ELF object, by LLVM's own assembler, so that no other is needed."""
     quoted = '"\\'
@@ -154,93 +126,6 @@ def check_cpu(cpu: str) -> None:
         said.seek(0)
         if b"not a recognized processor" in said.read():
             raise UnusableCodeError(f"LLVM knows no CPU called '{cpu}': try x86-64, x86-64-v3 or znver4")
-
-
-def read_object(data: bytes) -> dict[str, Any]:
-    """Take the text section, its functions and its jump table out of an ELF object.
-
-    Returns
-    -------
-    `code` (hex), `functions` {name: [offset, bytes]}, `jump_table` [[site, target, key], ...], `marks`
-    {symbol of `mark`: offset}, all offsets from the start of `code`.
-
-    Raises
-    ------
-    UnusableCodeError
-        When the text still refers to something outside of it.
-    """
-    elf: Any = ELFFile(io.BytesIO(data))
-    text_index, text = next((i, s) for i, s in enumerate(elf.iter_sections()) if s.name == ".text")
-    symbols = _symbols(elf)
-    functions = {
-        symbol.name: [symbol.value, symbol.size]
-        for symbol in symbols
-        if symbol.is_function and symbol.section == text_index
-    }
-    marks = {symbol.name: symbol.value for symbol in symbols if symbol.name.startswith(MARK)}
-    code = _resolved(elf, text_index, text.data(), symbols)
-    return {
-        "code": code.hex(),
-        "functions": functions,
-        "jump_table": _jump_table(elf, symbols),
-        "marks": marks,
-    }
-
-
-class Symbol(NamedTuple):
-    """A line of the symbol table; `value` is an offset in its section."""
-
-    name: str
-    is_function: bool
-    section: int
-    value: int
-    size: int
-
-
-def _symbols(elf: Any) -> list[Symbol]:
-    """All of them in the table's order: pyelftools takes a tenth of the compilation for 1,600."""
-    table = elf.get_section_by_name(".symtab")
-    names = elf.get_section(table["sh_link"]).data()
-    made = []
-    for at, info, _, section, value, size in SYMBOL.iter_unpack(table.data()):
-        name = names[at : names.index(b"\0", at)].decode()
-        made.append(Symbol(name, info & 0xF == FUNCTION, section, value, size))
-    return made
-
-
-def _resolved(elf: Any, text_index: int, code: bytes, symbols: Sequence[Symbol]) -> bytes:
-    """Fill in the direct calls between the image's own functions."""
-    patched = bytearray(code)
-    section = elf.get_section_by_name(".rela.text")
-    for relocation in section.iter_relocations() if section else []:
-        symbol = symbols[relocation["r_info_sym"]]
-        if relocation["r_info_type"] not in RELATIVE or symbol.section != text_index:
-            what = f"the code refers to {symbol.name or 'data'} outside of itself"
-            if symbol.name.startswith(CONSTANTS):
-                what = "it needs floating point or vectors, which the kernel's code does without"
-            raise UnusableCodeError(what)
-        at = relocation["r_offset"]
-        distance = symbol.value + relocation["r_addend"] - at
-        patched[at : at + 4] = distance.to_bytes(4, "little", signed=True)
-    return bytes(patched)
-
-
-def _jump_table(elf: Any, symbols: Sequence[Symbol]) -> list[list[int]]:
-    """Entries {s32 site, s32 target, s64 key}; the first two are still relocations against .text."""
-    section = elf.get_section_by_name("__jump_table")
-    if section is None:
-        return []
-    table = section.data()
-    places: dict[int, int] = {}
-    for relocation in elf.get_section_by_name(".rela__jump_table").iter_relocations():
-        if relocation["r_info_type"] != PC32:
-            raise UnusableCodeError(f"jump table: relocation type {relocation['r_info_type']}")
-        symbol = symbols[relocation["r_info_sym"]]
-        places[relocation["r_offset"]] = symbol.value + relocation["r_addend"]
-    return [
-        [places[at], places[at + 4], int.from_bytes(table[at + 8 : at + ENTRY_BYTES], "little")]
-        for at in range(0, len(table), ENTRY_BYTES)
-    ]
 
 
 def emit(linkage: Linkage, entries: Entries, cpu: str) -> dict[str, Any]:

@@ -33,8 +33,21 @@ class FileKernel(Kernel):
         return self.booted
 
 
+_made: dict[str, tuple[KnownFile, tuple[object, ...], FileKernel]] = {}
+"""Release -> the file, what was known of it, and the kernel that was made of that."""
+
+
 def kernel_of(file: KnownFile) -> FileKernel:
-    """Its scenarios and arms, as those of a version."""
+    """Its scenarios and arms, as those of a version; made anew once a survey has found more of the file."""
+    found = tuple(file.surveys), tuple(other.name for other in file.beside), len(file.inserts)
+    known, then, kernel = _made.get(file.name, (None, (), None))
+    if kernel is None or known is not file or then != found:
+        kernel = _kernel_of(file)
+        _made[file.name] = file, found, kernel
+    return kernel
+
+
+def _kernel_of(file: KnownFile) -> FileKernel:
     return FileKernel(
         name=file.name,
         paths={"free": FilePath(file)},

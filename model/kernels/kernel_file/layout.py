@@ -236,8 +236,7 @@ class FileMemory(PageArray):
         btf, parts = self.btf, self.parts
         self.set_global("vmemmap_base", self.page_address(0) - PAGE_BYTES * FIRST_PFN)
         self.set_global("mem_section", parts["section_roots"].start)
-        for root in range(ROOTS):
-            self.write(parts["section_roots"].start + 8 * root, parts["mem_section"].start)
+        self.bytes_at(parts["section_roots"].start, 8 * ROOTS).view("<i8")[:] = parts["mem_section"].start
         step = btf.size("struct mem_section")
         for at in range(parts["mem_section"].start, parts["mem_section"].start + PAGE - step + 1, step):
             self.write_field(at, "struct mem_section", "section_mem_map", ONLINE)
