@@ -1,8 +1,10 @@
 """python -m tests.images: compile what the tests will ask for, while other things are waited for."""
 
 from functools import partial
+from itertools import chain
 
 from benchmarks.selection import along, select, swept
+from model.kernels import VERSIONS
 from model.kernels.kernel_file.known import LOOPS
 from model.kernels.kit.ladder import SHARED
 from model.kernels.store import Store
@@ -36,7 +38,8 @@ def images(every: bool) -> list[Spec]:
     every
         Whatever can be measured, for `make reliability`.
     """
-    cases = select("checks=*,memory=warm") + select("kernel=v6.18") + select("kernel=v7.1")
+    later = (select(f"kernel={version}") for version in VERSIONS[1:])
+    cases = [*select("checks=*,memory=warm"), *chain.from_iterable(later)]
     quick = select(quick=True)
     wanted = [image for case in (cases if every else quick) for image in case.images()]
     wanted += [case.images()[0] for case in (*cases, *swept(along("kernel")))]
