@@ -145,7 +145,7 @@ def _parser() -> Parser:
 def _arm(scenario: Scenario, name: str, gate: str | None) -> tuple[Arm, str | None]:
     """The arm of a name; or base, with the function of a kernel file that has this name."""
     from benchmarks.cases import SelectionError
-    from model.kernels import path_of
+    from model.kernels import kernels, path_of
     from model.kernels.kernel_file.known import file_called
     from model.kernels.kernel_file.survey import way_of
 
@@ -160,6 +160,9 @@ def _arm(scenario: Scenario, name: str, gate: str | None) -> tuple[Arm, str | No
     if name in functions:
         return there[0], name
     more = f"; functions that run there are {', '.join(functions)}" if functions else ""
+    known = [kernel.name for kernel in kernels() if not file and variant in kernel.variants]
+    others = [version for version in known if version != scenario.kernel]
+    more += f"; {variant} is a variant of {', '.join(others)}: choose by --kernel" if others else ""
     raise SelectionError(f"no arm {name} in {scenario.name}; there are {names}{more}")
 
 

@@ -139,6 +139,7 @@ def template(name: str, version: str) -> str:
     fields = "\n".join(f"#   {field:12} offset {offset}" for field, offset in kernel.offer.fields.items())
     helpers = "\n".join(f"#   {helper:22} {what}" for helper, what in kernel.offer.helpers.items())
     text = kernel.template.read_text().replace("FIELDS", fields).replace("HELPERS", helpers)
+    text = text.replace("VERSION", kernel.name)
     file = f"{name.replace('-', '_')}.py"
     return text.replace("NAME", name.replace("_", "-")).replace("FILE", file)
 

@@ -7,6 +7,8 @@ A figure is a module beside this one with
 `NEEDS`   the command that measures its data
 `draw`    of a run `draw(run, groups)`, of a census `draw(document)`, of a history `draw(history)`, of
           machines `draw(entries)`, of a pair of runs `draw(old, new, changes, run)`; None without data
+
+One that draws several has instead `IMAGES`, the name of each -> an object with these attributes.
 """
 
 import io
@@ -87,14 +89,17 @@ def import_matplotlib() -> None:
 
 
 def figures(source: Source) -> dict[str, Any]:
-    """The files that draw from such a source, by the name of their images: `IMAGE`, or the file's own."""
+    """What draws from such a source, by the name of its images: a file, or each of its `IMAGES`."""
     import_matplotlib()
     import plots
 
     files = [file.name for file in iter_modules(plots.__path__) if file.name != "__main__"]
-    modules = {getattr(m, "IMAGE", file): m for file in files for m in [import_module(f"plots.{file}")]}
-    names = sorted(modules, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
-    return {name: modules[name] for name in names if getattr(modules[name], "READS", None) == source}
+    found: dict[str, Any] = {}
+    for file in files:
+        module = import_module(f"plots.{file}")
+        found |= getattr(module, "IMAGES", {file: module})
+    names = sorted(found, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+    return {name: found[name] for name in names if getattr(found[name], "READS", None) == source}
 
 
 def drawings(source: Source, endings: Sequence[str], *data: Any) -> Iterator[Drawing]:

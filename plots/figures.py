@@ -37,7 +37,7 @@ class Of:
     Attributes
     ----------
     draw
-        Module of `plots` that draws it.
+        As `plots.drawing.figures` names it.
     source
         `headline`: the published run of a core; `machines`: of all; `census`; else the name of a kept run.
     core

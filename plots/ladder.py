@@ -21,6 +21,7 @@ RUNGS: Final = {
 }
 HATCHES: Final = ("", "//", "..", "xx", "--")
 SHADES: Final = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7")
+"""Beyond as many groups they come again, each with another hatch."""
 
 
 def draw(run: Run, groups: Sequence[Group]) -> Figure | None:
@@ -46,9 +47,9 @@ def rungs(run: Run, groups: Mapping[str, Group]) -> Figure | None:
                 width * 0.92,
                 yerr=error_bar(cells[variant]),
                 capsize=3,
-                facecolor=SHADES[at],
+                facecolor=SHADES[at % len(SHADES)],
                 edgecolor="black",
-                hatch=HATCHES[at],
+                hatch=HATCHES[(at + at // len(SHADES)) % len(HATCHES)],
                 rasterized=True,  # a browser prints a hatch as a megabyte
                 linewidth=0.7,
                 label=label if rung == 0 else None,

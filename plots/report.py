@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.vocabulary.machine import NAMES
+from model.vocabulary.scenario import AXES
 from plots.card import card
 from plots.drawing import drawings
 from plots.page import ENDINGS, Page, data_url, render
@@ -46,8 +47,9 @@ ASKED: Final = (
     'Fixable?" The author, Vladimir Davydov, answered that a load and a comparison are negligible. The '
     "thread has no measurement. v6.17 (2025) added one more test to all kernels, without a figure."
 )
+VERSIONS: Final = f"{', '.join(AXES['kernel'][:-1])} and {AXES['kernel'][-1]}"
 TOOL: Final = (
-    "freepath models __free_pages of one page, to the per-CPU list, in Linux v4.3, v6.18 and v7.1, with "
+    f"freepath models __free_pages of one page, to the per-CPU list, in Linux {VERSIONS}, with "
     "static keys that are patched jumps, and times variants side by side in a tight loop. A figure is the "
     "mean over {builds} builds: the same code with other padding NOPs, since one compiled kernel may differ "
     "by more than the effect."

@@ -19,6 +19,7 @@ from model.common.command import complain, leave, run
 from model.common.errors import UsageError
 from model.common.files import STANDARD, check_target
 from model.common.parser import Parser
+from model.common.streams import note
 from model.vocabulary.partial_run import PLAIN
 from results.options import (
     add_pair,
@@ -177,6 +178,8 @@ def _claims(args: argparse.Namespace) -> int:
     analysis = analysed(args)
     answers = judging.answers(analysis, Path(args.census) if args.census else None)
     note_doubts(analysis.run)
+    if not answers:
+        note("no claim is about the kernels of this run (docs/claims.md)")
     if args.format == "json":
         emit(as_claims.as_json(answers), args)
     else:

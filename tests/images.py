@@ -1,10 +1,11 @@
 """python -m tests.images: compile what the tests will ask for, while other things are waited for."""
 
 from functools import partial
+from itertools import chain
 
 from benchmarks.cases import Case
 from benchmarks.selection import along, select, swept
-from model.kernels import kernel_called
+from model.kernels import VERSIONS, kernel_called
 from model.kernels.kernel_file.known import LOOPS
 from model.kernels.kit.ladder import SHARED
 from model.kernels.store import Store
@@ -38,7 +39,8 @@ def images(every: bool) -> list[Spec]:
     every
         Whatever can be measured, for `make reliability`.
     """
-    cases = select("checks=*,memory=warm") + select("kernel=v6.18") + select("kernel=v7.1")
+    later = (select(f"kernel={version}") for version in VERSIONS[1:])
+    cases = [*select("checks=*,memory=warm"), *chain.from_iterable(later)]
     whole = [*cases, *select(quick=True)] if every else with_every_variant()
     wanted = [image for case in whole for image in case.images()]
     wanted += [case.images()[0] for case in (*cases, *swept(along("kernel")))]

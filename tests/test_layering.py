@@ -4,24 +4,33 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
+from model.kernels import VERSIONS
 from tests.command import ROOT
 
 PACKAGES = ("model", "benchmarks", "results", "plots")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 TESTS = sorted((ROOT / "tests").glob("*.py"))
 LONGEST = 400
+
+
+def differs_from(version: str) -> list[str]:
+    """The versions that one is a difference from, as its folder declares it, nearest first."""
+    folder = import_module(f"model.kernels.{version.replace('.', '_')}")
+    other = getattr(folder, "DIFFERS_FROM", None)
+    return [] if other is None else [other, *differs_from(other)]
+
+
 ROOMS = (
     *(
         "model.common",
         "model.vocabulary",
         "model.machine_code",
         "model.compiler",
-        "model.kernels.v4_3",
-        "model.kernels.v6_18",
-        "model.kernels.v7_1",
+        *(f"model.kernels.{version.replace('.', '_')}" for version in VERSIONS),
         "model.vmlinux",
     ),
     *("benchmarks.__main__", "results.__main__", "plots.__main__"),
@@ -52,27 +61,12 @@ KNOWS: dict[str, set[str]] = {
         "model.vmlinux",
         "model.vocabulary",
     },
-    "model.kernels.v4_3": {
-        "model.kernels",
-        "model.machine_code",
-        "model.compiler",
-        "model.common",
-        "model.vocabulary",
-    },
-    "model.kernels.v6_18": {
-        "model.kernels",
-        "model.machine_code",
-        "model.compiler",
-        "model.common",
-        "model.vocabulary",
-    },
-    "model.kernels.v7_1": {  # a difference from v6.18
-        "model.kernels.v6_18",
-        "model.kernels",
-        "model.machine_code",
-        "model.compiler",
-        "model.common",
-        "model.vocabulary",
+    **{
+        f"model.kernels.{version.replace('.', '_')}": {
+            *(f"model.kernels.{other.replace('.', '_')}" for other in differs_from(version)),
+            *("model.kernels", "model.machine_code", "model.compiler", "model.common", "model.vocabulary"),
+        }
+        for version in VERSIONS
     },
     "benchmarks": {"model.kernels", "model.machine_code", "model.common", "model.vocabulary"},
     "benchmarks.timing": {
@@ -159,8 +153,12 @@ def test_no_circle_and_four_floors() -> None:
         ready = {room for room, known in KNOWS.items() if room not in floors and known <= floors.keys()}
         assert ready, f"a circle among {KNOWS.keys() - floors.keys()}"
         floors |= {room: 1 + max((floors[known] for known in KNOWS[room]), default=0) for room in ready}
-    differences = {"model.kernels.v7_1": "model.kernels.v6_18"}
-    assert all(floors[room] == floors[of] + 1 for room, of in differences.items())
+    differences = {
+        f"model.kernels.{version.replace('.', '_')}": f"model.kernels.{others[0].replace('.', '_')}"
+        for version in VERSIONS
+        if (others := differs_from(version))
+    }
+    assert differences and all(floors[room] == floors[of] + 1 for room, of in differences.items())
     assert max(floors[room] for room in floors if room.startswith("model") and room not in differences) <= 4
 
 

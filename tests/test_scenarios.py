@@ -178,7 +178,7 @@ def test_a_sweep_varies_its_axis(version: str) -> None:
         ("entry=folios_put_refs", {"v6.18"}),
         ("load,entry=kfree", {"v6.18"}),
         ("no-trylock", {"v6.18"}),
-        ("entry=put_page,kernel=*", {"v4.3", "v6.18", "v7.1"}),
+        ("entry=put_page,kernel=*", set(VERSIONS)),
         ("no-private", {"v7.1"}),
     ],
 )

@@ -7,11 +7,14 @@ from typing import Final
 
 import pytest
 
+from model.vocabulary.scenario import AXES, DEFAULTS, USUAL_OF, usual_of, usual_scenario
 from results.reading.load import load
 from tests import runfile
-from tests.command import ROOT, run
+from tests.checkouts import copied, met
+from tests.command import run
 
 NEW: Final = "v5.10"
+LATER: Final = AXES["kernel"][1:]
 USUAL: Final = "on-idle/plain/warm/sequential/pcp/v5.10"
 """What is usual on a kernel of which the vocabulary says nothing else."""
 
@@ -19,38 +22,21 @@ USUAL: Final = "on-idle/plain/warm/sequential/pcp/v5.10"
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Freepath with one more version, whose folder is v4.3's under another name."""
-    root = tmp_path_factory.mktemp("third")
-    unwanted = shutil.ignore_patterns("__pycache__", "machines", "runs")
-    for package in ("model", "benchmarks", "results", "plots"):
-        shutil.copytree(ROOT / package, root / package, ignore=unwanted)
+    root = copied(tmp_path_factory.mktemp("third"), after="v4.3", name=NEW)
     folder = root / "model/kernels/v5_10"
     shutil.copytree(root / "model/kernels/v4_3", folder)
     for file in folder.rglob("*.py"):
         file.write_text(file.read_text().replace("v4_3", "v5_10").replace('"v4.3"', f'"{NEW}"'))
-    words = root / "model/vocabulary/scenario.py"
-    old = 'KernelVersion = Literal["v4.3", '
-    assert words.read_text().count(old) == 1
-    words.write_text(words.read_text().replace(old, f'{old}"{NEW}", '))
     return root
-
-
-def met(checkout: Path, *words: str) -> str:
-    """Standard output of a command there, which must do its work."""
-    cache = str(checkout.parent / "cache")
-    done = run(*words, cwd=checkout, PYTHONPATH=str(checkout), XDG_CACHE_HOME=cache)
-    assert done.returncode in (0, 1) and "Traceback" not in done.stderr, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def three(checkout: Path) -> Path:
     """A run along the kernels, as `--sweep kernel` measures it on each one's usual state."""
-    newer = {"memcg": "on-active", "checks": "off", "config": "distribution", "cgroup": "v2"}
-    name = "on-active/plain/warm/sequential/pcp"
     usual = {
-        "v4.3": {},
+        DEFAULTS["kernel"]: {},
         NEW: {"scenario": USUAL},
-        **{kernel: {**newer, "scenario": f"{name}/{kernel}"} for kernel in ("v6.18", "v7.1")},
+        **{kernel: {**USUAL_OF.get(kernel, {}), "scenario": usual_scenario(kernel).name} for kernel in LATER},
     }
     sessions = [
         runfile.FakeRun(seed=n, axes={"kernel": kernel, **axes})
@@ -65,7 +51,7 @@ def test_it_is_listed_and_measured(checkout: Path) -> None:
     listed = json.loads(met(checkout, "benchmarks", "--list", "--json", "--only", f"kernel={NEW}"))
     assert USUAL in {scenario["scenario"] for scenario in listed["scenarios"]}
     along = json.loads(met(checkout, "benchmarks", "--list", "--json", "--sweep", "kernel"))
-    assert [scenario["kernel"] for scenario in along["scenarios"]] == ["v4.3", NEW, "v6.18", "v7.1"]
+    assert [scenario["kernel"] for scenario in along["scenarios"]] == [DEFAULTS["kernel"], NEW, *LATER]
     insert = ("--kernel", NEW, "--insert", "nop", "-p", "1", "-n", "1", "-o", "run.json")
     assert USUAL in met(checkout, "benchmarks", *insert)
     (scenario,) = load(checkout / "run.json").scenarios
@@ -76,8 +62,8 @@ def test_it_is_drawn_beside_the_others(checkout: Path, three: Path) -> None:
     """In the figure of kernels, by its usual memcg state."""
     met(checkout, "plots", str(three), "-o", str(checkout / "figures"), "--format", "svg")
     svg = (checkout / "figures" / "kernels.svg").read_text()
-    idle = (f"{kernel}, memcg on-idle" for kernel in ("v4.3", NEW))
-    for title in (*idle, "v6.18, memcg on-active", "v7.1, memcg on-active"):
+    idle = (f"{kernel}, memcg on-idle" for kernel in (DEFAULTS["kernel"], NEW))
+    for title in (*idle, *(f"{kernel}, memcg {usual_of(kernel)['memcg']}" for kernel in LATER)):
         assert title in svg
 
 

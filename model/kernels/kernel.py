@@ -91,7 +91,7 @@ class Kernel:
     offer
         What a check may use.
     template
-        A commented variant to begin from.
+        A commented variant to begin from, in which VERSION is `name`.
     keys
         Name of each static key -> its number in the jump table.
     spec_of
@@ -120,7 +120,9 @@ class Kernel:
     def __post_init__(self) -> None:
         """Refuse a list with a scenario that this version cannot run, or that is in it twice.
 
-        The first would fail after minutes of a run; processes of the second would be pooled.
+        The first would fail after minutes of a run; processes of the second would be pooled. Refused is also
+        a usual scenario that is not in the headline: `--insert` and `--sweep kernel` measure it, and nobody
+        would see that it is another kernel's.
 
         Raises
         ------
@@ -133,6 +135,11 @@ class Kernel:
             for scenario in listed:
                 if fault := self._fault(scenario, listed):
                     raise ValueError(f"{self.name}: {name} has {scenario.name}: {fault}")
+        if self.usual not in self.quick:
+            raise ValueError(
+                f"{self.name}: quick lacks the usual scenario, {self.usual.name}: say what is usual there in "
+                "USUAL_OF (model/vocabulary/scenario.py)"
+            )
 
     def _fault(self, scenario: Scenario, listed: Sequence[Scenario]) -> str:
         """Why a scenario cannot be in a list; an empty text when it can."""

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from model.vocabulary.scenario import MemcgState, Scenario
+from model.vocabulary.scenario import AXES, DEFAULTS, MemcgState, Scenario
 from results.analysis.groups import Cell, Group, usual
 from results.reading.load import Arm
 
 STATES: Final[tuple[MemcgState, ...]] = ("on-idle", "off", "disabled", "on-active")
 """Memcg states; the answer's own first."""
+LATER_KERNELS: Final = tuple(kernel for kernel in AXES["kernel"] if kernel != DEFAULTS["kernel"])
+"""Every modelled version but the one of 2015."""
 LATER: Final = (
     (Arm("keyfirst", "jump-label"), "key first, as merged in v4.8"),
     (Arm("memcg-data", "jump-label"), "memcg_data, since v5.11"),
@@ -38,7 +40,11 @@ STEPS: Final[Mapping[str, Mapping[str, str]]] = {
         "load-compare": "with one test more",
     },
 }
-"""Kernel -> its variants, each with what it does to the path."""
+"""Kernel -> its variants, each with what it does to the path; those that a review questioned first."""
+ANY_STEPS: Final[Mapping[str, str]] = {
+    name: about for steps in STEPS.values() for name, about in steps.items()
+}
+"""The same for a kernel that is not named there: whichever of all these it has."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,11 @@ def of_later(found: Sequence[Group]) -> dict[str, list[Line]]:
         kernel: [
             Line(about, cell, group.busy)
             for group in usual(found, kernel=kernel, memcg="on-active")
-            for variant, about in steps.items()
+            for variant, about in STEPS.get(kernel, ANY_STEPS).items()
             for cell in group.cells
             if cell.overhead.arm.variant == variant
         ]
-        for kernel, steps in STEPS.items()
+        for kernel in LATER_KERNELS
     }
     return {kernel: lines for kernel, lines in rows.items() if lines}
 

@@ -1,7 +1,8 @@
 """Every claim that a run can be judged by, each by a rule that is written down.
 
 A run of v4.3 is judged by the claims of 2015 (`mail_2015`), one of v6.18 or v7.1 by the questions of that
-kernel (`v6_18`, `v7_1`), a run of several by all of theirs.
+kernel (`v6_18`, `v7_1`), a run of several by all of theirs. Of another version nothing is asked until it has
+questions.
 
 docs/claims.md has the rules in words. Timed claims read the run; claims about instructions read a census: one
 that is given, else the reference that is kept in `results/reference`.
@@ -42,10 +43,9 @@ def answers(analysis: Analysis, census: Path | None) -> list[Answer]:
     data = Data(analysis, document)
     if only_files(analysis.run):
         return []  # the claims are about modelled versions
-    others = {kernel: asked for kernel, asked in QUESTIONS.items() if data.knows(kernel)}
-    asked = [*(mail_2015.CLAIMS if data.knows("v4.3") or not others else ())]
-    for questions in others.values():
-        asked += questions
+    asked = [*(mail_2015.CLAIMS if data.knows("v4.3") or not data.groups else ())]
+    for kernel, questions in QUESTIONS.items():
+        asked += questions if data.knows(kernel) else ()
     return [claim(data) for claim in asked]
 
 

@@ -44,7 +44,7 @@ def lines(analysis: Analysis, claims: Sequence[Answer]) -> Iterator[str]:
         yield from chain.from_iterable(map(as_answer.row, steps))
         yield ""
     if not rows and not later and not files:
-        yield f"This run has no v1 for a plain page and nothing of {' or '.join(answer.STEPS)}."
+        yield f"This run has no v1 for a plain page and nothing of {' or '.join(answer.LATER_KERNELS)}."
         yield ""
     yield from wrap(as_answer.doubt(run, [*rows, *chain.from_iterable(later.values())]), WIDTH)
     for about, asked in as_answer.asked(claims).items():

@@ -1,6 +1,6 @@
 """What the modelled kernel versions have in common: a version's folder says only what that kernel is.
 
-version                 the interface of a version, from what its folder declares
+version                 the interface of a version, from what its folder declares, or from another version's
 machine, memory, path   base classes of a machine, its memory, and the path that is measured on it
 start, oracle           base classes of its start states, and of the same in plain Python
 reason                  why a page is called bad

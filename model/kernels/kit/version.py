@@ -1,6 +1,7 @@
 """The interface of a modelled version, from what its folder declares."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any, Protocol
 
@@ -72,4 +73,39 @@ def version(
         spec_of=spec_of,
         linkage=linkage,
         counted_when_asked=counted_when_asked,
+    )
+
+
+def like(
+    other: Kernel,
+    name: str,
+    path: Path,
+    variants: Forms,
+    spec_of: Callable[[dict[str, Any]], Spec],
+    linkage: Callable[[], tuple[Any, Link]],
+    **own: Any,
+) -> Kernel:
+    """A version that is a difference from another one: its scenarios, keys, offer and template hold here too.
+
+    Parameters
+    ----------
+    path, variants, spec_of, linkage
+        This version's, as `version` has them.
+    own
+        Any other attribute of `Kernel` that is not the other one's, such as `sweep_arms`.
+    """
+
+    def here(scenarios: Iterable[Scenario]) -> list[Scenario]:
+        return [scenario.but(kernel=name) for scenario in scenarios]
+
+    taken = {
+        "scenarios": here(other.scenarios),
+        "quick": here(other.quick),
+        "sweeps": {axis: here(along) for axis, along in other.sweeps.items()},
+        "counted_when_asked": here(other.counted_when_asked),
+        "variants": variants.VARIANTS,
+        "calibration": variants.CALIBRATION,
+    }
+    return replace(
+        other, name=name, paths={"free": path}, spec_of=spec_of, linkage=linkage, **{**taken, **own}
     )

@@ -1,9 +1,10 @@
 """The images of v6.18: what has to be compiled."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from model.kernels.v6_18.variants import variant_called
+from model.kernels.variants import Variant
 from model.vocabulary.scenario import Config, Entry, KernelVersion
 
 KERNEL_NAME: KernelVersion = "v6.18"
@@ -38,6 +39,7 @@ class Image:
     direct: bool = False
 
     kernel: ClassVar[str] = KERNEL_NAME
+    variant_called: "ClassVar[staticmethod[[str], Variant]]" = staticmethod(variant_called)  # noqa: RUF009 (no field)
 
     @property
     def patched(self) -> str:
@@ -60,9 +62,9 @@ class Image:
     @property
     def stem(self) -> str:
         """The variant in that name."""
-        return variant_called(self.variant).stem
+        return self.variant_called(self.variant).stem
 
-
-def spec_of(data: dict[str, Any]) -> Image:
-    """A spec from plain data, as the compiling process gets it."""
-    return Image(**{name: value for name, value in data.items() if name not in ("kernel", "part")})
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Self:
+        """A spec from plain data, as the compiling process gets it."""
+        return cls(**{name: value for name, value in data.items() if name not in ("kernel", "part")})

@@ -6,7 +6,7 @@ from model.kernels.kernel import Link
 from model.kernels.kit.version import version
 from model.kernels.offer import Offer, offsets
 from model.kernels.v6_18 import scenarios, variants
-from model.kernels.v6_18.image import KERNEL_NAME, spec_of
+from model.kernels.v6_18.image import KERNEL_NAME, Image
 from model.kernels.v6_18.keys import KEYS
 from model.kernels.v6_18.namespace import CHOICES, HELPERS, STEPS, SWITCHES
 from model.kernels.v6_18.page import STRUCT_PAGE
@@ -23,5 +23,5 @@ def linkage() -> tuple[Any, Link]:
 
 OFFER: Final = Offer(HELPERS, offsets(STRUCT_PAGE), ("never",), STEPS, SWITCHES, CHOICES)
 KERNEL: Final = version(
-    KERNEL_NAME, __file__, FreePath(), scenarios, variants, KEYS, OFFER, spec_of, linkage, [DRAINS]
+    KERNEL_NAME, __file__, FreePath(), scenarios, variants, KEYS, OFFER, Image.of, linkage, [DRAINS]
 )

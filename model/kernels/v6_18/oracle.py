@@ -6,6 +6,7 @@ where the two disagree, one is wrong.
 
 from dataclasses import dataclass, field
 from types import ModuleType
+from typing import ClassVar
 
 from model.kernels.kit.oracle import BuddyOracle
 from model.kernels.v6_18.memcg import CHARGE_BATCH, SLOTS
@@ -20,6 +21,7 @@ from model.kernels.v6_18.page import (
     Bad,
 )
 from model.kernels.v6_18.variants import variant_called
+from model.kernels.variants import Variant
 from model.vocabulary.scenario import Config
 
 SCALE = 5
@@ -91,10 +93,11 @@ class Oracle(BuddyOracle):
 
     clears_private = "never"
     """When `private` is cleared, unless the variant says otherwise."""
+    variant_called: "ClassVar[staticmethod[[str], Variant]]" = staticmethod(variant_called)
 
     def module_of(self, variant: str) -> ModuleType:
         """What a variant declares."""
-        return variant_called(variant).module
+        return self.variant_called(variant).module
 
     def free_pages(self, number: int, order: int = 0) -> None:
         """Drop a reference; the block is freed with the last one."""

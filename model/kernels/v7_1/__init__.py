@@ -8,3 +8,8 @@
 
 kernel-map.md says function by function what was left out.
 """
+
+from typing import Final
+
+DIFFERS_FROM: Final = "v6.18"
+"""The version whose files this one's may know, with those that it differs from in turn."""

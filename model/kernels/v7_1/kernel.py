@@ -9,7 +9,7 @@ from model.kernels.v6_18 import namespace as v6_18
 from model.kernels.v6_18.keys import KEYS
 from model.kernels.v6_18.page import STRUCT_PAGE
 from model.kernels.v7_1 import scenarios, variants
-from model.kernels.v7_1.image import KERNEL_NAME, spec_of
+from model.kernels.v7_1.image import KERNEL_NAME, Image
 from model.kernels.v7_1.path import FreePath
 from model.kernels.v7_1.scenarios import DRAINS, USUAL
 from model.kernels.v7_1.variants import CHOICES, SWITCHES
@@ -39,7 +39,7 @@ KERNEL: Final = version(
     variants,
     KEYS,
     OFFER,
-    spec_of,
+    Image.of,
     linkage,
     ASKED,
 )

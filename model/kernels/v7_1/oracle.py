@@ -13,10 +13,11 @@ class Oracle(v6_18.Oracle):
     """One zone whose pages are all allocated."""
 
     clears_private = "always"
+    variant_called = staticmethod(variant_called)
 
     def module_of(self, variant: str) -> ModuleType:
         """What a variant declares."""
-        module = variant_called(variant).module
+        module = super().module_of(variant)
         self.slices = getattr(module, "DRAIN", "slices") == "slices"
         self.lists = getattr(module, "LISTS", "per CPU") == "per CPU"
         return module

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from model.compiler.function import Entries
+from model.kernels.v6_18.source import link as v6_18
 from model.kernels.v6_18.source.link import LINKAGE as LINKAGE
-from model.kernels.v6_18.source.link import STEPS, link_as
+from model.kernels.v6_18.source.link import STEPS
 from model.kernels.v6_18.source.memcontrol import next_slot
 from model.kernels.v6_18.source.steps import clear_private
 from model.kernels.v7_1 import source as source
@@ -20,6 +21,7 @@ from model.kernels.v7_1.source.pcp import (
     put_to_buddy,
 )
 from model.kernels.v7_1.variants import variant_called
+from model.kernels.variants import Variant
 
 OWN: Final[Mapping[str, Any]] = {
     **STEPS,
@@ -50,8 +52,18 @@ FORMS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
 
 def link(image: Image) -> Entries:
     """Fill the namespace for one image; returns its entries."""
-    variant = variant_called(image.variant)
-    steps = dict(OWN)
+    return link_as(image, variant_called(image.variant), OWN)
+
+
+def link_as(image: Image, variant: Variant, own: Mapping[str, Any]) -> Entries:
+    """The same, with the steps of a kernel that is like v7.1.
+
+    Parameters
+    ----------
+    own
+        As `OWN`; the variant's forms replace them.
+    """
+    steps = dict(own)
     for name, forms in FORMS.items():
         steps |= forms[getattr(variant.module, name, next(iter(forms)))]
-    return link_as(image, variant, steps)
+    return v6_18.link_as(image, variant, steps)
