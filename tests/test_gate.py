@@ -25,6 +25,7 @@ from model.kernels.kernel_file.start import FileStart
 from model.kernels.store import Store
 from model.machine_code.builds import Builds
 from model.vocabulary.scenario import Arm
+from tests.code import lay_out
 from tests.kernels import paths
 from tests.test_kernel_file import USUAL, changed, known_file
 from tests.test_kernel_file import forgotten as forgotten
@@ -101,7 +102,7 @@ def gate(file: KnownFile, change: Change, spoil: Callable[[Candidate], None] | N
     run.record["n"] = FilePath(file).pages_per_pass(scenario)
     run.record["passes"], run.record["restore"] = 2, 1
     loop = FilePath(file).loop(scenario, Arm("base", "none"))
-    builds = Builds(changed(file, change), loop, Scheme().draw(rng, 1).plan, rng)
+    builds = Builds(changed(file, change), loop, Scheme().draw(rng, 1).plan, rng, lay_out())
     arm = Candidate("base", start, run, builds.addresses, builds.begins, builds.ends)
     if spoil:
         with builds._region.writable():
