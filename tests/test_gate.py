@@ -22,6 +22,7 @@ from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.machine import FileMachine
 from model.kernels.kernel_file.path import FilePath
 from model.kernels.kernel_file.start import FileStart
+from model.kernels.lay_out.image import LAY_OUT
 from model.kernels.store import Store
 from model.machine_code.builds import Builds
 from model.vocabulary.scenario import Arm
@@ -225,7 +226,8 @@ def test_nothing_runs_that_the_gate_refuses(oldest: KnownFile, monkeypatch: pyte
     store, first = Store(), oldest.functions(USUAL)[0].start
     store.ensure(case.images())
     damaged = changed(oldest, Change(before={first: [b"\xfa"]}))
-    monkeypatch.setattr(store, "load", lambda spec: damaged)
+    load = store.load
+    monkeypatch.setattr(store, "load", lambda spec: load(spec) if spec == LAY_OUT else damaged)
     for room, name in ((CpuThreads, "call"), (CpuThreads, "restore"), (Walker, "run")):
         monkeypatch.setattr(room, name, lambda *_: pytest.fail("placed code was called"))
     subject = Sampler(case, store, [1], Scheme())
