@@ -6,8 +6,10 @@ from functools import cache
 import capstone
 from capstone import x86
 
+from model.kernels.lay_out.image import lay_out_of
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image
+from model.machine_code.builds import LayOut
 from model.machine_code.image import Code
 
 
@@ -15,6 +17,12 @@ from model.machine_code.image import Code
 def code_of(image: Image) -> Code:
     """The compiled image."""
     return Store().load(image)
+
+
+@cache
+def lay_out() -> LayOut:
+    """The compiled function that lays builds out."""
+    return lay_out_of(Store())
 
 
 @cache

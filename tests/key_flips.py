@@ -25,7 +25,7 @@ from model.machine_code.placement import Trampoline
 from model.machine_code.x86 import NOP5, SITE_BYTES
 from model.vocabulary.scenario import Scenario
 from tests.booted import Booted
-from tests.code import code_of
+from tests.code import code_of, lay_out
 
 V1 = Image("v1", "jump-label", memcg=True)
 LOOP = "time_free_pages"
@@ -45,11 +45,11 @@ class Copies:
         plan = Plan(np.array([0, 5, 11]), np.array([1, 2, 3], np.uint64), np.array([0, 12, 40]))
         self.machine = machine
         self.placements = machine.place(code, OFFSETS)
-        self.builds = Builds(code, LOOP, plan, np.random.default_rng(0))
+        self.builds = Builds(code, LOOP, plan, np.random.default_rng(0), lay_out())
         machine.keys.register([self.builds])
         self._wanted = {}
         for state in product([False, True], repeat=len(KEYS)):
-            builds = Builds(code, LOOP, plan, np.random.default_rng(0))
+            builds = Builds(code, LOOP, plan, np.random.default_rng(0), lay_out())
             image = bytearray(code.code)
             for key, enabled in zip(KEYS.values(), state, strict=True):
                 builds.patch(key, enabled)

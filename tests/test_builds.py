@@ -17,7 +17,7 @@ from model.machine_code.image import LINE, Code
 from model.machine_code.placement import STACK_PLACES, STACK_STEP, Trampoline
 from model.machine_code.region import Region
 from model.machine_code.x86 import NOP5
-from tests.code import code_of
+from tests.code import code_of, lay_out
 
 ENTRY = "time_free_pages"
 IMAGES = [
@@ -86,7 +86,7 @@ def walks(builds: Builds) -> list[list[tuple[str, int]]]:
 def test_a_build_is_the_image_with_nops(image: Image, seed: int, phases: list[int]) -> None:
     """Whatever is drawn: the same instructions, and every branch leads to the same one."""
     code = code_of(image)
-    builds = Builds(code, ENTRY, plan(seed, phases), np.random.default_rng(seed))
+    builds = Builds(code, ENTRY, plan(seed, phases), np.random.default_rng(seed), lay_out())
     for walk in walks(builds):
         assert names(walk) == original(code)
 
@@ -95,7 +95,7 @@ def test_a_build_is_the_image_with_nops(image: Image, seed: int, phases: list[in
 def test_short_jumps_become_long_where_they_must(share: float) -> None:
     """With NOPs nearly everywhere many jumps no longer reach; without any none changes."""
     code = code_of(IMAGES[1])
-    builds = Builds(code, ENTRY, plan(3, [0, 24], share), np.random.default_rng(3))
+    builds = Builds(code, ENTRY, plan(3, [0, 24], share), np.random.default_rng(3), lay_out())
     for walk in walks(builds):
         assert names(walk) == original(code)
 
@@ -105,7 +105,7 @@ def test_the_phase_is_so_many_nops_at_the_entry() -> None:
     code = code_of(IMAGES[0])
     first = code.code[code.functions[code.spec.patched][0] :][:12]
     phases = [0, 7, 24]
-    builds = Builds(code, ENTRY, plan(1, phases, 0.0), np.random.default_rng(1))
+    builds = Builds(code, ENTRY, plan(1, phases, 0.0), np.random.default_rng(1), lay_out())
     start, memory = builds._region.start, builds._region.bytes().tobytes()
     for phase, walk in zip(phases, walks(builds), strict=True):
         called = {
@@ -121,7 +121,7 @@ def test_base_and_an_exact_arm_have_the_same_nops() -> None:
     """Taking the inserted instructions out of the arm gives base, NOPs and their lengths included."""
     listings = []
     for image in (IMAGES[0], Image("load", "none", memcg=True)):
-        builds = Builds(code_of(image), ENTRY, plan(5, [3]), np.random.default_rng(5))
+        builds = Builds(code_of(image), ENTRY, plan(5, [3]), np.random.default_rng(5), lay_out())
         memory = builds._region.bytes().tobytes()
         walk = walks(builds)[0]
         places = sorted(at for _, at in walk)
@@ -142,7 +142,7 @@ def test_the_same_seed_gives_the_same_build_and_another_seed_another() -> None:
     code = code_of(IMAGES[0])
 
     def made(seed: int) -> bytes:
-        builds = Builds(code, ENTRY, plan(seed, [3, 3]), np.random.default_rng(0))
+        builds = Builds(code, ENTRY, plan(seed, [3, 3]), np.random.default_rng(0), lay_out())
         return builds._region.bytes().tobytes()
 
     assert made(1) == made(1) != made(2)
@@ -152,7 +152,7 @@ def test_builds_lie_where_they_are_told() -> None:
     """At the offsets of the plan, from a line's start; functions keep their alignment to 16 from there."""
     asked = plan(2, list(range(16)))
     code = code_of(IMAGES[0])
-    builds = Builds(code, ENTRY, asked, np.random.default_rng(2))
+    builds = Builds(code, ENTRY, asked, np.random.default_rng(2), lay_out())
     assert ((builds.addresses - asked.offsets) % 16 == 0).all()
     assert len(set((builds.addresses - asked.offsets) // LINE)) == 16
 
@@ -160,7 +160,7 @@ def test_builds_lie_where_they_are_told() -> None:
 def test_every_build_follows_the_key() -> None:
     """NOP5 becomes a jump to the jump table's target in each build, and back."""
     code = code_of(IMAGES[1])
-    builds = Builds(code, ENTRY, plan(4, [0, 5, 11]), np.random.default_rng(4))
+    builds = Builds(code, ENTRY, plan(4, [0, 5, 11]), np.random.default_rng(4), lay_out())
     before = builds._region.bytes().tobytes()
     off = [[at for name, at in walk if name == "nop dword ptr [rax + rax]"] for walk in walks(builds)]
     builds.patch(KEYS["memcg_kmem_enabled"], True)

@@ -22,9 +22,11 @@ from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.machine import FileMachine
 from model.kernels.kernel_file.path import FilePath
 from model.kernels.kernel_file.start import FileStart
+from model.kernels.lay_out.image import LAY_OUT
 from model.kernels.store import Store
 from model.machine_code.builds import Builds
 from model.vocabulary.scenario import Arm
+from tests.code import lay_out
 from tests.kernels import paths
 from tests.test_kernel_file import USUAL, changed, known_file
 from tests.test_kernel_file import forgotten as forgotten
@@ -101,7 +103,7 @@ def gate(file: KnownFile, change: Change, spoil: Callable[[Candidate], None] | N
     run.record["n"] = FilePath(file).pages_per_pass(scenario)
     run.record["passes"], run.record["restore"] = 2, 1
     loop = FilePath(file).loop(scenario, Arm("base", "none"))
-    builds = Builds(changed(file, change), loop, Scheme().draw(rng, 1).plan, rng)
+    builds = Builds(changed(file, change), loop, Scheme().draw(rng, 1).plan, rng, lay_out())
     arm = Candidate("base", start, run, builds.addresses, builds.begins, builds.ends)
     if spoil:
         with builds._region.writable():
@@ -224,7 +226,8 @@ def test_nothing_runs_that_the_gate_refuses(oldest: KnownFile, monkeypatch: pyte
     store, first = Store(), oldest.functions(USUAL)[0].start
     store.ensure(case.images())
     damaged = changed(oldest, Change(before={first: [b"\xfa"]}))
-    monkeypatch.setattr(store, "load", lambda spec: damaged)
+    load = store.load
+    monkeypatch.setattr(store, "load", lambda spec: load(spec) if spec == LAY_OUT else damaged)
     for room, name in ((CpuThreads, "call"), (CpuThreads, "restore"), (Walker, "run")):
         monkeypatch.setattr(room, name, lambda *_: pytest.fail("placed code was called"))
     subject = Sampler(case, store, [1], Scheme())

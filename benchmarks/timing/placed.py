@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from benchmarks.gate import Candidate
 from model.kernels.start import LoopRecord, StartState
-from model.machine_code.builds import Builds, Pieces
+from model.machine_code.builds import Builds
 from model.machine_code.image import Code
+from model.machine_code.pieces import Pieces
 from model.vocabulary.scenario import Arm
 
 

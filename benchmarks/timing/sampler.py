@@ -19,9 +19,11 @@ from benchmarks.timing.schedule import Walker
 from benchmarks.timing.scheme import Cells, Scheme
 from benchmarks.timing.table import References, Rows, Table, Timed
 from model.common.errors import KernelReportError
+from model.kernels.lay_out.image import lay_out_of
 from model.kernels.store import Store
 from model.kernels.way_tags import confused
-from model.machine_code.builds import Builds, Pieces
+from model.machine_code.builds import Builds
+from model.machine_code.pieces import Pieces
 from model.vocabulary.scenario import Arm, Scenario
 
 CLOCK_NS: Final = 10_000_000
@@ -121,6 +123,7 @@ class Sampler:
         self._copies = 1 if self._alone else case.copies
         self._name = scenario.name
         self._stack = self._drawn_stack()
+        self._lay_out = lay_out_of(store)
         references = self._place_base(case, store)
         began = self._clocks()
         self.arms = [self._place(arm, scenario, store) for arm in case.arms]
@@ -291,7 +294,9 @@ class Sampler:
             machine = placed.start.machine
             if placed.taken:
                 machine.keys.forget(placed.taken)
-            builds = Builds(placed.code, placed.pieces.name, cells.plan, self.rng, placed.pieces)
+            builds = Builds(
+                placed.code, placed.pieces.name, cells.plan, self.rng, self._lay_out, placed.pieces
+            )
             placed.taken = [builds]
             machine.keys.register(placed.taken)
             copies = builds.addresses.reshape(len(cells.phase), -1)

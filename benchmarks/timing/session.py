@@ -37,6 +37,7 @@ from model.common.files import write_new
 from model.common.shell import quoted
 from model.common.signals import Ended
 from model.common.streams import note, say
+from model.kernels.lay_out.image import LAY_OUT
 from model.kernels.store import Store
 from model.vocabulary.partial_run import PLAIN
 
@@ -182,7 +183,7 @@ class Session:
     def _compile(self) -> None:
         with progress("compiling") as update:
             self.store.ensure(
-                (image for case in self.cases for image in case.images()),
+                [LAY_OUT, *(image for case in self.cases for image in case.images())],
                 lambda done, total, name: update(done, total, name),
             )
 
@@ -199,7 +200,7 @@ class Session:
             raise CompileError("the compiled code is not the code that this run began with: measure anew")
         code = {
             "digest": self.store.digest,
-            "sums": sums,
+            "sums": {**sums, **self.store.sums([LAY_OUT])},
             "sources": self.partial.plan["sources"],
             "counts": self.hooks.counted(),
         }

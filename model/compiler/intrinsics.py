@@ -184,6 +184,7 @@ def _load_at(bits: int, kind: Any) -> Any:
 load_u8 = _load_at(8, types.int64)
 load_u32 = _load_at(32, types.int64)
 load_64 = _load_at(64, types.int64)
+load_u64 = _load_at(64, types.uint64)
 
 
 def _load_once_at(bits: int) -> Any:
