@@ -8,6 +8,7 @@ from benchmarks.selection import along, select, swept
 from model.kernels import VERSIONS, kernel_called
 from model.kernels.kernel_file.known import LOOPS
 from model.kernels.kit.ladder import SHARED
+from model.kernels.lay_out.image import LAY_OUT
 from model.kernels.store import Store
 from model.kernels.v4_3.image import Image, allocator_of
 from model.kernels.v4_3.path import FreePath
@@ -47,7 +48,7 @@ def images(every: bool) -> list[Spec]:
     arms = (("base", "none"), ("base", "jump-label"), ("v1", "jump-label"))
     wanted += [Image(*arm, memcg=True, apart=True) for arm in arms]
     wanted += [Image(*arm, memcg=True, together=True) for arm in arms]
-    return [*wanted, *images_of_2015(), *images_of_v6_18(every), *images_of_v7_1(), LOOPS]
+    return [*wanted, *images_of_2015(), *images_of_v6_18(every), *images_of_v7_1(), LOOPS, LAY_OUT]
 
 
 def with_every_variant() -> list[Case]:
