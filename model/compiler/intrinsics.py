@@ -20,6 +20,8 @@ llvm.initialize_native_asmparser()
 
 I64_TYPE: Final = types.int64
 """For the signatures of entries."""
+unsigned: Final = types.uint64
+"""In compiled code, the cast of a number to unsigned long."""
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 VOID: Final = ir.VoidType()
 GS: Final = 256

@@ -2,17 +2,17 @@
 
 from typing import Any, Final
 
-from numba import types, uint64
-
 from model.compiler.function import Entries, Linkage
 from model.compiler.intrinsics import (
     I64_TYPE,
+    as_long,
     load_64,
     load_u8,
     load_u64,
     record_at,
     store_64,
     store_once_u8,
+    unsigned,
 )
 from model.compiler.namespace import Namespace
 from model.machine_code.pieces import BRANCH, EDGE, LAY_OUT, LONGEST, MARK
@@ -39,9 +39,9 @@ def word(at: int, number: int) -> int:
 @LINKAGE.static_inline
 def mixed(value: Any) -> Any:
     """Spread bits as SplitMix64 does (Steele, Lea, Flood 2014): neighbouring seeds become unlike numbers."""
-    value = (value ^ (value >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> uint64(27))) * uint64(0x94D049BB133111EB)
-    return value ^ (value >> uint64(31))
+    value = (value ^ (value >> unsigned(30))) * unsigned(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> unsigned(27))) * unsigned(0x94D049BB133111EB)
+    return value ^ (value >> unsigned(31))
 
 
 @LINKAGE.static_inline
@@ -59,8 +59,8 @@ def draw(layout: Any, seed: Any) -> None:
     while point < layout.points:
         drawn = mixed(load_u64(layout.keys + WORD * point) ^ spread)
         length = 0
-        if drawn >> uint64(11) < layout.limit:
-            length = 1 + types.int64(drawn & uint64(LONGEST - 1))
+        if drawn >> unsigned(11) < layout.limit:
+            length = 1 + as_long(drawn & unsigned(LONGEST - 1))
         store_64(layout.nops + WORD * point, length)
         before += length
         point += 1
