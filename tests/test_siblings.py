@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from benchmarks.timing.levels import busier_sides, calm_of, parts_of
-from benchmarks.timing.runner import part_means
+from benchmarks.timing.worker import part_means
 from model.vocabulary.margin import Margin
 from results.analysis.conditions import CONDITIONS, MOST_SHARED, QUIET, SHARED, Condition
 from results.analysis.groups import Cell, Group, analyse

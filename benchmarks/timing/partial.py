@@ -13,20 +13,26 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from benchmarks.timing.plan import plan_in
 from benchmarks.units import counted
 from model.common.errors import FileError, UsageError
-from model.common.files import lock, read_bounded, write_new
+from model.common.files import lock, write_new
 from model.common.shell import quoted
 from model.common.signals import signals_later
 from model.common.streams import note
-from model.vocabulary import formats
-from model.vocabulary.partial_run import PLAIN, PLAN, PROCESS, SUFFIX
-
-WORDS: Final = "worker.err"
-"""File with the latest worker's stderr."""
-MOST_BYTES: Final = 64 << 20
+from model.vocabulary.partial_run import (
+    CLAIM,
+    LOCK,
+    PLAIN,
+    PLAN,
+    PROCESS,
+    SUFFIX,
+    WORDS,
+    claim_name,
+    process_stem,
+)
 
 
 class Partial:
@@ -45,7 +51,7 @@ class Partial:
     def __init__(self, folder: Path, target: Path | None, plan: dict[str, Any]) -> None:
         self.folder, self.target, self.plan = folder, target, plan
         self._remembered: dict[str, bytes] = {}
-        self._lock: int | None = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self._lock: int | None = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             without = lock(self._lock)
         except BlockingIOError:
@@ -112,13 +118,7 @@ class Partial:
             raise UsageError(
                 f"--resume {named.name}: there is no {folder.name} with a plan, so nothing to resume"
             )
-        try:
-            plan = json.loads(read_bounded(folder / PLAN, MOST_BYTES))
-        except ValueError:
-            plan = None
-        if not isinstance(plan, dict) or plan.get("schema") != formats.PLAN:
-            raise FileError(f"{folder / PLAN} is damaged: the processes beside it can still be shown")
-        partial = cls(folder, folder.with_name(folder.name.removesuffix(SUFFIX)), plan)
+        partial = cls(folder, folder.with_name(folder.name.removesuffix(SUFFIX)), plan_in(folder))
         partial._forget_broken()
         return partial
 
@@ -231,18 +231,17 @@ class Partial:
                 path.unlink()
         for name in complete:
             case, _, number = name.partition("-")
-            (self.folder / f"{case}.{int(number)}.claim").touch()
+            (self.folder / claim_name(int(case), int(number))).touch()
         for path in self.folder.iterdir():
-            case, _, number = path.name.removesuffix(".claim").partition(".")
-            claimed = path.name.endswith(".claim") and number.isdecimal()
-            unfinished = claimed and f"{case}-{int(number):04}" not in complete
+            claim = CLAIM.fullmatch(path.name)
+            unfinished = claim and process_stem(int(claim[1]), int(claim[2])) not in complete
             if unfinished or path.name.startswith(".freepath-"):
                 path.unlink()
 
 
 def _is_ours(name: str) -> bool:
     """Whether a file may be in the folder before the plan is."""
-    return name == "lock" or name.startswith(".freepath-")
+    return name == LOCK or name.startswith(".freepath-")
 
 
 def _folder_of(target: Path) -> Path:
