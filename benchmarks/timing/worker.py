@@ -11,7 +11,6 @@ import itertools
 import os
 import sys
 import uuid
-from argparse import Namespace
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -60,32 +59,34 @@ def measure(argv: list[str]) -> int:
     args.worker_task = None  # where the case stands in its parent's run; here it is the only one
     if args.parent:
         _begin(args.parent, args.plan)
+    faulthandler.enable()
     plan = plan_in(args.plan)
+    try:
+        work: Work = plan["work"]
+        case = from_plain(work["cases"][args.case])
+    except (LookupError, TypeError, ValueError):
+        raise damaged(args.plan) from None
+    process = _Process(args.plan, args.case, case, plan["seed"], work)
+    time = partial(process.time, _prepared(plan, work))
+    if work["files"]:
+        confine(args.plan)
+    collect_what_can_be_read()
+    process.save(runner.bench_time_func(case.benchmark(0), time, inner_loops=case.pages_per_slice))
+    return 0
+
+
+def _prepared(plan: Mapping[str, Any], work: Work) -> Store:
+    """The code of the run; what its parent added to the model is added to this process, too."""
     if plan["sources"] != sources():
         raise CompileError(
             "the sources of model/ or benchmarks/ were edited meanwhile: put them back, and resume"
         )
-    try:
-        process, store = _told(plan, args)
-    except (LookupError, TypeError, ValueError):
-        raise damaged(args.plan) from None
-    if process.work["files"]:
-        confine(args.plan)
-    collect_what_can_be_read()
-    name, pages = process.case.benchmark(0), process.case.pages_per_slice
-    process.save(runner.bench_time_func(name, partial(process.time, store), inner_loops=pages))
-    return 0
-
-
-def _told(plan: Mapping[str, Any], args: Namespace) -> "tuple[_Process, Store]":
-    """What the plan says of a case, and where its code is."""
-    work: Work = plan["work"]
     set_store_bypass(work["store_bypass"])
     add_again(plan["own"])
     kernel_files.add_again(work["files"])
     store = Store(Path(work["cache"]), work["cpu"], digest=work["digest"])
     store.expect(plan["code"])
-    return _Process(args.plan, args.case, from_plain(work["cases"][args.case]), plan["seed"], work), store
+    return store
 
 
 def _refuse(message: str) -> NoReturn:
@@ -97,7 +98,6 @@ def _begin(parent: int, folder: Path) -> None:
     end_with_parent(parent)
     words = os.open(folder / WORDS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(words, sys.stderr.fileno())
-    faulthandler.enable()
 
 
 class _Process:
