@@ -69,6 +69,8 @@ from benchmarks.timing.partial import Partial
 from benchmarks.timing.runner import PairedRunner, runner_of
 from benchmarks.timing.same_machine import check_machine, note_differences
 from benchmarks.timing.scheme import Scheme
+from benchmarks.timing.session import Session
+from benchmarks.timing.verdict_hooks import VerdictHooks
 from benchmarks.units import check_margin
 from model.common.files import check_target
 from model.common.system_files import cpus_in
@@ -110,7 +112,6 @@ def _fleet(argv: list[str], *, resumes: bool) -> int:
     args = runner_of([] if resumes else argv, __doc__ or "").args
     kernel_files.check(args)
     if not resumes:
-        Scheme(args.builds, args.scheme).loops(args.loops)
         check_margin(args.margin)
     cases = calibration_cases() if args.calibrate else select_for(args, args.memory)
     total = sum(case.processes or args.processes for case in cases)
@@ -148,9 +149,6 @@ def _measure(argv: list[str], runner: PairedRunner, partial: Partial | None = No
     set_store_bypass(args.store_bypass)
     cases = calibration_cases() if args.calibrate else _chosen(args, args.memory)
     store = Store(default_folder(), args.cpu)
-    from benchmarks.timing.session import Session
-    from benchmarks.timing.verdict_hooks import VerdictHooks
-
     if (shown := views(args)) and not (partial or args.target or args.append_to):
         raise UsageError(f"--{shown[0]} shows the file that was written: give -o FILE")
     partner.check(args.sibling, args.affinity, [case.scenario.threads for case in cases])

@@ -12,7 +12,7 @@ from typing import Any, Final
 from benchmarks import kernel_files, user_variants
 from benchmarks.cases import names
 from benchmarks.timing import partner
-from benchmarks.timing.scheme import INCIDENTAL, PHASES, Scheme
+from benchmarks.timing.scheme import INCIDENTAL, PHASES
 from benchmarks.units import check_margin, seconds
 from model.common.errors import UsageError
 from model.common.files import check_target
@@ -25,17 +25,8 @@ NAME: Final = "python -m benchmarks"
 HELP_WIDTH: Final = 79
 LEAST_BUDGET_S: Final = 10.0
 HIDDEN: Final = frozenset(
-    {
-        "help",
-        "output",
-        "append",
-        "compare_to",
-        "worker",
-        "worker_task",
-        "pipe",
-        "track_memory",
-    }
-    | {"calibrate_loops", "recalibrate_loops", "calibrate_warmups", "recalibrate_warmups", "tracemalloc"}
+    {"help", "output", "append", "compare_to", "worker", "worker_task", "pipe", "track_memory", "tracemalloc"}
+    | {"calibrate_loops", "recalibrate_loops", "calibrate_warmups", "recalibrate_warmups"}
 )
 OURS: Final = {"output": "target", "append": "append_to"}
 """pyperf's options for files -> the attributes that have them here: freepath writes the files."""
@@ -187,7 +178,6 @@ def check(args: argparse.Namespace) -> None:
     if args.seed is not None and args.seed > MOST_SEED:
         raise UsageError(f"--seed {args.seed}: give a number up to {MOST_SEED}")
     check_margin(args.margin)
-    Scheme(args.builds, args.scheme).loops(args.loops)
     check_can_compile()
     _check_affinity(args.affinity)
     partner.check(args.sibling, args.affinity)

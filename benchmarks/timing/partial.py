@@ -22,17 +22,7 @@ from model.common.files import lock, write_new
 from model.common.shell import quoted
 from model.common.signals import signals_later
 from model.common.streams import note
-from model.vocabulary.partial_run import (
-    CLAIM,
-    LOCK,
-    PLAIN,
-    PLAN,
-    PROCESS,
-    SUFFIX,
-    WORDS,
-    claim_name,
-    process_stem,
-)
+from model.vocabulary.partial_run import CLAIM, PLAIN, PLAN, PROCESS, SUFFIX, WORDS, claim_name, process_stem
 
 
 class Partial:
@@ -51,7 +41,7 @@ class Partial:
     def __init__(self, folder: Path, target: Path | None, plan: dict[str, Any]) -> None:
         self.folder, self.target, self.plan = folder, target, plan
         self._remembered: dict[str, bytes] = {}
-        self._lock: int | None = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        self._lock: int | None = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             without = lock(self._lock)
         except BlockingIOError:
@@ -230,8 +220,7 @@ class Partial:
             except (OSError, ValueError, KeyError, TypeError):
                 path.unlink()
         for name in complete:
-            case, _, number = name.partition("-")
-            (self.folder / claim_name(int(case), int(number))).touch()
+            (self.folder / claim_name(*map(int, name.split("-")))).touch()
         for path in self.folder.iterdir():
             claim = CLAIM.fullmatch(path.name)
             unfinished = claim and process_stem(int(claim[1]), int(claim[2])) not in complete
@@ -241,7 +230,7 @@ class Partial:
 
 def _is_ours(name: str) -> bool:
     """Whether a file may be in the folder before the plan is."""
-    return name == LOCK or name.startswith(".freepath-")
+    return name == "lock" or name.startswith(".freepath-")
 
 
 def _folder_of(target: Path) -> Path:

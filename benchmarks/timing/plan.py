@@ -13,36 +13,21 @@ MOST_BYTES: Final = 64 << 20
 
 
 class Work(TypedDict):
-    """What workers are told, entry `work`: all but pyperf's options and the number of their case.
-
-    Beside it they read `seed`, `sources`, `own` (user variants) and `code` (SHA-256 of each image).
-
-    Attributes
-    ----------
-    cases
-        What is measured, as `benchmarks.cases.from_plain` takes it.
-    context
-        Metadata of every process of this sitting.
-    counts
-        Scenario, arm -> what one free executes, of a kernel file.
-    scheme
-        Arguments of `Scheme`.
-    cache, cpu, digest
-        Of the store: a worker's environment may differ.
-    files
-        Kernel files, as `benchmarks.kernel_files.add_again` takes them.
-    raw
-        Whether every slice is kept.
-    """
+    """Entry `work`: what workers are told beside pyperf's options and `seed`, `sources`, `own` and `code`."""
 
     cases: list[dict[str, Any]]
+    """As `benchmarks.cases.from_plain` takes them."""
     context: dict[str, Any]
+    """Metadata of every process of this sitting."""
     counts: dict[str, dict[str, dict[str, int]]]
+    """Scenario -> arm -> what one free executes, of a kernel file."""
     scheme: dict[str, Any]
     cache: str
     cpu: str
     digest: str
+    """Of the store: a worker's environment may differ."""
     files: list[dict[str, Any]]
+    """As `benchmarks.kernel_files.add_again` takes them."""
     store_bypass: str
     raw: bool
 

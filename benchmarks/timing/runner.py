@@ -5,7 +5,7 @@ Only pyperf's public API is used, except for its facts of the machine (`pyperf_f
 
 import os
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final
 
 import pyperf
 
@@ -47,35 +47,20 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
         self._told = [f"--plan={folder}", f"--case={index}", f"--parent={os.getpid()}"]
         self._count += 1
         # pyperf wants every name once; runs are stored under the case's own.
-        self.bench_time_func(f"{self._count}: {case.benchmark(0)}", never_called)
-
-
-def never_called(*arguments: Any) -> NoReturn:
-    """Where pyperf's parent needs what only workers call."""
-    raise AssertionError("only workers measure")
+        self.bench_time_func(f"{self._count}: {case.benchmark(0)}", None)  # only workers call a function
 
 
 def runner_of(argv: list[str], description: str) -> PairedRunner:
-    """A runner with our options beside pyperf's, its arguments parsed.
-
-    Parameters
-    ----------
-    description
-        What the command is for, as its help begins.
-
-    Raises
-    ------
-    UsageError, FreepathError
-    """
+    """A runner with our options beside pyperf's, its arguments parsed; help begins with the description."""
     runner = PairedRunner()
     parser = runner.argparser
     options.become_ours(parser)
     pyperfs = parser.format_help()
     parser.print_help = lambda file=None: say(options.help_text(description, pyperfs))
     options.add_options(parser)
-    first = parser.parse_args(argv)  # two defaults depend on it
-    parser.set_defaults(
-        **(QUICK if first.quick else DEFAULT), loops=Scheme(first.builds, first.scheme).loops()
-    )
+    parser.set_defaults(loops=None)
+    first = parser.parse_args(argv)  # defaults depend on it
+    loops = Scheme(first.builds, first.scheme).loops(first.loops)
+    parser.set_defaults(**(QUICK if first.quick else DEFAULT), loops=loops)
     options.check_pyperfs(options.parse(runner, argv))
     return runner

@@ -7,12 +7,10 @@ itself a valid pyperf suite, with one run per arm; the parent merges these. Runs
 """
 
 import faulthandler
-import itertools
 import os
 import sys
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -101,13 +99,7 @@ def _begin(parent: int, folder: Path) -> None:
 
 
 class _Process:
-    """The process that is measured.
-
-    Parameters
-    ----------
-    folder, index
-        Of the run; of the case in its plan.
-    """
+    """What this process does for its case, number `index` of the plan in the folder."""
 
     def __init__(self, folder: Path, index: int, case: Case, seed: int, work: Work) -> None:
         self.folder, self.index, self.case, self.seed, self.work = folder, index, case, seed, work
@@ -226,8 +218,10 @@ def claim_number(folder: Path, case: int) -> int:
 
     It makes the seed of every process different, and the same again when the run is repeated.
     """
-    for number in itertools.count():
-        with suppress(FileExistsError):
-            os.close(os.open(folder / claim_name(case, number), os.O_CREAT | os.O_EXCL))
+    number = 0
+    while True:
+        try:
+            (folder / claim_name(case, number)).touch(exist_ok=False)
             return number
-    raise AssertionError(folder)
+        except FileExistsError:
+            number += 1

@@ -12,7 +12,6 @@ PROCESS: Final = re.compile(rf"([0-9]{{1,9}})-([0-9]{{1,9}})({re.escape(PLAIN)}|
 """Name of a complete process: case, number, and its end."""
 CLAIM: Final = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.claim")
 """Name of the empty file by which a process takes its number: case, number."""
-LOCK: Final = "lock"
 WORDS: Final = "worker.err"
 """File with the latest worker's stderr."""
 
