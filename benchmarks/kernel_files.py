@@ -98,7 +98,8 @@ def add_again(files: Iterable[Mapping[str, Any]]) -> None:
                 raise KernelFileError("is not the file that this run began with: it was replaced meanwhile")
             file.inserts += [Insert(**insert) for insert in kept["inserts"]]
             file.surveys |= {way: Survey.from_json(data) for way, data in kept["surveys"].items()}
-        assert file.variants  # a process assembles what is put in, and a confined worker starts none
+        for way in file.surveys:
+            file.arms(way)  # a process assembles what is put in, and a confined worker starts none
 
 
 def check(args: argparse.Namespace) -> None:
