@@ -8,9 +8,8 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Final
 
-from benchmarks.cases import Case, SelectionError, case_of
+from benchmarks.cases import BARE, Case, SelectionError, case_of
 from benchmarks.file_survey import survey
 from model.common.errors import FreepathError
 from model.common.streams import note
@@ -20,7 +19,6 @@ from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.survey import way_of
 from model.vocabulary.scenario import AXES, Arm, Scenario
 
-BARE: Final = frozenset({"base", "base-twin"})
 Terms = Mapping[str, Sequence[str]]
 
 
