@@ -111,8 +111,7 @@ def _fleet(argv: list[str], *, resumes: bool) -> int:
 
     args = runner_of([] if resumes else argv, __doc__ or "").args
     kernel_files.check(args)
-    if not resumes:
-        check_margin(args.margin)
+    check_margin(args.margin)
     cases = calibration_cases() if args.calibrate else select_for(args, args.memory)
     total = sum(case.processes or args.processes for case in cases)
     return driver.run(argv, total, lambda path: key_of(machine_of(load(path))))

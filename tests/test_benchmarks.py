@@ -16,7 +16,10 @@ from benchmarks.cases import SelectionError, from_plain, with_arms
 from benchmarks.process_settings import can_hold_loads
 from benchmarks.selection import select
 from benchmarks.timing.calibrate import calibration_cases
+from benchmarks.timing.partial import Partial
+from benchmarks.timing.plan import plan_in
 from benchmarks.timing.scheme import Scheme
+from model.common.errors import FileError
 from model.kernels import VERSIONS
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.scenarios import SCENARIOS
@@ -273,6 +276,19 @@ def test_a_worker_by_hand(tmp_path: Path) -> None:
     for content in ("{", "[]", '{"schema": "freepath.plan/1"}'):
         (tmp_path / "plan.json").write_text(content)
         refused(run(*alone, "--plan", str(tmp_path), "--case", "0"), "plan.json is damaged")
+
+
+def test_a_plan_that_its_parent_did_not_write(tmp_path: Path) -> None:
+    """Code of a kernel file can write into the folder, and later workers run what the plan says."""
+    partial = Partial.begin(tmp_path / "run.json", {"schema": "freepath.plan/1", "append": False})
+    sha256 = partial.told(0)[1].partition("=")[2]
+    assert plan_in(partial.folder, sha256) == partial.plan
+    with (partial.folder / "plan.json").open("a") as file:
+        file.write(" ")
+    assert plan_in(partial.folder) == partial.plan
+    with pytest.raises(FileError, match="is damaged"):
+        plan_in(partial.folder, sha256)
+    partial.close(done=True)
 
 
 def test_doctor() -> None:

@@ -5,6 +5,7 @@ and a lock that the measuring process holds. Whatever ends a run, the folder sta
 reads it, and `--resume` measures what the plan asks for and the folder lacks. docs/format.md describes it.
 """
 
+import hashlib
 import json
 import os
 import secrets
@@ -120,7 +121,13 @@ class Partial:
         FileError
         """
         self.plan |= changes
-        write_new(self.folder / PLAN, json.dumps(self.plan, indent=1) + "\n", replace=not first)
+        text = json.dumps(self.plan, indent=1) + "\n"
+        self._sha256 = hashlib.sha256(text.encode()).hexdigest()
+        write_new(self.folder / PLAN, text, replace=not first)
+
+    def told(self, case: int) -> list[str]:
+        """Options by which a worker finds a case in this plan alone: confined code can write one here."""
+        return [f"--plan={self.folder}", f"--sha256={self._sha256}", f"--case={case}"]
 
     def complete(self, *, pyperf_alone: bool = False) -> list[Path]:
         """Complete processes in the order of measuring: those of freepath's own cases, or of pyperf's."""

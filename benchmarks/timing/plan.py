@@ -1,5 +1,6 @@
 """The plan of a run, `plan.json` in its folder: a parent writes it, `--resume` and every worker read it."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, Final, TypedDict
@@ -32,19 +33,21 @@ class Work(TypedDict):
     raw: bool
 
 
-def plan_in(folder: Path) -> dict[str, Any]:
-    """The plan in the folder of a run.
+def plan_in(folder: Path, sha256: str = "") -> dict[str, Any]:
+    """The plan in the folder of a run, of this digest if one is given.
 
     Raises
     ------
     FileError
         When there is none, or it is damaged.
     """
+    content = read_bounded(folder / PLAN, MOST_BYTES)
     try:
-        plan = json.loads(read_bounded(folder / PLAN, MOST_BYTES))
+        plan = json.loads(content)
     except ValueError:
         plan = None
-    if not isinstance(plan, dict) or plan.get("schema") != formats.PLAN:
+    other = sha256 and hashlib.sha256(content).hexdigest() != sha256
+    if other or not isinstance(plan, dict) or plan.get("schema") != formats.PLAN:
         raise damaged(folder)
     return plan
 

@@ -4,12 +4,10 @@ Only pyperf's public API is used, except for its facts of the machine (`pyperf_f
 """
 
 import os
-from pathlib import Path
 from typing import Final
 
 import pyperf
 
-from benchmarks.cases import Case
 from benchmarks.timing import options
 from benchmarks.timing.pyperf_facts import collect_what_can_be_read
 from benchmarks.timing.scheme import Scheme
@@ -42,12 +40,12 @@ class PairedRunner(pyperf.Runner):  # type: ignore[misc]
             **DEFAULT,
         )
 
-    def measure(self, folder: Path, index: int, case: Case) -> None:
-        """Have processes measure a case of the plan in this folder; they leave their results there."""
-        self._told = [f"--plan={folder}", f"--case={index}", f"--parent={os.getpid()}"]
+    def measure(self, told: list[str]) -> None:
+        """Have processes measure the case that these options name; their results lie in its folder."""
+        self._told = [*told, f"--parent={os.getpid()}"]
         self._count += 1
-        # pyperf wants every name once; runs are stored under the case's own.
-        self.bench_time_func(f"{self._count}: {case.benchmark(0)}", None)  # only workers call a function
+        # pyperf wants every name once, and a function in workers only; runs are stored under the case's name.
+        self.bench_time_func(f"{self._count}", None)
 
 
 def runner_of(argv: list[str], description: str) -> PairedRunner:

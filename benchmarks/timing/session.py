@@ -160,7 +160,7 @@ class Session:
         try:
             # Even a quiet pyperf prints the first arm's mean, which says nothing about the others.
             with redirect_stdout(io.StringIO()):
-                self.runner.measure(self.partial.folder, index, case)
+                self.runner.measure(self.partial.told(index))
         finally:
             args.processes, args.values, args.loops = asked
         for line in self.partial.words().splitlines():

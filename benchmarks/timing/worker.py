@@ -49,8 +49,10 @@ from model.vocabulary.partial_run import PLAIN, WORDS, claim_name, process_stem
 def measure(argv: list[str]) -> int:
     """Measure the case that the arguments name; returns the exit status."""
     runner = pyperf.Runner()
-    for name, kind, default in (("--plan", Path, None), ("--case", int, None), ("--parent", int, 0)):
-        runner.argparser.add_argument(name, type=kind, default=default, required=default is None)
+    runner.argparser.add_argument("--plan", type=Path, required=True)
+    runner.argparser.add_argument("--case", type=int, required=True)
+    runner.argparser.add_argument("--sha256", default="")
+    runner.argparser.add_argument("--parent", type=int, default=0)
     options.become_ours(runner.argparser)
     runner.argparser.error = _refuse
     args = options.parse(runner, argv)
@@ -58,7 +60,7 @@ def measure(argv: list[str]) -> int:
     if args.parent:
         _begin(args.parent, args.plan)
     faulthandler.enable()
-    plan = plan_in(args.plan)
+    plan = plan_in(args.plan, args.sha256)
     try:
         work: Work = plan["work"]
         case = from_plain(work["cases"][args.case])
