@@ -145,12 +145,7 @@ def become_ours(parser: Any) -> None:
 
 
 def parse(runner: Any, argv: Sequence[str]) -> argparse.Namespace:
-    """Let a runner of pyperf parse its arguments.
-
-    Raises
-    ------
-    UsageError
-    """
+    """Let a runner of pyperf parse its arguments; raise what it complains of."""
     said = StringIO()
     try:
         # pyperf complains on standard output, and exits with 1, which here is reserved for findings.

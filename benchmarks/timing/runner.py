@@ -21,17 +21,13 @@ ALONE: Final = ("-m", "benchmarks")
 
 
 class PairedRunner(pyperf.Runner):  # type: ignore[misc]
-    """pyperf.Runner for cases, whose workers (`benchmarks.timing.worker`) read the plan of the run.
-
-    Attributes
-    ----------
-    program
-        What pyperf starts as a worker; the list itself is pyperf's, too.
-    """
+    """pyperf.Runner for cases, whose workers (`benchmarks.timing.worker`) read the plan of the run."""
 
     def __init__(self) -> None:
         collect_what_can_be_read()
-        self.program, self._told, self._count = [*ALONE], list[str](), 0
+        self.program = [*ALONE]
+        """What pyperf starts as a worker; the list itself is pyperf's, too."""
+        self._told, self._count = list[str](), 0
         super().__init__(
             add_cmdline_args=lambda command, args: command.extend(self._told),
             program_args=self.program,
