@@ -31,10 +31,10 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from model.common.command import complain, guard, leave, run
-from model.common.errors import CompileError, FreepathError, UsageError
+from model.common.errors import FreepathError, UsageError
 from model.common.limits import check_address_space
 from model.common.parser import Parser
-from model.common.streams import note, say
+from model.common.streams import note
 
 if __name__ == "__main__":
     guard("python -m benchmarks")
@@ -44,43 +44,33 @@ if __name__ == "__main__":
         leave(complain("python -m benchmarks", str(error)))
 
 import argparse
-import json
 import os
 import platform
 import secrets
 import shlex
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from importlib.metadata import version
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from benchmarks import doctor, file_cases, kernel_files, listing, user_variants
-from benchmarks.cases import Case, with_arms
+from benchmarks.cases import Case
 from benchmarks.census.brief import brief
 from benchmarks.census.proof import prove
 from benchmarks.commit import UNKNOWN, commit, sources
 from benchmarks.process_settings import addresses_fixed, loads_wait, set_store_bypass
 from benchmarks.processor import processor
-from benchmarks.selection import along, select_for
-from benchmarks.timing import nursery, partner, workers
+from benchmarks.selection import select_for
+from benchmarks.timing import nursery, partner, worker, workers
 from benchmarks.timing.append import MUST_MATCH, check_append, metadata_of
 from benchmarks.timing.calibrate import calibration_cases
-from benchmarks.timing.options import (
-    NAME,
-    add_options,
-    check,
-    check_pyperfs,
-    early_options,
-    help_text,
-    hide,
-    views,
-    without_targets,
-)
+from benchmarks.timing.options import NAME, check, views
 from benchmarks.timing.partial import Partial
+from benchmarks.timing.runner import PairedRunner, runner_of
 from benchmarks.timing.same_machine import check_machine, note_differences
 from benchmarks.timing.scheme import Scheme
+from benchmarks.timing.session import Session
+from benchmarks.timing.verdict_hooks import VerdictHooks
 from benchmarks.units import check_margin
 from model.common.files import check_target
 from model.common.system_files import cpus_in
@@ -88,9 +78,6 @@ from model.kernels.arrays import check_available
 from model.kernels.store import DEFAULT_CPU, Store, default_folder
 from model.kernels.user_variants.added import add_again, added, as_plain
 from model.vocabulary.formats import INSTRUMENT, NO_SETTINGS, PLAN
-
-QUICK = {"processes": 7, "values": 5}
-DEFAULT = {"processes": 16, "values": 8}
 
 
 def main(argv: list[str]) -> int:
@@ -101,23 +88,19 @@ def main(argv: list[str]) -> int:
         return _fleet(argv, resumes=resumes)
     if resumes:
         return _resume(argv)
-    early = early_options(argv)
-    kernel_files.check(early)
-    if early.new_variant:
-        return user_variants.write_template(early.new_variant, early.kernel, early.output)
-    if early.worker:
-        add_again(json.loads(early.own))
-    else:
-        user_variants.add(early)
-    kernel_files.add(early)
-    scheme = Scheme(early.builds, early.scheme)  # refuses what does not exist, also with --list
-    if early.list:
-        return listing.show(_chosen(early, early.memory or ("" if early.quick else "all")), early.json)
-    if early.doctor:
-        return doctor.show(early.json)
-    if not early.worker:
-        check(early)
-    return _measure(argv, early, scheme)
+    runner = runner_of(argv, __doc__ or "")
+    args = runner.args
+    kernel_files.check(args)
+    if args.new_variant:
+        return user_variants.write_template(args.new_variant, args.kernel, args.target)
+    user_variants.add(args)
+    kernel_files.add(args)
+    if args.list:
+        return listing.show(_chosen(args, args.memory or ("" if args.quick else "all")), args.json)
+    if args.doctor:
+        return doctor.show(args.json)
+    check(args)
+    return _measure(argv, runner)
 
 
 def _fleet(argv: list[str], *, resumes: bool) -> int:
@@ -126,16 +109,11 @@ def _fleet(argv: list[str], *, resumes: bool) -> int:
     from results.reading.load import load
     from results.reading.machine import key_of, machine_of
 
-    early = early_options([] if resumes else argv)
-    kernel_files.check(early)
-    if not resumes:
-        Scheme(early.builds, early.scheme).loops(early.loops)
-        check_margin(early.margin)
-    cases = calibration_cases() if early.calibrate else select_for(early, early.memory)
-    parser = Parser(add_help=False)
-    parser.add_argument("-p", "--processes", type=int)
-    wanted = parser.parse_known_args(argv)[0].processes or (QUICK if early.quick else DEFAULT)["processes"]
-    total = sum(case.processes or wanted for case in cases)
+    args = runner_of([] if resumes else argv, __doc__ or "").args
+    kernel_files.check(args)
+    check_margin(args.margin)
+    cases = calibration_cases() if args.calibrate else select_for(args, args.memory)
+    total = sum(case.processes or args.processes for case in cases)
     return driver.run(argv, total, lambda path: key_of(machine_of(load(path))))
 
 
@@ -158,48 +136,38 @@ def _resume(argv: list[str]) -> int:
             f"--resume {asked.resume}: the sources of model/ or benchmarks/ have changed since it began at "
             f"commit {plan['context']['commit']}: check that out to go on"
         )
-    early = early_options(plan["argv"])
-    kernel_files.add(early)
+    runner = runner_of(plan["argv"], "")
+    kernel_files.add(runner.args)
     add_again(plan.get("own", []))  # the texts that it began with: the files may have changed
-    return _measure(plan["argv"], early, Scheme(early.builds, early.scheme), partial)
+    return _measure(plan["argv"], runner, partial)
 
 
-def _measure(
-    argv: list[str], early: argparse.Namespace, scheme: Scheme, partial: Partial | None = None
-) -> int:
+def _measure(argv: list[str], runner: PairedRunner, partial: Partial | None = None) -> int:
     """Measure what the command line selects, or what a resumed run lacks."""
-    set_store_bypass(early.store_bypass)
-    cases = calibration_cases() if early.calibrate else _chosen(early, early.memory)
-    code = json.loads(early.code)
-    store = Store(
-        Path(early.cache) if early.cache else default_folder(), early.cpu, digest=code.get("digest")
-    )
-    runner = _runner(argv, early, store, scheme)
-    if runner.args.worker:
-        return _work(runner, cases, store, scheme, code)
-    from benchmarks.timing.session import Session
-    from benchmarks.timing.verdict_hooks import VerdictHooks
-
-    if (shown := views(runner.args)) and not (partial or early.output or early.append):
+    args = runner.args
+    set_store_bypass(args.store_bypass)
+    cases = calibration_cases() if args.calibrate else _chosen(args, args.memory)
+    store = Store(default_folder(), args.cpu)
+    if (shown := views(args)) and not (partial or args.target or args.append_to):
         raise UsageError(f"--{shown[0]} shows the file that was written: give -o FILE")
-    partner.check(early.sibling, runner.args.affinity, [case.scenario.threads for case in cases])
+    partner.check(args.sibling, args.affinity, [case.scenario.threads for case in cases])
     for case in cases:
         check_available(case.path.pages(case.scenario))
     if not partial:
         user_variants.vet_checkout()
         prove(cases, {brought.name: brought.where for brought in added()}, Store(store.root, DEFAULT_CPU))
-    workers.prepare(runner.args)
-    context = _context(argv, early, scheme, runner.args.affinity)
-    partial = _continued(partial, context) if partial else _begun(argv, early, context, runner.args.seed)
-    runner.args.seed = partial.plan["seed"]
+    workers.prepare(args)
+    context = _context(argv, args)
+    partial = _continued(partial, context) if partial else _begun(argv, args, context)
+    args.seed = partial.plan["seed"]
     hooks = VerdictHooks(_undecided, _calibration, _brought, _read, _sharpness, lambda: brief(cases, store))
     return Session(runner, cases, store, context, partial, hooks).run()
 
 
-def _chosen(early: argparse.Namespace, memory: str) -> list[Case]:
+def _chosen(args: argparse.Namespace, memory: str) -> list[Case]:
     """What the command line chooses: of the models, or of the kernel files."""
-    timed = not early.list
-    return file_cases.select(early, memory, timed=timed) if early.vmlinux else select_for(early, memory)
+    timed = not args.list
+    return file_cases.select(args, memory, timed=timed) if args.vmlinux else select_for(args, memory)
 
 
 def _undecided(folder: Path, margin: str) -> dict[str, frozenset[str]]:
@@ -248,59 +216,30 @@ def _calibration(file: Path) -> int:
     return results(["calibration", str(file)])
 
 
-def _runner(argv: list[str], early: argparse.Namespace, store: Store, scheme: Scheme) -> Any:
-    """A runner with our options beside pyperf's, its arguments parsed."""
-    from benchmarks.timing.runner import PairedRunner
-
-    def forward(command: list[str], args: argparse.Namespace) -> None:
-        command += ["--seed", str(args.seed), "--cache", str(store.root), "--context", args.context]
-        command += [f"--only={args.only}", f"--memory={args.memory}", f"--schedule={args.schedule}"]
-        command += [f"--builds={args.builds}", f"--scheme={args.scheme}", f"--cpu={args.cpu}"]
-        command += [f"--store-bypass={args.store_bypass}", f"--code={args.code}", f"--parent={os.getpid()}"]
-        command += [f"--own={json.dumps(as_plain(), separators=(',', ':'))}"]
-        command += kernel_files.for_worker(early)
-        command += [f"--sweep={args.sweep if args.vmlinux else along(args.sweep)}"] if args.sweep else []
-        command += ["--quick"] if args.quick else []
-        command += [f"--raw={args.raw}"] if args.raw else []
-        command += [f"--arms={args.arms}"] if args.arms else []
-        command += ["--calibrate"] if args.calibrate else []
-
-    runner = PairedRunner(forward, **(QUICK if early.quick else DEFAULT), warmups=0, loops=scheme.loops())
-    parser = runner.argparser
-    parser.prog, parser.allow_abbrev, parser.color = NAME, False, False
-    parser.error = Parser.error.__get__(parser)
-    hide(parser)
-    helped = help_text(__doc__, parser.format_help()) if {"-h", "--help"} & {*argv} else ""
-    parser.print_help = lambda file=None: say(helped)
-    add_options(parser)
-    _parse(runner, argv)
-    return runner
-
-
-def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme, affinity: str) -> dict[str, Any]:
-    """Metadata of every run, of workers on these CPUs."""
-    known = commit()
+def _context(argv: list[str], args: argparse.Namespace) -> dict[str, Any]:
+    """Metadata of every run."""
+    known, scheme = commit(), Scheme(args.builds, args.scheme)
     if known == UNKNOWN:
         note("the commit is unknown (no git, or no checkout of this user): figures will not name it")
     settings = {k: v for k, v in sorted(os.environ.items()) if k.startswith(("NUMBA_", "LLVMLITE_"))}
     if settings:
         note(f"compiled with {', '.join(settings)} from the environment; the code has a cache of its own")
-    if loads_wait() and early.store_bypass == "on":
+    if loads_wait() and args.store_bypass == "on":
         note("SSBD is on in this process, by seccomp or the kernel's command line: the file says so")
     if addresses_fixed():
         note("address randomisation is off (setarch -R): processes differ less than elsewhere")
     return {
         "commit": known,
         "numba": version("numba"),
-        "freepath_cpu": early.cpu,
+        "freepath_cpu": args.cpu,
         "instrument": INSTRUMENT,
         "build_scheme": scheme.name,
         "builds": scheme.builds,
         "store_bypass": "off" if loads_wait() else "on",
-        "sibling": early.sibling,
+        "sibling": args.sibling,
         **({"own_variants": " ".join(f"{o.name}:{o.digest}" for o in added())} if added() else {}),
         "compiler_settings": " ".join(f"{k}={v}" for k, v in settings.items()) or NO_SETTINGS,
-        **processor(cpus_in(affinity)[0]),
+        **processor(cpus_in(args.affinity)[0]),
         "platform": platform.platform(True, False),  # as pyperf has it
         **doctor.facts(),
         **kernel_files.facts(),
@@ -308,17 +247,17 @@ def _context(argv: list[str], early: argparse.Namespace, scheme: Scheme, affinit
     }
 
 
-def _begun(argv: list[str], early: argparse.Namespace, context: dict[str, Any], seed: int | None) -> Partial:
+def _begun(argv: list[str], args: argparse.Namespace, context: dict[str, Any]) -> Partial:
     """Make the folder of a new run, after the last checks."""
-    if early.append:
-        check_append(Path(early.append), context, early.seed)
-        note_differences(f"--append {early.append}", metadata_of(Path(early.append)), context)
-    target = early.output or early.append
+    if args.append_to:
+        check_append(Path(args.append_to), context, args.seed)
+        note_differences(f"--append {args.append_to}", metadata_of(Path(args.append_to)), context)
+    target = args.target or args.append_to
     plan = {
         "schema": PLAN,
         "argv": argv,
-        "append": bool(early.append),
-        "seed": secrets.randbits(31) if seed is None else seed,
+        "append": bool(args.append_to),
+        "seed": secrets.randbits(31) if args.seed is None else args.seed,
         "sources": sources(),
         "own": as_plain(),
         "context": context,
@@ -348,49 +287,13 @@ def _continued(partial: Partial, context: dict[str, Any]) -> Partial:
     return partial
 
 
-def _parse(runner: Any, argv: list[str]) -> None:
-    said = StringIO()
-    try:
-        # pyperf complains on standard output, and exits with 1, which here is reserved for findings.
-        with redirect_stdout(said):
-            args = runner.parse_args(without_targets(argv))
-    except SystemExit as stop:
-        if stop.code == 1:
-            raise UsageError(said.getvalue().strip().removeprefix("ERROR: ")) from None
-        sys.stdout.write(said.getvalue())
-        raise
-    check_pyperfs(args)
-
-
-def _work(runner: Any, cases: list[Case], store: Store, scheme: Scheme, code: dict[str, Any]) -> int:
-    """Measure the one case that this worker was started for."""
-    from benchmarks.timing.confine import confine
-    from benchmarks.timing.sampler import Sampler
-
-    runner.context, runner.counts = json.loads(runner.args.context), code.get("counts", {})
-    if "sources" in code and code["sources"] != sources():
-        raise CompileError(
-            "the sources of model/ or benchmarks/ were edited meanwhile: put them back, and resume"
-        )
-    store.expect(code.get("sums", {}))
-    if runner.args.vmlinux:
-        confine(Path(runner.args.pair_dir))
-    # pyperf finds a worker's task by its position; a case may have been measured in an earlier round too.
-    schedule = [int(index) for index in runner.args.schedule.split(",") if index] or range(len(cases))
-    for index in schedule:
-        case = with_arms(cases[index], runner.args.arms) if index == schedule[-1] else cases[index]
-        runner.bench_case(index, case, lambda case, seed: Sampler(case, store, seed, scheme))
-    return 0
-
-
 def start(argv: list[str]) -> int:
     """Run the command as a process; workers keep the signals' defaults, which end them at once."""
     if argv[:1] == [nursery.OPTION]:
         return nursery.serve(argv[1:], start)
     if "--worker" not in argv:
         return run(NAME, lambda: main(argv))
-    workers.begin(argv)
-    return run(NAME, lambda: main(argv), signals=False)
+    return run(NAME, lambda: worker.measure(argv), signals=False)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Cases: scenarios of a kernel with their arms, and how `--only` chooses among them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from model.common.errors import FreepathError
 from model.kernels import VERSIONS, kernel_called, kernels, path_of
@@ -80,6 +80,11 @@ class Case:
         """Copies of each build: one where the emulator runs each first, which takes longer than timing it."""
         return 1 if self.path.gated else self.places
 
+    def benchmark(self, arm: int) -> str:
+        """Name of pyperf's benchmark: `scenario: variant/gate`."""
+        plain = "plain pyperf, " if self.pyperf_alone else ""
+        return f"{plain}{self.scenario.name}: {self.arms[arm].name}"
+
     def variant(self, arm: Arm) -> Variant:
         """What an arm's variant declares."""
         kernel = kernel_called(self.scenario.kernel)
@@ -90,11 +95,15 @@ class Case:
         return [self.path.image(self.scenario, arm) for arm in self.arms]
 
 
-def with_arms(case: Case, chosen: str) -> Case:
-    """A case with these of its arms, by name and comma-separated, and its controls; with all for no name."""
-    names = chosen.split(",")
-    arms = tuple(arm for arm in case.arms if arm.variant in BARE or arm.name in names)
-    return replace(case, arms=arms) if chosen else case
+def with_arms(case: Case, names: Collection[str]) -> Case:
+    """A case with its arms of these names, and its controls."""
+    return replace(case, arms=tuple(a for a in case.arms if a.variant in BARE or a.name in names))
+
+
+def from_plain(plain: Mapping[str, Any]) -> Case:
+    """A case from what `dataclasses.asdict` makes of it."""
+    arms = tuple(Arm(**arm) for arm in plain["arms"])
+    return Case(**{**plain, "scenario": Scenario(**plain["scenario"]), "arms": arms})
 
 
 def case_of(scenario: Scenario) -> Case:

@@ -8,9 +8,8 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Final
 
-from benchmarks.cases import Case, SelectionError, case_of
+from benchmarks.cases import BARE, Case, SelectionError, case_of
 from benchmarks.file_survey import survey
 from model.common.errors import FreepathError
 from model.common.streams import note
@@ -20,7 +19,6 @@ from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.survey import way_of
 from model.vocabulary.scenario import AXES, Arm, Scenario
 
-BARE: Final = frozenset({"base", "base-twin"})
 Terms = Mapping[str, Sequence[str]]
 
 
@@ -43,9 +41,9 @@ def select(args: argparse.Namespace, memory: str = "", *, timed: bool = False) -
     wanted = _swept(files, args.sweep) if args.sweep else _named(files, terms)
     if not wanted:
         raise SelectionError(f"--only '{args.only}' selects no scenario of {files[0].name}: see --list")
-    faults = {scenario: _fault(scenario, args, timed=timed) for scenario in wanted}
+    faults = {scenario: _fault(scenario, timed=timed) for scenario in wanted}
     cases = [case_of(scenario) for scenario in wanted if not faults[scenario]]
-    _say({scenario: fault for scenario, fault in faults.items() if fault}, args, last=not cases)
+    _say({scenario: fault for scenario, fault in faults.items() if fault}, last=not cases)
     chosen = [replace(case, arms=tuple(_arms(case, terms))) for case in cases]
     chosen = [case for case in chosen if any(_asked(arm, terms) for arm in case.arms)]
     if not chosen:
@@ -117,13 +115,13 @@ def _matching(files: Sequence[KnownFile], scenarios: Sequence[Scenario], wanted:
     ]
 
 
-def _fault(scenario: Scenario, args: argparse.Namespace, *, timed: bool) -> str:
-    """Why a scenario cannot be measured, or counted; a worker is told what its parent found."""
+def _fault(scenario: Scenario, *, timed: bool) -> str:
+    """Why a scenario cannot be measured, or counted."""
     file, way = known.file_called(scenario.kernel), way_of(scenario)
     assert file is not None
     faults = {}
     for each in (file, *file.beside):
-        if way not in each.surveys and not args.files:
+        if way not in each.surveys:
             try:
                 each.surveys[way] = survey(each, scenario.but(kernel=each.name))
             except FreepathError as error:
@@ -132,17 +130,16 @@ def _fault(scenario: Scenario, args: argparse.Namespace, *, timed: bool) -> str:
         if name != file.name and file.name not in faults:
             note(f"{name} is no arm in {scenario.name}: {fault}")
     if way not in file.surveys:
-        return faults.get(file.name, "it was left out")
+        return faults[file.name]
     unfit = file.surveys[way].unfit if timed else ""
     return unfit and f"it is only counted, by python -m benchmarks.census: {unfit}"
 
 
-def _say(faults: Mapping[Scenario, str], args: argparse.Namespace, *, last: bool) -> None:
+def _say(faults: Mapping[Scenario, str], *, last: bool) -> None:
     for scenario, fault in faults.items():
         if last:
             raise SelectionError(f"{scenario.name}: {fault}")
-        if not args.files:
-            note(f"{scenario.name} is left out: {fault}")
+        note(f"{scenario.name} is left out: {fault}")
 
 
 def _arms(case: Case, terms: Terms) -> Iterator[Arm]:

@@ -6,10 +6,9 @@ when they are chosen (`benchmarks.file_cases`).
 """
 
 import argparse
-import base64
-import json
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +50,6 @@ def add_options(parser: Any) -> None:
         help="where --insert goes in a kernel file, as --list --vmlinux FILE names it; by default where the "
         "memcg key is tested",
     )
-    parser.add_argument("--files", default="", help=argparse.SUPPRESS)
 
 
 def add(args: argparse.Namespace) -> list[KnownFile]:
@@ -63,18 +61,45 @@ def add(args: argparse.Namespace) -> list[KnownFile]:
         In one line that names the file.
     """
     check(args)
-    kept = {kept["path"]: kept for kept in _from_plain(args.files)}
     for path in args.vmlinux:
-        try:
+        with _named(path):
             file = known.add(path, args.boot)
             file.inserts += inserts_of(args.insert, args.at)
-            if path in kept:
-                _take(file, kept[path])
-            else:
-                file.surveys[way_of(file.usual)] = survey(file, file.usual)
-        except (KernelFileError, EmulationError) as error:
-            raise UsageError(f"--vmlinux {path}: {_sentence(error, path)}") from None
+            file.surveys[way_of(file.usual)] = survey(file, file.usual)
     return known.known_files()
+
+
+def as_plain(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """The same as plain data, for workers."""
+    return [
+        {
+            "path": path,
+            "boot": args.boot,
+            "sha256": file.kernel_file.origin.sha256,
+            "inserts": [asdict(insert) for insert in file.inserts],
+            "surveys": {way: each.to_json() for way, each in file.surveys.items()},
+        }
+        for path, file in zip(args.vmlinux, known.known_files(), strict=True)
+    ]
+
+
+def add_again(files: Iterable[Mapping[str, Any]]) -> None:
+    """Make files known that another process has surveyed.
+
+    Raises
+    ------
+    UsageError
+        When a file cannot be read any more, or is another one.
+    """
+    for kept in files:
+        with _named(kept["path"]):
+            file = known.add(kept["path"], kept["boot"])
+            if kept["sha256"] != file.kernel_file.origin.sha256:
+                raise KernelFileError("is not the file that this run began with: it was replaced meanwhile")
+            file.inserts += [Insert(**insert) for insert in kept["inserts"]]
+            file.surveys |= {way: Survey.from_json(data) for way, data in kept["surveys"].items()}
+        for way in file.surveys:
+            file.arms(way)  # a process assembles what is put in, and a confined worker starts none
 
 
 def check(args: argparse.Namespace) -> None:
@@ -97,11 +122,16 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError(f"--at {args.at} is where --insert goes: give --insert NAME=ASM, too")
 
 
-def _sentence(error: Exception, path: str) -> str:
-    """What is wrong with a file: its errors begin with a verb, or with its path."""
-    if isinstance(error, KernelFileError):
-        return f"the kernel file {str(error).removeprefix(f'{path} ')}"
-    return str(error)
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Say which file is wrong: errors of one begin with a verb, or with its path."""
+    try:
+        yield
+    except KernelFileError as error:
+        said = str(error).removeprefix(f"{path} ")
+        raise UsageError(f"--vmlinux {path}: the kernel file {said}") from None
+    except EmulationError as error:
+        raise UsageError(f"--vmlinux {path}: {error}") from None
 
 
 def inserts_of(texts: Sequence[str], at: str) -> list[Insert]:
@@ -118,14 +148,6 @@ def inserts_of(texts: Sequence[str], at: str) -> list[Insert]:
     return inserts
 
 
-def for_worker(args: argparse.Namespace) -> list[str]:
-    """Options that a worker needs to know the same files."""
-    named = [f"--vmlinux={path}" for path in args.vmlinux]
-    texts = [f"--insert={text}" for text in args.insert] if named else []
-    more = [f"--boot={args.boot}", f"--at={args.at}", f"--files={as_plain(args.vmlinux)}"]
-    return [*named, *texts, *more] if named else []
-
-
 def without_folders(argv: Sequence[str]) -> list[str]:
     """A command line that names kernel files without the folders that they lie in."""
     words: list[str] = []
@@ -136,30 +158,6 @@ def without_folders(argv: Sequence[str]) -> list[str]:
             word = f"--vmlinux={Path(word.partition('=')[2]).name}"
         words.append(word)
     return words
-
-
-def as_plain(paths: Sequence[str]) -> str:
-    """What workers are given: the files with their surveys, as packed JSON (arguments have 128 KiB)."""
-    files = [
-        {
-            "path": path,
-            "sha256": file.kernel_file.origin.sha256,
-            "surveys": {way: each.to_json() for way, each in file.surveys.items()},
-        }
-        for path, file in zip(paths, known.known_files(), strict=True)
-    ]
-    return base64.b64encode(zlib.compress(json.dumps(files).encode())).decode()
-
-
-def _from_plain(text: str) -> list[dict[str, Any]]:
-    """The same again; nothing in a process that is no worker."""
-    return json.loads(zlib.decompress(base64.b64decode(text))) if text else []
-
-
-def _take(file: KnownFile, kept: dict[str, Any]) -> None:
-    if kept["sha256"] != file.kernel_file.origin.sha256:
-        raise KernelFileError("is not the file that this run began with: it was replaced meanwhile")
-    file.surveys |= {way: Survey.from_json(data) for way, data in kept["surveys"].items()}
 
 
 def inserted() -> set[str]:

@@ -5,16 +5,21 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pyperf
 import pytest
 
-from benchmarks.cases import SelectionError, with_arms
+from benchmarks.cases import SelectionError, from_plain, with_arms
 from benchmarks.process_settings import can_hold_loads
 from benchmarks.selection import select
+from benchmarks.timing.calibrate import calibration_cases
+from benchmarks.timing.partial import Partial
+from benchmarks.timing.plan import plan_in
 from benchmarks.timing.scheme import Scheme
+from model.common.errors import FileError
 from model.kernels import VERSIONS
 from model.kernels.v4_3.image import Image
 from model.kernels.v4_3.scenarios import SCENARIOS
@@ -250,11 +255,40 @@ def test_until_decided_adds_processes_where_a_verdict_is_open(tmp_path: Path) ->
 
 
 def test_with_arms() -> None:
-    """The chosen ones and the controls, in the order of the case; all without a choice."""
+    """The chosen ones and the controls, in the order of the case."""
     case = select("kernel=v4.3,memcg=on-idle,page_kind=plain", quick=True)[0]
-    names = [arm.name for arm in with_arms(case, "load/none,v1/jump-label").arms]
+    names = [arm.name for arm in with_arms(case, {"load/none", "v1/jump-label"}).arms]
     assert names == ["base/none", "base-twin/none", "v1/jump-label", "load/none"]
-    assert with_arms(case, "") == case
+    assert with_arms(case, [arm.name for arm in case.arms]) == case
+
+
+def test_a_worker_reads_the_case_that_its_parent_wrote() -> None:
+    """Through JSON: every scenario, and those of a calibration."""
+    cases = [*select(memory="all"), *calibration_cases()]
+    assert [from_plain(case) for case in json.loads(json.dumps(list(map(asdict, cases))))] == cases
+
+
+def test_a_worker_by_hand(tmp_path: Path) -> None:
+    """It says what it needs, and what is wrong with what it was given."""
+    alone = ("benchmarks", "--worker", "-l", "96", "-n", "1", "-w", "0")
+    refused(run("benchmarks", "--worker"), "--plan", "--case", "how a run starts its workers")
+    refused(run(*alone, "--plan", str(tmp_path), "--case", "0"), "plan.json")
+    for content in ("{", "[]", '{"schema": "freepath.plan/1"}'):
+        (tmp_path / "plan.json").write_text(content)
+        refused(run(*alone, "--plan", str(tmp_path), "--case", "0"), "plan.json is damaged")
+
+
+def test_a_plan_that_its_parent_did_not_write(tmp_path: Path) -> None:
+    """Code of a kernel file can write into the folder, and later workers run what the plan says."""
+    partial = Partial.begin(tmp_path / "run.json", {"schema": "freepath.plan/1", "append": False})
+    sha256 = partial.told(0)[1].partition("=")[2]
+    assert plan_in(partial.folder, sha256) == partial.plan
+    with (partial.folder / "plan.json").open("a") as file:
+        file.write(" ")
+    assert plan_in(partial.folder) == partial.plan
+    with pytest.raises(FileError, match="is damaged"):
+        plan_in(partial.folder, sha256)
+    partial.close(done=True)
 
 
 def test_doctor() -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from benchmarks.timing.levels import busier_sides, calm_of, parts_of
-from benchmarks.timing.runner import part_means
+from benchmarks.timing.worker import part_means
 from model.vocabulary.margin import Margin
 from results.analysis.conditions import CONDITIONS, MOST_SHARED, QUIET, SHARED, Condition
 from results.analysis.groups import Cell, Group, analyse
@@ -79,6 +79,7 @@ def process(number: int, neighbour: Neighbour, rng: np.random.Generator, facts: 
     reference = np.concatenate([rows[..., 0], rows[:, :, -1:, -1]], axis=2)
     slots = CYCLE_NS * 0.17 * (1 + (neighbour.slot - 1) * reference)
     slots *= 1 + 0.01 * rng.standard_normal(slots.shape)
+    slots = np.stack([slots[..., :-1], slots[..., 1:]], axis=-1)
     parts = parts_of(slots)
     pays = np.repeat(rng.permuted(np.arange(VALUES * BUILDS) < VALUES * BUILDS // 10), PLACES)
     own = 1 + 0.0005 * rng.standard_normal(len(ARMS))
@@ -99,7 +100,7 @@ def process(number: int, neighbour: Neighbour, rng: np.random.Generator, facts: 
         rows_of_arms.append((arm, builds.reshape(VALUES, -1).mean(axis=1), own_facts))
     beside = {
         "cycle_ns": CYCLE_NS,
-        "slot_ns": " ".join(f"{ns:.5f}" for ns in slots.mean(axis=(1, 2))),
+        "slot_ns": " ".join(f"{ns:.5f}" for ns in slots.mean(axis=(1, 2, 3))),
         "bare_ns": " ".join(["15.0"] * VALUES),
         "part_slot_ns": part_means(busier_sides(slots), parts),
         "part_calm_slot_ns": " ".join(f"{ns:.5f}" for ns in calm_of(slots, parts)),

@@ -26,7 +26,8 @@ from benchmarks.figures.plan import PLAN, Entry, File, of_files
 from benchmarks.process_settings import can_hold_loads
 from benchmarks.selection import select_for
 from benchmarks.timing.forecast import START_S, VALUE_S, seconds_of
-from benchmarks.timing.options import early_options
+from benchmarks.timing.options import add_options
+from benchmarks.timing.runner import DEFAULT, QUICK
 from benchmarks.units import counted, duration
 from model.common.command import leave, run
 from model.common.errors import UsageError
@@ -43,9 +44,6 @@ TOOK: Final = "took.json"
 PROBE: Final = "--sweep kernel --seed 1 -p 2 -n 4"
 FILE_ARMS: Final = 10
 """Arms of a kernel file's price list, to say how long it will take."""
-QUICK: Final = (7, 5)
-USUAL: Final = (16, 8)
-"""Processes and values without -p and -n, with --quick and without."""
 SSBD: Final = "--store-bypass off"
 CALIBRATION_S: Final = 600.0
 """As --help says of --calibrate."""
@@ -173,20 +171,21 @@ def _file(path: str) -> File:
 
 def foretold(options: Sequence[str]) -> float:
     """Seconds that a run with these options is foreseen to take; of a kernel file roughly."""
-    early, counts = early_options(options), Parser(add_help=False)
-    counts.add_argument("-p", type=int)
-    counts.add_argument("-n", type=int)
-    given = counts.parse_known_args(options)[0]
-    usual = QUICK if early.quick else USUAL
-    processes, values = given.p or usual[0], given.n or usual[1]
-    if early.calibrate:
+    parser = Parser(add_help=False)
+    add_options(parser)
+    parser.add_argument("-p", type=int)
+    parser.add_argument("-n", type=int)
+    given = parser.parse_known_args(options)[0]
+    usual = QUICK if given.quick else DEFAULT
+    processes, values = given.p or usual["processes"], given.n or usual["values"]
+    if given.calibrate:
         return CALIBRATION_S
-    if early.vmlinux:
-        arms = FILE_ARMS * len(early.vmlinux) // (5 if early.only else 1)
+    if given.vmlinux:
+        arms = FILE_ARMS * len(given.vmlinux) // (5 if given.only else 1)
         return processes * (START_S + arms * values * 0.04)
-    if early.insert:
-        return processes * (START_S + (len(early.insert) + 2) * values * VALUE_S)
-    return processes * sum(seconds_of(case, values) for case in select_for(early, early.memory))
+    if given.insert:
+        return processes * (START_S + (len(given.insert) + 2) * values * VALUE_S)
+    return processes * sum(seconds_of(case, values) for case in select_for(given, given.memory))
 
 
 def _there(task: Task) -> bool:

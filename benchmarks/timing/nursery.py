@@ -106,10 +106,6 @@ def serve(given: Sequence[str], start: Start) -> int:
         signal.signal(number, signal.SIG_IGN)
     import numpy.ma  # noqa: F401 (np.unique asks for it)
 
-    import benchmarks.timing.confine
-    import benchmarks.timing.runner
-    import benchmarks.timing.sampler  # noqa: F401 (workers need them)
-
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("\0" + address)
         listening.listen()

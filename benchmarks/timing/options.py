@@ -4,13 +4,15 @@ import argparse
 import os
 import textwrap
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from benchmarks import kernel_files, user_variants
 from benchmarks.cases import names
 from benchmarks.timing import partner
-from benchmarks.timing.scheme import INCIDENTAL, PHASES, Scheme
+from benchmarks.timing.scheme import INCIDENTAL, PHASES
 from benchmarks.units import check_margin, seconds
 from model.common.errors import UsageError
 from model.common.files import check_target
@@ -23,41 +25,13 @@ NAME: Final = "python -m benchmarks"
 HELP_WIDTH: Final = 79
 LEAST_BUDGET_S: Final = 10.0
 HIDDEN: Final = frozenset(
-    {
-        "help",
-        "output",
-        "append",
-        "compare_to",
-        "worker",
-        "worker_task",
-        "pipe",
-        "track_memory",
-    }
-    | {"calibrate_loops", "recalibrate_loops", "calibrate_warmups", "recalibrate_warmups", "tracemalloc"}
+    {"help", "output", "append", "compare_to", "worker", "worker_task", "pipe", "track_memory", "tracemalloc"}
+    | {"calibrate_loops", "recalibrate_loops", "calibrate_warmups", "recalibrate_warmups"}
 )
+OURS: Final = {"output": "target", "append": "append_to"}
+"""pyperf's options for files -> the attributes that have them here: freepath writes the files."""
 VIEWS: Final = ("stats", "metadata", "hist", "dump")
 """pyperf's options that print a run: applied to every arm, once the file is written."""
-
-
-def early_options(argv: Sequence[str]) -> argparse.Namespace:
-    """Options that are needed before pyperf, whose import is slow, sees the arguments."""
-    parser = Parser(prog=NAME, add_help=False)
-    add_options(parser)
-    parser.add_argument("-o", "--output")
-    parser.add_argument("--append")
-    parser.add_argument("--worker", action="store_true")
-    parser.add_argument("-l", "--loops", type=int)
-    parser.add_argument("--pair-dir")
-    parser.add_argument("--affinity")
-    return parser.parse_known_args(argv)[0]
-
-
-def without_targets(argv: Sequence[str]) -> list[str]:
-    """The arguments for pyperf, without the output file, which freepath writes."""
-    parser = Parser(add_help=False)
-    parser.add_argument("-o", "--output")
-    parser.add_argument("--append")
-    return parser.parse_known_args(argv)[1]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -74,11 +48,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     about = "write a commented check to begin from; -o FILE"
     other.add_argument("--new-variant", metavar="NAME", help=about)
     other.add_argument("--json", action="store_true", help="with --list or --doctor: as JSON")
-    for name in ("--cache", "--schedule", "--arms"):
-        parser.add_argument(name, default="", help=argparse.SUPPRESS)
-    for name, default in (("--context", "{}"), ("--code", "{}"), ("--own", "[]")):
-        parser.add_argument(name, default=default, help=argparse.SUPPRESS)
-    parser.add_argument("--parent", type=int, default=0, help=argparse.SUPPRESS)
 
 
 def _add_what(group: argparse._ArgumentGroup) -> None:
@@ -164,33 +133,50 @@ def help_text(description: str, pyperfs: str) -> str:
     return f"{own.format_help()}\noptions of pyperf:\n{pyperfs.partition('options:')[2].lstrip(chr(10))}"
 
 
-def hide(parser: argparse.ArgumentParser) -> None:
-    """Hide our options (`-o`, `-h`, `--append`) and those of workers from pyperf's help."""
+def become_ours(parser: Any) -> None:
+    """Give pyperf's parser the manners of `Parser`; hide its options of files and of workers."""
+    parser.prog, parser.allow_abbrev, parser.color = NAME, False, False
+    parser.error = Parser.error.__get__(parser)
     for action in parser._actions:
         if action.dest in HIDDEN:
             action.help = argparse.SUPPRESS
+        action.dest = OURS.get(action.dest, action.dest)
+    parser.set_defaults(**dict.fromkeys(OURS))
 
 
-def check(early: argparse.Namespace) -> None:
+def parse(runner: Any, argv: Sequence[str]) -> argparse.Namespace:
+    """Let a runner of pyperf parse its arguments; raise what it complains of."""
+    said = StringIO()
+    try:
+        # pyperf complains on standard output, and exits with 1, which here is reserved for findings.
+        with redirect_stdout(said):
+            args: argparse.Namespace = runner.parse_args(argv)
+    except SystemExit as stop:
+        if stop.code == 1:
+            raise UsageError(said.getvalue().strip().removeprefix("ERROR: ")) from None
+        raise
+    return args
+
+
+def check(args: argparse.Namespace) -> None:
     """Refuse, before measuring, what could not be measured or not be written."""
-    if early.json:
+    if args.json:
         raise UsageError("--json goes with --list or --doctor; a run is written as JSON anyway, with -o FILE")
-    if early.only and not early.only.strip(", "):
-        raise UsageError(f"--only '{early.only}' names nothing: leave it out to measure everything")
-    if early.sweep and (early.only or early.memory or early.quick or early.calibrate):
+    if args.only and not args.only.strip(", "):
+        raise UsageError(f"--only '{args.only}' names nothing: leave it out to measure everything")
+    if args.sweep and (args.only or args.memory or args.quick or args.calibrate):
         raise UsageError("--sweep chooses scenarios and arms itself: leave out --only, --memory, --quick")
-    if seconds(early.budget) < LEAST_BUDGET_S:
-        raise UsageError(f"--budget {early.budget} is too small to measure anything: give 10s or more")
-    if early.seed is not None and early.seed < 0:
-        raise UsageError(f"--seed {early.seed}: give a number that is not negative")
-    if early.seed is not None and early.seed > MOST_SEED:
-        raise UsageError(f"--seed {early.seed}: give a number up to {MOST_SEED}")
-    check_margin(early.margin)
-    Scheme(early.builds, early.scheme).loops(early.loops)
+    if seconds(args.budget) < LEAST_BUDGET_S:
+        raise UsageError(f"--budget {args.budget} is too small to measure anything: give 10s or more")
+    if args.seed is not None and args.seed < 0:
+        raise UsageError(f"--seed {args.seed}: give a number that is not negative")
+    if args.seed is not None and args.seed > MOST_SEED:
+        raise UsageError(f"--seed {args.seed}: give a number up to {MOST_SEED}")
+    check_margin(args.margin)
     check_can_compile()
-    _check_affinity(early.affinity)
-    partner.check(early.sibling, early.affinity)
-    _check_target(early)
+    _check_affinity(args.affinity)
+    partner.check(args.sibling, args.affinity)
+    _check_target(args)
 
 
 def check_pyperfs(args: argparse.Namespace) -> None:
@@ -205,7 +191,7 @@ def check_pyperfs(args: argparse.Namespace) -> None:
     if args.track_memory or args.tracemalloc:
         option = "--track-memory" if args.track_memory else "--tracemalloc"
         raise UsageError(f"{option} measures bytes and not time: leave it out")
-    if args.pipe is not None and not args.worker:
+    if args.pipe is not None:
         raise UsageError("--pipe is for workers: leave it out")
 
 
@@ -228,17 +214,17 @@ def _check_affinity(affinity: str | None) -> None:
             raise wrong
 
 
-def _check_target(early: argparse.Namespace) -> None:
-    target = early.output or early.append
+def _check_target(args: argparse.Namespace) -> None:
+    target = args.target or args.append_to
     if target is None:
         return
     path = Path(target)
-    if early.output and (path.exists() or path.is_symlink()):
+    if args.target and (path.exists() or path.is_symlink()):
         raise UsageError(f"{target} exists: choose another name, or --append {target} to go on")
     if str(path) == "-" or (path.exists() and not path.is_file()):
         raise UsageError(f"{target} is no file: processes are kept beside it as they finish, so give a name")
     check_target(path, replace=True)
-    if early.raw:
-        check_target(early.raw)
-    if early.calibrate:
+    if args.raw:
+        check_target(args.raw)
+    if args.calibrate:
         check_target(path.with_suffix(PLAIN))

@@ -5,6 +5,7 @@ and a lock that the measuring process holds. Whatever ends a run, the folder sta
 reads it, and `--resume` measures what the plan asks for and the folder lacks. docs/format.md describes it.
 """
 
+import hashlib
 import json
 import os
 import secrets
@@ -13,20 +14,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from benchmarks.timing.plan import plan_in
 from benchmarks.units import counted
 from model.common.errors import FileError, UsageError
-from model.common.files import lock, read_bounded, write_new
+from model.common.files import lock, write_new
 from model.common.shell import quoted
 from model.common.signals import signals_later
 from model.common.streams import note
-from model.vocabulary import formats
-from model.vocabulary.partial_run import PLAIN, PLAN, PROCESS, SUFFIX
-
-WORDS: Final = "worker.err"
-"""File with the latest worker's stderr."""
-MOST_BYTES: Final = 64 << 20
+from model.vocabulary.partial_run import CLAIM, PLAIN, PLAN, PROCESS, SUFFIX, WORDS, claim_name, process_stem
 
 
 class Partial:
@@ -112,13 +109,7 @@ class Partial:
             raise UsageError(
                 f"--resume {named.name}: there is no {folder.name} with a plan, so nothing to resume"
             )
-        try:
-            plan = json.loads(read_bounded(folder / PLAN, MOST_BYTES))
-        except ValueError:
-            plan = None
-        if not isinstance(plan, dict) or plan.get("schema") != formats.PLAN:
-            raise FileError(f"{folder / PLAN} is damaged: the processes beside it can still be shown")
-        partial = cls(folder, folder.with_name(folder.name.removesuffix(SUFFIX)), plan)
+        partial = cls(folder, folder.with_name(folder.name.removesuffix(SUFFIX)), plan_in(folder))
         partial._forget_broken()
         return partial
 
@@ -130,7 +121,13 @@ class Partial:
         FileError
         """
         self.plan |= changes
-        write_new(self.folder / PLAN, json.dumps(self.plan, indent=1) + "\n", replace=not first)
+        text = json.dumps(self.plan, indent=1) + "\n"
+        self._sha256 = hashlib.sha256(text.encode()).hexdigest()
+        write_new(self.folder / PLAN, text, replace=not first)
+
+    def told(self, case: int) -> list[str]:
+        """Options by which a worker finds a case in this plan alone: confined code can write one here."""
+        return [f"--plan={self.folder}", f"--sha256={self._sha256}", f"--case={case}"]
 
     def complete(self, *, pyperf_alone: bool = False) -> list[Path]:
         """Complete processes in the order of measuring: those of freepath's own cases, or of pyperf's."""
@@ -230,12 +227,10 @@ class Partial:
             except (OSError, ValueError, KeyError, TypeError):
                 path.unlink()
         for name in complete:
-            case, _, number = name.partition("-")
-            (self.folder / f"{case}.{int(number)}.claim").touch()
+            (self.folder / claim_name(*map(int, name.split("-")))).touch()
         for path in self.folder.iterdir():
-            case, _, number = path.name.removesuffix(".claim").partition(".")
-            claimed = path.name.endswith(".claim") and number.isdecimal()
-            unfinished = claimed and f"{case}-{int(number):04}" not in complete
+            claim = CLAIM.fullmatch(path.name)
+            unfinished = claim and process_stem(int(claim[1]), int(claim[2])) not in complete
             if unfinished or path.name.startswith(".freepath-"):
                 path.unlink()
 

@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import kernel_files
 from benchmarks.cases import Case, with_arms
 from benchmarks.commit import sources
 from benchmarks.progress import progress
@@ -24,10 +26,12 @@ from benchmarks.timing.nursery import nursery
 from benchmarks.timing.options import VIEWS, views
 from benchmarks.timing.partial import Partial
 from benchmarks.timing.partner import kept_busy
+from benchmarks.timing.plan import Work
 from benchmarks.timing.raw import gather
 from benchmarks.timing.reasons import EXPECTED, reason_of
 from benchmarks.timing.rehearsal import rehearse
-from benchmarks.timing.runner import PairedRunner, benchmark_name, never_called
+from benchmarks.timing.runner import PairedRunner
+from benchmarks.timing.scheme import Scheme
 from benchmarks.timing.until import round_of, until_decided
 from benchmarks.timing.verdict_hooks import VerdictHooks
 from benchmarks.units import seconds
@@ -75,19 +79,17 @@ class Session:
         self.runner, self.cases, self.store = runner, cases, store
         self.context, self.partial, self.hooks = context, partial, hooks
         args = runner.args
-        self.schedule: list[int] = []
+        self.at = ""
+        """Name of the scenario that is measured."""
         self.codes: Codes = {}
         self.began = time.monotonic()
         self.written = False
         self.verdicts: Sequence[str] = ()
-        # Complete processes are merged here, with all their arms; pyperf alone would keep the first arm.
-        args.output = args.append = None
         # pyperf prints the first arm only: its views are shown here, for all arms.
         self.verbose, self.views = args.verbose, views(args)
         args.verbose, args.quiet = False, True
         for view in VIEWS:
             setattr(args, view, False)
-        args.pair_dir = str(partial.folder)
 
     def run(self) -> int:
         """Measure everything that is missing; returns the exit status."""
@@ -138,21 +140,19 @@ class Session:
 
     def _add(self, end: float, index: int, arms: frozenset[str]) -> None:
         """Measure these arms of a case, and what they are compared with, in a round of further processes."""
-        args = self.runner.args
-        args.arms = ",".join(sorted(arms))
-        each = seconds_of(with_arms(self.cases[index], args.arms), args.values)
-        try:
-            self._measure(index, round_of(self.partial.count(index), (end - time.monotonic()) / each))
-        finally:
-            args.arms = ""
+        case = with_arms(self.cases[index], arms)
+        each = seconds_of(case, self.runner.args.values)
+        self.work["cases"][index] = asdict(case)
+        self.partial.save_plan()
+        self._measure(index, round_of(self.partial.count(index), (end - time.monotonic()) / each))
+        self.work["cases"][index] = asdict(self.cases[index])
 
     def _measure(self, index: int, processes: int) -> None:
         """Let pyperf measure one case, with so many processes, and values as it or the command line says."""
         if processes <= 0:
             return
         args, case = self.runner.args, self.cases[index]
-        self.schedule.append(index)
-        args.schedule = ",".join(map(str, self.schedule))
+        self.at = case.scenario.name
         asked = args.processes, args.values, args.loops
         args.processes = processes
         args.values = case.values or args.values
@@ -161,7 +161,7 @@ class Session:
         try:
             # Even a quiet pyperf prints the first arm's mean, which says nothing about the others.
             with redirect_stdout(io.StringIO()):
-                self.runner.bench_case(index, case, never_called)
+                self.runner.measure(self.partial.told(index))
         finally:
             args.processes, args.values, args.loops = asked
         for line in self.partial.words().splitlines():
@@ -170,7 +170,6 @@ class Session:
     def _set_looks(self, look: int) -> None:
         """Note how often verdicts were looked at: every look is one more chance to be wrong."""
         self.context["looks"] = look
-        self.runner.args.context = json.dumps(self.context, separators=(",", ":"))
         self.partial.save_plan(looks=look)
 
     def _look(self, look: int) -> dict[int, frozenset[str]]:
@@ -188,29 +187,35 @@ class Session:
             )
 
     def _announce(self) -> None:
-        """Give workers the digests of this run's code, and store one in every run.
+        """Put into the plan what workers are told, and a digest of this run's code into every run.
 
         Raises
         ------
         CompileError
             When a run that is resumed began with other code.
         """
-        sums = self.store.sums(image for case in self.cases for image in case.images())
+        arms = self.store.sums(image for case in self.cases for image in case.images())
+        sums = {**arms, **self.store.sums([LAY_OUT])}
         if self.partial.plan.get("code", sums) != sums:
             raise CompileError("the compiled code is not the code that this run began with: measure anew")
-        code = {
-            "digest": self.store.digest,
-            "sums": {**sums, **self.store.sums([LAY_OUT])},
-            "sources": self.partial.plan["sources"],
-            "counts": self.hooks.counted(),
-        }
-        self.runner.args.code = json.dumps(code, separators=(",", ":"))
-        whole = hashlib.sha256(json.dumps(sums, sort_keys=True).encode())
+        whole = hashlib.sha256(json.dumps(arms, sort_keys=True).encode())
         self.context["code_digest"] = whole.hexdigest()[:16]
         self.codes = codes_of(self.cases, self.store)
         self._check_codes()
-        self.runner.args.context = json.dumps(self.context, separators=(",", ":"))
-        self.partial.save_plan(code=sums)
+        args = self.runner.args
+        self.work: Work = {
+            "cases": [asdict(case) for case in self.cases],
+            "context": self.context,
+            "counts": self.hooks.counted(),
+            "scheme": asdict(Scheme(args.builds, args.scheme)),
+            "cache": str(self.store.root),
+            "cpu": self.store.cpu,
+            "digest": self.store.digest,
+            "files": kernel_files.as_plain(args),
+            "store_bypass": args.store_bypass,
+            "raw": bool(args.raw),
+        }
+        self.partial.save_plan(code=sums, work=self.work)
 
     def _check_codes(self) -> None:
         """Refuse to join a file in which an arm of the same name ran other machine code.
@@ -237,8 +242,7 @@ class Session:
                     if self.verbose:
                         for name in new:
                             note(f"complete: {self._named(name)}")
-                    name = self.cases[self.schedule[-1]].scenario.name if self.schedule else ""
-                    update(done, total, name)
+                    update(done, total, self.at)
                     if new and forecast.due(counts := self._counts(), now := time.monotonic()):
                         forecast.say(counts, now)
 
@@ -284,7 +288,7 @@ class Session:
             f"{base.get_name()}: {base.mean() * 1e9:.2f} ns/page, {len(case.arms)} arms\n"
             for case in self.cases
             if not case.pyperf_alone
-            for base in [suite.get_benchmark(benchmark_name(case, 0))]
+            for base in [suite.get_benchmark(case.benchmark(0))]
         ]
         if target:
             if plain := partial.complete(pyperf_alone=True):

@@ -3,29 +3,13 @@
 pyperf gives a worker few variables of the environment, so that a run does not depend on who started it.
 """
 
-import faulthandler
 import os
 import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 from benchmarks.timing import partner
 from benchmarks.timing.affinity import one_kind
-from benchmarks.timing.options import early_options
-from benchmarks.timing.partial import WORDS
-from model.common.process import NEEDED_BY_PYTHON, end_with_parent
-
-
-def begin(argv: list[str]) -> None:
-    """A worker's first steps: end with its parent, and write stderr to the file that the parent reads."""
-    early = early_options(argv)
-    if early.parent:
-        end_with_parent(early.parent)
-    if early.pair_dir:
-        words = os.open(Path(early.pair_dir) / WORDS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        os.dup2(words, sys.stderr.fileno())
-    faulthandler.enable()
+from model.common.process import NEEDED_BY_PYTHON
 
 
 def prepare(args: Any) -> None:
@@ -51,7 +35,7 @@ def what_stops_a_worker(args: Any) -> list[str]:
         pyperf's. It gives workers PATH, HOME, the locale and what is named in `inherit_environ`.
     """
     given = {name: os.environ[name] for name in variables(args)}
-    command = [args.python, "-c", "import benchmarks.__main__, benchmarks.timing.runner"]
+    command = [args.python, "-c", "import benchmarks.__main__"]
     try:
         done = subprocess.run(command, env=given, stdin=subprocess.DEVNULL, capture_output=True)
     except OSError as error:
