@@ -290,7 +290,7 @@ def _continued(partial: Partial, context: dict[str, Any]) -> Partial:
 def start(argv: list[str]) -> int:
     """Run the command as a process; workers keep the signals' defaults, which end them at once."""
     if argv[:1] == [nursery.OPTION]:
-        return nursery.serve(argv[1:], start)
+        return nursery.serve(argv[1:], start, worker.keep)
     if "--worker" not in argv:
         return run(NAME, lambda: main(argv))
     return run(NAME, lambda: worker.measure(argv), signals=False)

@@ -25,7 +25,7 @@ NAMES: Final = {"v6.18": "today", "v7.1": "newer"}
 """Kernel -> the name of its images, where pages show them under another one than `steps-VERSION`."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Steps:
     """The figure of one kernel; its attributes are those of every figure (`plots.drawing`)."""
 

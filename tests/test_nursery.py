@@ -48,9 +48,13 @@ SERVE = """
 import sys
 from benchmarks.timing import nursery
 def start(arguments):
-    exec(arguments[-1], {"arguments": arguments})
+    exec(arguments[-1], {"arguments": arguments, "known": known})
     return 7
-nursery.serve(sys.argv[2:], start)
+known = []
+def keep(arguments):
+    known.append(arguments[0])
+    raise ValueError("no worker sees this")
+nursery.serve(sys.argv[2:], start, keep)
 """
 
 
@@ -186,3 +190,9 @@ def test_it_ends_with_its_parent() -> None:
     parent.wait()
     parent.stdout.close()
     assert not psutil.wait_procs(both, timeout=10)[1]
+
+
+def test_what_is_kept_before_a_worker_is_forked_is_there(runner: Any) -> None:
+    """Its own arguments come first, then those of workers after it; where that fails the worker says why."""
+    assert said(runner, "print(known[-1])", "a") == (7, "a\n", "")
+    assert said(runner, "print(*known[-2:])", "b") == (7, "a b\n", "")

@@ -214,6 +214,23 @@ def test_code_that_changed_since_the_run_began_is_refused(cached: Store) -> None
         cached.load(IMAGES[1])  # whole, but nobody told of it
 
 
+def test_an_image_that_is_kept_is_taken_while_its_file_holds_the_same(
+    cached: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the same content alone: the file is read and checked as ever."""
+    monkeypatch.setattr(cache_module, "KEPT", {})
+    kept = cached.keep(IMAGE)
+    assert cached.load(IMAGE) is kept and cached.load(IMAGES[1]) is not kept
+    path = cached.path(IMAGE)
+    changed = path.read_bytes().partition(b"\n")[2].partition(b"\n")[2].decode()
+    path.write_bytes(sealed(cached, changed.replace('"code": "', '"code": "90')))
+    assert cached.load(IMAGE) is not kept and cached.load(IMAGE).code == b"\x90" + kept.code
+    path.write_bytes(b"damaged")
+    cached.expect({IMAGE.name: "another"})
+    with pytest.raises(CompileError):
+        cached.load(IMAGE)
+
+
 def test_an_unwritable_cache_says_what_to_set(tmp_path: Path) -> None:
     """A file where the folder should be stands for every reason."""
     (tmp_path / "cache").write_text("")

@@ -45,6 +45,7 @@ START_S: Final = 60.0
 """Longest wait for this process to be ready; without it workers start by themselves."""
 
 Start = Callable[[list[str]], int]
+Keep = Callable[[list[str]], None]
 
 
 @contextmanager
@@ -90,7 +91,7 @@ def _ready(reading: int) -> bool:
     return bool(came) and os.read(reading, 1) == READY
 
 
-def serve(given: Sequence[str], start: Start) -> int:
+def serve(given: Sequence[str], start: Start, keep: Keep | None = None) -> int:
     """Load everything, then fork a worker for each connection, one after the other, for ever.
 
     Parameters
@@ -99,6 +100,9 @@ def serve(given: Sequence[str], start: Start) -> int:
         Name of the socket; the parent's number; the file that is told when it listens.
     start
         What a worker does with its arguments.
+    keep
+        What this process reads before that, for the worker and those after it. Where it fails, the worker
+        says why.
     """
     address, parent, ready = given[0], int(given[1]), int(given[2])
     end_with_parent(parent)
@@ -115,12 +119,15 @@ def serve(given: Sequence[str], start: Start) -> int:
             connection, _ = listening.accept()
             with connection, suppress(OSError, ValueError):
                 if launcher.user_of(connection) == os.getuid():
-                    _fork(connection, listening, start)
+                    _fork(connection, listening, start, keep)
 
 
-def _fork(connection: socket.socket, listening: socket.socket, start: Start) -> None:
+def _fork(connection: socket.socket, listening: socket.socket, start: Start, keep: Keep | None) -> None:
     """Fork one worker, and say how it ended."""
     files, folder, arguments, environment = _received(connection)
+    if keep is not None:
+        with suppress(Exception):
+            keep(arguments)
     alive, ends = os.pipe()  # the worker holds one end for as long as it lives, beyond the files' numbers
     held = fcntl.fcntl(ends, fcntl.F_DUPFD, 1 + max(targets_of(arguments)))
     os.close(ends)

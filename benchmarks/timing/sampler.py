@@ -23,7 +23,7 @@ from model.kernels.lay_out.image import lay_out_of
 from model.kernels.store import Store
 from model.kernels.way_tags import confused
 from model.machine_code.builds import Builds
-from model.machine_code.pieces import Pieces
+from model.machine_code.pieces import pieces_of
 from model.vocabulary.scenario import Arm, Scenario
 
 CLOCK_NS: Final = 10_000_000
@@ -283,7 +283,7 @@ class Sampler:
         run = start.loop_record(arm.variant)
         run.record["n"] = self.path.pages_per_pass(scenario)
         run.record["passes"], run.record["restore"] = 1, 0
-        pieces = Pieces(code, self.path.loop(scenario, arm))
+        pieces = pieces_of(code, self.path.loop(scenario, arm))
         restore = placement.function("restore", 1)
         return PlacedArm(arm, start, code, pieces, run, restore, placement.address("restore"))
 

@@ -6,6 +6,7 @@ itself a valid pyperf suite, with one run per arm; the parent merges these. Runs
 `pair_id`, and value k of each comes from the same block of slices.
 """
 
+import argparse
 import faulthandler
 import os
 import sys
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -39,8 +40,10 @@ from model.common.errors import CompileError, UsageError
 from model.common.files import write_new
 from model.common.process import end_with_parent
 from model.kernels.arrays import huge_share
+from model.kernels.lay_out.image import LAY_OUT
 from model.kernels.store import Store
 from model.kernels.user_variants.added import add_again
+from model.machine_code import image_cache, pieces
 from model.machine_code.placement import POSITIONS, STACK_PLACES, STACK_STEP
 from model.vocabulary.formats import INSTRUMENT, RUN
 from model.vocabulary.partial_run import PLAIN, WORDS, claim_name, process_stem
@@ -73,6 +76,37 @@ def measure(argv: list[str]) -> int:
     collect_what_can_be_read()
     process.save(runner.bench_time_func(case.benchmark(0), time, inner_loops=case.pages_per_slice))
     return 0
+
+
+def keep(argv: list[str]) -> None:
+    """Read the images of a worker's case into this process, from which it will be forked; one case at a time.
+
+    A worker reads their files again, and takes what is kept here where the content is the same.
+    """
+    asked = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    asked.add_argument("--plan", type=Path)
+    asked.add_argument("--case", type=int)
+    args, _ = asked.parse_known_args(argv)
+    if [args] == KEPT:
+        return
+    KEPT[:] = [args]
+    image_cache.KEPT.clear()
+    pieces.KEPT.clear()
+    plan = plan_in(args.plan)
+    work: Work = plan["work"]
+    if plan["own"] or work["files"]:
+        return  # what the user brought is for workers alone
+    case = from_plain(work["cases"][args.case])
+    store = image_cache.Cache(Path(work["cache"]), work["cpu"], work["digest"])
+    store.keep(LAY_OUT)
+    for arm in case.arms:
+        code = store.keep(case.path.image(case.scenario, arm))
+        pieces.pieces_of(code, case.path.loop(case.scenario, arm), keep=True)
+        _ = code.digest  # found once, too
+
+
+KEPT: Final[list[argparse.Namespace]] = []
+"""Whose images this process keeps."""
 
 
 def _prepared(plan: Mapping[str, Any], work: Work) -> Store:

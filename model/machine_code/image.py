@@ -4,6 +4,7 @@ import hashlib
 import json
 import struct
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Final, Protocol
 
 from model.machine_code.x86 import JMP_REL32, SITE_BYTES
@@ -73,7 +74,7 @@ class Code:
     """Of each 32-bit distance to a fixed address outside of the image: its offset, the end of its
     instruction, and the address. Such an image lies in the first 2 GiB."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of the machine code and its tables, 16 hexadecimal digits; the same for equal code of two arms."""
         sites = [(site.code, site.target, site.key) for site in self.sites]

@@ -32,6 +32,10 @@ KEPT_S: Final = 86400.0
 """Seconds since its last use for which every such folder is kept."""
 
 
+KEPT: Final[dict[tuple[str, Spec, str], Code]] = {}
+"""Checksum of the content, spec and CPU -> an image that this process keeps, or that it was forked with."""
+
+
 class UnusableImageError(CompileError):
     """A file of the cache that does not hold the requested image.
 
@@ -135,8 +139,11 @@ class Cache:
 
     def _read(self, spec: Spec) -> Code:
         content = self._content(spec)
-        if self.expected and self.expected.get(spec.name) != _sum(content):
+        found = _sum(content)
+        if self.expected and self.expected.get(spec.name) != found:
             raise UnusableImageError(self.path(spec), "holds other code")
+        if known := KEPT.get((found, spec, self.cpu)):
+            return known
         try:
             data = json.loads(content)
             if data["spec"] != to_json(spec) or data["cpu"] != self.cpu:
@@ -153,6 +160,19 @@ class Cache:
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UnusableImageError(self.path(spec), f"is damaged ({error})") from None
+
+    def keep(self, spec: Spec) -> Code:
+        """Read one image for this process and those that are forked from it: they take the same object.
+
+        A process reads the file anyway, and takes what is kept only of that content.
+
+        Raises
+        ------
+        UnusableImageError
+        """
+        code = self._read(spec)
+        KEPT[_sum(self._content(spec)), spec, self.cpu] = code
+        return code
 
     def _content(self, spec: Spec) -> bytes:
         """An image as it was compiled: JSON, taken out of its file."""

@@ -58,6 +58,20 @@ Ints = npt.NDArray[np.int64]
 Table = npt.NDArray[np.void]
 
 
+KEPT: Final[dict[tuple[int, str], tuple[Code, "Pieces"]]] = {}
+"""Code, by identity, and entry -> what was found of it, for this process and those forked from it."""
+
+
+def pieces_of(code: Code, entry: str, *, keep: bool = False) -> "Pieces":
+    """The reached code, which is found once where it is kept."""
+    if (code_id := (id(code), entry)) in KEPT:
+        return KEPT[code_id][1]
+    found = Pieces(code, entry)
+    if keep:
+        KEPT[code_id] = code, found
+    return found
+
+
 class Pieces:
     """Reached code: the part of an image that one entry reaches, with its insertion points.
 
