@@ -12,10 +12,10 @@ from benchmarks.units import counted, duration
 from model.common.errors import FreepathError
 from model.common.streams import note
 
-VALUE_S: Final = 0.007
-"""Seconds of one value of one arm: only to say how long a run will take. On Zen 4 0.006."""
-START_S: Final = 0.2
-"""Seconds of a forked worker beside its values. On Zen 4, with 12 arms, 0.11."""
+VALUE_S: Final = 0.004
+"""Seconds of one value of one arm: only to say how long a run will take. On Zen 4 0.0036."""
+START_S: Final = 0.1
+"""Seconds of a forked worker beside its values. On Zen 4, with 12 arms, 0.1."""
 AFTER_S: Final = 20.0
 """Seconds of measuring after which a run says how sharp it will get."""
 LEAST: Final = 3

@@ -13,7 +13,7 @@ from benchmarks.timing.pyperf_facts import collect_what_can_be_read
 from benchmarks.timing.scheme import Scheme
 from model.common.streams import say
 
-QUICK: Final = {"processes": 7, "values": 5}
+QUICK: Final = {"processes": 9, "values": 5}
 DEFAULT: Final = {"processes": 16, "values": 8}
 """Processes and values without -p and -n, with --quick and without."""
 ALONE: Final = ("-m", "benchmarks")
