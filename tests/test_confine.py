@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.timing import worker
+from model.common.errors import FileError
+from model.vocabulary.partial_run import WORDS
 from tests.command import ROOT
 
 SCRIPT = """
@@ -72,3 +75,17 @@ def test_what_a_worker_cannot_do(tmp_path: Path) -> None:
         assert (outside / "there").read_text() == "as before" and len(list(outside.iterdir())) == 1
     if not has:
         pytest.skip("this machine has neither Landlock nor seccomp")
+
+
+def test_what_confined_code_left_in_the_folder_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link where the next worker, which is not confined yet, writes what it has to say."""
+    outside, folder = tmp_path / "outside", tmp_path / "run.json.partial"
+    outside.write_text("as before")
+    folder.mkdir()
+    (folder / WORDS).symlink_to(outside)
+    monkeypatch.setattr(worker, "end_with_parent", lambda parent: None)
+    with pytest.raises(FileError, match=WORDS):
+        worker._begin(1, folder)
+    assert outside.read_text() == "as before"

@@ -36,7 +36,7 @@ from benchmarks.timing.plan import Work, damaged, plan_in
 from benchmarks.timing.pyperf_facts import collect_what_can_be_read
 from benchmarks.timing.sampler import Sampler, Value, interquartile_mean
 from benchmarks.timing.scheme import Scheme
-from model.common.errors import CompileError, UsageError
+from model.common.errors import CompileError, FileError, UsageError
 from model.common.files import write_new
 from model.common.process import end_with_parent
 from model.kernels.arrays import huge_share
@@ -131,7 +131,10 @@ def _begin(parent: int, folder: Path) -> None:
     """End with the parent, and write stderr to the file that it reads."""
     end_with_parent(parent)
     # Code of a kernel file that ran before can write there: what it put in its place is not followed.
-    words = os.open(folder / WORDS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+    try:
+        words = os.open(folder / WORDS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise FileError(f"cannot write {folder / WORDS}: {error.strerror}") from None
     os.dup2(words, sys.stderr.fileno())
 
 
