@@ -185,7 +185,7 @@ class Sampler:
     def _steady(self, cells: Cells, timed: Timed, rounds: int) -> tuple[Floats, int]:
         """Time once more where the machine moved, and keep the calmer time of a cell.
 
-        On a quiet Zen 4 a twentieth of the cells made up four fifths of the variance (docs/decisions/0009).
+        On a quiet Zen 4 a seventh of the cells made nine tenths of the A/A variance (docs/decisions/0009).
 
         Returns
         -------

@@ -78,6 +78,10 @@ def measure(argv: list[str]) -> int:
     return 0
 
 
+KEPT: Final[list[argparse.Namespace]] = []
+"""Whose images this process keeps."""
+
+
 def keep(argv: list[str]) -> None:
     """Read the images of a worker's case into this process, from which it will be forked; one case at a time.
 
@@ -103,10 +107,6 @@ def keep(argv: list[str]) -> None:
         code = store.keep(case.path.image(case.scenario, arm))
         pieces.pieces_of(code, case.path.loop(case.scenario, arm), keep=True)
         _ = code.digest  # found once, too
-
-
-KEPT: Final[list[argparse.Namespace]] = []
-"""Whose images this process keeps."""
 
 
 def _prepared(plan: Mapping[str, Any], work: Work) -> Store:

@@ -18,6 +18,22 @@ Link = Callable[[Any], dict[str, tuple[Any, ...]]]
 """Fills the namespace for one image; returns its entries."""
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """What the compiling process needs of code that is no modelled version; a `Kernel` has the same.
+
+    Attributes
+    ----------
+    spec_of
+        Makes the spec of an image from plain data.
+    linkage
+        Its functions and how an image is linked; imports the compiler.
+    """
+
+    spec_of: Callable[[dict[str, Any]], Spec]
+    linkage: Callable[[], tuple[Any, Link]]
+
+
 class Path(Protocol):
     """One measured way through a kernel: how to compile, run and check it in a scenario."""
 

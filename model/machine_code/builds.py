@@ -56,7 +56,7 @@ DRAWN: Final = 2**53
 
 Ints = npt.NDArray[np.int64]
 LayOut = Callable[[int], int]
-"""The compiled function that lays builds out; takes the address of a LAY_OUT record."""
+"""The compiled function that lays builds out; takes the address of a LAYOUT_RECORD."""
 
 
 @dataclass(frozen=True)

@@ -34,29 +34,41 @@ BRANCH: Final = np.dtype(
 )
 EDGE: Final = np.dtype([("here", "i8"), ("length", "i8")])
 """A run of bytes that stay together: address of the first one's MARK, and how many."""
-LAY_OUT: Final = np.dtype(
+LAYOUT_RECORD: Final = np.dtype(
     [
-        *((name, "i8") for name in ("source", "keys")),  # addresses of u1[bytes] and u8[points]
-        *((name, "i8") for name in ("function", "functions")),  # address of a table of records, and how many:
-        *((name, "i8") for name in ("branch", "branches")),
-        *((name, "i8") for name in ("point", "points")),
-        *((name, "i8") for name in ("edge", "edges")),
-        *((name, "i8") for name in ("ask", "asked")),
+        ("source", "i8"),  # address of u1[bytes]: the reached code
+        ("keys", "i8"),  # address of u8[points]: what each draws its NOP by
+        ("function", "i8"),  # address of MARK[functions],
+        ("functions", "i8"),  # and how many
+        ("branch", "i8"),  # address of BRANCH[branches],
+        ("branches", "i8"),
+        ("point", "i8"),  # address of MARK[points],
+        ("points", "i8"),
+        ("edge", "i8"),  # address of EDGE[edges],
+        ("edges", "i8"),
+        ("ask", "i8"),  # address of MARK[asked]: bytes whose places are told
+        ("asked", "i8"),
         ("nop_bytes", "i8"),  # address of u1[length, place]
-        *((name, "i8") for name in ("builds", "phases", "seeds")),  # how many; addresses of i8 and u8[builds]
+        ("builds", "i8"),
+        ("phases", "i8"),  # address of i8[builds]
+        ("seeds", "i8"),  # address of u8[builds]
         ("limit", "u8"),  # of 2**53: share of the points that get a NOP
-        *(
-            (name, "i8") for name in ("rows", "row_bytes")
-        ),  # address of u1[builds, bytes], and of a row how many
-        ("places", "i8"),  # address of i8[builds, asked]: where the bytes lie that are asked for
-        *((name, "i8") for name in ("nops", "nops_before", "growth_before", "gaps", "long", "distances")),
+        ("rows", "i8"),  # address of u1[builds, row_bytes]: where builds are written
+        ("row_bytes", "i8"),
+        ("places", "i8"),  # address of i8[builds, asked]: where these bytes lie in each build
+        # Addresses of i8 arrays to work with: one element a point, branch or function, sums one more.
+        ("nops", "i8"),
+        ("nops_before", "i8"),
+        ("growth_before", "i8"),
+        ("gaps", "i8"),
+        ("long", "i8"),
+        ("distances", "i8"),
     ]
 )
-"""The argument of `lay_out`; the last line are addresses of i8 arrays that it works with."""
+"""The argument of the compiled function `lay_out`."""
 
 Ints = npt.NDArray[np.int64]
 Table = npt.NDArray[np.void]
-
 
 KEPT: Final[dict[tuple[int, str], tuple[Code, "Pieces"]]] = {}
 """Code, by identity, and entry -> what was found of it, for this process and those forked from it."""
@@ -91,7 +103,7 @@ class Pieces:
     asked
         Name of a set of bytes -> which of the places are theirs that a layout tells.
     record
-        LAY_OUT[1], what every plan shares.
+        LAYOUT_RECORD[1], what every plan shares.
     """
 
     def __init__(self, code: Code, entry: str) -> None:
@@ -150,7 +162,7 @@ class Pieces:
             "edge": runs,
             "ask": np.concatenate([*asked.values()]),
         }
-        self.record = np.zeros(1, LAY_OUT)
+        self.record = np.zeros(1, LAYOUT_RECORD)
         counts = ("functions", "branches", "points", "edges", "asked")
         for (name, table), count in zip(self._kept.items(), counts, strict=True):
             self.record[name], self.record[count] = table.ctypes.data, len(table)

@@ -2,21 +2,15 @@
 
 from typing import Any, Final
 
-from model.kernels.kernel import Link
-from model.kernels.kernel_file.image import spec_of as spec_of
+from model.kernels.kernel import Compiled, Link
+from model.kernels.kernel_file.image import spec_of
 
 
-class Compiled:
-    """What is compiled for every kernel file."""
+def linkage() -> tuple[Any, Link]:
+    """Its functions and how an image is linked; imports the compiler."""
+    from model.kernels.kernel_file.source.loops import LINKAGE, link
 
-    spec_of = staticmethod(spec_of)
-
-    @staticmethod
-    def linkage() -> tuple[Any, Link]:
-        """Its functions and how an image is linked; imports the compiler."""
-        from model.kernels.kernel_file.source.loops import LINKAGE, link
-
-        return LINKAGE, link
+    return LINKAGE, link
 
 
-KERNEL: Final = Compiled()
+KERNEL: Final = Compiled(spec_of, linkage)

@@ -1,22 +1,16 @@
-"""What the compiling process needs for it."""
+"""What the compiling process needs for the function that lays builds out."""
 
 from typing import Any, Final
 
-from model.kernels.kernel import Link
-from model.kernels.lay_out.image import spec_of as spec_of
+from model.kernels.kernel import Compiled, Link
+from model.kernels.lay_out.image import spec_of
 
 
-class Compiled:
-    """What is compiled beside the kernels."""
+def linkage() -> tuple[Any, Link]:
+    """Its functions and how an image is linked; imports the compiler."""
+    from model.kernels.lay_out.source import LINKAGE, link
 
-    spec_of = staticmethod(spec_of)
-
-    @staticmethod
-    def linkage() -> tuple[Any, Link]:
-        """Its functions and how an image is linked; imports the compiler."""
-        from model.kernels.lay_out.source import LINKAGE, link
-
-        return LINKAGE, link
+    return LINKAGE, link
 
 
-KERNEL: Final = Compiled()
+KERNEL: Final = Compiled(spec_of, linkage)

@@ -15,14 +15,14 @@ from model.compiler.intrinsics import (
     unsigned,
 )
 from model.compiler.namespace import Namespace
-from model.machine_code.pieces import BRANCH, EDGE, LAY_OUT, LONGEST, MARK
+from model.machine_code.pieces import BRANCH, EDGE, LAYOUT_RECORD, LONGEST, MARK
 from model.machine_code.x86 import JMP_REL8, JMP_REL32, TWO_BYTES
 
 LINKAGE: Final = Linkage(Namespace("kernel"))
 WORD: Final = 8
 ALIGNED: Final = 15
 NEAR, FAR = -128, 127
-layout_at = record_at(LAY_OUT, "layout_at")
+layout_at = record_at(LAYOUT_RECORD, "layout_at")
 mark_at = record_at(MARK, "mark_at")
 branch_at = record_at(BRANCH, "branch_at")
 edge_at = record_at(EDGE, "edge_at")
@@ -165,7 +165,7 @@ def lay_out(at: int) -> None:
     Parameters
     ----------
     at
-        Address of a `LAY_OUT` record; its rows are NOPs of one byte.
+        Address of a `LAYOUT_RECORD`; its rows are NOPs of one byte.
     """
     layout = layout_at(at)
     build = 0
