@@ -20,6 +20,11 @@ DIRTY: Final = "-dirty"
 MARK: Final = ".freepath-commit"
 """File with commit and digest of sources that were unpacked from an archive (`benchmarks.fleet.remote`)."""
 
+State = tuple[int, ...]
+KNOWN: Final[dict[Path, tuple[dict[str, State], str]]] = {}
+"""Checkout -> its files' states and their digest, which workers have from the process that they are forked
+from."""
+
 
 def commit(root: Path = ROOT) -> str:
     """Commit of the checkout; `-dirty` where a measuring source differs from it, `unknown` outside of git.
@@ -72,21 +77,35 @@ def _object_id(content: bytes, like: str) -> str:
 
 def sources(root: Path = ROOT) -> str:
     """Digest of the files that measure: a parent and its workers must have the same."""
-    hashed = hashlib.sha256()
-    for name, content in sorted(_measuring(root).items()):
-        hashed.update(os.fsencode(name) + b"\0" + content + b"\0")
-    return hashed.hexdigest()[:16]
+    states = {name: _state(path) for name, path in _found(root).items()}
+    if root not in KNOWN or KNOWN[root][0] != states:
+        hashed = hashlib.sha256()
+        for name, content in sorted(_measuring(root).items()):
+            hashed.update(os.fsencode(name) + b"\0" + content + b"\0")
+        KNOWN[root] = states, hashed.hexdigest()[:16]
+    return KNOWN[root][1]
+
+
+def _state(path: Path) -> State:
+    """What changes when a file is written or another takes its place."""
+    now = path.stat()
+    return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
 
 
 def _measuring(root: Path) -> dict[str, bytes]:
-    """Every file that can be imported and shapes a figure, by its path; also through links to folders."""
-    files: dict[str, bytes] = {}
+    """Path -> content of every file that can be imported and shapes a figure."""
+    return {name: path.read_bytes() for name, path in _found(root).items()}
+
+
+def _found(root: Path) -> dict[str, Path]:
+    """The same files, where they lie; also through links to folders."""
+    files: dict[str, Path] = {}
     above = len(os.path.join(root, ""))  # noqa: PTH118 (each worker does this: pathlib takes five times as long)
     for name in MEASURING:
         for folder, _, names in os.walk(root / name, followlinks=True):
             named = ((f"{folder}/{file}"[above:], file) for file in names)
             found = {path: Path(folder, file) for path, file in named if _is_imported(path)}
-            files |= {path: file.read_bytes() for path, file in found.items() if file.is_file()}
+            files |= {path: file for path, file in found.items() if file.is_file()}
     return files
 
 

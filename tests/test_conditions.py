@@ -1,5 +1,6 @@
 """Which processor this is, from files made up as the kernel writes them."""
 
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -293,3 +294,14 @@ def test_sources_are_those_that_measure(checkout: Path) -> None:
     assert sources(checkout) == before
     (checkout / "model" / "variants" / "base.py").rename(checkout / "model" / "base.py")
     assert sources(checkout) != before
+
+
+def test_an_edit_that_keeps_size_and_time_is_noticed(checkout: Path) -> None:
+    """What was read once is read again when the system has noted any change of the file."""
+    before, edited = sources(checkout), checkout / "model" / "variants" / "base.py"
+    content, times = edited.read_bytes(), edited.stat()
+    edited.write_bytes(content.swapcase())
+    os.utime(edited, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert edited.stat().st_size == times.st_size and sources(checkout) != before
+    edited.write_bytes(content)
+    assert sources(checkout) == before

@@ -160,7 +160,6 @@ def test_the_warm_set_is_freed_again_and_again() -> None:
     warm = walk("warm", (b"a", b"b"))
     where, due = warm.take(3)
     assert warm.restores_each_pass and where.tolist() == [0, 0, 0] and due.all()
-    assert warm.last().tolist() == list(range(PAGES))
 
 
 def test_a_larger_array_is_walked_through() -> None:
@@ -173,9 +172,6 @@ def test_a_larger_array_is_walked_through() -> None:
     where, due = cold.take(chunks)
     assert where.tolist() == [number % chunks * chunk for number in range(2, chunks + 2)]
     assert np.flatnonzero(due).tolist() == [chunks - 2]
-    assert cold.last().tolist() == list(range(chunk, 2 * chunk))
-    assert cold.last(-1).tolist() == list(range(chunk))
-    assert cold.last(-2).tolist() == list(range((chunks - 1) * chunk, chunks * chunk))
 
 
 def test_unlike_pages_cannot_share_an_array() -> None:
@@ -190,8 +186,12 @@ def test_checking_a_large_array_gives_it_back_seldom() -> None:
     subject(1)
     (value,) = subject.values
     kept: list[Any] = []
-    subject.run = lambda rows, build: kept.append(rows)  # type: ignore[method-assign]
-    subject._unfreed = lambda placed, number: 0  # type: ignore[method-assign]
+
+    def run(rows: Any, build: int) -> None:
+        kept.append(rows)
+        rows["ticks"] = subject.cursor.chunk  # so many pages without a reference
+
+    subject.run = run  # type: ignore[method-assign]
     subject.check_builds(value.cells, len(value.cells.phase))
     slices = sum(int((own["role"] > 0).sum()) for own in kept)
     restored = sum(int((own["role"] < 0).sum()) for own in kept)

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from benchmarks.timing.schedule import ROW, Walker
+from benchmarks.timing.schedule import ROW, SIGNED, Walker
 from model.kernels.arrays import address_of
+from model.kernels.loop_record import LOOP, PAGE_BYTES
+from model.kernels.start import Sign
 from model.machine_code.region import Region
 
 FUNCTIONS = {
@@ -68,3 +72,32 @@ def test_the_stack_is_moved_down_for_the_call_alone(functions: dict[str, int]) -
 def test_no_rows_are_no_calls() -> None:
     """It returns at once."""
     Walker().run(np.zeros(0, ROW))
+
+
+SEEDS, OFFSETS = st.integers(0, 2**32 - 1), st.integers(0, PAGE_BYTES - 8)
+
+
+@given(SEEDS, OFFSETS, st.sampled_from([1, 2, 4, 8]), st.integers(0, 40))
+def test_pages_with_a_sign_are_counted(seed: int, offset: int, size: int, count: int) -> None:
+    """Of those in the order, each as often as it is there, and by the word's own bytes alone."""
+    rng = np.random.default_rng(seed)
+    pages = rng.integers(0, 3, (30, PAGE_BYTES)).astype(np.uint8)
+    order = rng.integers(0, len(pages), count).astype(np.uint32)
+    word = pages[:, offset : offset + size]
+    word[rng.random(len(pages)) < 0.5] = word[7]
+    sign = Sign(offset, size, int.from_bytes(word[7].tobytes(), "little"), of_freed=True)
+    record, signed, rows = np.zeros(1, LOOP), np.zeros(1, SIGNED), np.zeros(1, ROW)
+    record["mem_map"], record["order_of_pages"], record["n"] = address_of(pages), address_of(order), count
+    signed["record"], signed["offset"] = address_of(record), offset
+    signed["mask"], signed["value"] = sign.mask, sign.value & sign.mask
+    walker = Walker()
+    rows["function"], rows["argument"] = walker.count, address_of(signed)
+    walker.run(rows)
+    assert rows["ticks"][0] == (word[order] == word[7]).all(axis=1).sum()
+
+
+def test_a_sign_lies_within_its_page() -> None:
+    """Eight bytes are loaded, and behind the last page there may be nothing."""
+    assert Sign(PAGE_BYTES - 8, 4, 0, of_freed=True).mask == 0xFFFFFFFF
+    with pytest.raises(ValueError, match="a sign at byte 60 is not loaded from within its page"):
+        Sign(60, 4, 0, of_freed=True)

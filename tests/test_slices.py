@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.timing.sampler import interquartile_mean
+from benchmarks.timing.schedule import SIGNED
 from benchmarks.timing.table import (
     BARE_SLICES,
     CHAIN_PASSES,
@@ -21,9 +22,10 @@ from benchmarks.timing.table import (
     offset,
 )
 from model.kernels.loop_record import CHAIN
+from model.kernels.start import Sign
 
 ARMS, PLACES, ROUNDS = 5, 3, 4
-CHAINS, SLOTS, NOTHING, BARE, SKIP, GS = 11, 12, 13, 14, 15, 16
+CHAINS, SLOTS, NOTHING, BARE, SKIP, GS, COUNT = 11, 12, 13, 14, 15, 16, 17
 STACKS = np.arange(PLACES) * 8
 
 
@@ -31,7 +33,7 @@ class PageCursor:
     """Every second slice finds its pages used up; or the warm set, restored before each."""
 
     def __init__(self, warm: bool) -> None:
-        self.restores_each_pass, self.taken = warm, 0
+        self.restores_each_pass, self.taken, self.chunk = warm, 0, 20
 
     def take(self, slices: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """Numbers of the slices, and whether to restore."""
@@ -45,17 +47,18 @@ def table(warm: bool = True, several: bool = False, idle: int = 0, mixed: bool =
     kinds = iter(range(10**6))
     arms: list[Any] = [
         SimpleNamespace(
-            run=SimpleNamespace(address=1000 * (n + 1)),
+            run=SimpleNamespace(address=1000 * (n + 1), others=[]),
             restore_at=100 + n,
             start=SimpleNamespace(
                 scenario=SimpleNamespace(mixed=mixed),
                 kinds_address=lambda rng: next(kinds),
                 machine=SimpleNamespace(gs_base=50 + n),
+                sign=Sign(8 * n, 4, n, of_freed=n == 0),
             ),
         )
         for n in range(ARMS)
     ]
-    references = References(CHAINS, SLOTS, NOTHING, idle, BARE, SKIP, GS)
+    references = References(CHAINS, SLOTS, NOTHING, idle, BARE, SKIP, GS, COUNT)
     walk: Any = PageCursor(warm)
     return Table(arms, walk, references, np.random.default_rng(1), several)
 
@@ -103,6 +106,25 @@ def test_pages_are_restored_before_each_slice_of_the_warm_set(several: bool) -> 
     assert own["store_at"][:, -1].tolist() == [at + offset("order_of_pages") for at in (3000, 1000)]
     if several:
         assert own["function"][:, 0].tolist() == [GS, GS] and own["argument"][:, 0].tolist() == [52, 50]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_every_build_is_looked_at_after_a_free(several: bool) -> None:
+    """Each arm's pages are restored, freed by the build's loop, and counted by the arm's own sign."""
+    made = table(several=several)
+    addresses = 10_000 * (1 + np.arange(ARMS)[:, None]) + 100 * np.arange(2)
+    rows = made.checks(addresses, np.array([8, 16]))
+    each = rows.reshape(2, ARMS, -1)
+    assert each.shape[2] == (4 if several else 3)
+    assert each["role"][..., -2].tolist() == [list(range(1, ARMS + 1))] * 2
+    assert (each["function"][..., -2] == addresses.T).all()
+    assert (each["stack"][..., -2] == [[8], [16]]).all() and not each["stack"][..., -1].any()
+    assert (each["function"][..., -1] == COUNT).all() and not each["role"][..., -1].any()
+    signs = each["argument"][0, :, -1]
+    assert (np.diff(signs) == SIGNED.itemsize).all() and (each["argument"][1, :, -1] == signs).all()
+    rows["ticks"] = 3
+    left = made.unfreed(rows)
+    assert left[:, 0].tolist() == [made.cursor.chunk - 3] * 2 and (left[:, 1:] == 3).all()
 
 
 def test_pages_of_a_large_array_are_restored_when_they_are_used_up() -> None:

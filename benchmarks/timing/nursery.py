@@ -9,6 +9,7 @@ sampler draws where its stack lies.
 
 import ctypes
 import fcntl
+import gc
 import mmap
 import os
 import resource
@@ -113,6 +114,9 @@ def serve(given: Sequence[str], start: Start, keep: Keep | None = None) -> int:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("\0" + address)
         listening.listen()
+        # What is here stays: a collection in a worker need not look at it, nor copy the pages that it is on.
+        gc.collect()
+        gc.freeze()
         os.write(ready, READY)
         os.close(ready)
         while True:

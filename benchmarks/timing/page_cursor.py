@@ -51,10 +51,3 @@ class PageCursor:
         self.at = (int(number[-1]) + 1) * self.chunk
         step = self.start.order_address(self.chunk) - self.start.order_address(0)
         return self.start.order_address(0) + number * step, due
-
-    def last(self, number: int = 0) -> npt.NDArray[np.uint32]:
-        """Numbers of the pages that the latest slice frees, or with -k the one k slices before it."""
-        chunks = self.pages // self.chunk
-        first = 0 if self.restores_each_pass else (self.at // self.chunk - 1 + number) % chunks * self.chunk
-        pages: npt.NDArray[np.uint32] = self.start.order_of_pages[first : first + self.chunk]
-        return pages

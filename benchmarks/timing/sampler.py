@@ -259,21 +259,17 @@ class Sampler:
     def check_builds(self, cells: Cells, count: int) -> None:
         """Free once more in every build; before the pages are restored, none may hold a reference."""
         builds = np.arange(count)
-        for number, placed in enumerate(self.arms):
-            rows = self.table.slices(np.full(count, number))
-            rows["function"][:, -1] = placed.addresses[builds, builds % self.places]
-            rows["stack"][:, -1] = self._stack + cells.moved[builds, builds % self.places]
-            for build in builds.tolist():
-                self.run(rows[build], build)
-                if left := self._unfreed(placed, build + 1 - count):
-                    raise KernelReportError(
-                        f"{placed.arm.name}, build {build}, left {left} of {self.cursor.chunk} pages "
-                        "referenced"
-                    )
-
-    def _unfreed(self, placed: PlacedArm, number: int) -> int:
-        """How many of the pages hold a reference that a slice of the latest ones freed."""
-        return placed.start.unfreed(self.cursor.last(number))
+        own = builds, builds % self.places
+        addresses = np.array([arm.addresses[own] for arm in self.arms])
+        rows = self.table.checks(addresses, self._stack + cells.moved[own])
+        for build in builds.tolist():
+            self.run(rows[build], build)
+        unfreed = self.table.unfreed(rows)
+        for build, number in np.argwhere(unfreed)[:1]:
+            raise KernelReportError(
+                f"{self.arms[number].arm.name}, build {build}, left {unfreed[build, number]} of "
+                f"{self.cursor.chunk} pages referenced"
+            )
 
     def _place(self, arm: Arm, scenario: Scenario, store: Store) -> PlacedArm:
         """Find out what the arm's loop reaches, and make its record."""
@@ -340,6 +336,7 @@ class Sampler:
             bare=self._bare,
             skip=self._walker.skip,
             set_gs=self._walker.set_gs,
+            count=self._walker.count,
         )
 
     def _drawn_stack(self) -> int:

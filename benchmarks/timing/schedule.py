@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.kernels.arrays import address_of
+from model.kernels.loop_record import LOOP
 from model.machine_code.placement import callable_at
 from model.machine_code.region import Region
 
@@ -62,8 +63,42 @@ SET_GS: Final = bytes.fromhex(
     "b89e000000"  # mov $SYS_arch_prctl, %eax
     "0f05c3"  # syscall; ret
 )
+SIGNED: Final = np.dtype(
+    [
+        ("record", "i8"),  # address of the loop's record: its pages, in the order of the latest slice
+        ("offset", "i8"),  # of eight bytes in a struct page
+        ("mask", "u8"),  # which of their bits are looked at
+        ("value", "u8"),  # that is counted
+    ]
+)
+"""Argument of `count`, which says of how many pages a word has a value."""
+COUNT: Final = bytes.fromhex(
+    "4c8b0f"  # mov (%rdi), %r9: the loop's record
+    "498b7108"  # mov 8(%r9), %rsi: its order of pages
+    "498b5110"  # mov 16(%r9), %rdx: how many
+    "488d1496"  # lea (%rsi,%rdx,4), %rdx
+    "4d8b01"  # mov (%r9), %r8: its struct pages
+    "4c034708"  # add 8(%rdi), %r8
+    "4c8b5710"  # mov 16(%rdi), %r10: mask
+    "4c8b5f18"  # mov 24(%rdi), %r11: value
+    "31c0"  # xor %eax, %eax
+    "4839d6"  # 1: cmp %rdx, %rsi
+    "731f"  # jae 2f
+    "8b0e"  # mov (%rsi), %ecx
+    "48c1e106"  # shl $6, %rcx: 64 bytes a struct page
+    "498b0c08"  # mov (%r8,%rcx), %rcx
+    "4c21d1"  # and %r10, %rcx
+    "4c39d9"  # cmp %r11, %rcx
+    "0f94c1"  # sete %cl
+    "0fb6c9"  # movzbl %cl, %ecx
+    "4801c8"  # add %rcx, %rax
+    "4883c604"  # add $4, %rsi
+    "ebdc"  # jmp 1b
+    "c3"  # 2: ret
+)
 STACK_POINTER: Final = bytes.fromhex("4889e0c3")  # mov %rsp, %rax; ret
 assert struct.calcsize("8q") == ROW.itemsize
+assert [LOOP.fields[name][1] for name in ("mem_map", "order_of_pages", "n")] == [0, 8, 16]  # type: ignore[index]
 
 
 class Walker:
@@ -71,21 +106,22 @@ class Walker:
 
     Attributes
     ----------
-    set_gs, skip
-        Addresses of functions: one points %gs at its argument, the other returns at once.
+    set_gs, skip, count
+        Addresses of functions: they point %gs at the argument, return at once, and count pages that have a
+        sign (SIGNED).
     stack
         Address of the stack where calls are made, but for a few words.
     """
 
     def __init__(self) -> None:
-        parts = WALKER, SET_GS, STACK_POINTER
+        parts = WALKER, SET_GS, COUNT, STACK_POINTER
         places = np.cumsum([0, *(-(-len(part) // 16) * 16 for part in parts)]).tolist()
         self._region = Region(places[-1])
         code = self._region.bytes()
         for at, part in zip(places, parts, strict=False):
             code[at : at + len(part)] = np.frombuffer(part, np.uint8)
         self._region.seal()
-        walk, self.set_gs, stack = (self._region.start + at for at in places[:-1])
+        walk, self.set_gs, self.count, stack = (self._region.start + at for at in places[:-1])
         self.skip = self.set_gs + len(SET_GS) - 1
         self._walk = callable_at(walk, 2, self._region, None)
         self.stack: int = callable_at(stack, 2, self._region)(0, 0)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from benchmarks.timing.page_cursor import PageCursor
 from benchmarks.timing.placed import PlacedArm
-from benchmarks.timing.schedule import ROW
+from benchmarks.timing.schedule import ROW, SIGNED
+from model.kernels.arrays import address_of
 from model.kernels.loop_record import CHAIN, LOOP
 
 CHAIN_PASSES: Final = 40
@@ -46,8 +47,8 @@ class References:
         The loop that only reads the clock, and its record; 0 where a pass reads it once.
     bare
         Base as it was compiled, without a build's NOPs.
-    skip, set_gs
-        Functions that return at once, and that set %gs to their argument.
+    skip, set_gs, count
+        Functions that return at once, set %gs to their argument, and count pages with a sign.
     """
 
     chain: int
@@ -57,6 +58,7 @@ class References:
     bare: int
     skip: int
     set_gs: int
+    count: int
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,11 @@ class Table:
         self._mixed = arms[0].start.scenario.mixed
         self._first_kinds = np.array([arm.start.kinds_address(rng) for arm in arms])
         self.gs = np.array([arm.start.machine.gs_base for arm in arms])
+        self._signs = [arm.start.sign for arm in arms]
+        self._signed = np.zeros((len(arms), 1 + len(arms[0].run.others)), SIGNED)
+        for arm, sign, own in zip(arms, self._signs, self._signed, strict=True):
+            own["record"] = [record.address for record in (arm.run, *arm.run.others)]
+            own["offset"], own["mask"], own["value"] = sign.offset, sign.mask, sign.value & sign.mask
 
     def rows(self, addresses: Ints, stacks: Ints, rounds: int) -> Rows:
         """The rows: ROW[builds, rows of each], in the order in which they are to be called.
@@ -187,6 +194,36 @@ class Table:
         if self.own == 3:
             own["function"][:, 0], own["argument"][:, 0] = self.references.set_gs, self.gs[arm]
         return own
+
+    def checks(self, addresses: Ints, stacks: Ints) -> Rows:
+        """The rows that free once more in builds, and count each time the pages with an arm's sign.
+
+        Parameters
+        ----------
+        addresses
+            int64[arms, builds], of the builds' loops.
+        stacks
+            int64[builds], bytes.
+
+        Returns
+        -------
+        ROW[builds, rows of each].
+        """
+        arms, builds = addresses.shape
+        arm = np.tile(np.arange(arms), builds)
+        own = self.slices(arm)
+        own["function"][:, -1], own["stack"][:, -1] = addresses.T.ravel(), stacks.repeat(arms)
+        looks = np.zeros((len(own), self._signed.shape[1]), ROW)
+        looks["function"] = self.references.count
+        places = np.arange(self._signed.size).reshape(self._signed.shape) * SIGNED.itemsize
+        looks["argument"] = (address_of(self._signed) + places)[arm]
+        return np.concatenate([own, looks], axis=1).reshape(builds, -1)
+
+    def unfreed(self, checks: Rows) -> Ints:
+        """int64[builds, arms], how many pages were not freed, from such rows after they were called."""
+        ticks = checks["ticks"].reshape(len(checks), len(self.arms), -1)[..., self.own :]
+        freed = np.array([sign.of_freed for sign in self._signs])
+        return np.asarray(np.where(freed[:, None], self.cursor.chunk - ticks, ticks).sum(axis=-1))
 
     def _kinds(self, arm: Ints) -> Ints:
         """Address of the kinds of each slice's pages: of a random mix drawn anew."""

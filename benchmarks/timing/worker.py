@@ -96,6 +96,7 @@ def keep(argv: list[str]) -> None:
     KEPT[:] = [args]
     image_cache.KEPT.clear()
     pieces.KEPT.clear()
+    sources()  # a worker reads again what has changed since
     plan = plan_in(args.plan)
     work: Work = plan["work"]
     if plan["own"] or work["files"]:

@@ -2,6 +2,7 @@
 
 import mmap
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,11 +11,10 @@ import numpy.typing as npt
 
 from model.common.errors import OutOfMemoryError
 from model.common.limits import memory_limit
-from model.common.system_files import lines, read
 from model.kernels.loop_record import PAGE_BYTES
 
 SMAPS: Final = Path("/proc/self/smaps")
-MAPPING: Final = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ")
+MAPPING: Final = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) ")
 
 
 def address_of(array: npt.NDArray[Any]) -> int:
@@ -37,13 +37,16 @@ def huge_share(array: npt.NDArray[Any], smaps: Path = SMAPS) -> float | None:
     """
     first, last = address_of(array), address_of(array) + array.nbytes
     inside, size, huge = False, 0, 0
-    for line in lines(read(smaps)):
-        if span := MAPPING.match(line):
-            inside = int(span[1], 16) < last and int(span[2], 16) > first
-        elif inside and line.startswith("Rss:"):
-            size += int(line.split()[1])
-        elif inside and line.startswith("AnonHugePages:"):
-            huge += int(line.split()[1])
+    with suppress(OSError), smaps.open("rb") as mappings:
+        for line in mappings:
+            if span := MAPPING.match(line):
+                if int(span[1], 16) >= last:
+                    break  # they are in order, and the system takes long to describe each
+                inside = int(span[2], 16) > first
+            elif inside and line.startswith(b"Rss:"):
+                size += int(line.split()[1])
+            elif inside and line.startswith(b"AnonHugePages:"):
+                huge += int(line.split()[1])
     return huge / size if size else None
 
 

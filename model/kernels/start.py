@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,40 @@ from model.kernels.mix import block_pattern, pattern
 from model.kernels.way_tags import apart
 from model.machine_code.disturbance import Disturbance
 from model.vocabulary.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A word of a struct page that tells whether the page was freed.
+
+    Attributes
+    ----------
+    offset, size
+        Bytes; eight from the offset on lie in the page.
+    value
+        What the word is,
+    of_freed
+        once the page is freed; or, where this is false, for as long as it is not.
+
+    Raises
+    ------
+    ValueError
+        When eight bytes from the offset on do not lie in the page: so many are loaded.
+    """
+
+    offset: int
+    size: int
+    value: int
+    of_freed: bool
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.offset <= PAGE_BYTES - 8:
+            raise ValueError(f"a sign at byte {self.offset} is not loaded from within its page")
+
+    @property
+    def mask(self) -> int:
+        """Bits of eight bytes that are the word's."""
+        return (1 << 8 * self.size) - 1
 
 
 class StartState(ABC):
@@ -100,9 +135,10 @@ class StartState(ABC):
     def freed(self) -> int | None:
         """Pages or blocks freed by each CPU, by the kernel's own count; None where it does not count."""
 
+    @property
     @abstractmethod
-    def unfreed(self, pages: npt.NDArray[np.uint32]) -> int:
-        """How many of these pages, by number, were not freed."""
+    def sign(self) -> "Sign":
+        """By what a page in play, or the first one of a block, tells whether it was freed."""
 
     def fault(self, pages: Iterable[int]) -> str | None:
         """What is not as it should be after these pages were freed, to lists that were empty; or None."""

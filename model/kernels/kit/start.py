@@ -9,7 +9,7 @@ import numpy.typing as npt
 from model.kernels.arrays import aligned
 from model.kernels.kit.machine import ModelMachine
 from model.kernels.mix import FIRST_TAIL, HEAD, OTHER_TAIL, PLAIN
-from model.kernels.start import StartState
+from model.kernels.start import Sign, StartState
 from model.vocabulary.scenario import PageKind, Scenario
 
 
@@ -81,7 +81,14 @@ class ModelStart(StartState):
         """Blocks freed by each CPU since boot, by the kernel's own count; the fewest, if they differ."""
         return min(int(cpu["pgfree"]) for cpu in self.machine.memory.cpus) >> self.scenario.block_order
 
-    def unfreed(self, pages: npt.NDArray[np.uint32]) -> int:
-        """Number of these pages that still have a reference on some CPU: they were not freed."""
-        counts = self.machine.memory.mem_map[self.references]
-        return sum(int((counts[start.first + pages] != 0).sum()) for start in (self, *self.others))
+    @property
+    def sign(self) -> Sign:
+        """A page without references is freed."""
+        return self.sign_of(self.references, 0, of_freed=True)
+
+    def sign_of(self, field: str, value: int, *, of_freed: bool) -> Sign:
+        """A field of a struct page that has this value once the page is freed, or until it is."""
+        fields = self.machine.memory.mem_map.dtype.fields
+        assert fields is not None
+        kind, offset = fields[field][:2]
+        return Sign(offset, kind.itemsize, value, of_freed)

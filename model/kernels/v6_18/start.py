@@ -9,6 +9,7 @@ from model.kernels.arrays import address_of
 from model.kernels.kit.start import ModelStart
 from model.kernels.loop_record import PAGE_BYTES
 from model.kernels.mix import FIRST_TAIL, HEAD, OTHER_TAIL
+from model.kernels.start import Sign
 from model.kernels.v6_18.machine import Machine
 from model.kernels.v6_18.memcg import CHARGE_BATCH, SLOTS
 from model.kernels.v6_18.page import (
@@ -116,11 +117,12 @@ class StartState(ModelStart):
             pages["page_type"][HEAD], pages["_refcount"][HEAD] = LARGE_KMALLOC_TYPE, 0
         assert STRUCT_PAGE.fields["memcg_data"][1] == NR_PAGES  # type: ignore[index]
 
-    def unfreed(self, pages: npt.NDArray[np.uint32]) -> int:
+    @property
+    def sign(self) -> Sign:
         """As everywhere; a large kmalloc has a type in the place of references."""
         if self.scenario.entry == "kfree":
-            return int((self.machine.memory.mem_map["page_type"][pages] == LARGE_KMALLOC_TYPE).sum())
-        return super().unfreed(pages)
+            return self.sign_of("page_type", LARGE_KMALLOC_TYPE, of_freed=False)
+        return super().sign
 
     def by_template(self) -> bool:
         """Whether pages are restored from templates: nothing that is read differs from page to page."""
