@@ -3,7 +3,10 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from benchmarks.timing.session import TURNS, turns
 from benchmarks.timing.until import LEAST, round_of, until_decided
 
 
@@ -38,3 +41,13 @@ def test_no_round_begins_after_the_budget(capsys: pytest.CaptureFixture[str]) ->
     until_decided(0, time.monotonic() - 1, lambda _: {1: frozenset({"a"})}, lambda n, _: added.append(n))
     assert not added
     assert "the budget is spent; undecided: 1 arm in 1 scenario" in capsys.readouterr().err
+
+
+@given(st.lists(st.integers(0, 40), max_size=6))
+def test_scenarios_are_measured_in_turn(processes: list[int]) -> None:
+    """Each has its share of processes in each turn, and all of them in the end."""
+    order = list(turns(processes))
+    assert [index for index, _ in order] == [*range(len(processes))] * TURNS
+    for index, wanted in enumerate(processes):
+        shares = [count for at, count in order if at == index]
+        assert sum(shares) == wanted and max(shares) - min(shares) <= 1

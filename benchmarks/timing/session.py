@@ -12,7 +12,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks import kernel_files
 from benchmarks.cases import Case, with_arms
@@ -48,6 +48,16 @@ from model.vocabulary.partial_run import PLAIN
 POLL_S = 0.2
 PLAIN_VALUES, PLAIN_LOOPS = 3, 3200
 """pyperf's own defaults: three values of at least 0.1 s."""
+TURNS: Final = 3
+"""Turns in which a run measures its scenarios: what the machine does for ten seconds falls on a few processes
+of several scenarios, so that their intervals tell of it, and not on all processes of one."""
+
+
+def turns(processes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Which case is measured next, by index, and how many of its processes, until all are."""
+    for turn in range(TURNS):
+        for index, count in enumerate(processes):
+            yield index, count * (turn + 1) // TURNS - count * turn // TURNS
 
 
 class Session:
@@ -103,8 +113,8 @@ class Session:
                 self._set_looks(self.partial.plan.get("looks", 1))
             with kept_busy(args), nursery(self.runner):
                 with self._progress():
-                    for index, case in enumerate(self.cases):
-                        self._measure(index, self._wanted(case) - self.partial.count(index))
+                    for index, processes in turns(self._missing()):
+                        self._measure(index, processes)
                 if args.until_decided:
                     end = self.began + seconds(args.budget)
                     until_decided(self.context["looks"], end, self._look, partial(self._add, end))
@@ -132,8 +142,11 @@ class Session:
 
     def _foretell(self) -> None:
         """Say what will be measured, for how long, and where it goes."""
-        missing = [max(0, self._wanted(c) - self.partial.count(n)) for n, c in enumerate(self.cases)]
-        foretell(self.cases, missing, self.runner.args.values, self.partial.target)
+        foretell(self.cases, self._missing(), self.runner.args.values, self.partial.target)
+
+    def _missing(self) -> list[int]:
+        """Processes of each case that are not there yet."""
+        return [max(0, self._wanted(c) - self.partial.count(n)) for n, c in enumerate(self.cases)]
 
     def _wanted(self, case: Case) -> int:
         return int(case.processes or self.runner.args.processes)
