@@ -1,7 +1,7 @@
 """python -m benchmarks: measure the free path, as a pyperf program.
 
 For example:
-  python -m benchmarks --quick -o quick.json        the headline: two minutes
+  python -m benchmarks --quick -o quick.json        the headline: a minute
   python -m benchmarks -o run.json                  every warm scenario
   python -m benchmarks --only 'v1*' --quick -o v1.json
                                                     two variants beside base
@@ -54,7 +54,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import doctor, file_cases, kernel_files, listing, user_variants
-from benchmarks.cases import Case
+from benchmarks.cases import Case, lasting
 from benchmarks.census.brief import brief
 from benchmarks.census.proof import prove
 from benchmarks.commit import UNKNOWN, commit, sources
@@ -166,8 +166,10 @@ def _measure(argv: list[str], runner: PairedRunner, partial: Partial | None = No
 
 def _chosen(args: argparse.Namespace, memory: str) -> list[Case]:
     """What the command line chooses: of the models, or of the kernel files."""
-    timed = not args.list
-    return file_cases.select(args, memory, timed=timed) if args.vmlinux else select_for(args, memory)
+    if args.vmlinux:
+        return file_cases.select(args, memory, timed=not args.list)
+    cases = select_for(args, memory)
+    return cases if args.values_given else [lasting(case, args.values) for case in cases]
 
 
 def _undecided(folder: Path, margin: str) -> dict[str, frozenset[str]]:

@@ -16,6 +16,10 @@ BARE: Final = frozenset({"base", "base-twin"})
 """Variants with nothing at the patch point, which every selection keeps."""
 MOST_PLACES: Final = 4
 """Places of a build: more would measure one draw of NOPs again, and draws differ by more than places do."""
+USUAL_ARMS: Final = 12
+"""Arms of a scenario that is measured whole."""
+MOST_TIMES: Final = 4
+"""How many times the values of such a scenario's processes one of few arms may have."""
 
 
 class SelectionError(FreepathError):
@@ -98,6 +102,16 @@ class Case:
 def with_arms(case: Case, names: Collection[str]) -> Case:
     """A case with its arms of these names, and its controls."""
     return replace(case, arms=tuple(a for a in case.arms if a.variant in BARE or a.name in names))
+
+
+def lasting(case: Case, values: int) -> Case:
+    """A case whose processes last as long as those of a usual one, which measures so many values."""
+    return replace(case, values=case.values or values_of(len(case.arms), values))
+
+
+def values_of(arms: int, values: int) -> int:
+    """Values of a process: with few arms more than usual, else its start would take most of its life."""
+    return values * min(MOST_TIMES, max(1, round(USUAL_ARMS / arms)))
 
 
 def from_plain(plain: Mapping[str, Any]) -> Case:

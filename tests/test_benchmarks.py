@@ -51,6 +51,19 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.parametrize(("options", "values"), [([], 15), (["-n", "1"], 1), (["--fast"], 3)])
+def test_four_arms_have_more_values_unless_they_are_given(
+    options: list[str], values: int, tmp_path: Path
+) -> None:
+    """Three times the five of --quick; with -n or pyperf's own shortcuts as many as was said."""
+    target = tmp_path / "run.json"
+    done = run("benchmarks", "--quick", *TINY[4:], *options, "-p", "1", "-o", str(target))
+    assert done.returncode == 0, done.stderr
+    suite = pyperf.BenchmarkSuite.load(str(target))
+    assert len(suite.get_benchmarks()) == 4
+    assert {len(each.values) for bench in suite.get_benchmarks() for each in bench.get_runs()} == {values}
+
+
 def test_every_variant_is_measured_in_every_memcg_state() -> None:
     """No variant of the design is missing, nor a gate where it has a key."""
     names = (

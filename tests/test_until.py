@@ -1,13 +1,18 @@
 """--until-decided: which arms are measured again, how many rounds, and when it ends."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.cases import Case, lasting, values_of
 from benchmarks.timing.session import TURNS, turns
 from benchmarks.timing.until import LEAST, round_of, until_decided
+from model.vocabulary.scenario import Arm, Scenario
+
+BASE = Arm("base", "none")
 
 
 @pytest.mark.parametrize(
@@ -51,3 +56,15 @@ def test_scenarios_are_measured_in_turn(processes: list[int]) -> None:
     for index, wanted in enumerate(processes):
         shares = [count for at, count in order if at == index]
         assert sum(shares) == wanted and max(shares) - min(shares) <= 1
+
+
+@pytest.mark.parametrize(("arms", "values"), [(40, 5), (12, 5), (9, 5), (8, 10), (6, 10), (3, 20), (2, 20)])
+def test_processes_of_few_arms_measure_more_values(arms: int, values: int) -> None:
+    """As many as last as long as those of a usual scenario, four times as many at most."""
+    assert values_of(arms, 5) == values
+
+
+def test_values_that_were_asked_for_are_kept() -> None:
+    """Of a case that has a number of its own."""
+    case = Case(Scenario("on-idle"), (BASE,) * 3)
+    assert lasting(case, 5).values == 20 and lasting(replace(case, values=7), 5).values == 7

@@ -21,6 +21,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.cases import BARE, lasting, values_of
 from benchmarks.commit import DIRTY, commit
 from benchmarks.figures.plan import PLAN, Entry, File, of_files
 from benchmarks.process_settings import can_hold_loads
@@ -45,7 +46,7 @@ PROBE: Final = "--sweep kernel --seed 1 -p 2 -n 4"
 FILE_ARMS: Final = 10
 """Arms of a kernel file's price list, to say how long it will take."""
 SSBD: Final = "--store-bypass off"
-CALIBRATION_S: Final = 600.0
+CALIBRATION_S: Final = 120.0
 """As --help says of --calibrate."""
 TRIES: Final = 12
 """Attempts at one run, each of which resumes the one before."""
@@ -184,8 +185,11 @@ def foretold(options: Sequence[str]) -> float:
         arms = FILE_ARMS * len(given.vmlinux) // (5 if given.only else 1)
         return processes * (START_S + arms * values * 0.04)
     if given.insert:
-        return processes * (START_S + (len(given.insert) + 2) * values * VALUE_S)
-    return processes * sum(seconds_of(case, values) for case in select_for(given, given.memory))
+        arms = len(given.insert) + len(BARE)
+        return processes * (START_S + arms * (given.n or values_of(arms, values)) * VALUE_S)
+    cases = select_for(given, given.memory)
+    lengths = cases if given.n else [lasting(case, values) for case in cases]
+    return processes * sum(seconds_of(case, values) for case in lengths)
 
 
 def _there(task: Task) -> bool:

@@ -52,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_what(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--quick", action="store_true", help="headline scenarios and arms, fewer processes: two minutes")
+    add("--quick", action="store_true", help="headline scenarios and arms, fewer processes: a minute")
     add("--only", default="", metavar="EXPR", help="comma-separated globs of variants, or AXIS=glob")
     add(
         "--sweep",
@@ -64,7 +64,7 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
     add(
         "--calibrate",
         action="store_true",
-        help="measure the instrument instead: about ten minutes; exit 1 if a target is missed",
+        help="measure the instrument instead: about two minutes; exit 1 if a target is missed",
     )
     add(
         "--resume",

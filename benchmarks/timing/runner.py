@@ -52,9 +52,12 @@ def runner_of(argv: list[str], description: str) -> PairedRunner:
     pyperfs = parser.format_help()
     parser.print_help = lambda file=None: say(options.help_text(description, pyperfs))
     options.add_options(parser)
-    parser.set_defaults(loops=None)
+    parser.set_defaults(loops=None, values=None)
     first = parser.parse_args(argv)  # defaults depend on it
     loops = Scheme(first.builds, first.scheme).loops(first.loops)
-    parser.set_defaults(**(QUICK if first.quick else DEFAULT), loops=loops)
+    usual = QUICK if first.quick else DEFAULT
+    parser.set_defaults(**usual, loops=loops)
     options.check_pyperfs(options.parse(runner, argv))
+    # pyperf's --fast and --rigorous choose values, too.
+    runner.args.values_given = first.values is not None or runner.args.values != usual["values"]
     return runner
