@@ -179,6 +179,11 @@ def test_a_calibration_is_kept_with_its_figures(
     places = tmp_path / "kept"
     done = run("results.filing", str(measured), "--to", str(places))
     assert done.returncode == 0, done.stderr
+    for path in (places / "reference").glob("calibration-*"):
+        path.rename(path.with_name(path.name.replace("2026-11-30", "2026-11-01")))
+    assert run("results.filing", str(measured), "--to", str(places)).returncode == 0
+    kept = {path.name for path in (places / "reference").glob("calibration-*")}
+    assert kept == {f"calibration-zen5-2026-11-30-seed1{end}" for end in (".json.gz", runs.FIGURES)}
     (figures,) = (places / "reference").glob(f"*{runs.FIGURES}")
     assert figures.name == f"calibration-zen5-2026-11-30-seed1{runs.FIGURES}"
     monkeypatch.setattr(documents, "REFERENCE", places / "reference")

@@ -112,13 +112,19 @@ def file_all(found: Measured, published: Path, reference: Path) -> list[Path]:
             written.append(_figures_of(each, path))
         for old in _superseded(path, kept(reference, name), slug(each), seed):
             old.path.unlink()
+            _figures_path(old.path).unlink(missing_ok=True)
         written.append(path)
     return written
 
 
+def _figures_path(path: Path) -> Path:
+    """Where the figures of a kept calibration lie."""
+    return path.with_name(path.name.removesuffix(".json.gz") + FIGURES)
+
+
 def _figures_of(each: Run, path: Path) -> Path:
     """What a calibration says, beside its run: the plain pyperf runs that it needs are not kept."""
-    figures = path.with_name(path.name.removesuffix(".json.gz") + FIGURES)
+    figures = _figures_path(path)
     plain = Path(each.path).with_suffix(PLAIN)
     made = {
         "processor": processor_line(each.facts),

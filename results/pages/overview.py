@@ -136,9 +136,9 @@ def table(found: Sequence[Entry]) -> Iterator[str]:
 
 
 def current(found: Sequence[Entry]) -> list[Entry]:
-    """Without the machines of an older instrument whose core this one measured, too."""
-    measured = {entry.short for entry in found if not entry.older}
-    return [entry for entry in found if not (entry.older and entry.short in measured)]
+    """One machine of each core: of those measured by this instrument, or else of all, the last one."""
+    last = {entry.short: entry for entry in sorted(found, key=lambda entry: (not entry.older, entry.date))}
+    return [entry for entry in found if last[entry.short] is entry]
 
 
 def first(found: Sequence[Entry]) -> list[Entry]:
