@@ -100,11 +100,13 @@ sharpness: $(READY)  ## this checkout against commit 3083954, in turn: how wide 
 	@$(PY) -m tests.sharpness $(FLAGS)
 
 FAST ?=
+# A module is compiled once, also where the caller keeps no bytecode: a test run starts a thousand processes.
+KEEP = env -u PYTHONDONTWRITEBYTECODE
 # One process forks the compilers of `images` and of the tests, and ends with this make (tests/compilers.py).
 ASK = $(if $(FAST),,FREEPATH_TESTS_COMPILERS="$${TMPDIR:-/tmp}/freepath-make-$$PPID/$$PPID" )
 test: $(READY)  ## every test; FAST=1: those that start no process, run no compiled code and read no kernel file
-	@$(ASK)$(MAKE) --no-print-directory -j 4 lint $(if $(FAST),fast,images $(BROWSER) $(TOOLS) $(KERNEL_FILES))
-	$(if $(FAST),,@$(ASK)$(PY) -m pytest -n 2 --dist worksteal)
+	@$(ASK)$(KEEP) $(MAKE) --no-print-directory -j 4 lint $(if $(FAST),fast,images $(BROWSER) $(TOOLS) $(KERNEL_FILES))
+	$(if $(FAST),,@$(ASK)$(KEEP) $(PY) -m pytest -n 2 --dist worksteal)
 
 fast: $(READY)
 	@$(PY) -m pytest -n 2 --dist worksteal --fast -q -rN

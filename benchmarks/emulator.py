@@ -9,13 +9,14 @@ import mmap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby, pairwise
 from typing import Any, Final
 
 import capstone
 import unicorn
 from unicorn import x86_const as x86
+from unicorn.unicorn_py3.unicorn import HOOK_CODE_CFUNC, HOOK_MEM_ACCESS_CFUNC, uclib
 
 from model.common.errors import FreepathError, OutOfMemoryError
 from model.common.signals import meet_end
@@ -33,6 +34,8 @@ this one lacks (tests/test_emulator.py)."""
 TRANSLATED: Final = 16 << 20
 """Bytes of translated code that are kept. Unicorn 2.1.4 reserves 1 GiB by default, and ends the process
 where it gets none."""
+DECODED: Final = 1 << 12
+"""Instructions that are kept decoded, some 2 kB each: several times a kernel's path."""
 UNKNOWN: Final = "the emulator does not know {}; it cannot be counted"
 ARGUMENTS: Final = (x86.UC_X86_REG_RDI, x86.UC_X86_REG_RSI, x86.UC_X86_REG_RDX)
 
@@ -92,6 +95,7 @@ class Decoded:
     instruction: Any
     locked: bool
     jump: bool
+    vector: bool
 
 
 class Emulator:
@@ -116,8 +120,6 @@ class Emulator:
         for start, size in machine.memory.regions().values():
             self._map(start, size)
         self._code: dict[int, Decoded] = {}
-        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-        self._decoder.detail = True
         self._before = 0
         self._accesses: dict[tuple[int, int, int], Access] = {}
         for placement in placements:
@@ -125,8 +127,11 @@ class Emulator:
         self.cpu.mem_map(STACK, STACK_BYTES)
         self.cpu.mem_map(RETURN, mmap.PAGESIZE)
         self.cpu.reg_write(x86.UC_X86_REG_GS_BASE, machine.gs_base)
-        self.cpu.hook_add(unicorn.UC_HOOK_CODE, self._on_instruction)
-        self.cpu.hook_add(unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE, self._on_access)
+        accesses = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
+        self._hooks = [
+            self._hook(unicorn.UC_HOOK_CODE, HOOK_CODE_CFUNC(self._on_instruction)),
+            self._hook(accesses, HOOK_MEM_ACCESS_CFUNC(self._on_access)),
+        ]
         self.names = machine.memory.names()
         self._trace = Trace()
 
@@ -211,15 +216,15 @@ class Emulator:
         comes afterwards. So the bytes are read, and the two sizes compared.
         """
         code = self._bytes(at)
-        decoded = next(self._decoder.disasm(code, at, 1), None)
-        if decoded is None:
+        known = _decoded(code, at)
+        if known is None:
             raise EmulationError(f"the disassembler does not know {shown(code)}; it cannot be counted")
-        if _vector(bytes(decoded.bytes)):
+        decoded = known.instruction
+        if known.vector:
             text = f"{decoded.mnemonic} {decoded.op_str}".strip()
             raise EmulationError(f"'{text}' is vector or floating-point code, which is not counted")
         if decoded.size != size:
             raise EmulationError(UNKNOWN.format(decoded.mnemonic))
-        known = Decoded(decoded, locked(decoded), name_of(decoded) in JUMPS)
         self._code[at] = known
         return known
 
@@ -230,13 +235,31 @@ class Emulator:
         except unicorn.UcError:
             return bytes(self.cpu.mem_read(at, mmap.PAGESIZE - at % mmap.PAGESIZE))
 
+    def _hook(self, kind: int, function: Any) -> Any:
+        """Have a function called; Unicorn's package calls it through two more, which takes as long again."""
+        every = ctypes.c_uint64(1), ctypes.c_uint64(0)
+        handle = ctypes.byref(ctypes.c_size_t())
+        error = uclib.uc_hook_add(self.cpu._uch, handle, kind, function, ctypes.c_void_p(), *every)
+        if error != unicorn.UC_ERR_OK:
+            raise unicorn.UcError(error)
+        return function
+
+    def _end_with(self, error: BaseException) -> None:
+        """Stop at an exception in a hook; the package raises the first one once the emulator has stopped."""
+        if self.cpu._hook_exception is None:
+            self.cpu._hook_exception = error
+        self.cpu.emu_stop()
+
     def _on_instruction(self, _: Any, at: int, size: int, __: Any) -> None:
-        known = self._code.get(at) or self._decode(at, size)
-        trace = self._trace
-        if trace.path and trace.path[-1] == at and not self._goes_on(known):
-            return
-        self._before = len(trace.sequence)
-        trace.path.append(at)
+        try:
+            known = self._code.get(at) or self._decode(at, size)
+            trace = self._trace
+            if trace.path and trace.path[-1] == at and not self._goes_on(known):
+                return
+            self._before = len(trace.sequence)
+            trace.path.append(at)
+        except BaseException as error:
+            self._end_with(error)
 
     def _goes_on(self, known: Decoded) -> bool:
         """Whether an instruction that follows itself executes again: a jump to itself, or a repeated one."""
@@ -267,8 +290,11 @@ class Emulator:
         return found
 
     def _on_access(self, _: Any, kind: int, at: int, size: int, __: int, ___: Any) -> None:
-        access = self._accesses.get((kind, at, size)) or self._name(kind, at, size)
-        self._trace.sequence.append((self._trace.path[-1], access))
+        try:
+            access = self._accesses.get((kind, at, size)) or self._name(kind, at, size)
+            self._trace.sequence.append((self._trace.path[-1], access))
+        except BaseException as error:
+            self._end_with(error)
 
     def _name(self, kind: int, at: int, size: int) -> Access:
         """Done once in a run for each address, since the page that is followed differs between runs."""
@@ -302,11 +328,17 @@ _access = cache(Access)
 
 
 @cache
-def _vector(code: bytes) -> bool:
-    """Whether an instruction of these bytes is vector or floating-point code; arms have most in common."""
+def _decoder() -> Any:
     decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     decoder.detail = True
-    return vector(next(decoder.disasm(code, 0, 1)))
+    return decoder
+
+
+@lru_cache(maxsize=DECODED)
+def _decoded(code: bytes, at: int) -> Decoded | None:
+    """The first instruction of some bytes at an address; None: it is not known. Arms have most in common."""
+    found = next(_decoder().disasm(code, at, 1), None)
+    return found and Decoded(found, locked(found), name_of(found) in JUMPS, vector(found))
 
 
 def check_translation() -> None:

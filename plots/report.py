@@ -38,7 +38,6 @@ from results.output.words import (
 from results.pages import overview
 from results.reading.cpus import processor_line
 from results.reading.dates import days_of
-from results.reading.load import read_json
 
 TITLE: Final = "What does one more test in the page free path cost?"
 ASKED: Final = (
@@ -92,7 +91,7 @@ def as_html(analysis: Analysis, census: Path | None) -> Page:
     """The page."""
     drawn = drawings("run", ENDINGS, analysis.run, analysis.groups)  # runs while the rest is made
     content = _content(analysis, census)
-    of_census = drawings("census", ENDINGS, read_json(census or judging.CENSUS))
+    of_census = drawings("census", ENDINGS, judging.read_census(census))
     return render("report.html", [*drawn, *of_census], **content)
 
 

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from model.vocabulary.machine import said_of
 from results.analysis.groups import Cell, Group
@@ -155,16 +157,32 @@ def foot(figure: Figure, text: str) -> None:
     figure.supxlabel("\n".join(wrapped).replace("$", r"\$"), x=0.01, ha="left", fontsize=7.5, color="#333333")
 
 
+class Sheet(Figure):
+    """A figure whose panels are placed without being drawn.
+
+    matplotlib draws a figure with a layout twice: once for the layout, for which that of the panels is
+    enough, and once for the file. The first time took a quarter of the whole.
+    """
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Place the panels while they have to be placed, and draw them after that."""
+        layout = self.get_layout_engine()
+        if isinstance(layout, ConstrainedLayoutEngine):
+            layout.execute(self)
+        else:
+            super().draw(renderer)
+
+
 def new_figure(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, Any]:
     """A figure of the common width, its panels laid out around legend and caption.
 
     Returns the figure and axes of this shape; on a narrow screen they stand below each other.
     """
     if not NARROW.get():
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        figure = Sheet(figsize=(WIDTH, height), layout="constrained")
         return figure, figure.subplots(rows, columns, squeeze=False, **options)
     panel = max(height - FRAME, 1.0) / rows
-    figure = Figure(figsize=(NARROW_WIDTH, 1.6 * FRAME + rows * columns * panel), layout="constrained")
+    figure = Sheet(figsize=(NARROW_WIDTH, 1.6 * FRAME + rows * columns * panel), layout="constrained")
     ratios = [ratio for ratio in options.pop("height_ratios", [1] * rows) for _ in range(columns)]
     if options.get("sharey") == "row":
         options["sharey"] = False  # each panel has a row of its own, with names

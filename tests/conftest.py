@@ -1,5 +1,6 @@
 """Compile once, before the workers start; hypothesis the same in every run; `--fast` leaves most out."""
 
+import gc
 import os
 import signal
 from collections import Counter
@@ -57,6 +58,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """With `--fast` a test ends where it begins with what takes long."""
     if session.config.option.fast and session.items:
         fast.install()
+    gc.collect()
+    gc.freeze()  # three thousand tests, through which each collection would look again
 
 
 @pytest.fixture(autouse=True)

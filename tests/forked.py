@@ -27,6 +27,8 @@ from typing import Any, Final, NoReturn, cast
 
 from plots import drawing
 from plots.drawing import Source
+from results.claims import judging
+from results.reading import formats
 
 ROOT: Final = Path(__file__).parent.parent
 AT_START: Final = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "MPL", "MATPLOTLIB", "NUMBA_", "OPENBLAS", "OMP_")
@@ -141,6 +143,7 @@ def main(number: int) -> None:
     from tests import compilers  # which asks this module what can be forked
 
     compilers.install()
+    _read_all()
     gc.collect()
     gc.freeze()
     asked = socket.socket(fileno=number)
@@ -170,6 +173,13 @@ def _import_all() -> None:
     for name in LATE:
         import_module(name)
     assert "numba" not in sys.modules
+
+
+def _read_all() -> None:
+    """What most commands read of the checkout, and what they make of it: schemas, the kept census, fonts."""
+    for name in formats.MADE_BY:
+        formats.validator(name)
+    judging.read_census(None)
 
 
 def _status_of(

@@ -63,10 +63,10 @@ def busy(neighbour: Neighbour, cells: int, rng: np.random.Generator) -> Floats:
     leave = 1 / (neighbour.stays * (STEPS - 1))
     come = leave * neighbour.share / (1 - neighbour.share) if neighbour.share < 1 else 1.0
     leave = 0.0 if neighbour.share >= 1 else leave
-    state = np.zeros(steps)
-    state[0] = rng.random() < neighbour.share
-    for at, chance in enumerate(rng.random(steps - 1), 1):
-        state[at] = state[at - 1] if chance >= (leave if state[at - 1] else come) else 1 - state[at - 1]
+    states = [int(rng.random() < neighbour.share)]
+    for chance in rng.random(steps - 1).tolist():
+        states.append(states[-1] if chance >= (leave if states[-1] else come) else 1 - states[-1])
+    state = np.array(states, np.float64)
     return np.asarray(state[np.arange(cells)[:, None] * (STEPS - 1) + np.arange(STEPS)])
 
 
@@ -141,8 +141,8 @@ def test_both_costs_come_out() -> None:
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_an_arm_that_pays_in_a_tenth_of_the_builds_keeps_its_mean(share: float) -> None:
     """Parts are sorted by the reference, not by the arms: 10 ns in a tenth is 1 ns, in both conditions."""
+    sessions = [group_of(*[Neighbour(share)] * 8, seed=seed) for seed in range(30)]
     for condition in CONDITIONS:
-        sessions = [group_of(*[Neighbour(share)] * 8, seed=seed) for seed in range(30)]
         found = [cell_of(group, RARE).conditions[condition].overhead.ns for group in sessions]
         assert np.mean(found) == pytest.approx(19 / 192 * 10, abs=0.08), condition
 

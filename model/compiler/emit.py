@@ -61,7 +61,11 @@ def _compiled(function: KernelFunction, args: Types) -> Compiled:
 
 
 def link_ir(linkage: Linkage, functions: Mapping[str, Compiled]) -> Any:
-    """One LLVM module with the C functions and Numba's own."""
+    """One LLVM module with the C functions and Numba's own.
+
+    Numba's are internal, so that the optimiser drops each once it is part of its C function: it would
+    optimise it a second time by itself, for nobody, in half of its time.
+    """
     context = cpu_target.target_context
     definitions = ir.Module("image")
     definitions.triple = TRIPLE
@@ -69,7 +73,10 @@ def link_ir(linkage: Linkage, functions: Mapping[str, Compiled]) -> Any:
         linkage.functions[name].define(context, definitions, compiled)
     module = llvm.parse_assembly(str(definitions))
     for compiled in functions.values():
-        module.link_in(llvm.parse_assembly(compiled.ir))
+        module.link_in(llvm.parse_bitcode(compiled.bitcode))
+    for function in module.functions:
+        if function.name not in functions and not function.is_declaration:
+            function.linkage = "internal"
     return module
 
 

@@ -80,6 +80,16 @@ class Btf(TypeTable):
         KernelFileError
             When the type has no such field.
         """
+        known = self._by_path.get((name, path))
+        if known is None:
+            known = self._by_path[name, path] = self._along(name, path)
+        return known
+
+    @cached_property
+    def _by_path(self) -> dict[tuple[str | int, str], Field]:
+        return {}
+
+    def _along(self, name: str | int, path: str) -> Field:
         number, offset = self.strip(name), 0
         found = Field("", number, 0)
         for part in path.replace("[", ".[").removeprefix(".").split("."):

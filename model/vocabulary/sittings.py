@@ -27,4 +27,6 @@ OWN_NAMES: Final = {f"{PREFIX}{name}": name for name in INSISTED_ON}
 
 def by_pyperfs_names(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata of a run with every entry under pyperf's name."""
+    if OWN_NAMES.keys().isdisjoint(metadata):
+        return dict(metadata)
     return {OWN_NAMES.get(name, name): value for name, value in metadata.items()}

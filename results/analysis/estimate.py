@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 
 from results.analysis.conditions import Levels as Levels
-from results.analysis.conditions import Mask
 from results.reading.load import Arm, Array, MeasuredScenario, Process
 
 LEVEL_GAPS: Final = {6: 16.3, 8: 9.0, 12: 5.5, 16: 4.3, 30: 3.2, 45: 2.8}
@@ -203,6 +202,52 @@ def variances(rows: Sequence[Array]) -> Array:
     return np.array([row.var(ddof=1) if len(row) > 1 else 0.0 for row in rows])
 
 
+class Beside:
+    """What the estimates of all arms over one base share: which cells are used, and base in them.
+
+    Attributes
+    ----------
+    used, builds
+        Processes with masks of their cells, as `Levels` has them.
+    means
+        Mean of base in each process that is used, ns per page.
+    blocks
+        float64[blocks] of each, the same block by block.
+    phases, counts
+        int64[cells], phase of each cell of `builds`; and how many cells each phase has.
+    busy
+        Processes with masks of the cells in which the machine was busy, of those that have any.
+    """
+
+    def __init__(self, levels: Levels, processes: Sequence[Process], base: Arm) -> None:
+        self.base, self.processes = base, processes
+        self.used = levels.used(processes)
+        if not self.used:
+            return
+        cells = [(p, p.ns[base][mask]) for p, mask in self.used]
+        self.means = [float(own.mean()) for _, own in cells]
+        self.blocks = [own.reshape(-1, p.per_block).mean(axis=1) for p, own in cells]
+        self.base_ns = float(np.mean(self.means))
+        bare = [float(p.bare[mask[:: p.per_block]].mean()) for p, mask in self.used if p.bare is not None]
+        self.bare_ns = float(np.median(bare)) if len(bare) == len(self.used) else self.base_ns
+        cycles = [float(p.facts["cycle_ns"]) for p, _ in self.used if p.facts.get("cycle_ns")]
+        self.cycle_ns = float(np.median(cycles)) if len(cycles) == len(self.used) else None
+        self.builds = levels.builds(processes)
+        self.phases = np.concatenate([p.phases[mask] for p, mask in self.builds])
+        self.counts = np.bincount(self.phases, minlength=min(p.builds for p, _ in self.builds))
+        every = [(p.parts or p, levels.loaded(p)) for p in processes]
+        self.busy = [(p, np.repeat(mask, p.per_block)) for p, mask in every if mask.any()]
+
+
+def _beside(levels: Levels, processes: Sequence[Process], base: Arm) -> Beside:
+    """Made once for all arms that the same processes measured."""
+    key = (base, *map(id, processes))
+    if key not in levels.kept:
+        levels.kept[key] = Beside(levels, processes, base)
+    made: Beside = levels.kept[key]
+    return made
+
+
 def overhead(
     scenario: MeasuredScenario, arm: Arm, levels: Levels, base: Arm | None = None
 ) -> Overhead | None:
@@ -212,26 +257,24 @@ def overhead(
     """
     base = base or scenario.base_of(arm)
     both = [p for p in scenario.processes if arm in p.ns and base in p.ns]
-    used = levels.used(both)
+    beside = _beside(levels, both, base)
+    used = beside.used
     if not used:
         return None
-    means = [(float(p.ns[arm][mask].mean()), float(p.ns[base][mask].mean())) for p, mask in used]
-    ratios = np.array([math.log(a / b) for a, b in means])
-    base_ns = float(np.mean([b for _, b in means]))
-    per_process = np.expm1(ratios) * base_ns
-    bare = [float(p.bare[mask[:: p.per_block]].mean()) for p, mask in used if p.bare is not None]
-    cycles = [float(p.facts["cycle_ns"]) for p, _ in used if p.facts.get("cycle_ns")]
-    cycle_ns = float(np.median(cycles)) if len(cycles) == len(used) else None
+    means = [float(p.ns[arm][mask].mean()) for p, mask in used]
+    ratios = np.array([math.log(own / of_base) for own, of_base in zip(means, beside.means, strict=True)])
+    per_process = np.expm1(ratios) * beside.base_ns
+    cycle_ns = beside.cycle_ns
     return Overhead(
         arm,
         base,
-        base_ns,
-        float(np.median(bare)) if len(bare) == len(used) else base_ns,
+        beside.base_ns,
+        beside.bare_ns,
         student(ratios),
-        _noise(used, arm, base, ratios, base_ns),
-        spread_of(levels.builds(both), arm, base, cycle_ns),
+        _noise(beside, arm, ratios),
+        _spread(beside, arm),
         per_process,
-        _busy(both, arm, base, levels),
+        _busy(beside, arm),
         processes=len(used),
         blocks=sum(int(mask.sum()) // p.per_block for p, mask in used),
         layouts=sum(len(p.placements[arm]) for p, _ in used),
@@ -241,15 +284,14 @@ def overhead(
     )
 
 
-def spread_of(used: list[tuple[Process, Mask]], arm: Arm, base: Arm, cycle_ns: float | None) -> Spread:
+def _spread(beside: Beside, arm: Arm) -> Spread:
     """Spread of the overhead over builds."""
+    used, base, counts = beside.builds, beside.base, beside.counts
     builds = min(p.builds for p, _ in used)
     differences = np.concatenate([(p.ns[arm] - p.ns[base])[mask] for p, mask in used])
-    phases = np.concatenate([p.phases[mask] for p, mask in used])
-    counts = np.bincount(phases, minlength=builds)
-    by_build = np.bincount(phases, differences, minlength=builds) / np.maximum(counts, 1)
-    known = cycle_ns is not None and len(differences) > 0
-    half = (cycle_ns or 0.0) / 2
+    by_build = np.bincount(beside.phases, differences, minlength=builds) / np.maximum(counts, 1)
+    known = beside.cycle_ns is not None and len(differences) > 0
+    half = (beside.cycle_ns or 0.0) / 2
     return Spread(
         builds,
         float(differences.std(ddof=1)) if len(differences) > 1 and builds > 1 else None,
@@ -270,21 +312,17 @@ def _by_stack(processes: list[Process], arm: Arm, base: Arm) -> Array:
     return np.asarray(np.mean(differences, axis=0)) if whole else np.zeros(0)
 
 
-def _noise(used: list[tuple[Process, Mask]], arm: Arm, base: Arm, ratios: Array, base_ns: float) -> Noise:
+def _noise(beside: Beside, arm: Arm, ratios: Array) -> Noise:
     """Within: scatter of the blocks of a process; between: scatter of the processes beyond that."""
-    within = []
-    for process, mask in used:
-        size = process.per_block
-        blocks = np.log(
-            process.ns[arm][mask].reshape(-1, size).mean(axis=1)
-            / process.ns[base][mask].reshape(-1, size).mean(axis=1)
-        )
-        within.append(float(variances([blocks])[0]) / len(blocks))
+    base_ns, own = beside.base_ns, ((p, p.ns[arm][mask]) for p, mask in beside.used)
+    means = [cells.reshape(-1, process.per_block).mean(axis=1) for process, cells in own]
+    blocks = [np.log(row / of_base) for row, of_base in zip(means, beside.blocks, strict=True)]
+    within = [float(each) / len(row) for each, row in zip(variances(blocks), blocks, strict=True)]
     inside = float(np.mean(within))
     between = None
     if len(ratios) > 1:
         between = math.sqrt(max(0.0, float(ratios.var(ddof=1)) - inside)) * base_ns
-    placement = _placement_sd([p for p, _ in used], arm, base)
+    placement = _placement_sd([p for p, _ in beside.used], arm, beside.base)
     return Noise(math.sqrt(inside) * base_ns, between, None if placement is None else placement * base_ns)
 
 
@@ -298,12 +336,7 @@ def _placement_sd(processes: list[Process], arm: Arm, base: Arm) -> float | None
     return math.sqrt(float(np.mean(sides[0] + sides[1])))
 
 
-def _busy(processes: list[Process], arm: Arm, base: Arm, levels: Levels) -> float | None:
+def _busy(beside: Beside, arm: Arm) -> float | None:
     """The raw difference while the machine was busy; a cost is larger then."""
-    marks = []
-    for whole in processes:
-        process = whole.parts or whole
-        mask = np.repeat(levels.loaded(whole), process.per_block)
-        if mask.any():
-            marks.append(float((process.ns[arm] - process.ns[base])[mask].mean()))
+    marks = [float((p.ns[arm] - p.ns[beside.base])[mask].mean()) for p, mask in beside.busy]
     return float(np.mean(marks)) if len(marks) > 1 else None

@@ -9,8 +9,9 @@ that is given, else the reference that is kept in `results/reference`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from results.analysis.groups import Analysis
 from results.analysis.kernel_files import only_files
@@ -36,10 +37,11 @@ def answers(analysis: Analysis, census: Path | None) -> list[Answer]:
     BadRunError
         When the census is none.
     """
-    path = census or CENSUS
-    document = read_json(path)
+    document = read_census(census)
     if not is_census(document):
-        raise BadRunError(f"{path} is no census: make one with python -m benchmarks.census --json -o CENSUS")
+        raise BadRunError(
+            f"{census or CENSUS} is no census: make one with python -m benchmarks.census --json -o CENSUS"
+        )
     data = Data(analysis, document)
     if only_files(analysis.run):
         return []  # the claims are about modelled versions
@@ -47,6 +49,22 @@ def answers(analysis: Analysis, census: Path | None) -> list[Answer]:
     for kernel, questions in QUESTIONS.items():
         asked += questions if data.knows(kernel) else ()
     return [claim(data) for claim in asked]
+
+
+def read_census(path: Path | None) -> Any:
+    """What claims are judged by: the document that is given, else the kept census.
+
+    Raises
+    ------
+    BadRunError
+    """
+    return read_json(path) if path not in (None, CENSUS) else _kept_census()
+
+
+@cache
+def _kept_census() -> Any:
+    """Read once: it has 4 MB, a report needs it twice, and pages judge one run after another by it."""
+    return read_json(CENSUS)
 
 
 def exit_status(answers: Sequence[Answer]) -> int:

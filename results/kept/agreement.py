@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from results.analysis import compare, machines
-from results.analysis.groups import analysis_of
+from results.analysis.groups import Analysis, analysis_of
 from results.analysis.machines import MARGIN
 from results.analysis.seeds import verdicts_of
+from results.kept.analysed import analysed
 from results.kept.runs import pairs, published_of, second_seed
 from results.reading.document import BadRunError
 from results.reading.folder import REFERENCE
-from results.reading.load import Run, load
+from results.reading.load import load
 
 ENOUGH: Final = 0.95
 """Share of the differences that should lie within their joint 95 % interval."""
@@ -43,7 +44,7 @@ class Agreement:
     open: list[str]
 
 
-def agreement(name: str, first: Run, second: Run) -> Agreement:
+def agreement(name: str, first: Analysis, second: Analysis) -> Agreement:
     """Compare two seeds of one run.
 
     Raises
@@ -51,12 +52,12 @@ def agreement(name: str, first: Run, second: Run) -> Agreement:
     BadRunError
         When the runs are of unlike machines or instruments.
     """
-    both = analysis_of(first, MARGIN), analysis_of(second, MARGIN)
-    changes = [c for c in compare.compare_runs(*both, MARGIN, across=False) if c.agrees is not None]
+    compared = compare.compare_runs(first, second, MARGIN, across=False)
+    changes = [c for c in compared if c.agrees is not None]
     beyond = [
         f"{c.cell}: {c.old:+z.3f} and {c.new:+z.3f}" for c in changes if not c.agrees and c.new is not None
     ]
-    before, after = (verdicts_of(each.groups) for each in both)
+    before, after = (verdicts_of(each.groups) for each in (first, second))
     differing = {cell: word for cell, word in before.items() if after.get(cell, word) != word}
     unlike = [f"{cell}: {word} and {after[cell]}" for cell, word in differing.items()]
     return Agreement(name, len(changes), beyond, unlike)
@@ -66,9 +67,9 @@ def of_kept() -> Iterator[Agreement]:
     """The headline of every machine with two seeds, then every kept run that has both."""
     for entry in machines.entries():
         if second := second_seed(entry):
-            yield agreement(f"run, {entry.short}", load(published_of(entry)), load(second))
+            yield agreement(f"run, {entry.short}", analysed(published_of(entry)), analysed(second))
     for one, other in pairs(REFERENCE):
-        yield agreement(f"{one.name}, {one.core}", load(one.path), load(other.path))
+        yield agreement(f"{one.name}, {one.core}", analysed(one.path), analysed(other.path))
 
 
 def of_folder(folder: Path) -> Iterator[Agreement]:
@@ -84,7 +85,8 @@ def of_folder(folder: Path) -> Iterator[Agreement]:
     if not both:
         raise BadRunError(f"{folder} has no run with two seeds (NAME-seed1.json, NAME-seed2.json)")
     for name in both:
-        yield agreement(name, *(load(folder / f"{name}-seed{seed}.json") for seed in (1, 2)))
+        read = (load(folder / f"{name}-seed{seed}.json") for seed in (1, 2))
+        yield agreement(name, *(analysis_of(run, MARGIN) for run in read))
 
 
 def lines(found: Sequence[Agreement]) -> Iterator[str]:

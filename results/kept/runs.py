@@ -7,17 +7,17 @@ was measured before. A file without a seed is from before every run was measured
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Final
 
 from model.vocabulary.formats import OLDER_INSTRUMENT
 from results.analysis.machines import FOLDER as MACHINES
 from results.analysis.machines import RUN, Entry
+from results.kept.analysed import analysed
 from results.reading.cpus import core_of
 from results.reading.dates import date_of
 from results.reading.folder import REFERENCE
-from results.reading.load import Run, load
+from results.reading.load import Run
 from results.reading.machine import key_of, machine_of
 
 FILE: Final = re.compile(r"(.+)-([a-z0-9]+)-(\d{4}-\d\d-\d\d)(?:-seed(\d+))?\.json\.gz")
@@ -91,10 +91,9 @@ def second_seed(entry: Entry, folder: Path = REFERENCE) -> Path | None:
     return next((path for path in paths if _key_in(path) == entry.key), None)
 
 
-@cache
 def _key_in(path: Path) -> str:
     """Which machine a run is of: asked for each machine."""
-    return key_of(machine_of(load(path)))
+    return key_of(machine_of(analysed(path).run))
 
 
 def pairs(folder: Path = REFERENCE) -> Iterator[tuple[Kept, Kept]]:

@@ -15,16 +15,16 @@ from typing import Any, Final
 from model.vocabulary.formats import INSTRUMENT
 from model.vocabulary.scenario import AXES, usual_of
 from results.analysis.conditions import SAID
-from results.analysis.groups import Group, analyse
-from results.analysis.machines import MARGIN, MARK
+from results.analysis.groups import Group
+from results.analysis.machines import MARK
 from results.analysis.seeds import settled, verdicts_of
+from results.kept.analysed import analysed
 from results.kept.runs import kept
 from results.output.as_json import cell_document
 from results.pages.overview import AT_MARGIN, TURNED, cost_of
 from results.reading.cpus import processor_line
 from results.reading.dates import date_of
 from results.reading.folder import REFERENCE
-from results.reading.load import load
 from results.reading.machine import product
 
 WIDTH: Final = 100
@@ -156,8 +156,8 @@ class Seeds:
 @cache
 def _read(*files: Path) -> Seeds:
     """What the tables need of these runs: two pages ask for most of them."""
-    first, *rest = map(load, files)
-    groups, again = analyse(first, MARGIN), [group for run in rest for group in analyse(run, MARGIN)]
+    whole, *rest = map(analysed, files)
+    first, again = whole.run, [group for each in rest for group in each.groups]
     other, by_key = verdicts_of(again), {_key(cell): cell for cell in _documents(again)}
     return Seeds(
         files,
@@ -166,7 +166,7 @@ def _read(*files: Path) -> Seeds:
         date_of(first)[:10],
         str(first.facts["commit"]),
         first.facts.get("instrument") != INSTRUMENT,
-        [(settled(cell, other), by_key.get(_key(cell))) for cell in _documents(groups)],
+        [(settled(cell, other), by_key.get(_key(cell))) for cell in _documents(whole.groups)],
     )
 
 

@@ -14,17 +14,17 @@ from typing import Final
 from model.common.errors import FileError
 from model.common.files import write_new
 from results.analysis import machines
-from results.analysis.groups import analysis_of
 from results.analysis.machines import MARK, Entry
 from results.claims import judging
 from results.claims.claim import Answer
 from results.kept import agreement
+from results.kept.analysed import analysed
 from results.kept.runs import FIGURES, kept, published_of, second_seed
 from results.output import as_machines
 from results.output.words import escape
 from results.pages import axis_tables, fidelity, kernel_table, overview
 from results.reading.folder import REFERENCE
-from results.reading.load import load, read_json
+from results.reading.load import read_json
 from results.reading.machine import key_of, machine_of
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -112,8 +112,8 @@ def _of_seed(entry: Entry, seed: int) -> dict[str, Answer]:
 @cache
 def _answers_in(path: Path) -> tuple[str, Sequence[Answer]]:
     """A run's machine and answers: pages ask for them again, and so does each machine."""
-    run = load(path)
-    return key_of(machine_of(run)), judging.answers(analysis_of(run, machines.MARGIN), None)
+    analysis = analysed(path)
+    return key_of(machine_of(analysis.run)), judging.answers(analysis, None)
 
 
 def settled(answers: Sequence[Answer]) -> Answer:

@@ -11,15 +11,15 @@ from typing import Any, Final
 
 from model.vocabulary.formats import INSTRUMENT
 from model.vocabulary.scenario import RELEASE
-from results.analysis.groups import analyse
-from results.analysis.machines import MARGIN, MARK
+from results.analysis.groups import Analysis
+from results.analysis.machines import MARK
 from results.analysis.seeds import agreed, settled, verdicts_of
+from results.kept.analysed import analysed
 from results.output.as_json import cell_document
 from results.pages.overview import AT_MARGIN, TURNED, cost_of
 from results.reading.cpus import processor_line
 from results.reading.dates import date_of
 from results.reading.folder import REFERENCE
-from results.reading.load import Run, load
 from results.reading.machine import product
 
 PATTERN: Final = "kernel-*-seed1.json.gz"
@@ -39,7 +39,7 @@ ROWS: Final[Mapping[str, tuple[str, bool]]] = {
 """Label -> arm, and whether it leaves the step out."""
 
 
-def runs(folder: Path = REFERENCE, pattern: str = PATTERN) -> list[Run]:
+def runs(folder: Path = REFERENCE, pattern: str = PATTERN) -> list[Analysis]:
     """The kept runs, by the version of the kernel.
 
     Parameters
@@ -52,26 +52,28 @@ def runs(folder: Path = REFERENCE, pattern: str = PATTERN) -> list[Run]:
     BadRunError
         When one is damaged.
     """
-    return sorted((load(path) for path in folder.glob(pattern)), key=_version)
+    return sorted((analysed(path) for path in folder.glob(pattern)), key=_version)
 
 
-def _release(run: Run) -> str:
-    return next(s.axes["kernel"] for s in run.scenarios if RELEASE.fullmatch(s.axes["kernel"]))
+def _release(each: Analysis) -> str:
+    return next(s.axes["kernel"] for s in each.run.scenarios if RELEASE.fullmatch(s.axes["kernel"]))
 
 
-def _version(run: Run) -> tuple[int, ...]:
-    return tuple(int(part) for part in _release(run).partition("+")[0].partition("-")[0].split("."))
+def _version(each: Analysis) -> tuple[int, ...]:
+    return tuple(int(part) for part in _release(each).partition("+")[0].partition("-")[0].split("."))
 
 
-def by_cpu(every: Iterable[Run]) -> dict[str, list[Run]]:
+def by_cpu(every: Iterable[Analysis]) -> dict[str, list[Analysis]]:
     """Processor -> its runs; the one that was measured last comes first."""
-    found: dict[str, list[Run]] = {}
-    for run in every:
-        found.setdefault(processor_line(run.facts), []).append(run)
-    return dict(sorted(found.items(), key=lambda item: max(map(date_of, item[1])), reverse=True))
+    found: dict[str, list[Analysis]] = {}
+    for each in every:
+        found.setdefault(processor_line(each.run.facts), []).append(each)
+    return dict(
+        sorted(found.items(), key=lambda item: max(date_of(each.run) for each in item[1]), reverse=True)
+    )
 
 
-def table(kept_runs: Sequence[Run], second: Sequence[Run] = ()) -> Iterator[str]:
+def table(kept_runs: Sequence[Analysis], second: Sequence[Analysis] = ()) -> Iterator[str]:
     """README's: plain text of at most 100 columns; nothing where no run is kept.
 
     Parameters
@@ -83,33 +85,35 @@ def table(kept_runs: Sequence[Run], second: Sequence[Run] = ()) -> Iterator[str]
     kept = max(chosen, key=len, default=[])  # the first of the longest: that was measured last
     if not kept:
         return
-    others = [verdicts_of(analyse(again, MARGIN)) if (again := _again(run, second)) else {} for run in kept]
+    others = [verdicts_of(again.groups) if (again := _again(each, second)) else {} for each in kept]
     cells = [
-        {c["variant"]: settled(c, other) for c in _cells(run)}
-        for run, other in zip(kept, others, strict=True)
+        {c["variant"]: settled(c, other) for c in _cells(each)}
+        for each, other in zip(kept, others, strict=True)
     ]
     levels = [f"{next(iter(each.values()))['bare_ns']:.1f}" for each in cells]
-    releases = [_release(run).partition("-cloud")[0].partition("+")[0] for run in kept]
-    older = MARK * any(run.facts.get("instrument") != INSTRUMENT for run in kept)
-    yield _line(f"Debian on {product(kept[0])}{older}", map(": ".join, zip(releases, levels, strict=True)))
+    releases = [_release(each).partition("-cloud")[0].partition("+")[0] for each in kept]
+    older = MARK * any(each.run.facts.get("instrument") != INSTRUMENT for each in kept)
+    yield _line(
+        f"Debian on {product(kept[0].run)}{older}", map(": ".join, zip(releases, levels, strict=True))
+    )
     for label, (variant, left_out) in ROWS.items():
         yield _line(label, [_text(each.get(variant), left_out=left_out) for each in cells])
 
 
-def _of_readme(of_cpu: Sequence[Run]) -> list[Run]:
+def _of_readme(of_cpu: Sequence[Analysis]) -> list[Analysis]:
     """The newest kernel of each series for which README has room."""
-    found = [[run for run in of_cpu if _release(run).startswith(series)] for series in README]
+    found = [[each for each in of_cpu if _release(each).startswith(series)] for series in README]
     return [runs_of_series[-1] for runs_of_series in found if runs_of_series]
 
 
-def _again(run: Run, second: Sequence[Run]) -> Run | None:
+def _again(run: Analysis, second: Sequence[Analysis]) -> Analysis | None:
     """The second seed of a run."""
-    cpu, release = processor_line(run.facts), _release(run)
-    same = (each for each in second if (processor_line(each.facts), _release(each)) == (cpu, release))
+    cpu, release = processor_line(run.run.facts), _release(run)
+    same = (each for each in second if (processor_line(each.run.facts), _release(each)) == (cpu, release))
     return next(same, None)
 
 
-def markdown(kept: Sequence[Run], second: Sequence[Run]) -> Iterator[str]:
+def markdown(kept: Sequence[Analysis], second: Sequence[Analysis]) -> Iterator[str]:
     """Every arm of every kernel, its difference to the path as booted, and that of the second seed below.
 
     A table for each CPU, with the line that says when and from which commit it was measured.
@@ -118,7 +122,7 @@ def markdown(kept: Sequence[Run], second: Sequence[Run]) -> Iterator[str]:
     for number, (cpu, runs_there) in enumerate(by_cpu(kept).items()):
         if number:
             yield ""
-        every = [*runs_there, *seconds.get(cpu, [])]
+        every = [each.run for each in (*runs_there, *seconds.get(cpu, []))]
         dates = " and ".join(sorted({date_of(run)[:10] for run in every}))
         commits = " and ".join(sorted({str(run.facts["commit"]) for run in every}))
         processes = max(len(scenario.processes) for run in every for scenario in run.scenarios)
@@ -128,10 +132,10 @@ def markdown(kept: Sequence[Run], second: Sequence[Run]) -> Iterator[str]:
         yield from _of_one_cpu(runs_there, seconds.get(cpu, []))
 
 
-def _of_one_cpu(kept: Sequence[Run], second: Sequence[Run]) -> Iterator[str]:
-    first = [{c["variant"]: c for c in _cells(run)} for run in kept]
-    again = {_release(run): {c["variant"]: c for c in _cells(run)} for run in second}
-    names = [_release(run) for run in kept]
+def _of_one_cpu(kept: Sequence[Analysis], second: Sequence[Analysis]) -> Iterator[str]:
+    first = [{c["variant"]: c for c in _cells(each)} for each in kept]
+    again = {_release(each): {c["variant"]: c for c in _cells(each)} for each in second}
+    names = [_release(each) for each in kept]
     yield f"| ns per freed page | {' | '.join(name.partition('-amd64')[0] for name in names)} |"
     yield f"|---|{'---:|' * len(kept)}"
     levels = (_both(each, again.get(name, {})) for each, name in zip(first, names, strict=True))
@@ -156,9 +160,9 @@ def _arm(cells: Mapping[str, Any], again: Mapping[str, Any], variant: str) -> st
     return "<br>".join([*(number for number, _ in texts), shown]) if found else ""
 
 
-def _cells(run: Run) -> Iterator[dict[str, Any]]:
+def _cells(each: Analysis) -> Iterator[dict[str, Any]]:
     """Cells of its first scenario: __free_pages, warm, as booted."""
-    yield from (cell_document(cell) for cell in analyse(run, MARGIN)[0].cells)
+    yield from (cell_document(cell) for cell in each.groups[0].cells)
 
 
 def _text(cell: Mapping[str, Any] | None, *, left_out: bool) -> str:

@@ -11,13 +11,12 @@ from textwrap import wrap
 from typing import Any, Final
 
 from results.analysis.conditions import SAID, apart
-from results.analysis.groups import analyse
-from results.analysis.machines import MARGIN, MARK, Entry
+from results.analysis.machines import MARK, Entry
+from results.kept.analysed import analysed
 from results.output.as_json import cell_document
 from results.output.as_machines import marked
 from results.output.words import escape
 from results.reading.folder import REFERENCE
-from results.reading.load import load
 from results.reading.machine import product
 
 LABEL: Final = 19
@@ -244,12 +243,12 @@ def elsewhere() -> Iterator[str]:
         When a kept run is damaged.
     """
     for condition, name, scenario in ELSEWHERE:
-        run = load(REFERENCE / name)
-        groups = (group for group in analyse(run, MARGIN) if group.scenario.name == scenario)
+        analysis = analysed(REFERENCE / name)
+        groups = (group for group in analysis.groups if group.scenario.name == scenario)
         cells = (cell_document(cell) for group in groups for cell in group.cells)
         wanted = next(c for c in cells if (c["variant"], c["gate"]) == ("v1", "jump-label"))
         text, verdict = cost_of(wanted, left_out=False)
-        yield f"{condition}, {product(run)}: {text} of {wanted['bare_ns']:.1f}, {verdict}"
+        yield f"{condition}, {product(analysis.run)}: {text} of {wanted['bare_ns']:.1f}, {verdict}"
 
 
 def markdown(found: Sequence[Entry]) -> Iterator[str]:

@@ -234,8 +234,7 @@ class _Assembly:
         rows: dict[tuple[str, str], list[Row]] = {}
         scenarios = dict(self.scenarios)
         for values, facts in runs_of(document):
-            name, arm = _identity(facts)
-            axes = axes_of(facts)
+            name, arm, axes = _identity(facts)
             scenario = scenarios.setdefault(name, MeasuredScenario(name, axes, [], []))
             if scenario.axes != axes:
                 raise BadRunError(f"scenario {name} has runs with different axes")
@@ -306,8 +305,8 @@ REQUIRED: Final[Sequence[str]] = formats.schema("run")["$defs"]["facts"]["requir
 """Metadata that every run must have, at any level of the file, which the schema cannot express."""
 
 
-def _identity(facts: Mapping[str, Any]) -> tuple[str, Arm]:
-    """MeasuredScenario and arm of a run."""
+def _identity(facts: Mapping[str, Any]) -> tuple[str, Arm, dict[str, str]]:
+    """MeasuredScenario, arm and axes of a run."""
     lacking = next((name for name in REQUIRED if name not in facts), None)
     if lacking:
         kind = NotARunError if lacking == "schema" else BadRunError
@@ -316,7 +315,7 @@ def _identity(facts: Mapping[str, Any]) -> tuple[str, Arm]:
         )
     axes = axes_of(facts)
     mix = axes["page_kind"] != facts["page_kind"]  # renamed since
-    return name_of(axes) if mix else facts["scenario"], Arm(facts["variant"], facts["gate"])
+    return name_of(axes) if mix else facts["scenario"], Arm(facts["variant"], facts["gate"]), axes
 
 
 def _process(pair_id: str, rows: Sequence[Row]) -> Process:

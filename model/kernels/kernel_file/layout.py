@@ -237,17 +237,17 @@ class FileMemory(PageArray):
         self.set_global("vmemmap_base", self.page_address(0) - PAGE_BYTES * FIRST_PFN)
         self.set_global("mem_section", parts["section_roots"].start)
         self.bytes_at(parts["section_roots"].start, 8 * ROOTS).view("<i8")[:] = parts["mem_section"].start
-        step = btf.size("struct mem_section")
-        for at in range(parts["mem_section"].start, parts["mem_section"].start + PAGE - step + 1, step):
-            self.write_field(at, "struct mem_section", "section_mem_map", ONLINE)
-            self.write_field(at, "struct mem_section", "usage", parts["mem_section_usage"].start)
+        first, step = parts["mem_section"].start, btf.size("struct mem_section")
+        self.write_field(first, "struct mem_section", "section_mem_map", ONLINE)
+        self.write_field(first, "struct mem_section", "usage", parts["mem_section_usage"].start)
+        sections = self.bytes_at(first, PAGE // step * step).reshape(-1, step)
+        sections[1:] = sections[0]
         bits = 1
         while bits < btf.enumerator("NR_PAGEBLOCK_BITS", "__NR_PAGEBLOCK_BITS"):
             bits *= 2
         pattern = sum(MOVABLE << shift for shift in range(0, 64, bits))
         flags = parts["mem_section_usage"].start + btf.offset("struct mem_section_usage", "pageblock_flags")
-        for word in range(USAGE_WORDS):
-            self.write(flags + 8 * word, pattern)
+        self.bytes_at(flags, 8 * USAGE_WORDS).view("<u8")[:] = pattern
 
     def _fill_zone(self) -> None:
         """Node and zone 0, whose free lists are empty."""
