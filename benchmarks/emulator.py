@@ -16,7 +16,6 @@ from typing import Any, Final
 import capstone
 import unicorn
 from unicorn import x86_const as x86
-from unicorn.unicorn_py3.unicorn import HOOK_CODE_CFUNC, HOOK_MEM_ACCESS_CFUNC, uclib
 
 from model.common.errors import FreepathError, OutOfMemoryError
 from model.common.signals import meet_end
@@ -127,11 +126,8 @@ class Emulator:
         self.cpu.mem_map(STACK, STACK_BYTES)
         self.cpu.mem_map(RETURN, mmap.PAGESIZE)
         self.cpu.reg_write(x86.UC_X86_REG_GS_BASE, machine.gs_base)
-        accesses = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
-        self._hooks = [
-            self._hook(unicorn.UC_HOOK_CODE, HOOK_CODE_CFUNC(self._on_instruction)),
-            self._hook(accesses, HOOK_MEM_ACCESS_CFUNC(self._on_access)),
-        ]
+        self.cpu.hook_add(unicorn.UC_HOOK_CODE, self._on_instruction)
+        self.cpu.hook_add(unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE, self._on_access)
         self.names = machine.memory.names()
         self._trace = Trace()
 
@@ -235,31 +231,13 @@ class Emulator:
         except unicorn.UcError:
             return bytes(self.cpu.mem_read(at, mmap.PAGESIZE - at % mmap.PAGESIZE))
 
-    def _hook(self, kind: int, function: Any) -> Any:
-        """Have a function called; Unicorn's package calls it through two more, which takes as long again."""
-        every = ctypes.c_uint64(1), ctypes.c_uint64(0)
-        handle = ctypes.byref(ctypes.c_size_t())
-        error = uclib.uc_hook_add(self.cpu._uch, handle, kind, function, ctypes.c_void_p(), *every)
-        if error != unicorn.UC_ERR_OK:
-            raise unicorn.UcError(error)
-        return function
-
-    def _end_with(self, error: BaseException) -> None:
-        """Stop at an exception in a hook; the package raises the first one once the emulator has stopped."""
-        if self.cpu._hook_exception is None:
-            self.cpu._hook_exception = error
-        self.cpu.emu_stop()
-
     def _on_instruction(self, _: Any, at: int, size: int, __: Any) -> None:
-        try:
-            known = self._code.get(at) or self._decode(at, size)
-            trace = self._trace
-            if trace.path and trace.path[-1] == at and not self._goes_on(known):
-                return
-            self._before = len(trace.sequence)
-            trace.path.append(at)
-        except BaseException as error:
-            self._end_with(error)
+        known = self._code.get(at) or self._decode(at, size)
+        trace = self._trace
+        if trace.path and trace.path[-1] == at and not self._goes_on(known):
+            return
+        self._before = len(trace.sequence)
+        trace.path.append(at)
 
     def _goes_on(self, known: Decoded) -> bool:
         """Whether an instruction that follows itself executes again: a jump to itself, or a repeated one."""
@@ -290,11 +268,8 @@ class Emulator:
         return found
 
     def _on_access(self, _: Any, kind: int, at: int, size: int, __: int, ___: Any) -> None:
-        try:
-            access = self._accesses.get((kind, at, size)) or self._name(kind, at, size)
-            self._trace.sequence.append((self._trace.path[-1], access))
-        except BaseException as error:
-            self._end_with(error)
+        access = self._accesses.get((kind, at, size)) or self._name(kind, at, size)
+        self._trace.sequence.append((self._trace.path[-1], access))
 
     def _name(self, kind: int, at: int, size: int) -> Access:
         """Done once in a run for each address, since the page that is followed differs between runs."""

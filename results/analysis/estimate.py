@@ -202,8 +202,8 @@ def variances(rows: Sequence[Array]) -> Array:
     return np.array([row.var(ddof=1) if len(row) > 1 else 0.0 for row in rows])
 
 
-class Beside:
-    """What the estimates of all arms over one base share: which cells are used, and base in them.
+class Baseline:
+    """Base as the estimates of all arms over it share it: which cells are used, and its times in them.
 
     Attributes
     ----------
@@ -239,12 +239,12 @@ class Beside:
         self.busy = [(p, np.repeat(mask, p.per_block)) for p, mask in every if mask.any()]
 
 
-def _beside(levels: Levels, processes: Sequence[Process], base: Arm) -> Beside:
+def _baseline(levels: Levels, processes: Sequence[Process], base: Arm) -> Baseline:
     """Made once for all arms that the same processes measured."""
     key = (base, *map(id, processes))
     if key not in levels.kept:
-        levels.kept[key] = Beside(levels, processes, base)
-    made: Beside = levels.kept[key]
+        levels.kept[key] = Baseline(levels, processes, base)
+    made: Baseline = levels.kept[key]
     return made
 
 
@@ -257,24 +257,24 @@ def overhead(
     """
     base = base or scenario.base_of(arm)
     both = [p for p in scenario.processes if arm in p.ns and base in p.ns]
-    beside = _beside(levels, both, base)
-    used = beside.used
+    baseline = _baseline(levels, both, base)
+    used = baseline.used
     if not used:
         return None
     means = [float(p.ns[arm][mask].mean()) for p, mask in used]
-    ratios = np.array([math.log(own / of_base) for own, of_base in zip(means, beside.means, strict=True)])
-    per_process = np.expm1(ratios) * beside.base_ns
-    cycle_ns = beside.cycle_ns
+    ratios = np.array([math.log(own / of_base) for own, of_base in zip(means, baseline.means, strict=True)])
+    per_process = np.expm1(ratios) * baseline.base_ns
+    cycle_ns = baseline.cycle_ns
     return Overhead(
         arm,
         base,
-        beside.base_ns,
-        beside.bare_ns,
+        baseline.base_ns,
+        baseline.bare_ns,
         student(ratios),
-        _noise(beside, arm, ratios),
-        _spread(beside, arm),
+        _noise(baseline, arm, ratios),
+        _spread(baseline, arm),
         per_process,
-        _busy(beside, arm),
+        _busy(baseline, arm),
         processes=len(used),
         blocks=sum(int(mask.sum()) // p.per_block for p, mask in used),
         layouts=sum(len(p.placements[arm]) for p, _ in used),
@@ -284,14 +284,14 @@ def overhead(
     )
 
 
-def _spread(beside: Beside, arm: Arm) -> Spread:
+def _spread(baseline: Baseline, arm: Arm) -> Spread:
     """Spread of the overhead over builds."""
-    used, base, counts = beside.builds, beside.base, beside.counts
+    used, base, counts = baseline.builds, baseline.base, baseline.counts
     builds = min(p.builds for p, _ in used)
     differences = np.concatenate([(p.ns[arm] - p.ns[base])[mask] for p, mask in used])
-    by_build = np.bincount(beside.phases, differences, minlength=builds) / np.maximum(counts, 1)
-    known = beside.cycle_ns is not None and len(differences) > 0
-    half = (beside.cycle_ns or 0.0) / 2
+    by_build = np.bincount(baseline.phases, differences, minlength=builds) / np.maximum(counts, 1)
+    known = baseline.cycle_ns is not None and len(differences) > 0
+    half = (baseline.cycle_ns or 0.0) / 2
     return Spread(
         builds,
         float(differences.std(ddof=1)) if len(differences) > 1 and builds > 1 else None,
@@ -312,17 +312,17 @@ def _by_stack(processes: list[Process], arm: Arm, base: Arm) -> Array:
     return np.asarray(np.mean(differences, axis=0)) if whole else np.zeros(0)
 
 
-def _noise(beside: Beside, arm: Arm, ratios: Array) -> Noise:
+def _noise(baseline: Baseline, arm: Arm, ratios: Array) -> Noise:
     """Within: scatter of the blocks of a process; between: scatter of the processes beyond that."""
-    base_ns, own = beside.base_ns, ((p, p.ns[arm][mask]) for p, mask in beside.used)
+    base_ns, own = baseline.base_ns, ((p, p.ns[arm][mask]) for p, mask in baseline.used)
     means = [cells.reshape(-1, process.per_block).mean(axis=1) for process, cells in own]
-    blocks = [np.log(row / of_base) for row, of_base in zip(means, beside.blocks, strict=True)]
+    blocks = [np.log(row / of_base) for row, of_base in zip(means, baseline.blocks, strict=True)]
     within = [float(each) / len(row) for each, row in zip(variances(blocks), blocks, strict=True)]
     inside = float(np.mean(within))
     between = None
     if len(ratios) > 1:
         between = math.sqrt(max(0.0, float(ratios.var(ddof=1)) - inside)) * base_ns
-    placement = _placement_sd([p for p, _ in beside.used], arm, beside.base)
+    placement = _placement_sd([p for p, _ in baseline.used], arm, baseline.base)
     return Noise(math.sqrt(inside) * base_ns, between, None if placement is None else placement * base_ns)
 
 
@@ -336,7 +336,7 @@ def _placement_sd(processes: list[Process], arm: Arm, base: Arm) -> float | None
     return math.sqrt(float(np.mean(sides[0] + sides[1])))
 
 
-def _busy(beside: Beside, arm: Arm) -> float | None:
+def _busy(baseline: Baseline, arm: Arm) -> float | None:
     """The raw difference while the machine was busy; a cost is larger then."""
-    marks = [float((p.ns[arm] - p.ns[beside.base])[mask].mean()) for p, mask in beside.busy]
+    marks = [float((p.ns[arm] - p.ns[baseline.base])[mask].mean()) for p, mask in baseline.busy]
     return float(np.mean(marks)) if len(marks) > 1 else None
