@@ -104,12 +104,13 @@ class Sandbox:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Whatever happens inside may touch the output folder only."""
-        before = self._tree()
+        before, keeps = self._tree(), sys.dont_write_bytecode
         self.touched, self.watching = [], True
+        sys.dont_write_bytecode = True  # of what is imported meanwhile
         try:
             yield
         finally:
-            self.watching = False
+            self.watching, sys.dont_write_bytecode = False, keeps
         if self.touched or self._tree() != before:
             raise DefectError(f"touched {self.touched or 'what is beside the output folder'}")
 
