@@ -171,6 +171,17 @@ def test_what_slices_took_is_put_in_its_place(several: bool, idle: int) -> None:
     assert np.array_equal(timed.slices[0, :2], both[0, :2].repeat(ROUNDS, axis=1))
 
 
+def test_a_clock_that_was_disturbed_is_told_by_all_before() -> None:
+    """Also where a single cell is timed again: no other build of that table tells what reading it takes."""
+    made = table(idle=77)
+    for clock, subtracted in [(40, 40.0), (120, 44.0), (30, 30.0), (31, 31.0), (90, 33.0)]:
+        rows = made.rows(np.full((ARMS, 1, 1), 5), np.zeros((1, 1), np.int64), 2)
+        rows["ticks"] = 1000
+        rows["ticks"][rows["function"] == NOTHING] = clock
+        slices = made.ticks(rows).slices
+        assert slices == pytest.approx(np.full((1, 1, 2, ARMS), 1000 - subtracted))
+
+
 @given(st.lists(st.floats(0, 1e6), min_size=4, max_size=40))
 def test_the_interquartile_mean_leaves_a_quarter_out_at_each_end(values: list[float]) -> None:
     """As the definition says, for any numbers."""
