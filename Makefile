@@ -79,7 +79,7 @@ FIGURES ?= results/runs/figures
 # Kernel files to price, separated by blanks; and a part of the runs, by name: ONLY='sweep-*'.
 KERNELS ?=
 ONLY ?= *
-figures: $(READY)  ## measure what the documents quote again, an hour or two, and resume that; KERNELS='FILE FILE'
+figures: $(READY)  ## measure what the documents quote again, half an hour, and resume that; KERNELS='FILE FILE'
 	@$(PY) -m benchmarks.figures -o $(call quoted,$(FIGURES)) --only $(call quoted,$(ONLY)) --kernels $(if $(KERNELS),$(call quoted,$(KERNELS)),'')
 	@$(PY) -m results.filing $(call quoted,$(FIGURES))
 	@$(PY) -m results documents
