@@ -134,6 +134,10 @@ class Recorder:
         self.cpu = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self.cpu.ctl_set_tcg_buffer_size(TRANSLATED)
         self.cpu.ctl_set_cpu_model(MODEL)
+        # First of all: mapped behind other memory, Unicorn 2.1.4 may take the stack for a page of the code. It
+        # tells of no access any more once a store that is not aligned seems to change the running code.
+        self.cpu.mem_map(STACK, STACK_BYTES)
+        self.cpu.mem_map(RETURN, PAGE)
         self._copies = {at: bytearray(content) for at, content in (private or {}).items()}
         self._private = dict(private or {})
         rights = unicorn.UC_PROT_READ | (unicorn.UC_PROT_WRITE if private is None else 0)
@@ -142,8 +146,6 @@ class Recorder:
         for at, copy in self._copies.items():
             where = (ctypes.c_char * PAGE).from_buffer(copy)
             self.cpu.mem_map_ptr(at, PAGE, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE, where)
-        self.cpu.mem_map(STACK, STACK_BYTES)
-        self.cpu.mem_map(RETURN, PAGE)
         self.cpu.reg_write(x86.UC_X86_REG_GS_BASE, machine.gs_base)
         self._blocks, self._stores = _Log(2), _Log(3)
         self._regions = [

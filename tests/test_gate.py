@@ -1,9 +1,11 @@
 """The gate: what the emulator refuses of a kernel file's code never runs natively, in any of its builds."""
 
 import ctypes
+import mmap
 import re
 import struct
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from benchmarks.timing.sampler import Sampler
 from benchmarks.timing.schedule import Walker
 from benchmarks.timing.scheme import Scheme
 from model.common.errors import KernelFileError, KernelReportError
+from model.kernels.arrays import address_of, aligned
 from model.kernels.kernel_file.cutting import Change
 from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.machine import FileMachine
@@ -25,6 +28,7 @@ from model.kernels.kernel_file.start import FileStart
 from model.kernels.lay_out.image import LAY_OUT
 from model.kernels.store import Store
 from model.machine_code.builds import Builds
+from model.machine_code.region import Region
 from model.vocabulary.scenario import Arm
 from tests.code import lay_out
 from tests.kernels import paths
@@ -233,3 +237,26 @@ def test_nothing_runs_that_the_gate_refuses(oldest: KnownFile, monkeypatch: pyte
     subject = Sampler(case, store, [1], Scheme())
     with pytest.raises(KernelFileError, match="executes cli, which user space cannot"):
         subject(96)
+
+
+STORES = bytes.fromhex(
+    "4889 8424 0ffe ffff"  # mov %rax, -0x1f1(%rsp): not aligned, at the place in its page where the code is
+    "4889 07"  # mov %rax, (%rdi)
+    "4889 4708 c3"  # mov %rax, 8(%rdi); ret
+)
+CODE_PAGES, OFFSET = 16, 0xE00
+
+
+@pytest.mark.parametrize("pages", [1, 2, 3, 5])
+def test_stores_are_told_wherever_code_and_stack_lie(pages: int) -> None:
+    """Whichever page of the code runs: Unicorn 2.1.4 may take a page of the stack for it, and fall silent."""
+    code, data = Region(CODE_PAGES * mmap.PAGESIZE), aligned(np.uint8, pages * mmap.PAGESIZE)
+    places = [page * mmap.PAGESIZE + OFFSET for page in range(CODE_PAGES)]
+    for at in places:
+        code.bytes()[at : at + len(STORES)] = np.frombuffer(STORES, np.uint8)
+    code.seal()
+    memory = SimpleNamespace(regions=lambda: {"data": (address_of(data), data.nbytes)})
+    machine: Any = SimpleNamespace(memory=memory, gs_base=address_of(data))
+    recorder = Recorder(machine, [], (code.start, code.size))
+    told = [recorder.call(code.start + at, address_of(data)).stores[:, 0].tolist() for at in places]
+    assert told == [[address_of(data), address_of(data) + 8]] * CODE_PAGES
