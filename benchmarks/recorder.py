@@ -24,6 +24,7 @@ from benchmarks.emulator import (
     TRANSLATED,
     EmulationError,
     check_translation,
+    map_stack,
 )
 from model.kernels.arrays import address_of
 from model.kernels.contract import Machine
@@ -134,10 +135,7 @@ class Recorder:
         self.cpu = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self.cpu.ctl_set_tcg_buffer_size(TRANSLATED)
         self.cpu.ctl_set_cpu_model(MODEL)
-        # First of all: mapped behind other memory, Unicorn 2.1.4 may take the stack for a page of the code. It
-        # tells of no access any more once a store that is not aligned seems to change the running code.
-        self.cpu.mem_map(STACK, STACK_BYTES)
-        self.cpu.mem_map(RETURN, PAGE)
+        map_stack(self.cpu)
         self._copies = {at: bytearray(content) for at, content in (private or {}).items()}
         self._private = dict(private or {})
         rights = unicorn.UC_PROT_READ | (unicorn.UC_PROT_WRITE if private is None else 0)
