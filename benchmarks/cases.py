@@ -18,8 +18,8 @@ MOST_PLACES: Final = 4
 """Places of a build: more would measure one draw of NOPs again, and draws differ by more than places do."""
 USUAL_ARMS: Final = 12
 """Arms of a scenario that is measured whole."""
-MOST_TIMES: Final = 4
-"""How many times the values of such a scenario's processes one of few arms may have."""
+LARGEST_FACTOR: Final = 4
+"""By which a process of few arms measures more values at most."""
 
 
 class SelectionError(FreepathError):
@@ -111,7 +111,7 @@ def lasting(case: Case, values: int) -> Case:
 
 def values_of(arms: int, values: int) -> int:
     """Values of a process: with few arms more than usual, else its start would take most of its life."""
-    return values * min(MOST_TIMES, max(1, round(USUAL_ARMS / arms)))
+    return values * min(LARGEST_FACTOR, max(1, round(USUAL_ARMS / arms)))
 
 
 def from_plain(plain: Mapping[str, Any]) -> Case:

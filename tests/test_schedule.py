@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.timing.schedule import ROW, SIGNED, Walker
+from benchmarks.timing.schedule import COUNT_RECORD, ROW, Walker
 from model.kernels.arrays import address_of
 from model.kernels.loop_record import LOOP, PAGE_BYTES
-from model.kernels.start import Sign
+from model.kernels.start import FreedWord
 from model.machine_code.region import Region
 
 FUNCTIONS = {
@@ -78,26 +78,26 @@ SEEDS, OFFSETS = st.integers(0, 2**32 - 1), st.integers(0, PAGE_BYTES - 8)
 
 
 @given(SEEDS, OFFSETS, st.sampled_from([1, 2, 4, 8]), st.integers(0, 40))
-def test_pages_with_a_sign_are_counted(seed: int, offset: int, size: int, count: int) -> None:
+def test_pages_are_counted_by_a_word(seed: int, offset: int, size: int, count: int) -> None:
     """Of those in the order, each as often as it is there, and by the word's own bytes alone."""
     rng = np.random.default_rng(seed)
     pages = rng.integers(0, 3, (30, PAGE_BYTES)).astype(np.uint8)
     order = rng.integers(0, len(pages), count).astype(np.uint32)
     word = pages[:, offset : offset + size]
     word[rng.random(len(pages)) < 0.5] = word[7]
-    sign = Sign(offset, size, int.from_bytes(word[7].tobytes(), "little"), of_freed=True)
-    record, signed, rows = np.zeros(1, LOOP), np.zeros(1, SIGNED), np.zeros(1, ROW)
+    freed = FreedWord(offset, size, int.from_bytes(word[7].tobytes(), "little"), of_freed=True)
+    record, counted, rows = np.zeros(1, LOOP), np.zeros(1, COUNT_RECORD), np.zeros(1, ROW)
     record["mem_map"], record["order_of_pages"], record["n"] = address_of(pages), address_of(order), count
-    signed["record"], signed["offset"] = address_of(record), offset
-    signed["mask"], signed["value"] = sign.mask, sign.value & sign.mask
+    counted["record"], counted["offset"] = address_of(record), offset
+    counted["mask"], counted["value"] = freed.mask, freed.value & freed.mask
     walker = Walker()
-    rows["function"], rows["argument"] = walker.count, address_of(signed)
+    rows["function"], rows["argument"] = walker.count, address_of(counted)
     walker.run(rows)
     assert rows["ticks"][0] == (word[order] == word[7]).all(axis=1).sum()
 
 
-def test_a_sign_lies_within_its_page() -> None:
+def test_the_word_lies_within_its_page() -> None:
     """Eight bytes are loaded, and behind the last page there may be nothing."""
-    assert Sign(PAGE_BYTES - 8, 4, 0, of_freed=True).mask == 0xFFFFFFFF
-    with pytest.raises(ValueError, match="a sign at byte 60 is not loaded from within its page"):
-        Sign(60, 4, 0, of_freed=True)
+    assert FreedWord(PAGE_BYTES - 8, 4, 0, of_freed=True).mask == 0xFFFFFFFF
+    with pytest.raises(ValueError, match="a word at byte 60 is not loaded from within its page"):
+        FreedWord(60, 4, 0, of_freed=True)

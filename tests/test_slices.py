@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.timing.sampler import interquartile_mean
-from benchmarks.timing.schedule import SIGNED
+from benchmarks.timing.schedule import COUNT_RECORD
 from benchmarks.timing.table import (
     BARE_SLICES,
     CHAIN_PASSES,
@@ -22,7 +22,7 @@ from benchmarks.timing.table import (
     offset,
 )
 from model.kernels.loop_record import CHAIN
-from model.kernels.start import Sign
+from model.kernels.start import FreedWord
 
 ARMS, PLACES, ROUNDS = 5, 3, 4
 CHAINS, SLOTS, NOTHING, BARE, SKIP, GS, COUNT = 11, 12, 13, 14, 15, 16, 17
@@ -53,7 +53,7 @@ def table(warm: bool = True, several: bool = False, idle: int = 0, mixed: bool =
                 scenario=SimpleNamespace(mixed=mixed),
                 kinds_address=lambda rng: next(kinds),
                 machine=SimpleNamespace(gs_base=50 + n),
-                sign=Sign(8 * n, 4, n, of_freed=n == 0),
+                freed_word=FreedWord(8 * n, 4, n, of_freed=n == 0),
             ),
         )
         for n in range(ARMS)
@@ -110,7 +110,7 @@ def test_pages_are_restored_before_each_slice_of_the_warm_set(several: bool) -> 
 
 @pytest.mark.parametrize("several", [False, True])
 def test_every_build_is_looked_at_after_a_free(several: bool) -> None:
-    """Each arm's pages are restored, freed by the build's loop, and counted by the arm's own sign."""
+    """Each arm's pages are restored, freed by the build's loop, and counted by the arm's own word."""
     made = table(several=several)
     addresses = 10_000 * (1 + np.arange(ARMS)[:, None]) + 100 * np.arange(2)
     rows = made.checks(addresses, np.array([8, 16]))
@@ -120,8 +120,8 @@ def test_every_build_is_looked_at_after_a_free(several: bool) -> None:
     assert (each["function"][..., -2] == addresses.T).all()
     assert (each["stack"][..., -2] == [[8], [16]]).all() and not each["stack"][..., -1].any()
     assert (each["function"][..., -1] == COUNT).all() and not each["role"][..., -1].any()
-    signs = each["argument"][0, :, -1]
-    assert (np.diff(signs) == SIGNED.itemsize).all() and (each["argument"][1, :, -1] == signs).all()
+    records = each["argument"][0, :, -1]
+    assert (np.diff(records) == COUNT_RECORD.itemsize).all() and (each["argument"][1, :, -1] == records).all()
     rows["ticks"] = 3
     left = made.unfreed(rows)
     assert left[:, 0].tolist() == [made.cursor.chunk - 3] * 2 and (left[:, 1:] == 3).all()

@@ -63,7 +63,7 @@ SET_GS: Final = bytes.fromhex(
     "b89e000000"  # mov $SYS_arch_prctl, %eax
     "0f05c3"  # syscall; ret
 )
-SIGNED: Final = np.dtype(
+COUNT_RECORD: Final = np.dtype(
     [
         ("record", "i8"),  # address of the loop's record: its pages, in the order of the latest slice
         ("offset", "i8"),  # of eight bytes in a struct page
@@ -107,8 +107,8 @@ class Walker:
     Attributes
     ----------
     set_gs, skip, count
-        Addresses of functions: they point %gs at the argument, return at once, and count pages that have a
-        sign (SIGNED).
+        Addresses of functions: they point %gs at the argument, return at once, and count pages by a word
+        (COUNT_RECORD).
     stack
         Address of the stack where calls are made, but for a few words.
     """

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from benchmarks.timing.page_cursor import PageCursor
 from benchmarks.timing.placed import PlacedArm
-from benchmarks.timing.schedule import ROW, SIGNED
+from benchmarks.timing.schedule import COUNT_RECORD, ROW
 from model.kernels.arrays import address_of
 from model.kernels.loop_record import CHAIN, LOOP
 
@@ -48,7 +48,7 @@ class References:
     bare
         Base as it was compiled, without a build's NOPs.
     skip, set_gs, count
-        Functions that return at once, set %gs to their argument, and count pages with a sign.
+        Functions that return at once, set %gs to their argument, and count pages by a word.
     """
 
     chain: int
@@ -135,11 +135,11 @@ class Table:
         self._mixed = arms[0].start.scenario.mixed
         self._first_kinds = np.array([arm.start.kinds_address(rng) for arm in arms])
         self.gs = np.array([arm.start.machine.gs_base for arm in arms])
-        self._signs = [arm.start.sign for arm in arms]
-        self._signed = np.zeros((len(arms), 1 + len(arms[0].run.others)), SIGNED)
-        for arm, sign, own in zip(arms, self._signs, self._signed, strict=True):
+        self._freed_words = [arm.start.freed_word for arm in arms]
+        self._count_records = np.zeros((len(arms), 1 + len(arms[0].run.others)), COUNT_RECORD)
+        for arm, word, own in zip(arms, self._freed_words, self._count_records, strict=True):
             own["record"] = [record.address for record in (arm.run, *arm.run.others)]
-            own["offset"], own["mask"], own["value"] = sign.offset, sign.mask, sign.value & sign.mask
+            own["offset"], own["mask"], own["value"] = word.offset, word.mask, word.value & word.mask
 
     def rows(self, addresses: Ints, stacks: Ints, rounds: int) -> Rows:
         """The rows: ROW[builds, rows of each], in the order in which they are to be called.
@@ -198,7 +198,7 @@ class Table:
         return own
 
     def checks(self, addresses: Ints, stacks: Ints) -> Rows:
-        """The rows that free once more in builds, and count each time the pages with an arm's sign.
+        """The rows that free once more in builds, and count each time how many were freed.
 
         Parameters
         ----------
@@ -215,16 +215,17 @@ class Table:
         arm = np.tile(np.arange(arms), builds)
         own = self.slices(arm)
         own["function"][:, -1], own["stack"][:, -1] = addresses.T.ravel(), stacks.repeat(arms)
-        looks = np.zeros((len(own), self._signed.shape[1]), ROW)
+        looks = np.zeros((len(own), self._count_records.shape[1]), ROW)
         looks["function"] = self.references.count
-        places = np.arange(self._signed.size).reshape(self._signed.shape) * SIGNED.itemsize
-        looks["argument"] = (address_of(self._signed) + places)[arm]
+        records = self._count_records
+        places = np.arange(records.size).reshape(records.shape) * COUNT_RECORD.itemsize
+        looks["argument"] = (address_of(records) + places)[arm]
         return np.concatenate([own, looks], axis=1).reshape(builds, -1)
 
     def unfreed(self, checks: Rows) -> Ints:
         """int64[builds, arms], how many pages were not freed, from such rows after they were called."""
         ticks = checks["ticks"].reshape(len(checks), len(self.arms), -1)[..., self.own :]
-        freed = np.array([sign.of_freed for sign in self._signs])
+        freed = np.array([word.of_freed for word in self._freed_words])
         return np.asarray(np.where(freed[:, None], self.cursor.chunk - ticks, ticks).sum(axis=-1))
 
     def _kinds(self, arm: Ints) -> Ints:

@@ -63,8 +63,8 @@ def _compiled(function: KernelFunction, args: Types) -> Compiled:
 def link_ir(linkage: Linkage, functions: Mapping[str, Compiled]) -> Any:
     """One LLVM module with the C functions and Numba's own.
 
-    Numba's are internal, so that the optimiser drops each once it is part of its C function: it would
-    optimise it a second time by itself, for nobody, in half of its time.
+    Numba's are internal, so that LLVM drops each once it is inlined into its C function. Else it optimises
+    a second copy, which nobody calls, and that took half of its time.
     """
     context = cpu_target.target_context
     definitions = ir.Module("image")

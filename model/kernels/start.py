@@ -18,7 +18,7 @@ from model.vocabulary.scenario import Scenario
 
 
 @dataclass(frozen=True)
-class Sign:
+class FreedWord:
     """A word of a struct page that tells whether the page was freed.
 
     Attributes
@@ -43,7 +43,7 @@ class Sign:
 
     def __post_init__(self) -> None:
         if not 0 <= self.offset <= PAGE_BYTES - 8:
-            raise ValueError(f"a sign at byte {self.offset} is not loaded from within its page")
+            raise ValueError(f"a word at byte {self.offset} is not loaded from within its page")
 
     @property
     def mask(self) -> int:
@@ -137,7 +137,7 @@ class StartState(ABC):
 
     @property
     @abstractmethod
-    def sign(self) -> "Sign":
+    def freed_word(self) -> "FreedWord":
         """By what a page in play, or the first one of a block, tells whether it was freed."""
 
     def fault(self, pages: Iterable[int]) -> str | None:

@@ -6,7 +6,7 @@ docs/decisions/0007 the figures behind it.
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -74,8 +74,6 @@ class Levels:
     quiet_level
         Of the file (`results.reading.quiet`); in older files each process's 10th percentile, and of these
         the first quartile.
-    kept
-        What estimates of several arms share (`results.analysis.estimate`).
     """
 
     def __init__(self, scenario: MeasuredScenario, condition: Condition | None = None) -> None:
@@ -89,7 +87,6 @@ class Levels:
         self.condition = condition or next(iter(self.enough), None)
         blocks = np.concatenate(list(self.of.values()))
         self.quiet_share = float((blocks < QUIET * self.quiet_level).mean())
-        self.kept: dict[Any, Any] = {}
 
     def _carries(self, condition: Condition, processes: Sequence[Process]) -> bool:
         """Whether there is enough of a condition for a figure."""

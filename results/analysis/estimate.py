@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -239,13 +240,17 @@ class Baseline:
         self.busy = [(p, np.repeat(mask, p.per_block)) for p, mask in every if mask.any()]
 
 
+Made = dict[tuple[Arm, tuple[int, ...]], Baseline]
+BASELINES: Final[WeakKeyDictionary[Levels, Made]] = WeakKeyDictionary()
+"""Of each scenario's levels, by the base and the processes, which a baseline keeps alive."""
+
+
 def _baseline(levels: Levels, processes: Sequence[Process], base: Arm) -> Baseline:
     """Made once for all arms that the same processes measured."""
-    key = (base, *map(id, processes))
-    if key not in levels.kept:
-        levels.kept[key] = Baseline(levels, processes, base)
-    made: Baseline = levels.kept[key]
-    return made
+    made, key = BASELINES.setdefault(levels, {}), (base, tuple(map(id, processes)))
+    if key not in made:
+        made[key] = Baseline(levels, processes, base)
+    return made[key]
 
 
 def overhead(

@@ -12,7 +12,7 @@ from model.kernels.kernel_file.layout import LIST_POISON, Needs
 from model.kernels.kernel_file.machine import FileMachine
 from model.kernels.kernel_file.memcg import Charge, parts_of
 from model.kernels.modelled import BATCHES
-from model.kernels.start import LoopRecord, Sign
+from model.kernels.start import FreedWord, LoopRecord
 from model.kernels.start import StartState as Start
 from model.vmlinux.loading import LoadedKernel
 from model.vocabulary.scenario import Scenario
@@ -110,10 +110,10 @@ class FileStart(Start):
         return self.machine.memory.read(self._pgfree, 8) >> self.scenario.block_order
 
     @property
-    def sign(self) -> Sign:
+    def freed_word(self) -> FreedWord:
         """A page that was put on no list was not freed."""
         link = self.machine.memory.btf.offset("struct page", "lru.next")
-        return Sign(link, 8, LIST_POISON["lru.next"], of_freed=False)
+        return FreedWord(link, 8, LIST_POISON["lru.next"], of_freed=False)
 
     def rows_of(self, pages: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
         """Numbers of all pages of the blocks that begin with these."""

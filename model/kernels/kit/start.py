@@ -9,7 +9,7 @@ import numpy.typing as npt
 from model.kernels.arrays import aligned
 from model.kernels.kit.machine import ModelMachine
 from model.kernels.mix import FIRST_TAIL, HEAD, OTHER_TAIL, PLAIN
-from model.kernels.start import Sign, StartState
+from model.kernels.start import FreedWord, StartState
 from model.vocabulary.scenario import PageKind, Scenario
 
 
@@ -82,13 +82,13 @@ class ModelStart(StartState):
         return min(int(cpu["pgfree"]) for cpu in self.machine.memory.cpus) >> self.scenario.block_order
 
     @property
-    def sign(self) -> Sign:
+    def freed_word(self) -> FreedWord:
         """A page without references is freed."""
-        return self.sign_of(self.references, 0, of_freed=True)
+        return self.freed_word_of(self.references, 0, of_freed=True)
 
-    def sign_of(self, field: str, value: int, *, of_freed: bool) -> Sign:
+    def freed_word_of(self, field: str, value: int, *, of_freed: bool) -> FreedWord:
         """A field of a struct page that has this value once the page is freed, or until it is."""
         fields = self.machine.memory.mem_map.dtype.fields
         assert fields is not None
         kind, offset = fields[field][:2]
-        return Sign(offset, kind.itemsize, value, of_freed)
+        return FreedWord(offset, kind.itemsize, value, of_freed)

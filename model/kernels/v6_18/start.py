@@ -9,7 +9,7 @@ from model.kernels.arrays import address_of
 from model.kernels.kit.start import ModelStart
 from model.kernels.loop_record import PAGE_BYTES
 from model.kernels.mix import FIRST_TAIL, HEAD, OTHER_TAIL
-from model.kernels.start import Sign
+from model.kernels.start import FreedWord
 from model.kernels.v6_18.machine import Machine
 from model.kernels.v6_18.memcg import CHARGE_BATCH, SLOTS
 from model.kernels.v6_18.page import (
@@ -118,11 +118,11 @@ class StartState(ModelStart):
         assert STRUCT_PAGE.fields["memcg_data"][1] == NR_PAGES  # type: ignore[index]
 
     @property
-    def sign(self) -> Sign:
+    def freed_word(self) -> FreedWord:
         """As everywhere; a large kmalloc has a type in the place of references."""
         if self.scenario.entry == "kfree":
-            return self.sign_of("page_type", LARGE_KMALLOC_TYPE, of_freed=False)
-        return super().sign
+            return self.freed_word_of("page_type", LARGE_KMALLOC_TYPE, of_freed=False)
+        return super().freed_word
 
     def by_template(self) -> bool:
         """Whether pages are restored from templates: nothing that is read differs from page to page."""
