@@ -83,8 +83,8 @@ OF_2015: Final = ("v1", "keyfirst", "load-compare")
 STEPS: Final = ("memcg-off", "no-type-test", "no-trylock", "load-compare")
 V4_3: Final = (
     Axis("sweep-between", "[between two frees](findings.md#between-two-frees)", OF_2015),
-    Axis("sweep-memory", "[memory](findings.md#memory)", OF_2015),
-    Axis("sweep-backing", "[pages below the array](findings.md#memory)", OF_2015[:2]),
+    Axis("sweep-memory", "[memory](findings-memory.md#memory)", OF_2015),
+    Axis("sweep-backing", "[pages below the array](findings-memory.md#memory)", OF_2015[:2]),
     Axis("sweep-share", "[share of flagged pages](findings-mixes.md#share-of-flagged-pages)", OF_2015[:2]),
     Axis("sweep-block", "[blocks](findings-mixes.md#blocks)", OF_2015),
     Axis("sweep-threads", "[threads](findings-other.md#threads)", OF_2015[:2]),
@@ -100,8 +100,8 @@ V6_18: Final = (
     Axis("sweep-v6-18-entry", "[batches and kfree](findings-v6.18-paths.md#batches-and-kfree)", STEPS),
     Axis("sweep-v6-18-stock", "[uncharge](findings-v6.18-paths.md#uncharge)", STEPS[:2]),
     Axis("sweep-v6-18-levels", "[levels](findings-v6.18-paths.md#uncharge)", STEPS[:2]),
-    Axis("sweep-v6-18-depth", "[drains](findings-v6.18-paths.md#drains-and-blocks)", STEPS[:3]),
-    Axis("sweep-v6-18-block", "[blocks](findings-v6.18-paths.md#drains-and-blocks)", STEPS[:3]),
+    Axis("sweep-v6-18-depth", "[drains](findings-v6.18-blocks.md#drains-and-blocks)", STEPS[:3]),
+    Axis("sweep-v6-18-block", "[blocks](findings-v6.18-blocks.md#drains-and-blocks)", STEPS[:3]),
 )
 V7_1: Final = (
     Axis(

@@ -200,9 +200,8 @@ PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
     "docs/findings.md": {
         "axes": lambda _: axis_tables.largest(axis_tables.V4_3),
         "between": axis("sweep-between"),
-        "memory": axis("sweep-memory"),
-        "backing": axis("sweep-backing"),
     },
+    "docs/findings-memory.md": {"memory": axis("sweep-memory"), "backing": axis("sweep-backing")},
     "docs/findings-mixes.md": {"share": axis("sweep-share"), "block": axis("sweep-block")},
     "docs/findings-other.md": {
         "threads": axis("sweep-threads"),
@@ -220,9 +219,8 @@ PARTS: Final[Mapping[str, Mapping[str, Made]]] = {
         "entry": axis("sweep-v6-18-entry"),
         "stock": axis("sweep-v6-18-stock"),
         "levels": axis("sweep-v6-18-levels"),
-        "depth": axis("sweep-v6-18-depth"),
-        "block": axis("sweep-v6-18-block"),
     },
+    "docs/findings-v6.18-blocks.md": {"depth": axis("sweep-v6-18-depth"), "block": axis("sweep-v6-18-block")},
     "docs/findings-v7.1.md": {
         "axes": lambda _: axis_tables.largest(axis_tables.V7_1),
         "quick": axis("v7-1-quick"),
