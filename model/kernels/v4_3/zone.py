@@ -33,7 +33,6 @@ class Migratetype(IntEnum):
 MIGRATE_PCPTYPES: Final = 3
 MIGRATE_TYPES: Final = 4
 
-LIST_HEAD: Final = LAYOUT.record("struct list_head")
 FREE_AREA_BYTES: Final = 16 * MIGRATE_TYPES + 8
 """One list per migratetype, then `nr_free`."""
 ZONE_NORMAL: Final = 2

@@ -68,7 +68,6 @@ STRUCT_NODESTAT: Final = np.dtype(
     {"names": ["threshold", "diff"], "formats": ["i1", ("i1", 2)], "offsets": [0, 1], "itemsize": 64}
 )
 
-LIST_HEAD: Final = LAYOUTS["default"].record("struct list_head")
 STRUCT_PCP: Final = LAYOUTS["default"].record("struct per_cpu_pages")
 PCP_LISTS, FLAGS_BYTE, ALLOC_FACTOR = (
     LAYOUTS["default"].offset("struct per_cpu_pages", name) for name in ("lists", "flags", "alloc_factor")
