@@ -60,7 +60,6 @@ class PG(IntFlag):
     HEAD = 1 << 14
     TAIL = 1 << 15
     SWAPCACHE = 1 << 16
-    SWAPBACKED = 1 << 19
     UNEVICTABLE = 1 << 20
     MLOCKED = 1 << 21
 

@@ -5,10 +5,10 @@ from typing import Final
 import numpy as np
 
 from model.kernels.kit.path import ModelPath
-from model.kernels.v4_3.image import Image
+from model.kernels.v4_3.image import Image, is_kmem
 from model.kernels.v4_3.machine import Machine
 from model.kernels.v4_3.modelled import VALUES, faults
-from model.kernels.v4_3.start import StartState, is_kmem
+from model.kernels.v4_3.start import StartState
 from model.kernels.v4_3.variants import CALIBRATION, VARIANTS
 from model.vocabulary.scenario import Arm, Gate, Scenario
 

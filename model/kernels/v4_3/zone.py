@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from model.kernels.kit.namespace import EVENTS
+from model.kernels.kit.reason import REPORTED
 from model.kernels.v4_3.layout import LAYOUT
 
 MAX_ORDER: Final = 11
@@ -65,9 +66,7 @@ CPU_AREA: Final = np.dtype(
         ("trace_mm_page_free", "i4"),
         ("current_memcg", "i8"),
         # What the kernel would print.
-        ("bad_pages", "i8"),
-        ("bad_page", "i8"),
-        ("bad_reason", "i8"),
+        *REPORTED,
         ("vm_bugs", "i8"),
         ("vm_bug_page", "i8"),
         ("traced", "i8"),
