@@ -18,6 +18,8 @@ DECLARATIONS: Final[Mapping[str, str]] = {
     "exact_operation": "instead of patch_point: assembly, inserted without touching another instruction",
 }
 """What a file of a variant may define beside its docstring, the story."""
+EVENTS: Final = 8
+"""Counters of a CPU for user variants, a power of two."""
 
 
 class Switch(NamedTuple):

@@ -6,7 +6,7 @@ Source: include/linux/page_counter.h, mm/memcontrol.c, v4.3. The three counters 
 
 from typing import Final
 
-from model.kernels.v4_3.layout import LAYOUT
+from model.kernels.v4_3.structures import LAYOUT
 
 STRUCT_PAGE_COUNTER: Final = LAYOUT.record("struct page_counter")
 STRUCT_MEM_CGROUP: Final = LAYOUT.record("struct mem_cgroup")

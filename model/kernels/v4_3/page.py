@@ -8,7 +8,7 @@ from enum import IntEnum, IntFlag
 from typing import Final
 
 from model.kernels.kit.reason import Reason
-from model.kernels.v4_3.layout import LAYOUT
+from model.kernels.v4_3.structures import LAYOUT
 
 STRUCT_PAGE: Final = LAYOUT.record("struct page")
 """One `struct page`. Other owners of the same bytes:

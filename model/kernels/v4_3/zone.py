@@ -10,9 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from model.kernels.kit.namespace import EVENTS
 from model.kernels.kit.reason import REPORTED
-from model.kernels.v4_3.layout import LAYOUT
+from model.kernels.offer import EVENTS
+from model.kernels.v4_3.structures import LAYOUT
 
 MAX_ORDER: Final = 11
 """Free blocks have orders 0 to 10."""

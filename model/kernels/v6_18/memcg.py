@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from model.kernels.kit.memory import lines
-from model.kernels.v6_18.layout import LAYOUTS
+from model.kernels.v6_18.structures import LAYOUTS
 
 CHARGE_BATCH: Final = 64
 """MEMCG_CHARGE_BATCH: most pages of a slot of the stock, and the limit beyond which statistics spill."""

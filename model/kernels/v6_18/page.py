@@ -8,7 +8,7 @@ from enum import IntFlag
 from typing import Final
 
 from model.kernels.kit.reason import Reason
-from model.kernels.v6_18.layout import LAYOUTS
+from model.kernels.v6_18.structures import LAYOUTS
 from model.vocabulary.scenario import Config
 
 STRUCT_PAGE: Final = LAYOUTS["default"].record("struct page")

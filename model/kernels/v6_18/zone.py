@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 
 from model.kernels.kit.memory import lines
-from model.kernels.kit.namespace import EVENTS
 from model.kernels.kit.reason import REPORTED
-from model.kernels.v6_18.layout import LAYOUTS
+from model.kernels.offer import EVENTS
+from model.kernels.v6_18.structures import LAYOUTS
 from model.vocabulary.scenario import Config
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from model.compiler.area import Area
 from model.compiler.function import Linkage
 from model.compiler.intrinsics import address_of, likely, rare, unlikely, write_once
-from model.kernels.kit.namespace import EVENTS
+from model.kernels.offer import EVENTS
 from model.kernels.variants import Variant
 
 
