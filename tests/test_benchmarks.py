@@ -374,7 +374,6 @@ def test_listing(tmp_path: Path) -> None:
 
 def test_start_states_are_what_allocation_leaves() -> None:
     """A page is measured as alloc_pages or alloc_kmem_pages hands it out."""
-    from model.kernels.v4_3.start import template
     from tests.booted import Booted
 
     for variant, state in (
@@ -386,7 +385,7 @@ def test_start_states_are_what_allocation_leaves() -> None:
         kernel = Booted(Image(variant, "jump-label", memcg=True), state)  # type: ignore[arg-type]
         page = kernel.alloc_kmem_pages()
         assert page is not None
-        ours = template("charged" if state == "on-charged" else "flagged", kernel.machine, variant)[0]
+        ours = kernel.machine.template("charged" if state == "on-charged" else "flagged", variant)[0]
         allocated = kernel.machine.memory.mem_map[page]
         for name in ("flags", "mapping", "_mapcount", "_count", "mem_cgroup"):
             assert ours[name] == allocated[name], (variant, state, name)

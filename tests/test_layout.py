@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from model.kernels.kit.layout import Layout, LayoutError
-from model.kernels.v6_18.layout import LAYOUTS
-from model.kernels.v7_1.layout import LAYOUTS as NEWER
+from model.kernels.v6_18.structures import LAYOUTS
+from model.kernels.v7_1.memory import LAYOUTS as NEWER
 from tests import kernels
 
 NEXT = {"next": {"offset": 0, "size": 8}}

@@ -21,7 +21,7 @@ from model.kernels.store import Store
 from model.kernels.v6_18.modelled import VALUES
 from model.kernels.v6_18.page import PAGE_TYPE, STRUCT_PAGE
 from model.kernels.v6_18.path import FreePath
-from model.kernels.v6_18.scenarios import QUICK, SCENARIOS, USUAL, scenario_of
+from model.kernels.v6_18.scenarios import QUICK, SCENARIOS, USUAL
 from model.kernels.v6_18.variants import VARIANTS
 from model.kernels.v6_18.zone import BATCH, FREE_AREA_BYTES, STRUCT_PCP, STRUCT_ZONE
 from model.vocabulary.scenario import AXES, Arm, Config, Scenario, name_of
@@ -112,10 +112,10 @@ PCP = {
     ("scenario", "loads", "stores"),
     [
         (USUAL, 38, 17),
-        (scenario_of("on-idle"), 36, 17),
-        (scenario_of("off", "default"), 35, 17),
+        (USUAL.but(memcg="on-idle"), 36, 17),
+        (USUAL.but(memcg="off", config="default"), 35, 17),
         (USUAL.but(checks="on"), 44, 17),
-        (scenario_of("off", "default").but(checks="on"), 39, 17),
+        (USUAL.but(memcg="off", config="default", checks="on"), 39, 17),
     ],
 )
 def test_loads_and_stores_are_the_kernels(scenario: Scenario, loads: int, stores: int) -> None:
@@ -177,7 +177,7 @@ def test_each_step_has_the_price_of_the_facts(variant: str) -> None:
 def test_the_order_of_2015_is_dearer_with_the_key_off() -> None:
     """Six instructions and two loads, as the facts have it."""
     arms = Arm("memcg-flag-first", "jump-label"), BASE
-    (first,), (base,) = (trace_arm(scenario_of("on-idle"), arm, Store()) for arm in arms)
+    (first,), (base,) = (trace_arm(USUAL.but(memcg="on-idle"), arm, Store()) for arm in arms)
     assert (first.instructions - base.instructions, first.loads - base.loads) == (6, 2)
 
 
@@ -241,7 +241,8 @@ def test_what_it_has_not_is_refused() -> None:
 def test_names_say_what_is_unusual_today() -> None:
     """Checks off and a distribution's configuration are what is usual on v6.18, and go without saying."""
     assert USUAL.name == "on-active/plain/warm/sequential/pcp/v6.18"
-    assert scenario_of("off", "default").name == "off/plain/warm/sequential/pcp/default-config/v6.18"
+    bare = USUAL.but(memcg="off", config="default")
+    assert bare.name == "off/plain/warm/sequential/pcp/default-config/v6.18"
     assert name_of(USUAL.but(checks="on").axes) == "on-active/plain/warm/sequential/pcp/on/v6.18"
     assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
 

@@ -16,7 +16,7 @@ from model.kernels.arrays import address_of
 from model.kernels.store import Store
 from model.kernels.v6_18.memcg import CHARGE_BATCH
 from model.kernels.v6_18.path import FreePath
-from model.kernels.v6_18.scenarios import CHARGED, USUAL, scenario_of
+from model.kernels.v6_18.scenarios import CHARGED, USUAL
 from model.vocabulary.scenario import Arm, Config, Scenario
 
 BASE = Arm("base", "jump-label")
@@ -84,7 +84,8 @@ BLOCK_COUNTS = {
 @pytest.mark.parametrize(("config", "block"), BLOCK_COUNTS)
 def test_blocks_cost_what_the_facts_say(config: str, block: str) -> None:
     """One store per plain tail page, three of a compound one; instructions below gcc's, which are indexed."""
-    scenario = scenario_of("on-active" if config == "distribution" else "off", config).but(block=block)  # type: ignore[arg-type]
+    memcg = "on-active" if config == "distribution" else "off"
+    scenario = USUAL.but(memcg=memcg, config=config, block=block)
     arm = arm_of(scenario)
     (single,), (whole,) = (trace_arm(s, arm, Store()) for s in (scenario.but(block="page"), scenario))
     instructions, _ = BLOCK_COUNTS[config, block]
@@ -115,7 +116,8 @@ def emulated(scenario: Scenario, frees: int) -> list[Trace]:
 )
 def test_a_drained_page_costs_what_the_facts_say(config: Config, cost: tuple[int, int]) -> None:
     """2016 pages whose neighbours all merge: instructions each, beside the facts' 230 to 260."""
-    scenario = scenario_of("on-active" if config == "distribution" else "off", config).but(depth="full")
+    memcg = "on-active" if config == "distribution" else "off"
+    scenario = USUAL.but(memcg=memcg, config=config, depth="full")
     traces = emulated(scenario, 2016)
     plain, drain = traces[1000].instructions, traces[-1].instructions
     assert max(trace.instructions for trace in traces[:-1]) - plain <= 2
@@ -130,7 +132,7 @@ def test_a_drained_page_costs_what_the_facts_say(config: Config, cost: tuple[int
 
 @pytest.mark.parametrize(
     ("scenario", "facts"),
-    [(USUAL, 283), (scenario_of("on-idle"), 276), (scenario_of("off", "default"), 214)],
+    [(USUAL, 283), (USUAL.but(memcg="on-idle"), 276), (USUAL.but(memcg="off", config="default"), 214)],
 )
 def test_a_batch_costs_what_the_facts_say(scenario: Scenario, facts: int) -> None:
     """15 plain folios: one lock for all of them, and instructions per folio beside the facts'."""
@@ -162,8 +164,8 @@ def test_a_batch_costs_what_the_facts_say(scenario: Scenario, facts: int) -> Non
         CHARGED,
         CHARGED.but(stock="overflow"),
         CHARGED.but(stock="taken", cgroup="v1"),
-        scenario_of("off", "default").but(depth="full"),
-        scenario_of("off", "default").but(block="compound-9"),
+        USUAL.but(memcg="off", config="default", depth="full"),
+        USUAL.but(memcg="off", config="default", block="compound-9"),
     ],
     ids=lambda scenario: scenario.name,
 )

@@ -33,6 +33,8 @@ PATIENCE = 1 << 28
 """Most polls for another thread, about ten seconds; then the loop gives up."""
 chain = dependent_additions(CHAIN)
 nops = independent_nops(CHAIN)
+Ways = Mapping[str, Callable[[Any, int], Any]]
+"""What frees one page, by name: it takes the page and its order."""
 
 
 def restore_function(linkage: Linkage) -> Any:
@@ -235,61 +237,52 @@ def nothing(page: Any, order: int) -> None:
     """Free nothing: the cost of reading the clock and of the loop."""
 
 
-def apart_loops(
-    linkage: Linkage, restore: Any, page_at: Any, ways: Mapping[str, Callable[[Any, int], Any]]
-) -> Entries:
-    """Register the loops that time each free alone, for images that have them; returns them as entries.
+class TimedLoops:
+    """The timed loops of one kernel. They are entries of its images, in the order in which they are made.
 
     Parameters
     ----------
-    ways
-        As for `timed_loops`.
-    """
-    for name, free in (*ways.items(), ("time_apart_nothing", linkage.static_inline(nothing))):
-        timed_apart(linkage, restore, page_at, name, free)
-    return dict.fromkeys([*ways, "time_apart_nothing"], (I64_TYPE,))
+    page_at
+        The view of a struct page.
 
-
-def together_loops(
-    linkage: Linkage, restore: Any, page_at: Any, ways: Mapping[str, Callable[[Any, int], Any]]
-) -> Entries:
-    """Register the loops that several threads are in at once, for images that have them; returns the entries.
-
-    Parameters
-    ----------
-    ways
-        As for `timed_loops`.
-    """
-    for name, free in ways.items():
-        timed_together(linkage, restore, page_at, name, free)
-    return dict.fromkeys(ways, (I64_TYPE,))
-
-
-def timed_loops(
-    linkage: Linkage,
-    restore: Any,
-    page_at: Any,
-    ways: Mapping[str, Callable[[Any, int], Any]],
-    batches: Mapping[str, tuple[Callable[[int, int], Any], int]],
-) -> Entries:
-    """Register the loops of one kernel, and those that every worker needs; returns them as entries.
-
-    Parameters
+    Attributes
     ----------
     restore
         As `restore_function` makes it.
-    page_at
-        The view of a struct page.
-    ways
-        Name of a loop -> what frees one page.
-    batches
-        Name of a loop -> what frees an array of pages, and how many a call takes.
     """
-    for name, free in (*ways.items(), ("time_nothing", linkage.static_inline(nothing))):
-        timed(linkage, restore, page_at, name, free)
-    for name, (release, size) in batches.items():
-        timed_batch(linkage, restore, name, release, size)
-    for function in (time_chain, time_slots, ticks):
-        linkage.kernel_function(function)
-    loops = [*ways, "time_nothing", *batches, "time_chain", "time_slots", "restore"]
-    return {**dict.fromkeys(loops, (I64_TYPE,)), "ticks": ()}
+
+    def __init__(self, linkage: Linkage, page_at: Any) -> None:
+        self._linkage, self._page_at = linkage, page_at
+        self.restore = restore_function(linkage)
+
+    def one_by_one(self, ways: Ways, batches: Mapping[str, tuple[Callable[[int, int], Any], int]]) -> Entries:
+        """The loops `time_NAME`, and those that every worker needs.
+
+        Parameters
+        ----------
+        ways
+            Name -> what frees one page.
+        batches
+            Name -> what frees an array of pages, and how many a call takes.
+        """
+        made = self._register(timed, "time_", {**ways, "nothing": self._linkage.static_inline(nothing)})
+        for name, (release, size) in batches.items():
+            timed_batch(self._linkage, self.restore, f"time_{name}", release, size)
+        for function in (time_chain, time_slots, ticks):
+            self._linkage.kernel_function(function)
+        others = [*(f"time_{name}" for name in batches), "time_chain", "time_slots", "restore"]
+        return {**made, **dict.fromkeys(others, (I64_TYPE,)), "ticks": ()}
+
+    def apart(self, ways: Ways) -> Entries:
+        """The loops `time_apart_NAME`, which time each free alone, for images that have them."""
+        ways = {**ways, "nothing": self._linkage.static_inline(nothing)}
+        return self._register(timed_apart, "time_apart_", ways)
+
+    def together(self, ways: Ways) -> Entries:
+        """The loops `time_together_NAME`, which several threads are in at once, for images that have them."""
+        return self._register(timed_together, "time_together_", ways)
+
+    def _register(self, loop: Callable[..., Any], prefix: str, ways: Ways) -> Entries:
+        for name, free in ways.items():
+            loop(self._linkage, self.restore, self._page_at, f"{prefix}{name}", free)
+        return dict.fromkeys((f"{prefix}{name}" for name in ways), (I64_TYPE,))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,18 @@ DECLARATIONS: Final[Mapping[str, str]] = {
     "exact_operation": "instead of patch_point: assembly, inserted without touching another instruction",
 }
 """What a file of a variant may define beside its docstring, the story."""
+EVENTS: Final = 8
+"""Counters of a CPU for user variants, a power of two."""
+
+
+class Switch(NamedTuple):
+    """A constant by which a variant leaves out or chooses something."""
+
+    about: str
+    values: tuple[str, ...] | tuple[bool, ...]
+    """Those that it may have; of a constant that is a tuple, those that may be in it."""
+    several: bool = False
+    """It is a tuple."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +47,20 @@ class Offer:
     steps
         Function that replaces a step of the path, of the same form as `patch_point` -> the step.
     switches
-        Constant by which a variant leaves out or chooses something -> its meaning.
-    choices
-        The same constant -> the values that it may have; of one that is a tuple, those that may be in it.
+        Constant by which a variant leaves out or chooses something -> its meaning and values.
     """
 
     helpers: Mapping[str, str]
     fields: Mapping[str, int]
     marks: Collection[str]
     steps: Mapping[str, str] = field(default_factory=dict)
-    switches: Mapping[str, str] = field(default_factory=dict)
-    choices: Mapping[str, tuple[str, ...] | tuple[bool, ...]] = field(default_factory=dict)
+    switches: Mapping[str, Switch] = field(default_factory=dict)
 
     @property
     def declarations(self) -> Mapping[str, str]:
         """What a file of a variant for this kernel may define."""
-        return {**DECLARATIONS, **self.steps, **self.switches}
+        switches = {name: switch.about for name, switch in self.switches.items()}
+        return {**DECLARATIONS, **self.steps, **switches}
 
 
 def offsets(record: np.dtype[Any]) -> dict[str, int]:

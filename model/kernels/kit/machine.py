@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+import numpy.typing as npt
+
 from model.common.errors import KernelReportError
 from model.kernels.arrays import address_of
 from model.kernels.kit.memory import ArenaMemory
@@ -13,6 +15,7 @@ from model.machine_code.gs import set_gs
 from model.machine_code.image import Code
 from model.machine_code.placement import Placement
 from model.machine_code.static_keys import StaticKeys
+from model.vocabulary.scenario import PageKind
 
 
 class ModelMachine(ABC):
@@ -74,6 +77,10 @@ class ModelMachine(ABC):
         page = (int(cpu["bad_page"]) - address_of(self.memory.mem_map)) // PAGE_BYTES
         reason = next(reason for reason in self.bad if reason == cpu["bad_reason"])
         return f"{cpu['bad_pages']} bad page(s), the last one number {page}: {reason.text}"
+
+    @abstractmethod
+    def template(self, kind: PageKind, variant: str) -> npt.NDArray[Any]:
+        """A page as its owner holds it just before the free: struct page[1]."""
 
     @abstractmethod
     def _other_report(self, cpu: Any) -> str | None:

@@ -84,6 +84,21 @@ class ArenaMemory(PageArray):
 
     lru: ClassVar[int]
     """Offset of a struct page's links, bytes."""
+    idle: ClassVar[Mapping[str, int]]
+    """Field of a struct page -> its value in a page that is allocated and idle; all others are zero."""
+
+    @property
+    @abstractmethod
+    def plain_flags(self) -> int:
+        """`flags` of a page of ZONE_NORMAL on node 0, with no bit set."""
+
+    def idle_page(self) -> npt.NDArray[Any]:
+        """An allocated and idle page: struct page[1]."""
+        page = np.zeros(1, self.page_record)
+        page["flags"] = self.plain_flags
+        for field, value in self.idle.items():
+            page[field] = value
+        return page
 
     @property
     def cpu(self) -> Any:
@@ -160,7 +175,9 @@ class ArenaMemory(PageArray):
         found = {kind: self.walk(self.free_list(*kind), self.lru) for kind in kinds}
         return {kind: blocks for kind, blocks in found.items() if blocks}
 
-    def map_sections(self, usage_bytes: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], int]:
+    def map_sections(
+        self, usage_bytes: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """Sections that cover the pages, in whole roots.
 
         Parameters
@@ -170,7 +187,7 @@ class ArenaMemory(PageArray):
 
         Returns
         -------
-        struct mem_section, i8[sections, 2]; their bits, u1[sections, usage_bytes]; how many roots
+        struct mem_section, i8[sections, 2]; their bits, u1[sections, usage_bytes]; each root's address
         """
         count = ((FIRST_PFN + self.pages - 1) >> SECTION_SHIFT) + 1
         roots = -(-count // (1 << SECTIONS_PER_ROOT_SHIFT))
@@ -178,7 +195,8 @@ class ArenaMemory(PageArray):
         usages = aligned("u1", count * usage_bytes).reshape(count, usage_bytes)
         sections = aligned("i8", count * SECTION_BYTES // 8).reshape(count, SECTION_BYTES // 8)
         sections[:, 1] = address_of(usages) + np.arange(count) * usage_bytes
-        return sections, usages, roots
+        per_root = SECTION_BYTES << SECTIONS_PER_ROOT_SHIFT
+        return sections, usages, address_of(sections) + np.arange(roots) * per_root
 
     def nr_free(self, order: int) -> int:
         """Free blocks of one order, by the zone's own count."""

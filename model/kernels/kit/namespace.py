@@ -5,8 +5,6 @@ from typing import Any, Final
 
 from model.compiler.namespace import Namespace
 
-EVENTS: Final = 8
-"""Counters of a CPU for user variants, a power of two."""
 Step = Callable[[Any, int], None]
 """A step of the path that variants may replace, such as their check: it gets the page and its order."""
 

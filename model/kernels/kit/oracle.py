@@ -1,26 +1,54 @@
-"""The buddy allocator of a zone in plain Python, for the oracles of modelled kernels.
+"""References and the buddy allocator of a zone in plain Python, for the oracles of modelled kernels.
 
 Written from docs/kernel-facts/, not from a version's source/: where the two disagree, one is wrong.
 """
 
 from abc import ABC, abstractmethod
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from model.kernels.kit.reason import Reason
 
 TOP: Final = 10
 """Order of the largest block."""
 
 
-class BuddyOracle(ABC):
-    """Free blocks that merge; blocks are named by their first page's number.
+@dataclass
+class BuddyPage:
+    """What every version's oracle keeps of one page."""
+
+    flags: int = 0
+    count: int = 0
+    mapping: int = 0
+    private: int = 0
+
+
+Page = TypeVar("Page", bound=BuddyPage)
+
+
+class BuddyOracle(ABC, Generic[Page]):
+    """Pages with references, and free blocks that merge; these are named by their first page's number.
 
     Attributes
     ----------
     free
         Order and type -> the blocks on that list, in its order.
+    pgfree
+        Pages freed.
+    bad
+        Pages that were reported, by number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pages: list[Page]) -> None:
+        self.pages = pages
         self.free: dict[tuple[int, int], list[int]] = {}
+        self.pgfree = 0
+        self.bad: list[tuple[int, Reason]] = []
+
+    def drop(self, number: int) -> bool:
+        """Drop a reference; whether it was the last."""
+        self.pages[number].count -= 1
+        return self.pages[number].count == 0
 
     @abstractmethod
     def is_buddy(self, number: int, order: int) -> bool:

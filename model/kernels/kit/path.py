@@ -102,6 +102,13 @@ class ModelPath(ABC, Generic[State]):
         """Warm charged pages that are freed before they are restored; None: as many as plain ones."""
         return None
 
+    def timed(self, scenario: Scenario, free: str) -> str:
+        """The loop of a function that frees one page: on several threads, each free by itself, or neither."""
+        way = "" if scenario.between == "nothing" else "apart_"
+        if scenario.threads != "1":
+            way = "together_"
+        return f"time_{way}{free.strip('_')}"
+
     def nothing(self, scenario: Scenario) -> str:
         """Name of the compiled loop that frees nothing: the cost of reading the clock."""
         return "time_nothing" if scenario.between == "nothing" else "time_apart_nothing"

@@ -1,7 +1,10 @@
-"""Why a kernel's check calls a page bad."""
+"""Why a kernel's check calls a page bad, and where that is kept."""
 
 from enum import IntEnum
-from typing import Self
+from typing import Final, Self
+
+REPORTED: Final = [("bad_pages", "i8"), ("bad_page", "i8"), ("bad_reason", "i8")]
+"""Fields of the %gs area: how many pages were reported, address and reason of the last one."""
 
 
 class Reason(IntEnum):

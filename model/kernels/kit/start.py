@@ -10,7 +10,7 @@ from model.kernels.arrays import aligned
 from model.kernels.kit.machine import ModelMachine
 from model.kernels.mix import FIRST_TAIL, HEAD, OTHER_TAIL, PLAIN
 from model.kernels.start import FreedWord, StartState
-from model.vocabulary.scenario import PageKind, Scenario
+from model.vocabulary.scenario import Scenario
 
 
 class ModelStart(StartState):
@@ -57,17 +57,13 @@ class ModelStart(StartState):
         return pages
 
     @abstractmethod
-    def template(self, kind: PageKind, variant: str) -> npt.NDArray[Any]:
-        """A page as its owner holds it just before the free: struct page[1]."""
-
-    @abstractmethod
     def mark_compound(self, pages: npt.NDArray[Any]) -> None:
         """Make templates those of a compound block."""
 
     def templates(self, variant: str) -> npt.NDArray[Any]:
         """What a page may start as with this variant: struct page[4], by the numbers in the patterns."""
         kind = self.scenario.page_kind
-        head, plain = (self.template(each, variant) for each in (kind, "plain"))
+        head, plain = (self.machine.template(each, variant) for each in (kind, "plain"))
         pages = aligned(plain.dtype, 4)
         pages[PLAIN] = (plain if self.scenario.mixed else head)[0]
         pages[HEAD] = head[0]

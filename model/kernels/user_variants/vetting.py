@@ -99,7 +99,7 @@ def vet_values(values: Mapping[str, Any], where: str, offer: Offer) -> None:
             raise VariantError(f"{where}: {name} is {values[name]!r}: give True or False")
     if values.get("MARKS", "never") not in offer.marks:
         raise VariantError(f"{where}: MARKS is {values['MARKS']!r}: give one of {', '.join(offer.marks)}")
-    for name in offer.choices.keys() & values.keys():
+    for name in offer.switches.keys() & values.keys():
         _vet_choice(name, values[name], where, offer)
     slots = values.get("SLOTS")
     if slots is not None and (type(slots) is not int or not 0 <= slots <= 1000):
@@ -110,8 +110,7 @@ def vet_values(values: Mapping[str, Any], where: str, offer: Offer) -> None:
 
 def _vet_choice(name: str, value: Any, where: str, offer: Offer) -> None:
     """Refuse a value that means nothing: the arm would be base under another name."""
-    choices = [*offer.choices[name]]
-    several = offer.switches[name].startswith("a tuple of ")
+    _, choices, several = offer.switches[name]
     if several and isinstance(value, tuple) and set(value) <= set(choices):
         return
     if not several and any(type(value) is type(each) and value == each for each in choices):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from model.kernels.v4_3.variants import variant_called
-from model.vocabulary.scenario import Checks, KernelVersion
+from model.vocabulary.scenario import Checks, KernelVersion, PageKind
 
 KERNEL_NAME: KernelVersion = "v4.3"
 PATCHED: Final = "free_pages_prepare"
@@ -53,9 +53,7 @@ class Image:
         """File name of the cached code."""
         flags = ["memcg" if self.memcg else "off"]
         flags += [f"checks-{self.checks}"] if self.checks != "on" else []
-        flags += ["debug"] if self.debug else []
-        flags += ["apart"] if self.apart else []
-        flags += ["together"] if self.together else []
+        flags += [name for name in ("debug", "apart", "together") if getattr(self, name)]
         return ".".join([variant_called(self.variant).stem, self.gate, *flags])
 
 
@@ -85,6 +83,11 @@ def spec_of(data: dict[str, Any]) -> Spec:
     """A spec from plain data, as the compiling process gets it."""
     fields = {name: value for name, value in data.items() if name not in ("kernel", "part")}
     return Image(**fields) if data["part"] == "Image" else Allocator(**fields)
+
+
+def is_kmem(kind: PageKind) -> bool:
+    """Whether such pages come from alloc_kmem_pages."""
+    return kind in ("flagged", "charged")
 
 
 def marks_of(variant: str, memcg: bool) -> Marks:

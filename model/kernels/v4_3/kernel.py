@@ -8,7 +8,7 @@ from model.kernels.offer import Offer, offsets
 from model.kernels.v4_3 import scenarios, variants
 from model.kernels.v4_3.image import KERNEL_NAME, Marks, spec_of
 from model.kernels.v4_3.keys import KEYS
-from model.kernels.v4_3.namespace import CHOICES, HELPERS, SWITCHES
+from model.kernels.v4_3.namespace import HELPERS, SWITCHES
 from model.kernels.v4_3.page import STRUCT_PAGE
 from model.kernels.v4_3.path import FreePath
 
@@ -20,5 +20,5 @@ def linkage() -> tuple[Any, Link]:
     return link.LINKAGE, link.link
 
 
-OFFER: Final = Offer(HELPERS, offsets(STRUCT_PAGE), get_args(Marks), switches=SWITCHES, choices=CHOICES)
+OFFER: Final = Offer(HELPERS, offsets(STRUCT_PAGE), get_args(Marks), switches=SWITCHES)
 KERNEL: Final = version(KERNEL_NAME, __file__, FreePath(), scenarios, variants, KEYS, OFFER, spec_of, linkage)

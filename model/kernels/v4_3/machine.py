@@ -3,13 +3,24 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from model.kernels.arrays import address_of
 from model.kernels.kit.machine import ModelMachine
+from model.kernels.v4_3.image import is_kmem, marks_of
 from model.kernels.v4_3.keys import KEYS
+from model.kernels.v4_3.memcg import COUNTERS
 from model.kernels.v4_3.memory import Memory
-from model.kernels.v4_3.page import PAGE_BYTES, Bad
-from model.vocabulary.scenario import Backing, MemcgState
+from model.kernels.v4_3.page import (
+    ANON,
+    LIST_POISON1,
+    LIST_POISON2,
+    MEMCG_DATA_KMEM,
+    PAGE_BYTES,
+    Bad,
+    Mapcount,
+)
+from model.vocabulary.scenario import Backing, MemcgState, PageKind
 
 
 class Machine(ModelMachine):
@@ -58,13 +69,31 @@ class Machine(ModelMachine):
             cpu["do_swap_account"] = swap_account and self.state.startswith("on")
             cpu["current_memcg"] = self.memory.memcg_address(self.charged)
         if levels == 1:
-            for counter in ("memory", "memsw", "kmem"):
+            for counter in COUNTERS:
                 self.memory.memcg[self.charged][counter]["parent"] = 0
 
     @property
     def memcg_compiled(self) -> bool:
         """CONFIG_MEMCG: in every state but `off`."""
         return self.state != "off"
+
+    def template(self, kind: PageKind, variant: str) -> npt.NDArray[Any]:
+        """A page as its owner holds it, marked as this variant's kernel marks it.
+
+        `flagged`: from alloc_kmem_pages for an unaccounted task; `charged`: for an accounted one.
+        """
+        page = self.memory.idle_page()
+        page["lru_next"], page["lru_prev"] = LIST_POISON1, LIST_POISON2
+        marks = marks_of(variant, self.memcg_compiled)
+        if kind == "anon":
+            page["mapping"] = address_of(self.memory.arena) | ANON
+        if kind == "charged":
+            page["mem_cgroup"] = self.memory.memcg_address(self.charged)
+            if marks == "memcg-data":
+                page["mem_cgroup"] |= MEMCG_DATA_KMEM
+        if marks == kind == "charged" or (marks == "always" and is_kmem(kind)):
+            page["_mapcount"] = Mapcount.KMEM
+        return page
 
     def _other_report(self, cpu: Any) -> str | None:
         """Assertions that failed, and counters below zero."""

@@ -6,11 +6,13 @@ Source: include/linux/page_counter.h, mm/memcontrol.c, v4.3. The three counters 
 
 from typing import Final
 
-from model.kernels.v4_3.layout import LAYOUT
+from model.kernels.v4_3.structures import LAYOUT
 
 STRUCT_PAGE_COUNTER: Final = LAYOUT.record("struct page_counter")
 STRUCT_MEM_CGROUP: Final = LAYOUT.record("struct mem_cgroup")
-MEMORY, MEMSW, KMEM = (LAYOUT.offset("struct mem_cgroup", name) for name in ("memory", "memsw", "kmem"))
+COUNTERS: Final = {name: LAYOUT.offset("struct mem_cgroup", name) for name in ("memory", "memsw", "kmem")}
+"""Page counter of a cgroup -> its offset."""
+MEMORY, MEMSW, KMEM = COUNTERS.values()
 
 CSS_NO_REF: Final = 1
 """css.flags: no reference counting, as for the root."""

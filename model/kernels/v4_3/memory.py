@@ -1,14 +1,13 @@
 """The memory of a modelled machine: struct pages, zone, per-CPU lists, counters, tables."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from model.kernels.arrays import address_of
 from model.kernels.kit.memory import ArenaMemory
 from model.kernels.page_array import FIRST_PFN, LINE
-from model.kernels.v4_3.memcg import CSS_NO_REF, NO_LIMIT, STRUCT_MEM_CGROUP
+from model.kernels.v4_3.memcg import COUNTERS, CSS_NO_REF, NO_LIMIT, STRUCT_MEM_CGROUP
 from model.kernels.v4_3.page import LRU, STRUCT_PAGE, ZONE_SHIFT
 from model.kernels.v4_3.zone import (
     CPU_AREA,
@@ -34,7 +33,6 @@ PARTS: Final = {
     "memcg": (STRUCT_MEM_CGROUP, CGROUPS),
     "css_refs": (np.dtype("i8"), CGROUPS),
 }
-PLAIN_FLAGS: Final = ZONE_NORMAL << ZONE_SHIFT
 
 
 class Memory(ArenaMemory):
@@ -51,6 +49,8 @@ class Memory(ArenaMemory):
     """
 
     lru = LRU
+    idle: ClassVar = {"_mapcount": -1, "_count": 1}
+    plain_flags = ZONE_NORMAL << ZONE_SHIFT
 
     def __init__(
         self,
@@ -67,9 +67,7 @@ class Memory(ArenaMemory):
         self._link_arena()
         for cpu in range(1, cpus):
             self._link_cpu(cpu)
-        template = np.zeros(1, STRUCT_PAGE)
-        template["flags"], template["_mapcount"], template["_count"] = PLAIN_FLAGS, -1, 1
-        self.fill(template)
+        self.fill(self.idle_page())
 
     @property
     def css_refs(self) -> Any:
@@ -80,8 +78,7 @@ class Memory(ArenaMemory):
         cpu, pcp = self.cpu, self.pcp
         cpu["this_cpu_off"] = self.field_address("pcp") - LINE  # any value; pageset is relative to it
         cpu["vmemmap_base"] = self.page_address(-FIRST_PFN)
-        per_root = self._sections.nbytes // self._roots
-        cpu["mem_section"][: self._roots] = address_of(self._sections) + np.arange(self._roots) * per_root
+        cpu["mem_section"][: len(self._roots)] = self._roots
         cpu["node_data"][0] = self.field_address("zone")
         self.zone["pageset"] = LINE
         pcp["high"], pcp["batch"], pcp["stat_threshold"] = PCP_HIGH, PCP_BATCH, 125
@@ -99,8 +96,7 @@ class Memory(ArenaMemory):
     def _link_cgroups(self) -> None:
         for index in range(CGROUPS):
             group = self.memcg[index]
-            for name in ("memory", "memsw", "kmem"):
-                offset = int(STRUCT_MEM_CGROUP.fields[name][1])  # type: ignore[index]
+            for name, offset in COUNTERS.items():
                 group[name]["limit"] = NO_LIMIT
                 group[name]["parent"] = self.memcg_address(index - 1) + offset if index else 0
             group["css_percpu"] = self.field_address("css_refs") + 8 * index - self.field_address("cpu")

@@ -1,9 +1,10 @@
 """The namespace in which v4.3's functions and variants find configuration and each other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from model.kernels.kit.namespace import ModelNamespace, Step, helpers
+from model.kernels.offer import Switch
 
 
 class KernelNamespace(ModelNamespace):
@@ -58,15 +59,10 @@ HELPERS: Final = helpers(
 )
 """Attribute of `kernel` that a check may use -> its description."""
 
-SWITCHES: Final[Mapping[str, str]] = {
-    "CHECKS": "free_pages_check: on, deferred, or off, in every scenario",
-    "SINGLE_CHECK": "True: free_pages_check has one combined branch",
+SWITCHES: Final = {
+    "CHECKS": Switch("free_pages_check: on, deferred, or off, in every scenario", ("on", "deferred", "off")),
+    "SINGLE_CHECK": Switch("True: free_pages_check has one combined branch", (True, False)),
 }
-"""Constant of a variant -> what it chooses."""
-CHOICES: Final[Mapping[str, tuple[str, ...] | tuple[bool, ...]]] = {
-    "CHECKS": ("on", "deferred", "off"),
-    "SINGLE_CHECK": (True, False),
-}
-"""Constant of a variant -> its values."""
+"""Constant of a variant -> what it chooses, and its values."""
 
 kernel: Final = KernelNamespace("kernel")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from model.kernels.kit.oracle import TOP, BuddyOracle
+from model.kernels.kit.oracle import TOP, BuddyOracle, BuddyPage
 from model.kernels.v4_3.image import marks_of
 from model.kernels.v4_3.memcg import CHARGE_BATCH, NO_LIMIT
 from model.kernels.v4_3.page import ANON, CLEAR_FOR_NEXT, MUST_BE_CLEAR, PG, Bad, Mapcount
@@ -18,14 +18,10 @@ from model.vocabulary.scenario import MemcgState
 
 
 @dataclass
-class OraclePage:
+class OraclePage(BuddyPage):
     """What the model keeps of one page."""
 
     mapcount: int = Mapcount.IDLE
-    count: int = 0
-    mapping: int = 0
-    flags: int = 0
-    private: int = 0
     memcg: int | None = None
     """Level of the cgroup that it is charged to."""
     kmem_bit: bool = False
@@ -41,7 +37,7 @@ class Group:
     refs: int = 0
 
 
-class Oracle(BuddyOracle):
+class Oracle(BuddyOracle[OraclePage]):
     """A booted kernel, as `tests.booted.Booted`.
 
     Parameters
@@ -61,7 +57,7 @@ class Oracle(BuddyOracle):
     def __init__(
         self, variant: str, state: MemcgState, pages: int, *, checks: str = "on", swap_account: bool = False
     ) -> None:
-        super().__init__()
+        super().__init__([OraclePage() for _ in range(pages)])
         self.marks = marks_of(variant, state != "off")
         self.order_of_tests = {"always": "flag first", "charged": "key first", "memcg-data": "bit"}.get(
             self.marks
@@ -72,12 +68,9 @@ class Oracle(BuddyOracle):
         self.disabled = state == "disabled"
         self.key = state in ("on-active", "on-charged")
         self.swap = swap_account and state.startswith("on")
-        self.pages = [OraclePage() for _ in range(pages)]
         self.pcp: list[list[int]] = [[] for _ in range(MIGRATE_PCPTYPES)]
         self.groups = [Group(), Group()]
         self.stock = 0
-        self.pgfree = 0
-        self.bad: list[tuple[int, Bad]] = []
         for first in range(0, pages, 1 << TOP):
             self._list(TOP, Migratetype.MOVABLE).append(first)
             self.set_buddy(first, TOP)
@@ -205,8 +198,7 @@ class Oracle(BuddyOracle):
 
     def free_pages(self, page: int, order: int = 0) -> None:
         """Drop a reference; free the block if it was the last."""
-        self.pages[page].count -= 1
-        if self.pages[page].count == 0:
+        if self.drop(page):
             self._free(page, order)
 
     def free_kmem_pages(self, page: int, order: int = 0) -> None:
@@ -220,8 +212,7 @@ class Oracle(BuddyOracle):
         if self.pages[page].flags & PG.HEAD:
             self.free_pages(page, order)
             return
-        self.pages[page].count -= 1
-        if self.pages[page].count == 0:
+        if self.drop(page):
             self._uncharge_user(self.pages[page])
             self._free(page, 0)
 
@@ -229,8 +220,7 @@ class Oracle(BuddyOracle):
         """Single pages: those whose last reference went are freed, the last one first."""
         freed: list[int] = []
         for page in pages:
-            self.pages[page].count -= 1
-            if self.pages[page].count == 0:
+            if self.drop(page):
                 self.pages[page].flags &= ~PG.ACTIVE
                 freed.insert(0, page)
         for page in freed:

@@ -8,7 +8,7 @@ from enum import IntEnum, IntFlag
 from typing import Final
 
 from model.kernels.kit.reason import Reason
-from model.kernels.v4_3.layout import LAYOUT
+from model.kernels.v4_3.structures import LAYOUT
 
 STRUCT_PAGE: Final = LAYOUT.record("struct page")
 """One `struct page`. Other owners of the same bytes:
@@ -60,7 +60,6 @@ class PG(IntFlag):
     HEAD = 1 << 14
     TAIL = 1 << 15
     SWAPCACHE = 1 << 16
-    SWAPBACKED = 1 << 19
     UNEVICTABLE = 1 << 20
     MLOCKED = 1 << 21
 

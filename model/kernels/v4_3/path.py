@@ -5,10 +5,10 @@ from typing import Final
 import numpy as np
 
 from model.kernels.kit.path import ModelPath
-from model.kernels.v4_3.image import Image
+from model.kernels.v4_3.image import Image, is_kmem
 from model.kernels.v4_3.machine import Machine
 from model.kernels.v4_3.modelled import VALUES, faults
-from model.kernels.v4_3.start import StartState, is_kmem
+from model.kernels.v4_3.start import StartState
 from model.kernels.v4_3.variants import CALIBRATION, VARIANTS
 from model.vocabulary.scenario import Arm, Gate, Scenario
 
@@ -17,11 +17,6 @@ FULL_PASS: Final = 496
 NOMINAL_NS: Final = {"prepare": 8, "pcp": 15, "full": 25}
 """Nominal ns per warm page; it only sets the number of passes of a slice."""
 UNCHARGE_NS: Final = 45
-FREES: Final = {
-    f"time_{apart}{free.strip('_')}": free
-    for apart in ("", "apart_", "together_")
-    for free in ("__free_pages", "__free_kmem_pages")
-}
 
 
 class FreePath(ModelPath[StartState]):
@@ -65,23 +60,21 @@ class FreePath(ModelPath[StartState]):
         )
 
     def loop(self, scenario: Scenario, arm: Arm) -> str:
-        """Name of the compiled loop that frees such a page as this arm's kernel frees it.
-
-        In base a kmem page goes through the old helper, which uncharges it.
-        """
+        """Name of the compiled loop that frees such a page as this arm's kernel frees it."""
         if scenario.depth == "prepare":
             return "time_prepare"
-        if scenario.entry != "__free_pages":
-            return f"time_{scenario.entry}"
-        old_helper = is_kmem(scenario.page_kind) and self.image(scenario, arm).marks == "never"
-        free = "free_kmem_pages" if old_helper else "free_pages"
-        if scenario.threads != "1":
-            return f"time_together_{free}"
-        return f"time_{free}" if scenario.between == "nothing" else f"time_apart_{free}"
+        return self.timed(scenario, self._entry(scenario, arm))
+
+    def _entry(self, scenario: Scenario, arm: Arm) -> str:
+        """What is called: in base a kmem page goes through the old helper, which uncharges it."""
+        if is_kmem(scenario.page_kind) and self.image(scenario, arm).marks == "never":
+            return "__free_kmem_pages"
+        return scenario.entry
 
     def free(self, scenario: Scenario, arm: Arm) -> str:
-        """Name of the function that frees one such page."""
-        return FREES.get(self.loop(scenario, arm), "prepare_only")
+        """Name of the function that frees one such page; of other entries, what they have in common."""
+        other = scenario.depth == "prepare" or scenario.entry != "__free_pages"
+        return "prepare_only" if other else self._entry(scenario, arm)
 
     def pass_ns(self, scenario: Scenario) -> int:
         """Nominal ns of a pass over warm pages."""

@@ -5,64 +5,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from model.kernels.arrays import address_of
 from model.kernels.kit.start import ModelStart
 from model.kernels.mix import FIRST_TAIL, HEAD, OTHER_TAIL
 from model.kernels.page_array import BLOCK
-from model.kernels.v4_3.image import marks_of
 from model.kernels.v4_3.machine import Machine
-from model.kernels.v4_3.page import (
-    ANON,
-    LIST_POISON1,
-    LIST_POISON2,
-    LRU,
-    MEMCG_DATA_KMEM,
-    PG,
-    STRUCT_PAGE,
-    Mapcount,
-)
+from model.kernels.v4_3.page import LRU, PG
 from model.kernels.v4_3.zone import PCP_BATCH, PCP_HIGH, PCP_NEVER, Migratetype
-from model.vocabulary.scenario import PageKind, Scenario
+from model.vocabulary.scenario import Scenario
 
 RESIDENTS: Final = PCP_HIGH - PCP_BATCH
 """Pages on the per-CPU list at the start of `full`: as many as stay there once drains have begun."""
-
-
-def is_kmem(kind: PageKind) -> bool:
-    """Whether such pages come from alloc_kmem_pages."""
-    return kind in ("flagged", "charged")
-
-
-def template(kind: PageKind, machine: Machine, variant: str) -> npt.NDArray[Any]:
-    """A page as its owner holds it just before the free.
-
-    Parameters
-    ----------
-    kind
-        `flagged`: from alloc_kmem_pages for an unaccounted task; `charged`: for an accounted one.
-    machine
-        The machine with the cgroup.
-    variant
-        Decides how a kmem page is marked.
-
-    Returns
-    -------
-    STRUCT_PAGE[1]
-    """
-    page = np.zeros(1, STRUCT_PAGE)
-    page["flags"] = machine.memory.mem_map["flags"][0]
-    page["_mapcount"], page["_count"] = Mapcount.IDLE, 1
-    page["lru_next"], page["lru_prev"] = LIST_POISON1, LIST_POISON2
-    marks = marks_of(variant, machine.memcg_compiled)
-    if kind == "anon":
-        page["mapping"] = address_of(machine.memory.arena) | ANON
-    if kind == "charged":
-        page["mem_cgroup"] = machine.memory.memcg_address(machine.charged)
-        if marks == "memcg-data":
-            page["mem_cgroup"] |= MEMCG_DATA_KMEM
-    if (marks == "always" and kind in ("flagged", "charged")) or (marks == "charged" and kind == "charged"):
-        page["_mapcount"] = Mapcount.KMEM
-    return page
 
 
 class StartState(ModelStart):
@@ -77,7 +29,7 @@ class StartState(ModelStart):
         """Every page of the scenario's kind, as this variant's kernel marks it."""
         scenario, memory = self.scenario, self.machine.memory
         if variant is not None:
-            memory.fill(self.template(scenario.page_kind, variant))
+            memory.fill(self.machine.template(scenario.page_kind, variant))
         self._charge(self.pages if scenario.page_kind == "charged" else 0)
         full = scenario.depth == "full"
         arena = memory.arenas[self.cpu]
@@ -89,10 +41,6 @@ class StartState(ModelStart):
         """Whole blocks of the largest order, so that no two CPUs have buddies."""
         extra = RESIDENTS if scenario.depth == "full" else 0
         return -(-(pages + extra) // BLOCK) * BLOCK
-
-    def template(self, kind: PageKind, variant: str) -> npt.NDArray[Any]:
-        """A page as this variant's kernel marks it."""
-        return template(kind, self.machine, variant)
 
     def mark_compound(self, pages: npt.NDArray[Any]) -> None:
         """Flags of head and tails, and the order, which the first tail keeps."""

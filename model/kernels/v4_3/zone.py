@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from model.kernels.kit.namespace import EVENTS
-from model.kernels.v4_3.layout import LAYOUT
+from model.kernels.kit.reason import REPORTED
+from model.kernels.offer import EVENTS
+from model.kernels.v4_3.structures import LAYOUT
 
 MAX_ORDER: Final = 11
 """Free blocks have orders 0 to 10."""
@@ -33,7 +34,6 @@ class Migratetype(IntEnum):
 MIGRATE_PCPTYPES: Final = 3
 MIGRATE_TYPES: Final = 4
 
-LIST_HEAD: Final = LAYOUT.record("struct list_head")
 FREE_AREA_BYTES: Final = 16 * MIGRATE_TYPES + 8
 """One list per migratetype, then `nr_free`."""
 ZONE_NORMAL: Final = 2
@@ -66,9 +66,7 @@ CPU_AREA: Final = np.dtype(
         ("trace_mm_page_free", "i4"),
         ("current_memcg", "i8"),
         # What the kernel would print.
-        ("bad_pages", "i8"),
-        ("bad_page", "i8"),
-        ("bad_reason", "i8"),
+        *REPORTED,
         ("vm_bugs", "i8"),
         ("vm_bug_page", "i8"),
         ("traced", "i8"),

@@ -54,8 +54,7 @@ class Image:
     def name(self) -> str:
         """File name of the cached code."""
         flags = ["memcg" if self.memcg else "off", self.config]
-        flags += ["apart"] if self.apart else []
-        flags += ["direct"] if self.direct else []
+        flags += [name for name in ("apart", "direct") if getattr(self, name)]
         flags += [self.entry] if self.entry != "__free_pages" else []
         return ".".join([self.kernel.replace(".", "-"), self.stem, self.gate, *flags])
 

@@ -8,7 +8,7 @@ from model.kernels.offer import Offer, offsets
 from model.kernels.v6_18 import scenarios, variants
 from model.kernels.v6_18.image import KERNEL_NAME, Image
 from model.kernels.v6_18.keys import KEYS
-from model.kernels.v6_18.namespace import CHOICES, HELPERS, STEPS, SWITCHES
+from model.kernels.v6_18.namespace import HELPERS, STEPS, SWITCHES
 from model.kernels.v6_18.page import STRUCT_PAGE
 from model.kernels.v6_18.path import FreePath
 from model.kernels.v6_18.scenarios import DRAINS
@@ -21,7 +21,7 @@ def linkage() -> tuple[Any, Link]:
     return link.LINKAGE, link.link
 
 
-OFFER: Final = Offer(HELPERS, offsets(STRUCT_PAGE), ("never",), STEPS, SWITCHES, CHOICES)
+OFFER: Final = Offer(HELPERS, offsets(STRUCT_PAGE), ("never",), STEPS, SWITCHES)
 KERNEL: Final = version(
     KERNEL_NAME, __file__, FreePath(), scenarios, variants, KEYS, OFFER, Image.of, linkage, [DRAINS]
 )

@@ -3,15 +3,17 @@
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
+from model.kernels.arrays import address_of
 from model.kernels.kit.machine import ModelMachine
 from model.kernels.page_array import LINE
 from model.kernels.v6_18.keys import KEYS
 from model.kernels.v6_18.memcg import SLOTS
 from model.kernels.v6_18.memory import Memory
-from model.kernels.v6_18.page import Bad
+from model.kernels.v6_18.page import ANON, LIST_POISON1, MEMCG_DATA_KMEM, ZSMALLOC, Bad
 from model.kernels.v6_18.zone import PREEMPT_OFFSET
-from model.vocabulary.scenario import Config, MemcgState
+from model.vocabulary.scenario import Config, MemcgState, PageKind
 
 
 class Machine(ModelMachine):
@@ -73,6 +75,22 @@ class Machine(ModelMachine):
             self.keys.inc("memory_cgroup_v1")
         if hvo:
             self.keys.inc("hugetlb_optimize_vmemmap")
+
+    def template(self, kind: PageKind, variant: str) -> npt.NDArray[Any]:
+        """A page as its owner holds it, alike for every variant.
+
+        `flagged`: its owner leaves a page type behind, as zsmalloc's pages do; `charged`: accounted kernel
+        memory.
+        """
+        memory, page = self.memory, self.memory.idle_page()
+        page[memory.info] = LIST_POISON1
+        if kind == "anon":
+            page["mapping"] = address_of(memory.arena) | ANON
+        if kind == "flagged":
+            page["page_type"] = ZSMALLOC
+        if kind == "charged":
+            page["memcg_data"] = memory.objcg_address(self.charged) | MEMCG_DATA_KMEM
+        return page
 
     def _other_report(self, cpu: Any) -> str | None:
         """Unmodelled code, and what was left held or counted between two frees."""

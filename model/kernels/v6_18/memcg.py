@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from model.kernels.kit.memory import lines
-from model.kernels.v6_18.layout import LAYOUTS
+from model.kernels.v6_18.structures import LAYOUTS
 
 CHARGE_BATCH: Final = 64
 """MEMCG_CHARGE_BATCH: most pages of a slot of the stock, and the limit beyond which statistics spill."""
@@ -26,9 +26,10 @@ KMEM_ITEM: Final = 0
 _OF: Final = LAYOUTS["default"]
 STRUCT_PAGE_COUNTER: Final = _OF.record("struct page_counter")
 STRUCT_MEM_CGROUP: Final = _OF.record("struct mem_cgroup")
-MEMORY, MEMSW, KMEM, CSS_REFCNT = (
-    _OF.offset("struct mem_cgroup", name) for name in ("memory", "memsw", "kmem", "refcnt")
-)
+COUNTERS: Final = {name: _OF.offset("struct mem_cgroup", name) for name in ("memory", "memsw", "kmem")}
+"""Page counter of a cgroup -> its offset."""
+MEMORY, MEMSW, KMEM = COUNTERS.values()
+CSS_REFCNT: Final = _OF.offset("struct mem_cgroup", "refcnt")
 STRUCT_OBJ_CGROUP: Final = _OF.record("struct obj_cgroup")
 STRUCT_STOCK: Final = _OF.record("struct memcg_stock_pcp")
 STOCK_PAGES, STOCK_CACHED = (_OF.offset("struct memcg_stock_pcp", name) for name in ("nr_pages", "cached"))
@@ -51,13 +52,6 @@ GROUP_PARTS: Final = group_parts(VMSTATS_PERCPU, STRUCT_OBJ_CGROUP)
 `rstat`       this CPU's node in the list of cgroups that changed; it is listed unless it leads to itself
 `references`  this CPU's count of the cgroup's and of the obj_cgroup's references
 """
-TASK: Final = np.dtype(
-    {
-        "names": ["rcu_nesting", "rcu_special", "capture_control"],
-        "formats": ["i4", "i4", "i8"],
-        "offsets": [0, 4, 8],
-        "itemsize": 64,
-    }
-)
+TASK: Final = np.dtype([("rcu_nesting", "i4"), ("rcu_special", "i4"), ("capture_control", "i8")])
 """Fields of RCU and compaction in the task that frees."""
 CAPTURE_CONTROL: Final = 8

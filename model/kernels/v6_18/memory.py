@@ -8,7 +8,7 @@ import numpy.typing as npt
 from model.kernels.arrays import address_of, aligned
 from model.kernels.kit.memory import ArenaMemory, Parts
 from model.kernels.page_array import FIRST_PFN, LINE
-from model.kernels.v6_18.memcg import CSS_NO_REF, GROUP_PARTS, STRUCT_MEM_CGROUP, STRUCT_STOCK, TASK
+from model.kernels.v6_18.memcg import COUNTERS, CSS_NO_REF, GROUP_PARTS, STRUCT_MEM_CGROUP, STRUCT_STOCK, TASK
 from model.kernels.v6_18.page import LRU, NO_TYPE, NODE_MASK, STRUCT_PAGE, ZONE_SHIFT
 from model.kernels.v6_18.zone import (
     BATCH,
@@ -74,11 +74,10 @@ class Memory(ArenaMemory):
         the root.
     levels
         Depth of their hierarchy.
-
     """
 
     lru = LRU
-
+    idle: ClassVar = {"page_type": NO_TYPE, "_refcount": 1}
     page_type: ClassVar[np.dtype[Any]] = STRUCT_PAGE
     group_type: ClassVar[np.dtype[Any]] = GROUP_PARTS
     info: ClassVar[str] = "compound_head"
@@ -103,9 +102,7 @@ class Memory(ArenaMemory):
         self._link()
         for index in range(groups):
             self._link_group(index, -1 if index == 0 else index - 1 if index < levels else 0)
-        template = np.zeros(1, self.page_type)
-        template["flags"], template["page_type"], template["_refcount"] = self.plain_flags, NO_TYPE, 1
-        self.fill(template)
+        self.fill(self.idle_page())
 
     @property
     def plain_flags(self) -> int:
@@ -141,11 +138,7 @@ class Memory(ArenaMemory):
 
     def tables(self) -> dict[str, npt.NDArray[Any]]:
         """Roots and sections, and the bits of pageblocks."""
-        return {
-            "section_roots": self._roots,
-            "mem_section": self._sections,
-            "pageblock_flags": self._usages,
-        }
+        return {"section_roots": self._roots, "mem_section": self._sections, "pageblock_flags": self._usages}
 
     def _map_pageblocks(self) -> None:
         """Roots, sections and their pageblock bits; every pageblock is MOVABLE."""
@@ -153,9 +146,8 @@ class Memory(ArenaMemory):
         block = int(Migratetype.MOVABLE) * (0x11 if BLOCK_BITS[self.config] == 4 else 1)
         self._usages[:, USAGE_BITMAP : USAGE_BITMAP + 64] = block
         self._roots = aligned("i8", ROOTS_KEPT)
-        per_root = self._sections.nbytes // roots
-        self._roots[:roots] = address_of(self._sections) + np.arange(roots) * per_root
-        assert roots <= ROOTS_KEPT <= SECTION_ROOTS <= NODE_MASK["distribution"] << 4
+        self._roots[: len(roots)] = roots
+        assert len(roots) <= ROOTS_KEPT <= SECTION_ROOTS <= NODE_MASK["distribution"] << 4
 
     def _link(self) -> None:
         cpu, pcp = self.cpu, self.pcp
@@ -165,10 +157,8 @@ class Memory(ArenaMemory):
         cpu["mem_section"] = address_of(self._roots)
         cpu["node_data"][0] = self.field_address("zone")
         cpu["current"], cpu["online_cpus"] = self.field_address("task"), CPUS_ONLINE
-        self.zone["per_cpu_pageset"], self.zone["per_cpu_zonestats"] = (
-            self.offset("pcp"),
-            self.offset("zonestat"),
-        )
+        self.zone["per_cpu_pageset"] = self.offset("pcp")
+        self.zone["per_cpu_zonestats"] = self.offset("zonestat")
         self.arena["zonestat"][0]["diff"][ZONESTAT[self.config]] = THRESHOLD
         self.arena["node"][0]["per_cpu_nodestats"] = self.offset("nodestat")
         self.arena["nodestat"][0]["threshold"] = THRESHOLD
@@ -181,15 +171,12 @@ class Memory(ArenaMemory):
         if parent < 0:
             self.cpu["root_mem_cgroup"] = self.memcg_address(0)
         group, part = self.memcg[index], self.parts[index]
-        group["refcnt"], group["css_flags"] = (
-            self.part_offset(index, "references"),
-            0 if parent >= 0 else CSS_NO_REF,
-        )
+        group["refcnt"] = self.part_offset(index, "references")
+        group["css_flags"] = 0 if parent >= 0 else CSS_NO_REF
         group["rstat_cpu"] = self.part_offset(index, "rstat")
         group["vmstats_percpu"] = self.part_offset(index, "vmstats_percpu")
-        for name in ("memory", "memsw", "kmem"):
-            at = int(STRUCT_MEM_CGROUP.fields[name][1])  # type: ignore[index]
-            group[name]["parent"] = self.memcg_address(parent) + at if parent >= 0 else 0
+        for name, offset in COUNTERS.items():
+            group[name]["parent"] = self.memcg_address(parent) + offset if parent >= 0 else 0
         group["memory"]["protection_support"] = 1
         part["rstat"] = ON_LIST
         part["vmstats_percpu"]["parent"] = self.part_offset(parent, "vmstats_percpu") if parent >= 0 else 0

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from model.kernels.kit.namespace import ModelNamespace, Step, helpers
+from model.kernels.offer import Switch
 
 
 class KernelNamespace(ModelNamespace):
@@ -107,23 +108,22 @@ STEPS: Final[Mapping[str, str]] = {
     "memcg_step": "another form of the memcg test: a function like patch_point",
     "type_step": "another form of the page type's reset",
 }
-SWITCHES: Final[Mapping[str, str]] = {
-    "LEFT_OUT": "a tuple of `wipe` and `cpupid`: steps on page->flags that are left out",
-    "GUARD": "guard of the per-CPU lists: trylock, irq-off or preempt",
-    "CHECKS": "always: the page checks on every free, without their key",
-    "DEBUG_LIST": "True: lists are checked before they are changed",
-    "PRIVATE": "when page->private is cleared: never, always or `if set`",
-    "VICTIM": "how a full stock's slot to drain is chosen: random or `round robin`",
+SWITCHES: Final = {
+    "LEFT_OUT": Switch(
+        "a tuple of `wipe` and `cpupid`: steps on page->flags that are left out", ("wipe", "cpupid"), True
+    ),
+    "GUARD": Switch(
+        "guard of the per-CPU lists: trylock, irq-off or preempt", ("trylock", "irq-off", "preempt")
+    ),
+    "CHECKS": Switch("always: the page checks on every free, without their key", ("always",)),
+    "DEBUG_LIST": Switch("True: lists are checked before they are changed", (True, False)),
+    "PRIVATE": Switch(
+        "when page->private is cleared: never, always or `if set`", ("never", "always", "if set")
+    ),
+    "VICTIM": Switch(
+        "how a full stock's slot to drain is chosen: random or `round robin`", ("random", "round robin")
+    ),
 }
-"""Constant of a variant -> what it leaves out or chooses."""
-CHOICES: Final[Mapping[str, tuple[str, ...] | tuple[bool, ...]]] = {
-    "LEFT_OUT": ("wipe", "cpupid"),
-    "GUARD": ("trylock", "irq-off", "preempt"),
-    "CHECKS": ("always",),
-    "DEBUG_LIST": (True, False),
-    "PRIVATE": ("never", "always", "if set"),
-    "VICTIM": ("random", "round robin"),
-}
-"""Constant of a variant -> its values."""
+"""Constant of a variant -> what it leaves out or chooses, and its values."""
 
 kernel: Final = KernelNamespace("kernel")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import ClassVar
 
-from model.kernels.kit.oracle import BuddyOracle
+from model.kernels.kit.oracle import BuddyOracle, BuddyPage
 from model.kernels.v6_18.memcg import CHARGE_BATCH, SLOTS
 from model.kernels.v6_18.page import (
     BUDDY_TYPE,
@@ -30,15 +30,12 @@ MOVABLE = 1
 
 
 @dataclass
-class OraclePage:
+class OraclePage(BuddyPage):
     """What the model keeps of one page; `type` as the signed word, `tail` of a compound page."""
 
-    flags: int = 0
-    type: int = -1
     count: int = 1
-    mapping: int = 0
+    type: int = -1
     memcg: int = 0
-    private: int = 0
     tail: bool = False
 
 
@@ -58,7 +55,7 @@ class OraclePcp:
     keeps_a_batch: bool = False
 
 
-class Oracle(BuddyOracle):
+class Oracle(BuddyOracle[OraclePage]):
     """One zone whose pages are all allocated.
 
     Parameters
@@ -78,18 +75,15 @@ class Oracle(BuddyOracle):
     def __init__(
         self, variant: str, config: Config, pages: int, *, checks: bool = False, memcg: bool = True
     ) -> None:
-        super().__init__()
+        super().__init__([OraclePage() for _ in range(pages)])
         module = self.module_of(variant)
         self.config, self.memcg, self.thp = config, memcg, config == "distribution"
         self.checks = checks or getattr(module, "CHECKS", "") == "always"
         self.private = getattr(module, "PRIVATE", self.clears_private)
         self.types = {"no-type-test": "never", "type-store": "always"}.get(variant, "if any")
         self.left_out = getattr(module, "LEFT_OUT", ())
-        self.pages = [OraclePage() for _ in range(pages)]
         self.pcp = OraclePcp()
-        self.pgfree = 0
         self.reclaims = self.below_high = False
-        self.bad: list[tuple[int, Bad]] = []
 
     clears_private = "never"
     """When `private` is cleared, unless the variant says otherwise."""
@@ -101,9 +95,7 @@ class Oracle(BuddyOracle):
 
     def free_pages(self, number: int, order: int = 0) -> None:
         """Drop a reference; the block is freed with the last one."""
-        page = self.pages[number]
-        page.count -= 1
-        if page.count == 0 and self._prepare(number, order):
+        if self.drop(number) and self._prepare(number, order):
             if order <= 3 or (self.thp and order == PAGEBLOCK):
                 self._commit(number, order)
             else:
@@ -117,10 +109,7 @@ class Oracle(BuddyOracle):
 
     def folios_put_refs(self, numbers: list[int]) -> None:
         """A batch: every page is prepared before the first one is put on its list."""
-        dropped = []
-        for number in numbers:
-            self.pages[number].count -= 1
-            dropped += [number] if self.pages[number].count == 0 else []
+        dropped = [number for number in numbers if self.drop(number)]
         good = [number for number in dropped if self._prepare(number, 0)]
         for number in good:
             self.pages[number].private = 0

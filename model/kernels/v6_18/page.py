@@ -8,7 +8,7 @@ from enum import IntFlag
 from typing import Final
 
 from model.kernels.kit.reason import Reason
-from model.kernels.v6_18.layout import LAYOUTS
+from model.kernels.v6_18.structures import LAYOUTS
 from model.vocabulary.scenario import Config
 
 STRUCT_PAGE: Final = LAYOUTS["default"].record("struct page")
@@ -51,10 +51,7 @@ WIPED: Final[dict[Config, int]] = {"default": 0x3FFFFF, "distribution": 0x3E1DFF
 MUST_BE_CLEAR: Final[dict[Config, int]] = {"default": 0x14E123, "distribution": 0x38014E123}
 """PAGE_FLAGS_CHECK_AT_FREE: with one of these bits the check calls a page bad."""
 CPUID_SHIFT, CPUID_BITS = 34, 17
-LAST_CPUPID: Final[dict[Config, int]] = {
-    "default": 0,
-    "distribution": ((1 << CPUID_BITS) - 1) << CPUID_SHIFT,
-}
+LAST_CPUPID: Final[dict[Config, int]] = {"default": 0, "distribution": ((1 << CPUID_BITS) - 1) << CPUID_SHIFT}
 """All ones: no CPU and no task touched it last; only with NUMA balancing."""
 NODE_SHIFT: Final[dict[Config, int]] = {"default": 58, "distribution": 54}
 NODE_MASK: Final[dict[Config, int]] = {"default": 63, "distribution": 1023}
@@ -75,10 +72,12 @@ SECOND_FLAGS: Final = 0xFF | 1 << 8 | 1 << 9 | 1 << 16
 """Bits of the first tail page's flags that describe the whole folio: its order, and states of its pages."""
 LARGE_MAPCOUNT, NR_PAGES_MAPPED, ENTIRE_MAPCOUNT, PINCOUNT = 16, 20, 24, 28
 """Offsets in the first tail page of counters of the whole folio."""
-NR_PAGES: Final = 56
-"""Offset in the first tail page of the number of pages, with memcg only."""
+NR_PAGES: Final = MEMCG_DATA
+"""Offset in the first tail page of the number of pages, with memcg only: where another page has its owner."""
 DEFERRED_LIST: Final = 16
-"""Offset in the second tail page of a list's head."""
+"""Offset in the second tail page of the folio's link in the list of deferred splits."""
+NO_MAPCOUNT: Final = 0xFFFFFFFF
+"""-1 in 4 bytes of the first tail page: mapped nowhere."""
 
 
 class Bad(Reason):

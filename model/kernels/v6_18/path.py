@@ -75,9 +75,7 @@ class FreePath(ModelPath[StartState]):
 
     def loop(self, scenario: Scenario, arm: Arm) -> str:
         """Name of the compiled loop."""
-        if scenario.entry != "__free_pages":
-            return f"time_{scenario.entry}"
-        return "time_free_pages" if scenario.between == "nothing" else "time_apart_free_pages"
+        return self.timed(scenario, scenario.entry)
 
     def free(self, scenario: Scenario, arm: Arm) -> str:
         """Name of the function that frees one such page."""

@@ -7,17 +7,10 @@ from model.kernels.kit.ladder import RUNGS
 from model.kernels.modelled import Values, memory_sweep
 from model.kernels.v6_18.image import KERNEL_NAME
 from model.kernels.v6_18.modelled import VALUES
-from model.vocabulary.scenario import Config, MemcgState, Scenario, usual_scenario
+from model.vocabulary.scenario import Scenario, usual_scenario
 
 USUAL: Final = usual_scenario(KERNEL_NAME)
-"""The scenario of every machine with systemd: the memcg key is enabled."""
-
-
-def scenario_of(memcg: MemcgState, config: Config = "distribution") -> Scenario:
-    """A plain page through the per-CPU list, the page checks off as they are by default."""
-    return USUAL.but(memcg=memcg, config=config)
-
-
+"""The scenario of every machine with systemd: the memcg key is enabled. Page checks are off, by default."""
 CHARGED: Final = USUAL.but(memcg="on-charged", page_kind="charged")
 """Accounted kernel memory, freed in a stream; for example pages of page tables."""
 DRAINS: Final = USUAL.but(depth="full")

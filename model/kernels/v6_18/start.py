@@ -5,27 +5,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from model.kernels.arrays import address_of
 from model.kernels.kit.start import ModelStart
 from model.kernels.loop_record import PAGE_BYTES
 from model.kernels.mix import FIRST_TAIL, HEAD, OTHER_TAIL
 from model.kernels.start import FreedWord
 from model.kernels.v6_18.machine import Machine
 from model.kernels.v6_18.memcg import CHARGE_BATCH, SLOTS
-from model.kernels.v6_18.page import (
-    ANON,
-    DEFERRED_LIST,
-    LARGE_KMALLOC_TYPE,
-    LIST_POISON1,
-    LRU,
-    MEMCG_DATA_KMEM,
-    NO_TYPE,
-    NR_PAGES,
-    PG,
-    STRUCT_PAGE,
-    TAIL_MAPPING,
-    ZSMALLOC,
-)
+from model.kernels.v6_18.page import DEFERRED_LIST, LARGE_KMALLOC_TYPE, LRU, NO_MAPCOUNT, PG, TAIL_MAPPING
 from model.kernels.v6_18.zone import (
     BATCH,
     COSTLY_ORDER,
@@ -36,10 +22,8 @@ from model.kernels.v6_18.zone import (
     TAKEN_AT_ONCE,
     Migratetype,
 )
-from model.vocabulary.scenario import PageKind, Scenario
+from model.vocabulary.scenario import Scenario
 
-UNMAPPED: Final = 0xFFFFFFFF
-"""Low half of a first tail page's words: mapped nowhere, not pinned."""
 STOCKED: Final = {"hit": 0, "overflow": CHARGE_BATCH}
 """State of the stock -> pages of this cgroup in it; none in other states."""
 
@@ -86,36 +70,19 @@ class StartState(ModelStart):
         copied = waiting if by_template else range(waiting.stop)
         self.keep(memory.arena, memory.restored, copied, by_template=by_template)
 
-    def template(self, kind: PageKind, variant: str) -> npt.NDArray[Any]:
-        """A page as its owner holds it, alike for every variant.
-
-        `flagged`: its owner leaves a page type behind, as zsmalloc's pages do; `charged`: accounted kernel
-        memory.
-        """
-        memory = self.machine.memory
-        page = np.zeros(1, memory.page_type)
-        page["flags"], page["page_type"], page["_refcount"] = memory.plain_flags, NO_TYPE, 1
-        page[memory.info] = LIST_POISON1
-        if kind == "anon":
-            page["mapping"] = address_of(memory.arena) | ANON
-        if kind == "flagged":
-            page["page_type"] = ZSMALLOC
-        if kind == "charged":
-            page["memcg_data"] = memory.objcg_address(self.machine.charged) | MEMCG_DATA_KMEM
-        return page
-
     def mark_compound(self, pages: npt.NDArray[Any]) -> None:
         """What head and tails hold, but not the links to the head: where those are read, pages are copied."""
         order = self.scenario.block_order
         pages["flags"][HEAD] |= int(PG.HEAD)
         pages["flags"][FIRST_TAIL] |= order
-        pages["lru_prev"][FIRST_TAIL] = pages["mapping"][FIRST_TAIL] = UNMAPPED
+        pages["lru_prev"][FIRST_TAIL] = pages["mapping"][FIRST_TAIL] = (
+            NO_MAPCOUNT  # and not pinned: 0 above it
+        )
         pages["mapping"][OTHER_TAIL] = TAIL_MAPPING
         if self.scenario.memcg != "off":
-            pages["memcg_data"][FIRST_TAIL] = 1 << order  # _nr_pages lies there
+            pages["memcg_data"][FIRST_TAIL] = 1 << order  # NR_PAGES lies there
         if self.scenario.entry == "kfree":  # a large kmalloc has no references
             pages["page_type"][HEAD], pages["_refcount"][HEAD] = LARGE_KMALLOC_TYPE, 0
-        assert STRUCT_PAGE.fields["memcg_data"][1] == NR_PAGES  # type: ignore[index]
 
     @property
     def freed_word(self) -> FreedWord:

@@ -5,12 +5,14 @@ Source: include/linux/mmzone.h, mm/page_alloc.c, v6.18.2, offsets by debug info
 """
 
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from model.kernels.kit.namespace import EVENTS
-from model.kernels.v6_18.layout import LAYOUTS
+from model.kernels.kit.memory import lines
+from model.kernels.kit.reason import REPORTED
+from model.kernels.offer import EVENTS
+from model.kernels.v6_18.structures import LAYOUTS
 from model.vocabulary.scenario import Config
 
 
@@ -27,8 +29,6 @@ class Migratetype(IntEnum):
 
 PCPTYPES: Final = 3
 MIGRATE_TYPES: Final[dict[Config, int]] = {"default": 4, "distribution": 6}
-MAX_ORDER: Final = 10
-"""Free blocks have orders 0 to 10."""
 PAGEBLOCK_ORDER: Final = 9
 COSTLY_ORDER: Final = 3
 """Largest order with per-CPU lists, beside order 9 with THP."""
@@ -37,38 +37,19 @@ ZONE_DEVICE: Final = 4
 ZONES: Final = 4
 RECLAIM_ACTIVE, BELOW_HIGH = 2, 4
 """Bits of zone.flags."""
-
-
-FREE_AREA_BYTES: Final[dict[Config, int]] = {
-    config: 16 * types + 8 for config, types in MIGRATE_TYPES.items()
-}
+FREE_AREA_BYTES: Final = {config: 16 * types + 8 for config, types in MIGRATE_TYPES.items()}
 """One list per type, then `nr_free`."""
-
-STRUCT_ZONE: Final[dict[Config, np.dtype[Any]]] = {
-    config: layout.record("struct zone") for config, layout in LAYOUTS.items()
-}
+STRUCT_ZONE: Final = {config: layout.record("struct zone") for config, layout in LAYOUTS.items()}
 NR_FREE_PAGES, NR_FREE_PAGES_BLOCKS = 0, 1
 """Items of vm_stat; the second counts pages in blocks of order 9 and 10."""
 ZONESTAT: Final[dict[Config, int]] = {"default": 10, "distribution": 11}
 """Bytes of a CPU's differences in struct per_cpu_zonestat; its threshold lies behind them."""
-STRUCT_ZONESTAT: Final = np.dtype(
-    {"names": ["diff"], "formats": [("i1", 12)], "offsets": [0], "itemsize": 64}
-)
+STRUCT_ZONESTAT: Final = np.dtype([("diff", "i1", (12,))])
 THRESHOLD: Final = 125
-STRUCT_NODE: Final = np.dtype(
-    {
-        "names": ["per_cpu_nodestats", "vm_stat"],
-        "formats": ["i8", ("i8", 2)],
-        "offsets": [0, 64],
-        "itemsize": 128,
-    }
-)
+STRUCT_NODE: Final = lines({"per_cpu_nodestats": (np.dtype("i8"), 1), "vm_stat": (np.dtype("i8"), 2)})
 """The part of a node behind its zones: NR_SLAB_UNRECLAIMABLE_B is the only item here."""
-STRUCT_NODESTAT: Final = np.dtype(
-    {"names": ["threshold", "diff"], "formats": ["i1", ("i1", 2)], "offsets": [0, 1], "itemsize": 64}
-)
+STRUCT_NODESTAT: Final = np.dtype([("threshold", "i1"), ("diff", "i1", (2,))])
 
-LIST_HEAD: Final = LAYOUTS["default"].record("struct list_head")
 STRUCT_PCP: Final = LAYOUTS["default"].record("struct per_cpu_pages")
 PCP_LISTS, FLAGS_BYTE, ALLOC_FACTOR = (
     LAYOUTS["default"].offset("struct per_cpu_pages", name) for name in ("lists", "flags", "alloc_factor")
@@ -119,9 +100,7 @@ CPU_AREA: Final = np.dtype(
         ("hugetlb_optimize_vmemmap", "i4"),
         ("memory_cgrp_disabled", "i4"),
         # What the kernel would print, and what is not modelled.
-        ("bad_pages", "i8"),
-        ("bad_page", "i8"),
-        ("bad_reason", "i8"),
+        *REPORTED,
         ("beyond", "i8"),
         ("traced", "i8"),
         ("rescheduled", "i8"),

@@ -12,7 +12,7 @@ from model.kernels.v7_1 import scenarios, variants
 from model.kernels.v7_1.image import KERNEL_NAME, Image
 from model.kernels.v7_1.path import FreePath
 from model.kernels.v7_1.scenarios import DRAINS, USUAL
-from model.kernels.v7_1.variants import CHOICES, SWITCHES
+from model.kernels.v7_1.variants import SWITCHES
 
 
 def linkage() -> tuple[Any, Link]:
@@ -23,12 +23,7 @@ def linkage() -> tuple[Any, Link]:
 
 
 OFFER: Final = Offer(
-    v6_18.HELPERS,
-    offsets(STRUCT_PAGE),
-    ("never",),
-    v6_18.STEPS,
-    {**v6_18.SWITCHES, **SWITCHES},
-    {**v6_18.CHOICES, **CHOICES},
+    v6_18.HELPERS, offsets(STRUCT_PAGE), ("never",), v6_18.STEPS, {**v6_18.SWITCHES, **SWITCHES}
 )
 ASKED: Final = [DRAINS, USUAL.but(block="order-9")]
 KERNEL: Final = version(

@@ -1,11 +1,13 @@
 """The memory of a machine with v7.1: v6.18's, with other names and sizes of a few fields."""
 
+from pathlib import Path
 from typing import Final
 
+from model.kernels.kit.layout import layouts_of
 from model.kernels.v6_18 import memory as v6_18
 from model.kernels.v6_18.memcg import group_parts
-from model.kernels.v7_1.layout import LAYOUTS
 
+LAYOUTS: Final = layouts_of(Path(__file__).parent)
 STRUCT_PAGE: Final = LAYOUTS["default"].record("struct page")
 """One `struct page`: v6.18's, but for the word at 8, `compound_info`. Of a tail page it is a mask with bit 0
 set, the same for all tail pages of one order; bit 0 says "tail" as before."""

@@ -6,7 +6,7 @@ from model.compiler.function import Entries, Linkage
 from model.compiler.intrinsics import I64_TYPE, store_64
 from model.compiler.namespace import Namespace
 from model.kernels.kernel_file.batches import BATCH_BYTES, FOLIOS
-from model.kernels.loops import restore_function, timed_batch, timed_loops
+from model.kernels.loops import TimedLoops, timed_batch
 
 LINKAGE: Final = Linkage(Namespace("kernel"))
 
@@ -29,12 +29,12 @@ def put_folios(batch: int, size: int) -> None:
     free(batch, 0)
 
 
-RESTORE: Final = restore_function(LINKAGE)
+TIMED: Final = TimedLoops(LINKAGE, as_it_is)
 LOOPS: Final[Entries] = {
-    **timed_loops(LINKAGE, RESTORE, as_it_is, {"time_free": free}, {"time_release_pages": (free, FOLIOS)}),
+    **TIMED.one_by_one({"free": free}, {"release_pages": (free, FOLIOS)}),
     "time_folios_put_refs": (I64_TYPE,),
 }
-timed_batch(LINKAGE, RESTORE, "time_folios_put_refs", put_folios, FOLIOS, BATCH_BYTES // FOLIOS)
+timed_batch(LINKAGE, TIMED.restore, "time_folios_put_refs", put_folios, FOLIOS, BATCH_BYTES // FOLIOS)
 
 
 def link(spec: Any) -> Entries:

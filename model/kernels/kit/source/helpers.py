@@ -5,7 +5,8 @@ from typing import Any
 from model.compiler.area import Area
 from model.compiler.function import Linkage
 from model.compiler.intrinsics import address_of, likely, rare, unlikely, write_once
-from model.kernels.kit.namespace import EVENTS
+from model.kernels.offer import EVENTS
+from model.kernels.variants import Variant
 
 
 def add_helpers(linkage: Linkage, this_cpu_inc: Any) -> None:
@@ -26,13 +27,19 @@ def add_helpers(linkage: Linkage, this_cpu_inc: Any) -> None:
     namespace.likely, namespace.unlikely, namespace.rare = likely, unlikely, rare
 
 
+def step_of(linkage: Linkage, variant: Variant, name: str, usual: Any) -> Any:
+    """The variant's own form of a step, which it makes of `kernel`, or the usual one."""
+    own = getattr(variant.module, name, None)
+    return usual if own is None else linkage.static_inline(own(linkage.namespace))
+
+
 def bad_page_function(linkage: Linkage, area: Area, word: str, idle: int) -> Any:
     """The function that reports a page which must not be freed.
 
     Parameters
     ----------
     area
-        The version's %gs area, with `bad_pages`, `bad_page` and `bad_reason`.
+        The version's %gs area, with the fields of `model.kernels.kit.reason.REPORTED`.
     word, idle
         The word that says whether the page is a buddy, and its value in an idle page.
     """

@@ -5,11 +5,9 @@
 `report` ... `loops`  the steps, in files named as the kernel's
 `link`         sets the configuration of one image
 
-The files are imported in this order, and it is the order of the functions in every image.
+The files are imported in this order, to register their functions; it is their order in every image.
 """
 
-# ruff: noqa: I001
+# ruff: noqa: F401, I001
 from model.kernels.v4_3.source import report, page_counter, buddy, memcontrol, page_alloc, swap, loops
 from model.kernels.v4_3.source import alloc
-
-__all__ = ["alloc", "buddy", "loops", "memcontrol", "page_alloc", "page_counter", "report", "swap"]

@@ -13,7 +13,8 @@ from model.compiler.intrinsics import (
     read_once,
     write_once,
 )
-from model.kernels.v4_3.memcg import KMEM, MEMORY, MEMSW
+from model.kernels.kit.source.lists import list_at
+from model.kernels.v4_3.memcg import KMEM
 from model.kernels.v4_3.page import PAGE_BYTES, PG
 from model.kernels.v4_3.source.buddy import (
     add_nr_free,
@@ -26,16 +27,9 @@ from model.kernels.v4_3.source.buddy import (
 )
 from model.kernels.v4_3.source.linkage import kernel, kernel_function
 from model.kernels.v4_3.source.lists import list_add, list_add_tail, list_del, page_of
-from model.kernels.v4_3.source.memcontrol import css_put_many, memcg_kmem_charge
+from model.kernels.v4_3.source.memcontrol import css_put_many, memcg_kmem_charge, uncharge_memory
 from model.kernels.v4_3.source.page_counter import page_counter_uncharge
-from model.kernels.v4_3.source.records import (
-    global_read,
-    list_at,
-    mem_cgroup_at,
-    page_at,
-    this_cpu_read,
-    zone_at,
-)
+from model.kernels.v4_3.source.records import global_read, mem_cgroup_at, page_at, zone_at
 from model.kernels.v4_3.zone import MAX_ORDER, MIGRATE_PCPTYPES, PCP_LISTS, ZONE_BYTES, ZONE_NORMAL
 
 PG_HEAD, PG_TAIL = int(PG.HEAD), int(PG.TAIL)
@@ -180,8 +174,6 @@ def alloc_kmem_pages(order: int, compound: int) -> int:
 def cancel_charge(owner: int, order: int) -> None:
     """Give the charge back when the allocation failed."""
     pages = 1 << order
-    page_counter_uncharge(owner + MEMORY, pages)
-    if this_cpu_read("do_swap_account") != 0:
-        page_counter_uncharge(owner + MEMSW, pages)
+    uncharge_memory(owner, pages)
     page_counter_uncharge(owner + KMEM, pages)
     css_put_many(mem_cgroup_at(owner), pages)

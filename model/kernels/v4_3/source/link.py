@@ -6,7 +6,7 @@ from model.compiler.function import Entries
 from model.compiler.intrinsics import I64_TYPE
 from model.compiler.jump_label import jump_label
 from model.compiler.slot import slot
-from model.kernels.kit.source.helpers import add_helpers
+from model.kernels.kit.source.helpers import add_helpers, step_of
 from model.kernels.v4_3 import source as source
 from model.kernels.v4_3.image import Allocator, Image
 from model.kernels.v4_3.keys import KEYS
@@ -16,7 +16,6 @@ from model.kernels.v4_3.source.loops import APART, FREES, LOOPS, TOGETHER
 from model.kernels.v4_3.source.page_flags import MARK_KMEM, page_memcg, page_memcg_data
 from model.kernels.v4_3.source.records import this_cpu_inc, this_cpu_read
 from model.kernels.v4_3.variants import variant_called
-from model.kernels.variants import Variant
 
 add_helpers(LINKAGE, this_cpu_inc)
 
@@ -42,8 +41,12 @@ def _link_free_path(image: Image) -> Entries:
     kernel.OLD_HELPER_UNCHARGES = image.marks == "never"
     kernel.memcg_kmem_enabled = _gate(image)
     kernel.trace_mm_page_free = jump_label(KEYS["trace_mm_page_free"])
-    kernel.patch_point = _patch_point(variant, image)
-    kernel.release_uncharge = _release_uncharge(variant, image)
+    # Of base, of an exact arm, and of a variant that is compiled out.
+    kernel.patch_point = slot(variant.operation or "")
+    if image.memcg or not variant.needs_memcg:
+        kernel.patch_point = step_of(LINKAGE, variant, "patch_point", kernel.patch_point)
+    uncharge = kernel.mem_cgroup_uncharge if image.memcg else no_uncharge
+    kernel.release_uncharge = step_of(LINKAGE, variant, "release_uncharge", uncharge)
     return {**FREES, **LOOPS, **(APART if image.apart else {}), **(TOGETHER if image.together else {})}
 
 
@@ -72,20 +75,6 @@ def always_enabled() -> bool:
 def flag_in_memory() -> bool:
     """static_key_enabled() without jump labels: atomic_read(&key->enabled) > 0."""
     return this_cpu_read("memcg_kmem_enabled") > 0
-
-
-def _patch_point(variant: Variant, image: Image) -> Any:
-    """The variant's code; base, an exact arm, or a variant that is compiled out: the slot."""
-    if hasattr(variant.module, "patch_point") and (image.memcg or not variant.needs_memcg):
-        return static_inline(variant.module.patch_point(kernel))
-    return slot(variant.operation or "")
-
-
-def _release_uncharge(variant: Variant, image: Image) -> Any:
-    """The uncharge in put_page and release_pages."""
-    if hasattr(variant.module, "release_uncharge"):
-        return static_inline(variant.module.release_uncharge(kernel))
-    return kernel.mem_cgroup_uncharge if image.memcg else no_uncharge
 
 
 @static_inline

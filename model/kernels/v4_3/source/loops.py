@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from model.compiler.function import Entries
 from model.compiler.intrinsics import I64_TYPE, record_type
-from model.kernels.loops import apart_loops, restore_function, timed_loops, together_loops
+from model.kernels.loops import TimedLoops
 from model.kernels.v4_3.page import STRUCT_PAGE
 from model.kernels.v4_3.source.linkage import LINKAGE, kernel_function, static_inline
 from model.kernels.v4_3.source.page_alloc import (
@@ -19,9 +19,7 @@ from model.kernels.v4_3.source.swap import put_page, release_pages
 RELEASE_BATCH: Final = 16
 """Pages per call of release_pages, as docs/kernel-facts/v4.3-path.md, section 3.2, counts them; v4.3's
 PAGEVEC_SIZE is 14."""
-
-
-RESTORE: Final = restore_function(LINKAGE)
+TIMED: Final = TimedLoops(LINKAGE, page_at)
 
 
 @kernel_function
@@ -37,30 +35,13 @@ def put_one_page(page: Any, order: int) -> None:
     put_page(page)
 
 
-LOOPS: Final = timed_loops(
-    LINKAGE,
-    RESTORE,
-    page_at,
-    {
-        "time_free_pages": __free_pages,
-        "time_free_kmem_pages": __free_kmem_pages,
-        "time_prepare": prepare_only,
-        "time_put_page": put_one_page,
-    },
-    {"time_release_pages": (release_pages, RELEASE_BATCH)},
+FREED: Final = {"free_pages": __free_pages, "free_kmem_pages": __free_kmem_pages}
+LOOPS: Final = TIMED.one_by_one(
+    {**FREED, "prepare": prepare_only, "put_page": put_one_page},
+    {"release_pages": (release_pages, RELEASE_BATCH)},
 )
-APART: Final = apart_loops(
-    LINKAGE,
-    RESTORE,
-    page_at,
-    {"time_apart_free_pages": __free_pages, "time_apart_free_kmem_pages": __free_kmem_pages},
-)
-TOGETHER: Final = together_loops(
-    LINKAGE,
-    RESTORE,
-    page_at,
-    {"time_together_free_pages": __free_pages, "time_together_free_kmem_pages": __free_kmem_pages},
-)
+APART: Final = TIMED.apart(FREED)
+TOGETHER: Final = TIMED.together(FREED)
 PAGE: Final = record_type(STRUCT_PAGE)
 FREES: Final[Entries] = {
     **dict.fromkeys(["__free_pages", "__free_kmem_pages", "prepare_only"], (PAGE, I64_TYPE)),

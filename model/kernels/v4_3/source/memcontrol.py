@@ -25,6 +25,14 @@ def css_put_many(memcg: Any, pages: int) -> None:
         this_cpu_sub_at(percpu, pages)
 
 
+@static_inline
+def uncharge_memory(owner: int, pages: int) -> None:
+    """Take pages off the counters: memory, and where swap is accounted memory and swap as well."""
+    page_counter_uncharge(owner + MEMORY, pages)
+    if this_cpu_read("do_swap_account") != 0:
+        page_counter_uncharge(owner + MEMSW, pages)
+
+
 @kernel_function
 def __memcg_kmem_uncharge(page: Any, order: int) -> None:
     """Take a kmem page's block off its cgroup's counters, if it was charged at all."""
@@ -32,9 +40,7 @@ def __memcg_kmem_uncharge(page: Any, order: int) -> None:
     if owner == 0:
         return
     pages = 1 << order
-    page_counter_uncharge(owner + MEMORY, pages)
-    if this_cpu_read("do_swap_account") != 0:
-        page_counter_uncharge(owner + MEMSW, pages)
+    uncharge_memory(owner, pages)
     page_counter_uncharge(owner + KMEM, pages)
     page.mem_cgroup = 0
     css_put_many(mem_cgroup_at(owner), pages)
@@ -48,9 +54,7 @@ def mem_cgroup_uncharge(page: Any) -> None:
     owner = page.mem_cgroup
     if owner == 0:
         return
-    page_counter_uncharge(owner + MEMORY, 1)
-    if this_cpu_read("do_swap_account") != 0:
-        page_counter_uncharge(owner + MEMSW, 1)
+    uncharge_memory(owner, 1)
     page.mem_cgroup = 0
     css_put_many(mem_cgroup_at(owner), 1)
 
@@ -93,9 +97,7 @@ def drain_stock() -> None:
     pages = this_cpu_read("stock_pages")
     if owner != 0:
         if pages != 0:
-            page_counter_uncharge(owner + MEMORY, pages)
-            if this_cpu_read("do_swap_account") != 0:
-                page_counter_uncharge(owner + MEMSW, pages)
+            uncharge_memory(owner, pages)
             css_put_many(mem_cgroup_at(owner), pages)
         this_cpu_write("stock_memcg", 0)
         this_cpu_write("stock_pages", 0)

@@ -16,6 +16,7 @@ from model.compiler.intrinsics import (
     write_once,
 )
 from model.kernels.kit.memory import SECTION_BYTES, SECTION_SHIFT
+from model.kernels.kit.source.lists import list_at
 from model.kernels.v4_3.page import (
     ANON,
     CLEAR_FOR_NEXT,
@@ -30,7 +31,7 @@ from model.kernels.v4_3.source.buddy import __free_one_page, lock_zone, page_to_
 from model.kernels.v4_3.source.linkage import kernel, kernel_function, static_inline
 from model.kernels.v4_3.source.lists import list_add, list_add_tail, list_del, page_of
 from model.kernels.v4_3.source.memcontrol import __memcg_kmem_uncharge
-from model.kernels.v4_3.source.records import global_read, list_at, page_at, this_cpu_add, zone_at
+from model.kernels.v4_3.source.records import global_read, page_at, this_cpu_add, zone_at
 from model.kernels.v4_3.source.report import bad_page, vm_bug_on_page
 from model.kernels.v4_3.zone import MIGRATE_PCPTYPES, PCP_LISTS, ZONE_BYTES, Migratetype
 

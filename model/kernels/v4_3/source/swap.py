@@ -3,6 +3,7 @@
 from typing import Any
 
 from model.compiler.intrinsics import address_of, list_head_on_stack, load_64, rare, unlikely, write_once
+from model.kernels.kit.source.lists import list_at
 from model.kernels.v4_3.page import COMPOUND, PAGE_BYTES, PG
 from model.kernels.v4_3.source.buddy import lock_zone
 from model.kernels.v4_3.source.linkage import kernel, kernel_function, static_inline
@@ -13,7 +14,7 @@ from model.kernels.v4_3.source.page_alloc import (
     page_zone,
     put_page_testzero,
 )
-from model.kernels.v4_3.source.records import list_at, page_at
+from model.kernels.v4_3.source.records import page_at
 
 PG_LRU, PG_ACTIVE, PG_TAIL = int(PG.LRU), int(PG.ACTIVE), int(PG.TAIL)
 

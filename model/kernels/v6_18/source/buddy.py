@@ -16,6 +16,7 @@ from model.compiler.intrinsics import (
     unlikely,
     write_once,
 )
+from model.kernels.kit.memory import MAX_ORDER
 from model.kernels.v6_18.memcg import CAPTURE_CONTROL
 from model.kernels.v6_18.page import BUDDY, BUDDY_TYPE, NO_TYPE, PAGE_BYTES, TYPE_BYTE
 from model.kernels.v6_18.source.linkage import kernel, kernel_function, static_inline
@@ -24,7 +25,7 @@ from model.kernels.v6_18.source.pageblock import CMA, HIGHATOMIC, ISOLATE, get_p
 from model.kernels.v6_18.source.records import page_at, this_cpu_add, this_cpu_read
 from model.kernels.v6_18.source.report import beyond
 from model.kernels.v6_18.source.vmstat import __mod_zone_page_state
-from model.kernels.v6_18.zone import MAX_ORDER, NR_FREE_PAGES, NR_FREE_PAGES_BLOCKS, PAGEBLOCK_ORDER
+from model.kernels.v6_18.zone import NR_FREE_PAGES, NR_FREE_PAGES_BLOCKS, PAGEBLOCK_ORDER
 
 
 @static_inline

@@ -7,7 +7,7 @@ from model.compiler.function import Entries
 from model.compiler.jump_label import jump_label
 from model.compiler.slot import slot
 from model.kernels.kit.memory import lines
-from model.kernels.kit.source.helpers import add_helpers
+from model.kernels.kit.source.helpers import add_helpers, step_of
 from model.kernels.offer import offsets as offsets_of
 from model.kernels.v6_18 import source as source
 from model.kernels.v6_18.image import Image
@@ -102,9 +102,9 @@ def link_as(image: Image, variant: Variant, steps: Mapping[str, Any]) -> Entries
         kernel.victim_slot = only_slot
     if getattr(module, "CHECKS", "") == "always":
         kernel.check_pages_enabled = always
-    kernel.memcg_step = _step(module, "memcg_step", memcg_kmem_if_online)
-    kernel.type_step = _step(module, "type_step", reset_page_type_if_any)
-    kernel.patch_point = _step(module, "patch_point", slot(variant.operation or ""))
+    kernel.memcg_step = step_of(LINKAGE, variant, "memcg_step", memcg_kmem_if_online)
+    kernel.type_step = step_of(LINKAGE, variant, "type_step", reset_page_type_if_any)
+    kernel.patch_point = step_of(LINKAGE, variant, "patch_point", slot(variant.operation or ""))
     other = {name for entry, loop in OF_ENTRY.items() if entry != image.entry for name in (entry, loop)}
     entries = {**FREES, **LOOPS, **(APART if image.apart else {})}
     return {name: types for name, types in entries.items() if name not in other}
@@ -136,11 +136,6 @@ def _configure(image: Image, module: Any) -> None:
     kernel.FREE_AREA_BYTES, kernel.LISTS = FREE_AREA_BYTES[config], LISTS[config]
     arena = offsets_of(lines(parts_of(config)))
     kernel.STOCK, kernel.NODE = arena["stock"], arena["node"] - arena["zone"]
-
-
-def _step(module: Any, name: str, usual: Any) -> Any:
-    """The variant's own form of a step, or the kernel's."""
-    return static_inline(getattr(module, name)(kernel)) if hasattr(module, name) else usual
 
 
 @static_inline

@@ -1,18 +1,11 @@
-"""Doubly linked lists of pages, by address (include/linux/list.h), and their checks (lib/list_debug.c)."""
+"""Doubly linked lists of pages (include/linux/list.h), and their checks (lib/list_debug.c)."""
 
-from typing import Any
-
-from model.compiler.intrinsics import address_of, rare, unlikely
+from model.compiler.intrinsics import rare, unlikely
+from model.kernels.kit.source.lists import list_at, list_functions
 from model.kernels.v6_18.page import LIST_POISON1, LIST_POISON2, LRU
-from model.kernels.v6_18.source.linkage import kernel, kernel_function, static_inline
-from model.kernels.v6_18.source.records import list_at, page_at
+from model.kernels.v6_18.source.linkage import LINKAGE, kernel, kernel_function, static_inline
+from model.kernels.v6_18.source.records import page_at
 from model.kernels.v6_18.source.report import beyond
-
-
-@static_inline
-def page_of(link: int) -> Any:
-    """The page whose `lru` is at this address."""
-    return page_at(link - LRU)
 
 
 @kernel_function
@@ -32,7 +25,7 @@ def __list_add_valid_or_report(new: int, before: int, following: int) -> int:
         rare()
     else:
         return 1
-    beyond(page_of(new))
+    beyond(page_at(new - LRU))
     return 0
 
 
@@ -54,7 +47,7 @@ def __list_del_entry_valid_or_report(entry: int) -> int:
         rare()
     else:
         return 1
-    beyond(page_of(entry))
+    beyond(page_at(entry - LRU))
     return 0
 
 
@@ -65,38 +58,11 @@ def list_add_valid(new: int, before: int, following: int) -> bool:
 
 
 @static_inline
-def list_add(page: Any, head: int) -> None:
-    """Link a page behind the head: the hot end. Writes the line of the page that was first."""
-    link = address_of(page) + LRU
-    first = list_at(head).next
-    if unlikely(not list_add_valid(link, head, first)):
-        return
-    list_at(first).prev = link
-    page.compound_head = first
-    page.lru_prev = head
-    list_at(head).next = link
+def list_del_valid(entry: int) -> bool:
+    """True without CONFIG_DEBUG_LIST."""
+    return not kernel.CONFIG_DEBUG_LIST or __list_del_entry_valid_or_report(entry) != 0
 
 
-@static_inline
-def list_add_tail(page: Any, head: int) -> None:
-    """Link a page before the head: the cold end."""
-    link = address_of(page) + LRU
-    last = list_at(head).prev
-    if unlikely(not list_add_valid(link, last, head)):
-        return
-    list_at(head).prev = link
-    page.compound_head = head
-    page.lru_prev = last
-    list_at(last).next = link
-
-
-@static_inline
-def list_del(page: Any) -> None:
-    """Unlink a page and poison its links."""
-    if not kernel.CONFIG_DEBUG_LIST or __list_del_entry_valid_or_report(address_of(page) + LRU) != 0:
-        following = page.compound_head
-        before = page.lru_prev
-        list_at(following).prev = before
-        list_at(before).next = following
-    page.compound_head = LIST_POISON1
-    page.lru_prev = LIST_POISON2
+page_of, list_add, list_add_tail, list_del = list_functions(
+    LINKAGE, page_at, LRU, "compound_head", (LIST_POISON1, LIST_POISON2), list_add_valid, list_del_valid
+)

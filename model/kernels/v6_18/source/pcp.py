@@ -17,12 +17,13 @@ from model.compiler.intrinsics import (
     unlikely,
     write_once,
 )
+from model.kernels.kit.source.lists import list_at
 from model.kernels.v6_18.source.buddy import __free_one_page, lock_zone, unlock_zone
 from model.kernels.v6_18.source.linkage import kernel, kernel_function, static_inline
 from model.kernels.v6_18.source.lists import list_add, list_del, page_of
 from model.kernels.v6_18.source.pageblock import get_pfnblock_migratetype
 from model.kernels.v6_18.source.preempt import preempt_disable, preempt_enable
-from model.kernels.v6_18.source.records import list_at, this_cpu_add, this_cpu_read
+from model.kernels.v6_18.source.records import this_cpu_add, this_cpu_read
 from model.kernels.v6_18.source.report import beyond
 from model.kernels.v6_18.zone import (
     ALLOC_FACTOR,

@@ -12,11 +12,10 @@ from model.kernels.v6_18.memcg import (
     VMSTATS_PERCPU,
 )
 from model.kernels.v6_18.page import STRUCT_PAGE
-from model.kernels.v6_18.zone import CPU_AREA, LIST_HEAD, STRUCT_PCP
+from model.kernels.v6_18.zone import CPU_AREA, STRUCT_PCP
 
 page_at = record_at(STRUCT_PAGE, "page_at")
 pcp_at = record_at(STRUCT_PCP, "pcp_at")
-list_at = record_at(LIST_HEAD, "list_at")
 mem_cgroup_at = record_at(STRUCT_MEM_CGROUP, "mem_cgroup_at")
 obj_cgroup_at = record_at(STRUCT_OBJ_CGROUP, "obj_cgroup_at")
 page_counter_at = record_at(STRUCT_PAGE_COUNTER, "page_counter_at")

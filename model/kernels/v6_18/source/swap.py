@@ -15,7 +15,7 @@ from model.compiler.intrinsics import (
     unlikely,
     write_once,
 )
-from model.kernels.v6_18.page import HUGETLB, LARGE_KMALLOC, PAGE_BYTES, PG, SLAB, TYPE_BYTE
+from model.kernels.v6_18.page import DEFERRED_LIST, HUGETLB, LARGE_KMALLOC, PAGE_BYTES, PG, SLAB, TYPE_BYTE
 from model.kernels.v6_18.source.buddy import free_one_page
 from model.kernels.v6_18.source.linkage import kernel, kernel_function, static_inline
 from model.kernels.v6_18.source.page_alloc import (
@@ -36,8 +36,6 @@ from model.kernels.v6_18.source.tails import compound_order, folio_order
 from model.kernels.v6_18.zone import PCPTYPES, ZONE_DEVICE
 
 HEAD, LRU_FLAG = int(PG.HEAD), int(PG.LRU)
-DEFERRED = 2 * PAGE_BYTES + 16
-"""Offset of a folio's link in the list of deferred splits, from its head."""
 
 
 @static_inline
@@ -53,7 +51,7 @@ def leave_deferred_split(folio: Any) -> None:
     if kernel.CONFIG_THP and unlikely(read_once(folio, "flags") & HEAD != 0):
         rare()
         if compound_order(folio) > 1:
-            list_head = address_of(folio) + DEFERRED
+            list_head = address_of(folio) + 2 * PAGE_BYTES + DEFERRED_LIST
             if load_once_64(list_head) != list_head:
                 beyond(folio)
 

@@ -17,6 +17,7 @@ from model.kernels.v6_18.page import (
     DEFERRED_LIST,
     ENTIRE_MAPCOUNT,
     LARGE_MAPCOUNT,
+    NO_MAPCOUNT,
     NO_TYPE,
     NR_PAGES,
     NR_PAGES_MAPPED,
@@ -35,8 +36,6 @@ from model.kernels.v6_18.source.report import bad_page
 
 HEAD = int(PG.HEAD)
 BAD_TYPE, BAD_OTHER, BAD_TAIL = (int(bad) for bad in Bad)
-NO_MAPCOUNT = 0xFFFFFFFF
-"""-1 in 4 bytes: mapped nowhere."""
 
 
 @static_inline

@@ -1,15 +1,7 @@
 """The variants of v6.18, one file each (model/kernels/variants.py).
 
 Base is the kernel as it is, and most variants remove or replace a step, so their overhead is negative where
-the step costs something. A variant of v6.18 may also define
-
-`memcg_step(kernel)`, `type_step(kernel)`  another form of that step
-`LEFT_OUT`                                 of "wipe" and "cpupid", what is not done to `flags`
-`CHECKS`                                   "always": the page checks, whatever their key says
-`DEBUG_LIST`                               True: lists are checked before they are changed
-`PRIVATE`                                  when page->private is cleared: "never", "always" or "if set"
-`VICTIM`                                   of a full stock, the slot to drain: "random" or "round robin"
-`GUARD`                                    of the per-CPU lists: "trylock", "irq-off" or "preempt"
+the step costs something. A variant may also define what `STEPS` and `SWITCHES` of `namespace` say.
 """
 
 from collections import ChainMap

@@ -1,11 +1,7 @@
 """The variants of v7.1: those of v6.18 that hold here, and one file for each of its own.
 
-A variant of v7.1 may define what one of v6.18 may (model/kernels/v6_18/variants), and
-
-`HEAD`   how the head of a page is found: "mask", "branch" (v6.18's, with its key) or "direct" (not at all)
-`DRAIN`  "slices", or "whole" under one lock
-`LISTS`  "per CPU", or "none": every page goes to the buddy
-`STOCK`  "seven" slots, or "one"
+A variant of v7.1 may also define what one of v6.18 may (model/kernels/v6_18/namespace.py), and what
+`SWITCHES` says.
 """
 
 from collections import ChainMap
@@ -14,6 +10,7 @@ from typing import Final
 
 from model.kernels.kit.borrow import borrowed
 from model.kernels.kit.ladder import RUNGS, calibration, ladder
+from model.kernels.offer import Switch
 from model.kernels.v6_18 import variants as v6_18
 from model.kernels.v6_18.page import PAGE_TYPE
 from model.kernels.variants import find
@@ -35,20 +32,16 @@ BORROWED: Final[Mapping[str, str]] = {
     **dict.fromkeys(["no-wipe", "no-cpupid", "no-trylock", "irq-off", "check-pages", "list-check"], ""),
 }
 """Variant of v6.18 -> what to expect of it here, where that differs."""
-SWITCHES: Final[Mapping[str, str]] = {
-    "HEAD": "how the head of a page is found: mask, branch or direct",
-    "DRAIN": "slices, or whole: drained under one lock",
-    "LISTS": "`per CPU`, or none: every page goes to the buddy",
-    "STOCK": "how many cgroups a CPU's stock of pages has room for: seven or one",
+SWITCHES: Final = {
+    "HEAD": Switch(
+        "how the head of a page is found: mask, branch (v6.18's, with its key) or direct (not at all)",
+        ("mask", "branch", "direct"),
+    ),
+    "DRAIN": Switch("slices, or whole: drained under one lock", ("slices", "whole")),
+    "LISTS": Switch("`per CPU`, or none: every page goes to the buddy", ("per CPU", "none")),
+    "STOCK": Switch("how many cgroups a CPU's stock of pages has room for: seven or one", ("seven", "one")),
 }
-"""Constant of a variant -> what it chooses, beside those of v6.18."""
-CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
-    "HEAD": ("mask", "branch", "direct"),
-    "DRAIN": ("slices", "whole"),
-    "LISTS": ("per CPU", "none"),
-    "STOCK": ("seven", "one"),
-}
-"""Constant of a variant -> its values."""
+"""Constant of a variant -> what it chooses, beside those of v6.18, and its values."""
 
 _BORROWED = borrowed(v6_18.VARIANTS, BORROWED, "v6.18", "v7.1")
 VARIANTS = find(__name__, FIRST, [*ladder("page_type", PAGE_TYPE), *_BORROWED.values()])

@@ -5,4 +5,4 @@ from typing import Final
 
 from model.kernels.kit.layout import Layout
 
-LAYOUT: Final = Layout(Path(__file__).with_name("default.json"))
+LAYOUT: Final = Layout(Path(__file__).parent / "layout" / "default.json")

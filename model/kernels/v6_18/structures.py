@@ -5,4 +5,4 @@ from typing import Final
 
 from model.kernels.kit.layout import layouts_of
 
-LAYOUTS: Final = layouts_of(Path(__file__).parent.parent)
+LAYOUTS: Final = layouts_of(Path(__file__).parent)
