@@ -171,7 +171,9 @@ class Linkage:
 
         def call(typingctx: Any, *args: Any) -> Any:
             args = tuple(types.unliteral(arg) for arg in args)
-            returns = self.functions[target.name].compile(args).result.signature.return_type
+            # A function that returns a constant has it as its type. Then a test of it would be gone from a caller
+            # that is compiled now, and stay in one that was compiled with another form of the function.
+            returns = types.unliteral(self.functions[target.name].compile(args).result.signature.return_type)
 
             # Numba remembers the typing above for other callers; the code below runs once per call.
             def codegen(context: Any, builder: Any, sig: Any, packed: Any) -> Any:

@@ -39,7 +39,8 @@ Expect: the whole of "load + comparison + store", for every page."""
 CHAIN: Final = """A known cost, to check the instrument: k dependent additions that overlap with nothing.
 
 Not a form of the patch: only `python -m benchmarks --calibrate` measures it. Two lfence keep the chain from
-overlapping with the path around it, so each addition costs its latency, one cycle.
+overlapping with the path around it, so each addition costs its latency, one cycle. The additions have 32
+bits: Golden Cove does 64-bit ones of a constant while it renames, six in a cycle (findings/).
 Expect: time linear in k, with a slope of one cycle."""
 NOP_BYTES: Final = """The layout floor: one NOP of 1 to 9 bytes, so the same dispatch slot with other bytes.
 
