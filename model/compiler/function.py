@@ -171,7 +171,7 @@ class Linkage:
 
         def call(typingctx: Any, *args: Any) -> Any:
             args = tuple(types.unliteral(arg) for arg in args)
-            # A function that returns a constant has it as its type. Then a test of it would be gone from a caller
+            # A function that returns a constant has it as its type. A test of it would be gone from a caller
             # that is compiled now, and stay in one that was compiled with another form of the function.
             returns = types.unliteral(self.functions[target.name].compile(args).result.signature.return_type)
 
