@@ -53,10 +53,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import doctor, file_cases, kernel_files, listing, user_variants
+from benchmarks import doctor, kernel_files, listing, user_variants
 from benchmarks.cases import Case, lasting
-from benchmarks.census.brief import brief
-from benchmarks.census.proof import prove
 from benchmarks.commit import UNKNOWN, commit, sources
 from benchmarks.process_settings import addresses_fixed, loads_wait, set_store_bypass
 from benchmarks.processor import processor
@@ -155,18 +153,39 @@ def _measure(argv: list[str], runner: PairedRunner, partial: Partial | None = No
         check_available(case.path.pages(case.scenario))
     if not partial:
         user_variants.vet_checkout()
-        prove(cases, {brought.name: brought.where for brought in added()}, Store(store.root, DEFAULT_CPU))
+        _prove(cases, Store(store.root, DEFAULT_CPU))
     workers.prepare(args)
     context = _context(argv, args)
     partial = _continued(partial, context) if partial else _begun(argv, args, context)
     args.seed = partial.plan["seed"]
-    hooks = VerdictHooks(_undecided, _calibration, _brought, _read, _sharpness, lambda: brief(cases, store))
+    hooks = VerdictHooks(
+        _undecided, _calibration, _brought, _read, _sharpness, lambda: _counted(cases, store)
+    )
     return Session(runner, cases, store, context, partial, hooks).run()
+
+
+def _prove(cases: list[Case], store: Store) -> None:
+    """Check what the user added to the model in the emulator, which most commands need not load."""
+    if brought := added():
+        from benchmarks.census.proof import prove
+
+        prove(cases, {each.name: each.where for each in brought}, store)
+
+
+def _counted(cases: list[Case], store: Store) -> Mapping[str, Any]:
+    """What one free by each arm of a kernel file executes."""
+    if not any(case.path.gated for case in cases):
+        return {}
+    from benchmarks.census.brief import brief
+
+    return brief(cases, store)
 
 
 def _chosen(args: argparse.Namespace, memory: str) -> list[Case]:
     """What the command line chooses: of the models, or of the kernel files."""
     if args.vmlinux:
+        from benchmarks import file_cases
+
         return file_cases.select(args, memory, timed=not args.list)
     cases = select_for(args, memory)
     return cases if args.values_given else [lasting(case, args.values) for case in cases]

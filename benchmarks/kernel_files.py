@@ -2,29 +2,29 @@
 
 Each file is read, loaded as booted, and a free of its usual scenario is run in the emulator. That tells which
 functions run, so which are cut out, and which arms there are (`benchmarks.file_survey`); of other scenarios,
-when they are chosen (`benchmarks.file_cases`).
+when they are chosen (`benchmarks.file_cases`). Most commands are given none, so what reads and emulates them
+is imported for the first one.
 """
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import user_variants
-from benchmarks.emulator import EmulationError
-from benchmarks.file_survey import survey
 from model.common.errors import KernelFileError, UsageError
-from model.kernels.kernel_file import known
-from model.kernels.kernel_file.arms import Insert
-from model.kernels.kernel_file.known import KnownFile
-from model.kernels.kernel_file.places import places
-from model.kernels.kernel_file.survey import Survey, way_of
 from model.kernels.user_variants.added import check_name
+
+if TYPE_CHECKING:
+    from model.kernels.kernel_file.arms import Insert
+    from model.kernels.kernel_file.known import KnownFile
 
 OF_MODELS: Final = ("variant", "kernel", "calibrate", "new_variant", "on")
 """Options that choose what a kernel file does not have."""
+_added: list["KnownFile"] = []
+"""Those that this process was given, in the order of the command line."""
 
 
 def add_options(parser: Any) -> None:
@@ -52,7 +52,7 @@ def add_options(parser: Any) -> None:
     )
 
 
-def add(args: argparse.Namespace) -> list[KnownFile]:
+def add(args: argparse.Namespace) -> list["KnownFile"]:
     """Make the files known to this process, each with what one free executes.
 
     Raises
@@ -61,12 +61,25 @@ def add(args: argparse.Namespace) -> list[KnownFile]:
         In one line that names the file.
     """
     check(args)
+    if not args.vmlinux:
+        return []
+    from benchmarks.file_survey import survey
+    from model.kernels.kernel_file.survey import way_of
+
     for path in args.vmlinux:
         with _named(path):
-            file = known.add(path, args.boot)
+            file = _known(path, args.boot)
             file.inserts += inserts_of(args.insert, args.at)
             file.surveys[way_of(file.usual)] = survey(file, file.usual)
-    return known.known_files()
+    return list(_added)
+
+
+def _known(path: str, boot: str) -> "KnownFile":
+    """A file, made known to this process."""
+    from model.kernels.kernel_file import known
+
+    _added.append(known.add(path, boot))
+    return _added[-1]
 
 
 def as_plain(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -79,11 +92,11 @@ def as_plain(args: argparse.Namespace) -> list[dict[str, Any]]:
             "inserts": [asdict(insert) for insert in file.inserts],
             "surveys": {way: each.to_json() for way, each in file.surveys.items()},
         }
-        for path, file in zip(args.vmlinux, known.known_files(), strict=True)
+        for path, file in zip(args.vmlinux, _added, strict=True)
     ]
 
 
-def add_again(files: Iterable[Mapping[str, Any]]) -> None:
+def add_again(files: Sequence[Mapping[str, Any]]) -> None:
     """Make files known that another process has surveyed.
 
     Raises
@@ -91,15 +104,26 @@ def add_again(files: Iterable[Mapping[str, Any]]) -> None:
     UsageError
         When a file cannot be read any more, or is another one.
     """
+    if not files:
+        return
+    from model.kernels.kernel_file.arms import Insert
+    from model.kernels.kernel_file.survey import Survey
+
     for kept in files:
         with _named(kept["path"]):
-            file = known.add(kept["path"], kept["boot"])
+            file = _known(kept["path"], kept["boot"])
             if kept["sha256"] != file.kernel_file.origin.sha256:
                 raise KernelFileError("is not the file that this run began with: it was replaced meanwhile")
             file.inserts += [Insert(**insert) for insert in kept["inserts"]]
             file.surveys |= {way: Survey.from_json(data) for way, data in kept["surveys"].items()}
         for way in file.surveys:
             file.arms(way)  # a process assembles what is put in, and a confined worker starts none
+
+
+def import_all() -> None:
+    """Import what a worker of a kernel file needs, for workers that are forked from this process."""
+    import benchmarks.file_cases
+    import benchmarks.gate  # noqa: F401
 
 
 def check(args: argparse.Namespace) -> None:
@@ -125,6 +149,8 @@ def check(args: argparse.Namespace) -> None:
 @contextmanager
 def _named(path: str) -> Iterator[None]:
     """Say which file is wrong: errors of one begin with a verb, or with its path."""
+    from benchmarks.emulator import EmulationError
+
     try:
         yield
     except KernelFileError as error:
@@ -134,7 +160,7 @@ def _named(path: str) -> Iterator[None]:
         raise UsageError(f"--vmlinux {path}: {error}") from None
 
 
-def inserts_of(texts: Sequence[str], at: str) -> list[Insert]:
+def inserts_of(texts: Sequence[str], at: str) -> list["Insert"]:
     """What `--insert` brings.
 
     Raises
@@ -142,6 +168,8 @@ def inserts_of(texts: Sequence[str], at: str) -> list[Insert]:
     UsageError
         For a name without assembly, or no name for an arm.
     """
+    from model.kernels.kernel_file.arms import Insert
+
     inserts = [Insert(name, text, at) for name, text in user_variants.named(texts)]
     for insert in inserts:
         check_name(insert.name, f"--insert {insert.name}")
@@ -162,12 +190,17 @@ def without_folders(argv: Sequence[str]) -> list[str]:
 
 def inserted() -> set[str]:
     """Names of the operations that the user put in."""
-    return {insert.name for file in known.known_files() for insert in file.inserts}
+    return {insert.name for file in _added for insert in file.inserts}
 
 
 def places_of() -> Iterator[tuple[str, str]]:
     """Kernel, and the name of each place where an operation can be put in."""
-    for file in known.known_files():
+    if not _added:
+        return
+    from model.kernels.kernel_file.places import places
+    from model.kernels.kernel_file.survey import way_of
+
+    for file in _added:
         for place in places(file.loaded(), file.surveys[way_of(file.usual)]):
             yield file.name, place.name
 
@@ -175,11 +208,11 @@ def places_of() -> Iterator[tuple[str, str]]:
 def facts() -> dict[str, str]:
     """What a run says of its kernel files: never where they lie."""
     said = []
-    for file in known.known_files():
+    for file in _added:
         origin = file.kernel_file.origin
         said.append(
             f"{file.name} sha256 {origin.sha256} {origin.size} bytes {origin.compression}, kallsyms "
             f"{origin.kallsyms_layout}: {file.kernel_file.banner}"
         )
-    boots = [f"{file.name}: {file.boot}" for file in known.known_files()]
+    boots = [f"{file.name}: {file.boot}" for file in _added]
     return {"kernel_files": " | ".join(said), "boot": " | ".join(boots)} if said else {}

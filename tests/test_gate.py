@@ -65,7 +65,7 @@ def test_each_value_is_gated(sampler: Sampler, monkeypatch: pytest.MonkeyPatch) 
         seen.append({arm.what.rpartition(": ")[2]: len(arm.addresses) for arm in candidates})
         run_first(candidates)
 
-    monkeypatch.setattr("benchmarks.timing.sampler.run_first", noted)
+    monkeypatch.setattr("benchmarks.gate.run_first", noted)
     for _ in range(2):
         sampler(96)
     sampler.check()

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.gate import Candidate
 from model.kernels.start import LoopRecord, StartState
 from model.machine_code.builds import Builds
 from model.machine_code.image import Code
 from model.machine_code.pieces import Pieces
 from model.vocabulary.scenario import Arm
+
+if TYPE_CHECKING:
+    from benchmarks.gate import Candidate
 
 
 @dataclass
@@ -42,7 +45,9 @@ class PlacedArm:
         (builds,) = self.taken
         return builds
 
-    def candidate(self, scenario: str) -> Candidate:
+    def candidate(self, scenario: str) -> "Candidate":
         """What the emulator runs before they are timed."""
+        from benchmarks.gate import Candidate
+
         builds, name = self.builds, f"{scenario}: {self.arm.name}"
         return Candidate(name, self.start, self.run, builds.addresses, builds.begins, builds.ends)

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.cases import Case
-from benchmarks.gate import Candidate, run_first
 from benchmarks.timing import levels
 from benchmarks.timing.cpu_threads import CpuThreads
 from benchmarks.timing.page_cursor import PageCursor
@@ -303,6 +302,8 @@ class Sampler:
 
     def _gate(self, gated: Sequence[PlacedArm], *, first: bool) -> None:
         """Have the emulator run every build that will be, and before all others base as compiled."""
+        from benchmarks.gate import Candidate, run_first
+
         if not first:
             for placed in gated:
                 placed.start.machine.activate()

@@ -99,6 +99,8 @@ def keep(argv: list[str]) -> None:
     sources()  # a worker reads again what has changed since
     plan = plan_in(args.plan)
     work: Work = plan["work"]
+    if work["files"]:
+        kernel_files.import_all()
     if plan["own"] or work["files"]:
         return  # what the user brought is for workers alone
     case = from_plain(work["cases"][args.case])
