@@ -13,28 +13,23 @@ from benchmarks.core_types import listed
 from benchmarks.fleet import remote
 from benchmarks.machine_load import Watch
 from benchmarks.processor import IDENTITY, processor
+from benchmarks.selection import select
 from benchmarks.timing.affinity import one_kind
 from model.common import limits
 from model.common.command import BAD_INPUT
 from model.common.command import run as run_command
 from model.common.system_files import cpu_list, cpus_in, read
 from model.kernels.arrays import aligned, huge_share
+from model.kernels.lay_out.image import LAY_OUT
+from model.kernels.store import Store
 from model.machine_code.cpu_caches import USUAL, sizes
 from results.reading.load import load
 from tests.command import run
 from tests.places import PIDS_ONLY, instead, run_where
 
 NOT_UTF8 = b"\xff\xfe"
-ONE = (
-    "-p",
-    "1",
-    "-n",
-    "1",
-    "-l",
-    "96",
-    "--only",
-    "base,memcg=off,page_kind=plain,depth=pcp,checks=on,entry=__free*",
-)
+ONLY = "base,memcg=off,page_kind=plain,depth=pcp,checks=on,entry=__free*"
+ONE = ("-p", "1", "-n", "1", "-l", "96", "--only", ONLY)
 CPUINFO = (
     b"processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel name\t: X " + NOT_UTF8 + b" Y\n\n"
 )
@@ -164,7 +159,7 @@ def test_a_host_of_a_fleet_says_what_it_knows(monkeypatch: pytest.MonkeyPatch) -
 
 def compiled() -> None:
     """Let the code of `ONE` be in the cache."""
-    assert run("benchmarks", *ONE).returncode == 0
+    Store().ensure([LAY_OUT, *(image for case in select(ONLY) for image in case.images())])
 
 
 def test_a_run_where_proc_has_only_processes(tmp_path: Path) -> None:
