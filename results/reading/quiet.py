@@ -11,11 +11,12 @@ from results.reading.times import Array
 
 QUIET_PERCENTILE: Final = 10
 """Percentile of the blocks that is the quiet level: below busy ones, and not the lowest, which is chance."""
-ALONE: Final = {"Zen 1": 0.205, "Zen 3": 0.171, "Zen 4": 0.102, "Zen 5": 0.148, "Golden Cove": 0.175}
+ALONE: Final = {"Zen 1": 0.205, "Zen 3": 0.171, "Zen 4": 0.102, "Zen 5": 0.148, "Golden Cove": 0.181}
 """Core -> cycles per dispatched NOP on a core that is alone: the quiet levels of the runs in results/machines
-and results/reference, of Zen 5 of a run of 29 November 2026 (docs/decisions/0007). Zen 4 takes two NOPs a
-slot, nearly. Not Ice Lake: the machine that says it is one is another (docs/limits.md)."""
-OLDER: Final = {"Zen 4": 0.091}
+and results/reference, of Zen 5 of a run of 29 November 2026 (docs/decisions/0007), of Golden Cove the median
+of 69 runs of 30 November. Zen 4 takes two NOPs a slot, nearly. Not Ice Lake: the machine that says it is one
+is another (docs/limits.md)."""
+OLDER: Final = {"Zen 4": 0.091, "Golden Cove": 0.175}
 """The same by an older instrument, which timed more NOPs at once, where it differs."""
 NEVER_ALONE: Final = 1.15
 """Ratio of a file's quiet level to that from which no part of the file was alone; between the scatter of
