@@ -20,7 +20,9 @@ if ! grep -q GenuineIntel /proc/cpuinfo || [[ $family != 6 || $models != *" $mod
     echo "no Golden Cove: not tried"
     exit 0
 fi
-python3 - <<'PYTHON'
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+cat > "$place/chains.py" <<'PYTHON'
 import ctypes
 import mmap
 import time
@@ -64,3 +66,4 @@ free = all(best[name] < 0.4 * cycle for name in WHILE_RENAMING)
 others = all(0.9 < best[name] / cycle < 1.1 for name in CHAINS if name not in WHILE_RENAMING and "imul" not in name)
 raise SystemExit(0 if free and others else 1)
 PYTHON
+python3 -I "$place/chains.py"

@@ -21,7 +21,9 @@ if ! grep -q GenuineIntel /proc/cpuinfo || [[ $family != 6 || $models != *" $mod
     echo "no Golden Cove: not tried"
     exit 0
 fi
-python3 - <<'PYTHON'
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+cat > "$place/chains.py" <<'PYTHON'
 import ctypes
 import mmap
 import time
@@ -60,3 +62,4 @@ fast = max(best[name] for name in (*CONSTANT, *IN_THREE)) < 2 * cycle
 slow = min(best[name] for name in REGISTER) > 5 * cycle
 raise SystemExit(0 if fast and slow else 1)
 PYTHON
+python3 -I "$place/chains.py"

@@ -23,7 +23,9 @@ if ! grep -q GenuineIntel /proc/cpuinfo || [[ $family != 6 || $models != *" $mod
     echo "no Golden Cove: not tried"
     exit 0
 fi
-python3 - <<'PYTHON'
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+cat > "$place/chains.py" <<'PYTHON'
 import ctypes
 import mmap
 import time
@@ -67,3 +69,4 @@ waits = min(same, wider) > 1.4 * alone
 others = max(beside, other_line) < 1.1 * alone and plain < 0.5 * alone
 raise SystemExit(0 if waits and others else 1)
 PYTHON
+python3 -I "$place/chains.py"
