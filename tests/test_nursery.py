@@ -41,7 +41,7 @@ def runner() -> Iterator[Any]:
         with nursery.nursery(made):
             assert launcher.__file__ in made.program
             yield made
-    assert made.program == ["-m", "benchmarks"]
+    assert (made.args.python, made.program) == (PYTHON, ["-m", "benchmarks"])
 
 
 SERVE = """
@@ -60,7 +60,7 @@ nursery.serve(sys.argv[2:], start, keep)
 
 def worker(runner: Any, code: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     """A worker that runs this code."""
-    command = [PYTHON, *runner.program, *arguments, code]
+    command = [runner.args.python, *runner.program, *arguments, code]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, **(pipes | options))
 
@@ -106,6 +106,18 @@ def test_its_addresses_are_drawn_anew(runner: Any) -> None:
     libc_fixed = "import ctypes; ctypes.CDLL(None).personality(0x0040000)\n"
     fixed = libc_fixed + "from benchmarks.timing import nursery\nnursery.redraw()\n" + WHERE
     assert said(runner, fixed)[0] == 7
+
+
+def test_ctrl_c_reaches_the_worker_alone(runner: Any) -> None:
+    """What pyperf starts is Python for 8 ms before it can say that Ctrl-C is no exception."""
+    done = worker(runner, f"import os; print(os.getpid(), flush=True); {HOLD}")
+    assert done.stdout is not None
+    measuring = int(done.stdout.readline())
+    assert done.stdout.readline() == "here\n"
+    assert os.getsid(done.pid) == done.pid and os.getsid(measuring) == os.getsid(0)
+    os.kill(measuring, signal.SIGINT)
+    out, err = done.communicate(timeout=30)
+    assert (done.returncode, out, err) == (-signal.SIGINT, "", "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -4,9 +4,13 @@ Started by its path, without site and without a package: Python's start is all t
 answers, it becomes an ordinary worker.
 """
 
+import _signal
+
+if __name__ == "__main__":
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # at once: until then Ctrl-C prints a traceback
+
 import _socket
 import os
-import signal
 import sys
 
 PIPE = "--pipe"
@@ -22,7 +26,6 @@ def main(address: str, arguments: list[str]) -> int:
     arguments
         Of the worker.
     """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     pipe = arguments[arguments.index(PIPE) + 1] if PIPE in arguments else ""
     files = [0, 1, 2, *([int(pipe)] if pipe else [])]
@@ -45,8 +48,8 @@ def main(address: str, arguments: list[str]) -> int:
         said += more
     status = int(said or b"1")
     if status < 0:
-        if -status not in (signal.SIGKILL, signal.SIGSTOP):
-            signal.signal(-status, signal.SIG_DFL)
+        if -status not in (_signal.SIGKILL, _signal.SIGSTOP):
+            _signal.signal(-status, _signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
 

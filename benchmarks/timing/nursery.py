@@ -15,6 +15,7 @@ import os
 import resource
 import secrets
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -42,6 +43,9 @@ HEAP_BLOCKS: Final = 512
 """Blocks by which the top of the heap is moved at most, 32 MiB: the next objects lie behind them."""
 DEFECT: Final = 70
 """Exit status of a worker that ends by an exception, as of any command here."""
+APART: Final = "setsid"
+"""Starts `launcher` in a session of its own, which Ctrl-C on a terminal does not reach: a Python that is just
+starting would print a traceback. Its parent kills it, and the worker is reached."""
 START_S: Final = 60.0
 """Longest wait for this process to be ready; without it workers start by themselves."""
 
@@ -59,6 +63,7 @@ def nursery(runner: Any) -> Iterator[None]:
         `PairedRunner`, with its options. Where that process does not come up, its workers start as usual.
     """
     python, names, usual = runner.args.python, variables(runner.args), list(runner.program)
+    apart = shutil.which(APART)
     given = {name: value for name, value in os.environ.items() if name in names or name.startswith("LC_")}
     given["PYTHONPATH"] = python_path(ROOT)
     # In the kernel's own name space of sockets: a file would be left where this process is killed.
@@ -77,9 +82,11 @@ def nursery(runner: Any) -> Iterator[None]:
     try:
         if process is not None and _ready(reading):
             runner.program[:] = ["-I", "-S", launcher.__file__, address]
+            if apart is not None:
+                runner.args.python, runner.program[:] = apart, [python, *runner.program]
         yield
     finally:
-        runner.program[:] = usual
+        runner.args.python, runner.program[:] = python, usual
         os.close(reading)
         if process is not None:
             process.kill()
