@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from plots.drawing import import_matplotlib
 from results.analysis import answer
+from results.analysis.conditions import apart
 from results.analysis.groups import Analysis
 from results.output import as_answer
 
@@ -48,10 +49,15 @@ def card(analysis: Analysis) -> bytes:
         panel.errorbar(centre, place, xerr=error, **LOOK)
     limit = rows[0].cell.judgement.margin_ns
     panel.axvspan(-limit, limit, color="#BBBBBB", alpha=0.5, linewidth=0)
-    panel.set_yticks(range(len(rows[:ROWS])), [line.about for line in rows[:ROWS]], fontsize=13)
+    panel.set_yticks(range(len(rows[:ROWS])), [_label(line) for line in rows[:ROWS]], fontsize=13)
     panel.set_ylim(len(rows[:ROWS]) - 0.5, -0.5)
     panel.tick_params(axis="x", labelsize=12)
     panel.set_xlabel("ns per page over base, 95 % intervals; grey: the margin", fontsize=13)
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=DOTS)
     return image.getvalue()
+
+
+def _label(line: answer.Line) -> str:
+    """The state, and below it the condition of the core where that is not the core alone."""
+    return f"{line.about}{apart(line.cell.condition)}".replace(", beside", ",\nbeside")

@@ -1,11 +1,12 @@
 """A forest plot over machines: the cost of each arm on every published CPU."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from matplotlib.figure import Figure
 
 from plots.style import foot, legend, new_figure
+from results.analysis.conditions import beside
 from results.analysis.machines import Entry, Row, rows, scenarios_of
 
 READS: Final = "machines"
@@ -40,8 +41,17 @@ def draw(found: Sequence[Entry]) -> Figure | None:
     handles = [_handle(at, name) for name, at in places.items()]
     legend(figure, handles, [handle.get_label() for handle in handles])
     about = "; ".join(f"{entry.title}: {entry.processor}, commit {entry.commit}" for entry in found[:MANY])
-    foot(figure, f"Mean over builds, 95 % intervals; right of zero: it costs. {about}")
+    text = f"Mean over builds, 95 % intervals; right of zero: it costs. {about}"
+    foot(figure, "\n".join([text, *_shared(found, chosen)]))
     return figure
+
+
+def _shared(found: Sequence[Entry], chosen: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+    """A line for each machine with figures beside a busy sibling; older entries know no condition."""
+    for at, entry in enumerate(found):
+        known = {n: c.get("condition") for n, arms in chosen.items() for row in arms if (c := row.cells[at])}
+        if said := beside(known):
+            yield f"{entry.title}: measured {said}"
 
 
 def _names(found: Sequence[Entry]) -> list[str]:

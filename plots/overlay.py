@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from matplotlib.figure import Figure
 
-from plots.style import caption, floor_band, legend, new_figure
+from plots.style import beside_a_sibling, caption, floor_band, legend, new_figure
 from results.analysis.change import Change
 from results.analysis.groups import Cell, Group
 from results.reading.load import Run
@@ -42,6 +42,8 @@ def draw(old: Sequence[Group], new: Sequence[Group], changes: Sequence[Change], 
     legend(figure, handles, list(LOOKS))
     which = f"{len(chosen)} of {len(both)} scenarios, by what changed"
     text = f"Each run over its own base, 95 % intervals. {which}."
+    shared = beside_a_sibling([before[group.scenario.name] for group in chosen])
+    text += f"\nold: measured {shared}" if shared else ""
     caption(figure, run, chosen, text)
     return figure
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from model.vocabulary.machine import said_of
+from results.analysis.conditions import beside
 from results.analysis.groups import Cell, Group
 from results.output.words import fact_texts
 from results.reading.cpus import processor_line
@@ -129,7 +130,7 @@ def narrow(wanted: bool) -> Iterator[None]:
 
 
 def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> None:
-    """Machine, commit, command, noise floor and warnings, below the panels."""
+    """Machine, condition of the core, commit, command, noise floor and warnings, below the panels."""
     facts = fact_texts(run)
     floors = [group.floor_ns for group in groups if group.floor_ns is not None]
     counts = [len(group.scenario.processes) for group in groups]
@@ -141,12 +142,19 @@ def caption(figure: Figure, run: Run, groups: Sequence[Group], text: str) -> Non
         + (f"noise floor up to {max(floors):.3f} ns/page" if floors else "no noise floor measured"),
         f"made by: {facts.get('freepath_command', 'unknown')}",
     ]
+    shared = beside_a_sibling(groups)
+    lines += [f"measured {shared}"] if shared else []
     lines += [f"warning: the file mixes machines ({said_of(run.mixed)})"] if run.mixed else []
     loaded = sum(any("heavy load" in warning for warning in group.warnings) for group in groups)
     lines += (
         [f"warning: {loaded} of {len(groups)} scenarios were measured under heavy load"] if loaded else []
     )
     foot(figure, "\n".join(lines))
+
+
+def beside_a_sibling(groups: Sequence[Group]) -> str:
+    """Which scenarios have figures beside a busy sibling, as `results.analysis.conditions.beside` says it."""
+    return beside({group.scenario.name: group.condition for group in groups})
 
 
 def foot(figure: Figure, text: str) -> None:

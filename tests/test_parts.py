@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from model.vocabulary.margin import Margin
+from plots import drawing
 from results.analysis import history, machines
 from results.analysis.compare import compare_runs
-from results.analysis.conditions import Levels
+from results.analysis.conditions import Levels, beside
 from results.analysis.groups import Cell, analyse, analysis_of
 from results.analysis.texts import cell_text
 from results.claims import judging
@@ -297,6 +298,41 @@ def test_a_headline_beside_a_sibling_says_so_wherever_it_stands(tmp_path: Path) 
 
 
 BESIDE = "beside a busy sibling"
+
+
+def test_figures_of_a_headline_beside_a_sibling_say_so(tmp_path: Path) -> None:
+    """Every figure of a run, of a pair of runs, of machines."""
+    machine = {"cpu_vendor": "AuthenticAMD", "cpu_family": "25", "cpu_model": "1", "cpu_core_type": "only"}
+    machine |= {"date": "2026-11-29 12:00:00+00:00"}
+    run = load(written(tmp_path, [16] * 6, lambda facts: facts.update(machine)))
+    groups = analyse(run, Margin(1.0, percent=True))
+    publishing.publish(run, tmp_path / "machines")
+    drawn = {
+        **{
+            name: drawing.draw(name, each, [".svg"], (run, groups))
+            for name, each in drawing.figures("run").items()
+        },
+        "overlay": drawing.draw(
+            "overlay", drawing.figures("pair")["overlay"], [".svg"], (groups, groups, [], run)
+        ),
+        "machines": drawing.draw(
+            "machines",
+            drawing.figures("machines")["machines"],
+            [".svg"],
+            (machines.entries(tmp_path / "machines"),),
+        ),
+    }
+    texts = {name: each.images[".svg"].decode() for name, each in drawn.items() if each.images}
+    assert {"headline", "ladder", "builds", "distribution", "noise", "overlay", "machines"} <= {*texts}
+    assert not [name for name, text in texts.items() if f"measured {BESIDE}" not in text]
+    assert "old: measured" in texts["overlay"]
+
+
+def test_of_several_scenarios_those_beside_a_sibling_are_named() -> None:
+    """All of them need no names, and none of them no line."""
+    assert beside({"a": "shared", "b": "alone", "c": "shared", "d": None}) == f"{BESIDE}: a; c"
+    assert beside({"a": "shared", "b": "shared"}) == BESIDE
+    assert beside({"a": "alone", "b": None}) == beside({}) == ""
 
 
 def test_the_mail_has_both_conditions_in_its_width(tmp_path: Path) -> None:

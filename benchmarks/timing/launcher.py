@@ -4,7 +4,7 @@ Started by its path, without site and without a package: Python's start is all t
 answers, it becomes an ordinary worker.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # of CPython; signal takes 3 ms to import
 
 if __name__ == "__main__":
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # at once: until then Ctrl-C prints a traceback

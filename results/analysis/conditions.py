@@ -5,7 +5,7 @@ docs/decisions/0007 the figures behind it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -47,6 +47,13 @@ set it; not the lowest, so that one process with a wrong clock does not make all
 def apart(condition: Condition | None) -> str:
     """What follows the name of a cell whose figure is not to be joined with those of the core alone."""
     return f", {SAID[condition]}" if condition == "shared" else ""
+
+
+def beside(conditions: Mapping[str, Condition | None]) -> str:
+    """`beside a busy sibling: NAME; NAME`, with no name where all of them are so; or nothing."""
+    names = [name for name, condition in conditions.items() if condition == "shared"]
+    which = f": {'; '.join(names)}" if len(names) < len(conditions) else ""
+    return f"{SAID['shared']}{which}" if names else ""
 
 
 class Levels:
