@@ -13,6 +13,10 @@ KERNEL_FILES := $(VENV)/.kernels
 FLAGS ?=
 # Not empty where .venv's Python does not start: it was upgraded, removed, or half made.
 GONE := $(shell test ! -d $(VENV) || $(PY) -c '' 2>/dev/null || echo gone)
+# A module is compiled once, also where the caller keeps no bytecode: a test run starts a thousand processes.
+KEEP = env -u PYTHONDONTWRITEBYTECODE
+# What commands import is compiled when it is installed. pip would compile 8,000 modules more, in half of its time.
+COMMANDS = import benchmarks.__main__, model.compiler.emit, results.__main__; from plots.drawing import figures; figures("run")
 # Named once, when a recipe first needs it: Python is there by then.
 RUN = $(eval RUN := results/runs/$(shell $(PY) -m benchmarks.run_name))$(RUN)
 
@@ -100,8 +104,6 @@ sharpness: $(READY)  ## this checkout against commit 3083954, in turn: how wide 
 	@$(PY) -m tests.sharpness $(FLAGS)
 
 FAST ?=
-# A module is compiled once, also where the caller keeps no bytecode: a test run starts a thousand processes.
-KEEP = env -u PYTHONDONTWRITEBYTECODE
 # One process forks the compilers of `images` and of the tests, and ends with this make (tests/compilers.py).
 ASK = $(if $(FAST),,FREEPATH_TESTS_COMPILERS="$${TMPDIR:-/tmp}/freepath-make-$$PPID/$$PPID" )
 test: $(READY)  ## every test; FAST=1: those that start no process, run no compiled code and read no kernel file
@@ -135,7 +137,8 @@ $(READY): pyproject.toml $(if $(GONE),gone)
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(not ok and "Python 3.11 to 3.13 is needed, this is %s: make PYTHON=python3.12 ..." % sys.version.split()[0])'
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo 'this Python cannot make a virtual environment: apt install python3-venv (Debian, Ubuntu), then make again' >&2; exit 2; }
 	@$(PYTHON) -m venv $(if $(GONE),--clear) $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(PY) -m pip install --quiet --no-compile --disable-pip-version-check -e '.[dev]'
+	@$(KEEP) $(PY) -c '$(COMMANDS)'
 	@touch $@
 
 gone:

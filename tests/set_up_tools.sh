@@ -6,7 +6,7 @@ folder=$1
 python=${PYTHON:-python3}
 if [ ! -x "$folder/bin/otava" ] || [ ! -x "$folder/bin/lnt" ]; then
     "$python" -m venv --without-pip "$folder" >/dev/null 2>&1 &&
-        timeout 240 "$python" -m pip --python "$folder/bin/python" install --quiet --disable-pip-version-check \
+        timeout 240 "$python" -m pip --python "$folder/bin/python" install --quiet --no-compile --disable-pip-version-check \
             apache-otava==0.8.0 llvm-lnt==0.4.20 junitparser==5.0.3 >/dev/null 2>&1
 fi
 if [ ! -x "$folder/bin/otava" ] || [ ! -x "$folder/bin/lnt" ]; then
