@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import user_variants
 from model.common.errors import KernelFileError, UsageError
+from model.kernels.kernel_file.given import FILES
 from model.kernels.user_variants.added import check_name
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 OF_MODELS: Final = ("variant", "kernel", "calibrate", "new_variant", "on")
 """Options that choose what a kernel file does not have."""
-_added: list["KnownFile"] = []
-"""Those that this process was given, in the order of the command line."""
 
 
 def add_options(parser: Any) -> None:
@@ -64,22 +63,20 @@ def add(args: argparse.Namespace) -> list["KnownFile"]:
     if not args.vmlinux:
         return []
     from benchmarks.file_survey import survey
+    from model.kernels.kernel_file import known
     from model.kernels.kernel_file.survey import way_of
 
     for path in args.vmlinux:
         with _named(path):
-            file = _known(path, args.boot)
+            file = known.add(path, args.boot)
             file.inserts += inserts_of(args.insert, args.at)
             file.surveys[way_of(file.usual)] = survey(file, file.usual)
-    return list(_added)
+    return _files()
 
 
-def _known(path: str, boot: str) -> "KnownFile":
-    """A file, made known to this process."""
-    from model.kernels.kernel_file import known
-
-    _added.append(known.add(path, boot))
-    return _added[-1]
+def _files() -> list["KnownFile"]:
+    """Those that this process was given, in the order of the command line."""
+    return list(FILES.values())
 
 
 def as_plain(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -92,7 +89,7 @@ def as_plain(args: argparse.Namespace) -> list[dict[str, Any]]:
             "inserts": [asdict(insert) for insert in file.inserts],
             "surveys": {way: each.to_json() for way, each in file.surveys.items()},
         }
-        for path, file in zip(args.vmlinux, _added, strict=True)
+        for path, file in zip(args.vmlinux, _files(), strict=True)
     ]
 
 
@@ -106,12 +103,13 @@ def add_again(files: Sequence[Mapping[str, Any]]) -> None:
     """
     if not files:
         return
+    from model.kernels.kernel_file import known
     from model.kernels.kernel_file.arms import Insert
     from model.kernels.kernel_file.survey import Survey
 
     for kept in files:
         with _named(kept["path"]):
-            file = _known(kept["path"], kept["boot"])
+            file = known.add(kept["path"], kept["boot"])
             if kept["sha256"] != file.kernel_file.origin.sha256:
                 raise KernelFileError("is not the file that this run began with: it was replaced meanwhile")
             file.inserts += [Insert(**insert) for insert in kept["inserts"]]
@@ -190,17 +188,18 @@ def without_folders(argv: Sequence[str]) -> list[str]:
 
 def inserted() -> set[str]:
     """Names of the operations that the user put in."""
-    return {insert.name for file in _added for insert in file.inserts}
+    return {insert.name for file in _files() for insert in file.inserts}
 
 
 def places_of() -> Iterator[tuple[str, str]]:
     """Kernel, and the name of each place where an operation can be put in."""
-    if not _added:
+    files = _files()
+    if not files:
         return
     from model.kernels.kernel_file.places import places
     from model.kernels.kernel_file.survey import way_of
 
-    for file in _added:
+    for file in files:
         for place in places(file.loaded(), file.surveys[way_of(file.usual)]):
             yield file.name, place.name
 
@@ -208,11 +207,11 @@ def places_of() -> Iterator[tuple[str, str]]:
 def facts() -> dict[str, str]:
     """What a run says of its kernel files: never where they lie."""
     said = []
-    for file in _added:
+    for file in _files():
         origin = file.kernel_file.origin
         said.append(
             f"{file.name} sha256 {origin.sha256} {origin.size} bytes {origin.compression}, kallsyms "
             f"{origin.kallsyms_layout}: {file.kernel_file.banner}"
         )
-    boots = [f"{file.name}: {file.boot}" for file in _added]
+    boots = [f"{file.name}: {file.boot}" for file in _files()]
     return {"kernel_files": " | ".join(said), "boot": " | ".join(boots)} if said else {}

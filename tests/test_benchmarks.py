@@ -252,7 +252,7 @@ def test_until_decided_adds_processes_where_a_verdict_is_open(tmp_path: Path) ->
     """And stops at the budget or when all are settled; every run says how many looks were taken."""
     target = tmp_path / "run.json"
     done = run(
-        "benchmarks", *TINY, "--until-decided", "--budget", "5s", "--margin", "0.001ns", "-o", str(target)
+        "benchmarks", *TINY, "--until-decided", "--budget", "10s", "--margin", "0.001ns", "-o", str(target)
     )
     assert done.returncode == 0, done.stderr
     assert "every verdict is settled" in done.stderr or "the budget is spent" in done.stderr

@@ -20,6 +20,7 @@ from benchmarks.emulator import Emulator, Trace
 from model.kernels.kernel_file import known
 from model.kernels.kernel_file.arms import NUMBERS, Insert
 from model.kernels.kernel_file.cutting import Change, Cut
+from model.kernels.kernel_file.given import FILES
 from model.kernels.kernel_file.image import joined
 from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.path import FilePath
@@ -70,7 +71,7 @@ def surveyed(file: KnownFile, **axes: str) -> str:
 def forgotten() -> Iterator[None]:
     """Later tests of this process know the modelled kernels alone."""
     yield
-    known._files.clear()
+    FILES.clear()
     known_file.cache_clear()
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from model.common.errors import KernelFileError
 from model.kernels.kernel_file.arms import FileArm, Insert, arms_of, place_of_memcg
 from model.kernels.kernel_file.cutting import Cut, Function
+from model.kernels.kernel_file.given import FILES
 from model.kernels.kernel_file.image import FileImage, Loops, boot_digest, joined
 from model.kernels.kernel_file.survey import Survey, way_of
 from model.kernels.variants import Variant
@@ -146,9 +147,6 @@ class KnownFile:
         return Scenario("on-active").but(memcg=memcg, **axes)
 
 
-_files: dict[str, KnownFile] = {}
-
-
 def add(path: str, changes: str = "") -> KnownFile:
     """Read a kernel file and know it from now on.
 
@@ -162,27 +160,27 @@ def add(path: str, changes: str = "") -> KnownFile:
     KernelFileError, UsageError
     """
     kernel_file = read(path)
-    if any(kernel_file.origin.sha256 == known.kernel_file.origin.sha256 for known in _files.values()):
+    if any(kernel_file.origin.sha256 == known.kernel_file.origin.sha256 for known in FILES.values()):
         raise KernelFileError("is given twice: the two files have one SHA-256, so nothing differs")
     if not RELEASE.fullmatch(kernel_file.release):
         raise KernelFileError(f"is of release {kernel_file.release!r}, which is no version of Linux")
-    again = sum(kernel_file.release == known.kernel_file.release for known in _files.values())
+    again = sum(kernel_file.release == known.kernel_file.release for known in FILES.values())
     suffix = f"-file{again + 1}" if again else ""
-    known = KnownFile(kernel_file, as_booted(kernel_file, changes), len(_files), suffix)
-    for first in list(_files.values())[:1]:
+    known = KnownFile(kernel_file, as_booted(kernel_file, changes), len(FILES), suffix)
+    for first in list(FILES.values())[:1]:
         first.beside.append(known)
-    _files[known.name] = known
+    FILES[known.name] = known
     return known
 
 
 def known_files() -> list[KnownFile]:
     """In the order of the command line."""
-    return list(_files.values())
+    return list(FILES.values())
 
 
 def file_called(name: str) -> KnownFile | None:
     """A kernel file by its release."""
-    return _files.get(name)
+    return FILES.get(name)
 
 
 def make(image: Spec, loops: Any) -> dict[str, Any]:
@@ -193,7 +191,7 @@ def make(image: Spec, loops: Any) -> dict[str, Any]:
     KernelFileError
         When none of them is the image's.
     """
-    for known in _files.values():
+    for known in known_files():
         if isinstance(image, FileImage) and known.kernel_file.origin.sha256 == image.file:
             return known.make(image, loops)
     raise KernelFileError(f"{image.name} is of a kernel file that this command was not given")
