@@ -135,7 +135,7 @@ def connected() -> socket.socket:
 
 
 def _start(path: Path) -> None:
-    environment = {**forked.HERE, forked.OWN_PATH: str(forked.ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    environment = {**forked.HERE, forked.OWN_PATH: str(forked.ROOT)}
     said = path.with_suffix(".log")
     with said.open("w") as log:  # it outlives this process, whose streams others read to their end
         server = subprocess.Popen(

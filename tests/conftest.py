@@ -6,9 +6,12 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each start of numpy has a thread that spins for a while
+
 import pytest
 from hypothesis import settings
 
+from model.common import command
 from tests import compilers, fast
 from tests.images import compile_images
 
@@ -34,9 +37,6 @@ LONG = (
 """Files whose tests wait for processes: they come first, so that no worker ends with one of them alone."""
 
 
-SELDOM = (20_000, 20, 20)
-"""When garbage is collected (gc.set_threshold): a test that reads a census makes a million objects, and each
-collection of the oldest would look through every run that is kept for later tests."""
 TOGETHER = ("test_documents", "test_numbers")
 """Files that ask every committed run, which one process reads once: they stand side by side."""
 
@@ -63,7 +63,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         fast.install()
     gc.collect()
     gc.freeze()  # three thousand tests, through which each collection would look again
-    gc.set_threshold(*SELDOM)
+    gc.set_threshold(*command.SELDOM)
 
 
 @pytest.fixture(autouse=True)

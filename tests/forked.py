@@ -118,7 +118,7 @@ def _server() -> socket.socket:
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in (here, there):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LONGEST)
-    environment = {**HERE, OWN_PATH: str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    environment = {**HERE, OWN_PATH: str(ROOT)}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.forked", str(there.fileno())],
         cwd=ROOT,

@@ -9,6 +9,7 @@
 """
 
 import contextlib
+import gc
 import signal
 import sys
 import traceback
@@ -29,6 +30,9 @@ INTERRUPTED: Final = 130
 OURS: Final = ("model", "benchmarks", "results", "plots")
 """Packages of freepath; any other is installed by make setup."""
 MOMENT_S: Final = 0.01
+SELDOM: Final = (20_000, 20, 20)
+"""When garbage is collected (gc.set_threshold): a command keeps nearly all that it reads and soon ends. By
+Python's own thresholds a twentieth of the time goes into looking through it."""
 
 
 def run(name: str, command: Callable[[], int], *, signals: bool = True) -> int:
@@ -42,6 +46,7 @@ def run(name: str, command: Callable[[], int], *, signals: bool = True) -> int:
         Handle the signals that end a command; without it they have their default effect.
     """
     usual, before = sys.unraisablehook, {}
+    gc.set_threshold(*SELDOM)
     try:
         if signals:
             sys.unraisablehook = partial(_end_again, usual)
