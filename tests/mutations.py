@@ -24,7 +24,7 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
     "results/analysis/estimate.py": ("estimate", "parts", "arithmetic"),
     "results/analysis/conditions.py": ("parts", "estimate"),
     "results/analysis/verdict.py": ("arithmetic", "estimate", "results"),
-    "results/analysis/compare.py": ("compare", "pair"),
+    "results/analysis/compare.py": ("compare", "pair", "parts"),
     "benchmarks/timing/levels.py": ("levels", "parts"),
     "benchmarks/timing/scheme.py": ("scheme",),
     "benchmarks/timing/sampler.py": ("sampler", "start", "slices", "disturbed"),

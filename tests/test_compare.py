@@ -54,6 +54,22 @@ def test_two_instruments_are_named(tmp_path: Path) -> None:
     assert run("results", "compare", str(new), str(new)).stderr == ""
 
 
+def test_cycles_of_a_core_that_nobody_knows_have_no_slots(tmp_path: Path) -> None:
+    """They are shown; how many instructions fit into one is not known, and is left open."""
+    who: dict[str, Any] = {
+        "cpu_vendor": "GenuineIntel",
+        "cpu_family": "6",
+        "cpu_model": "3",
+        "cpu_core_type": "only",
+    }
+    runs = [json.loads(made(tmp_path, seed).read_text()) for seed in (1, 2)]
+    files = [runfile.write(tmp_path / f"{n}.json", runfile.of_machine(r, **who)) for n, r in enumerate(runs)]
+    changes = compare_runs(*analysed(*map(load, files)), THRESHOLD, across=False)
+    sides = [side for change in changes if change.sides for side in change.sides]
+    assert sides and {side.slots for side in sides} == {None}
+    assert all(side.cycles is not None for side in sides)
+
+
 def test_the_summary_says_how_many_agree(tmp_path: Path) -> None:
     """Of differences that are chance, 95 % lie within their joint 95 % interval: A/A runs show whether."""
     old = made(tmp_path, 1)

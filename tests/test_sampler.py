@@ -1,5 +1,7 @@
 """A sampler on the real model: what it times, what it gives back, and what it refuses to believe."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -235,3 +237,53 @@ def test_a_cell_in_which_the_machine_moved_is_timed_again() -> None:
     assert all(anew.slices.shape[1:] == (1, 8, len(ARMS)) for anew in seen[1:])
     left = value.slices > 20 * np.median(value.slices)
     assert (left.sum(axis=(2, 3)) < 4 * len(ARMS)).all()  # interruptions apart
+
+
+def test_of_many_moved_cells_a_share_is_timed_again() -> None:
+    """In a burst that hit a third of them, the worst ones: a value must not take twice as long."""
+    made = Sampler(case_of(), Store(), [1, 2, 5], SMALL)
+    ticks, seen = made.table.ticks, []
+
+    def moved(rows: Rows) -> Timed:
+        seen.append(ticks(rows))
+        if len(seen) == 1:
+            seen[0].slices[::3, :, 4:] *= 50
+        return seen[-1]
+
+    made.table.ticks = moved  # type: ignore[method-assign]
+    made(8 * SMALL.cells)
+    (value,) = made.values
+    cells = seen[0].slices.shape[0] * made.places
+    assert AGAIN_SHARE * cells - 1 < seen[1].slices.shape[0] <= AGAIN_SHARE * cells < cells / 3
+    assert value.again <= AGAIN * AGAIN_SHARE * cells
+
+
+def test_builds_of_the_value_before_follow_no_key() -> None:
+    """They would be patched for as long as the process lives, and kept in memory."""
+    made = Sampler(case_of(), Store(), [1, 2, 6], SMALL)
+    made(1)
+    before = [weakref.ref(placed.builds) for placed in made.arms]
+    made(1)
+    gc.collect()
+    assert [each() for each in before] == [None] * len(ARMS)
+
+
+def test_between_flips_each_build_is_written_before_its_slice() -> None:
+    """That build, and no other one: the processor then sees modified code."""
+    made = Sampler(case_of(between="flip"), Store(), [1, 2, 7], SMALL)
+    written: list[int] = []
+    take = made.take_builds
+
+    def watched(cells: Any) -> None:
+        take(cells)
+        for placed in made.arms:
+            usual = placed.builds.rewrite
+            placed.builds.rewrite = lambda build, usual=usual: (written.append(build), usual(build))  # type: ignore
+
+    made.take_builds = watched  # type: ignore[method-assign]
+    made(1)
+    (value,) = made.values
+    builds = len(value.cells.phase)
+    assert {*written} == {*range(builds * made.places)}
+    rounds = value.slices.shape[2]
+    assert all(written.count(build) >= rounds * len(ARMS) for build in {*written})

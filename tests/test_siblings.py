@@ -4,7 +4,7 @@ Simulated at the level of slices' means and of the reference beside them, sorted
 read by the reader's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from benchmarks.timing.levels import busier_sides, calm_of, parts_of
 from benchmarks.timing.worker import part_means
 from model.vocabulary.margin import Margin
-from results.analysis.conditions import CONDITIONS, MOST_SHARED, QUIET, SHARED, Condition
+from results.analysis.conditions import CONDITIONS, MOST_SHARED, QUIET, SHARED, Condition, Levels, level_of
 from results.analysis.groups import Cell, Group, analyse
 from results.analysis.machines import FOLDER, RUN
 from results.reading.cpus import core_of
@@ -122,6 +122,34 @@ def group_of(*neighbours: Neighbour, seed: int = 1, facts: dict[str, Any] | None
 def cell_of(group: Group, arm: Arm) -> Cell:
     """One arm."""
     return next(cell for cell in group.cells if cell.overhead.arm == arm)
+
+
+def test_where_one_process_lacks_the_reference_all_go_by_base() -> None:
+    """As files from before it: a file has one measure of how busy the core was."""
+    rng = np.random.default_rng(1)
+    made = [process(number, Neighbour(0.5), rng, {}) for number in range(4)]
+    made[0] = replace(made[0], parts=None, slot_cycles=None)
+    assert quiet_level(made) is None and made[1].slot_cycles is not None
+    scenario = MeasuredScenario("on-idle", {"memcg": "on-idle"}, list(ARMS), made)
+    assert made[1].bare is not None
+    assert level_of(made[1], scenario).tolist() == made[1].bare.tolist()
+    assert Levels(scenario).condition in ("alone", None)
+
+
+def test_an_arm_of_busy_processes_alone_has_their_figure() -> None:
+    """As --append leaves it: all that there is of the arm is used, where the others are alone on the core."""
+    rng = np.random.default_rng(3)
+    made = [process(number, Neighbour(float(number >= 6)), rng, {}) for number in range(9)]
+    for each in made[:6]:
+        assert each.parts is not None
+        del each.ns[RARE], each.parts.ns[RARE]
+    scenario = MeasuredScenario(
+        "s", {"memcg": "on-idle"}, list(ARMS), made, quiet_level=quiet_level(made[:6])
+    )
+    (group,) = analyse(Run("", {}, [scenario]), ONE_PERCENT)
+    assert group.condition == "alone" and cell_of(group, V1).overhead.processes == 6
+    rare = cell_of(group, RARE).overhead
+    assert rare.processes == 3 and rare.base_ns == pytest.approx(LEVEL["shared"], rel=0.02)
 
 
 def test_both_costs_come_out() -> None:
