@@ -45,6 +45,7 @@ FUNCTIONS: Final = {
     "tail_caller": TEXT + 0x220,
     "__fentry__": TEXT + 0x300,
     "__x86_return_thunk": TEXT + 0x320,
+    "retbleed_return_thunk": TEXT + 0x330,
     "srso_alias_return_thunk": TEXT + 0x340,
     "__SCT__hook": TEXT + 0x360,
     "hook": TEXT + 0x380,

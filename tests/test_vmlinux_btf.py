@@ -108,6 +108,17 @@ def test_every_field_lies_where_it_was_put(drawn: Shape) -> None:
         assert btf.offset("struct drawn", found) + int(rest or 0) == offset
 
 
+def test_a_member_of_a_union_by_its_size() -> None:
+    """Of an access's size the one that has it; of any other size the first, as the source has them."""
+    writer = BtfWriter()
+    integer, long = writer.integer("int", 4), writer.integer("long", 8)
+    pair = writer.array(integer, 2)
+    writer.record("union", "either", 8, [("pair", pair, 0), ("count", integer, 0), ("whole", long, 0)])
+    btf = Btf(writer.section())
+    names = {size: btf.name_at("union either", 0, size) for size in (2, 4, 8)}
+    assert names == {2: "pair[0]", 4: "count", 8: "pair[0]"}
+
+
 @settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_section_is_read_or_refused(data: st.DataObject) -> None:

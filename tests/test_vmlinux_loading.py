@@ -3,6 +3,7 @@
 import struct
 from typing import Final
 
+import numpy as np
 import pytest
 
 from model.common.errors import KernelFileError, UsageError
@@ -11,6 +12,7 @@ from model.vmlinux.elf import LINK_BASE
 from model.vmlinux.loading import DEFAULT_BASE, LoadedKernel, load
 from model.vmlinux.patches import Nops
 from model.vmlinux.reading import read_bytes
+from model.vmlinux.relocation import WORDS_32, relocate
 from tests.small_kernel import FUNCTIONS, NOP_5, PER_CPU, SITES, TEXT, Small, kernel
 
 DELTA: Final = DEFAULT_BASE - LINK_BASE
@@ -99,6 +101,21 @@ def test_every_address_moves() -> None:
     assert here.name(0x1000) is None
 
 
+@pytest.mark.parametrize(("each", "good"), [(128, True), (64, False)])
+def test_relocations_that_lead_to_other_words(each: int, good: bool) -> None:
+    """One in a hundred may be no address in the kernel: code that runs before paging has physical ones."""
+    read = read_bytes(kernel(), "0" * 64)
+    memory, places = read.memory(), read.relocations[WORDS_32]
+    stray = places[::each] - (memory.start - (1 << 64))
+    memory.set_words(stray, np.full(len(stray), 0x100_0000, "<u4"))
+    if good:
+        relocate(memory, read.relocations, DELTA)
+        assert set(memory.words_at(stray, "<u4").tolist()) == {(0x100_0000 + DELTA) & 0xFFFFFFFF}
+        return
+    with pytest.raises(KernelFileError, match="are no addresses in it"):
+        relocate(memory, read.relocations, DELTA)
+
+
 @pytest.mark.parametrize("at_zero", [False, True])
 def test_per_cpu_variables(at_zero: bool) -> None:
     """Both forms: linked at 0, and at an address of their own."""
@@ -175,6 +192,9 @@ def boot(changes: str, cpu: Cpu = INTEL) -> Boot:
         (INTEL, "guest=no,memcg=on,retpoline=off,thunk=none"),
         (ZEN_4, "guest=yes,memcg=on,retpoline=on,thunk=srso-alias"),
         (Cpu(frozenset(), frozenset({"its"}), "GenuineIntel", 6), "thunk=none"),  # has no such thunk
+        (Cpu(frozenset(), frozenset({"retbleed"}), "AuthenticAMD", 0x17), "thunk=retbleed"),
+        (Cpu(frozenset(), frozenset(), "AuthenticAMD", 0x1A), "thunk=none"),
+        (Cpu(frozenset(), frozenset({"retbleed"}), "GenuineIntel", 6), "thunk=none"),
     ],
 )
 def test_what_is_assumed(cpu: Cpu, words: str) -> None:

@@ -39,6 +39,14 @@ def test_every_compression(compression: str) -> None:
     assert unpacked.release == RELEASE
 
 
+def test_lz4_of_several_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of two compressed files that were put together: the magic stands where a block's length would."""
+    content = kernel()
+    half, one = len(content) // 2, PACK["lz4"]
+    monkeypatch.setitem(PACK, "lz4", lambda data: one(data[:half]) + one(data[half:]))
+    assert unpack(packed(content, "lz4")).elf[: len(content)] == content
+
+
 @pytest.mark.parametrize(
     ("compression", "own"), [("zstd", "zstd"), ("xz", "xz"), ("lz4", "none"), ("lzma", "none")]
 )
