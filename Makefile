@@ -15,7 +15,7 @@ FLAGS ?=
 GONE := $(shell test ! -d $(VENV) || $(PY) -c '' 2>/dev/null || echo gone)
 # A module is compiled once, also where the caller keeps no bytecode: a test run starts a thousand processes.
 KEEP = env -u PYTHONDONTWRITEBYTECODE
-# What commands import is compiled when it is installed. pip would compile 8,000 modules more, in half of its time.
+# What commands import is compiled when it is installed. pip would compile all modules, 8,000 more, for half of its time.
 COMMANDS = import benchmarks.__main__, model.compiler.emit, results.__main__; from plots.drawing import figures; figures("run")
 # Named once, when a recipe first needs it: Python is there by then.
 RUN = $(eval RUN := results/runs/$(shell $(PY) -m benchmarks.run_name))$(RUN)

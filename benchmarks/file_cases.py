@@ -15,6 +15,7 @@ from model.common.errors import FreepathError
 from model.common.streams import note
 from model.kernels.kernel_file import known
 from model.kernels.kernel_file.as_kernel import kernel_of
+from model.kernels.kernel_file.given import known_files
 from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.survey import way_of
 from model.vocabulary.scenario import AXES, Arm, Scenario
@@ -36,7 +37,7 @@ def select(args: argparse.Namespace, memory: str = "", *, timed: bool = False) -
     ------
     SelectionError
     """
-    files = known.known_files()
+    files: list[KnownFile] = known_files()
     terms = _terms(args.only) | ({"memory": memory.replace("all", "*").split(",")} if memory else {})
     wanted = _swept(files, args.sweep) if args.sweep else _named(files, terms)
     if not wanted:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import user_variants
 from model.common.errors import KernelFileError, UsageError
-from model.kernels.kernel_file.given import FILES
+from model.kernels.kernel_file.given import known_files
 from model.kernels.user_variants.added import check_name
 
 if TYPE_CHECKING:
@@ -71,12 +71,7 @@ def add(args: argparse.Namespace) -> list["KnownFile"]:
             file = known.add(path, args.boot)
             file.inserts += inserts_of(args.insert, args.at)
             file.surveys[way_of(file.usual)] = survey(file, file.usual)
-    return _files()
-
-
-def _files() -> list["KnownFile"]:
-    """Those that this process was given, in the order of the command line."""
-    return list(FILES.values())
+    return known_files()
 
 
 def as_plain(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -89,7 +84,7 @@ def as_plain(args: argparse.Namespace) -> list[dict[str, Any]]:
             "inserts": [asdict(insert) for insert in file.inserts],
             "surveys": {way: each.to_json() for way, each in file.surveys.items()},
         }
-        for path, file in zip(args.vmlinux, _files(), strict=True)
+        for path, file in zip(args.vmlinux, known_files(), strict=True)
     ]
 
 
@@ -188,12 +183,12 @@ def without_folders(argv: Sequence[str]) -> list[str]:
 
 def inserted() -> set[str]:
     """Names of the operations that the user put in."""
-    return {insert.name for file in _files() for insert in file.inserts}
+    return {insert.name for file in known_files() for insert in file.inserts}
 
 
 def places_of() -> Iterator[tuple[str, str]]:
     """Kernel, and the name of each place where an operation can be put in."""
-    files = _files()
+    files = known_files()
     if not files:
         return
     from model.kernels.kernel_file.places import places
@@ -207,11 +202,11 @@ def places_of() -> Iterator[tuple[str, str]]:
 def facts() -> dict[str, str]:
     """What a run says of its kernel files: never where they lie."""
     said = []
-    for file in _files():
+    for file in known_files():
         origin = file.kernel_file.origin
         said.append(
             f"{file.name} sha256 {origin.sha256} {origin.size} bytes {origin.compression}, kallsyms "
             f"{origin.kallsyms_layout}: {file.kernel_file.banner}"
         )
-    boots = [f"{file.name}: {file.boot}" for file in _files()]
+    boots = [f"{file.name}: {file.boot}" for file in known_files()]
     return {"kernel_files": " | ".join(said), "boot": " | ".join(boots)} if said else {}

@@ -2,7 +2,7 @@
 # numpy 2.4.6 (wheel for Linux, with its OpenBLAS): `import numpy` starts a thread for each other CPU, and each
 # of them spins for some 50 ms before it sleeps, although nothing is multiplied. So a benchmark process that
 # has just imported numpy runs beside busy CPUs of its own making, siblings of its core among them, and every
-# start of a small command costs half as much CPU time again.
+# start of a command pays that CPU time.
 #
 # Expected: threads without work sleep; CPU time of the import is that of the thread which imports, to a
 # few milliseconds.

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from plots.drawing import import_matplotlib
 from results.analysis import answer
-from results.analysis.conditions import apart
+from results.analysis.conditions import SAID
 from results.analysis.groups import Analysis
 from results.output import as_answer
 
@@ -60,4 +60,5 @@ def card(analysis: Analysis) -> bytes:
 
 def _label(line: answer.Line) -> str:
     """The state, and below it the condition of the core where that is not the core alone."""
-    return f"{line.about}{apart(line.cell.condition)}".replace(", beside", ",\nbeside")
+    condition = line.cell.condition
+    return f"{line.about},\n{SAID[condition]}" if condition == "shared" else line.about

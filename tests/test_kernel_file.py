@@ -20,7 +20,7 @@ from benchmarks.emulator import Emulator, Trace
 from model.kernels.kernel_file import known
 from model.kernels.kernel_file.arms import NUMBERS, Insert
 from model.kernels.kernel_file.cutting import Change, Cut
-from model.kernels.kernel_file.given import FILES
+from model.kernels.kernel_file.given import FILES, known_files
 from model.kernels.kernel_file.image import joined
 from model.kernels.kernel_file.known import KnownFile
 from model.kernels.kernel_file.path import FilePath
@@ -52,7 +52,7 @@ TYPES = {
 def known_file(path: Path) -> KnownFile:
     """A real kernel, read, booted and surveyed; once for all tests."""
     file = known.add(str(path), BOOT)
-    for other in known.known_files():
+    for other in known_files():
         other.beside.clear()
     surveyed(file)
     return file

@@ -44,8 +44,8 @@ HEAP_BLOCKS: Final = 512
 DEFECT: Final = 70
 """Exit status of a worker that ends by an exception, as of any command here."""
 APART: Final = "setsid"
-"""Starts `launcher` in a session of its own, which Ctrl-C on a terminal does not reach: a Python that is just
-starting would print a traceback. Its parent kills it, and the worker is reached."""
+"""Starts `launcher` in a session of its own (setsid(1) of util-linux). Ctrl-C on a terminal then reaches the
+worker, but no Python that is still starting, which would print a traceback."""
 START_S: Final = 60.0
 """Longest wait for this process to be ready; without it workers start by themselves."""
 

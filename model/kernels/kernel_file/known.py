@@ -8,7 +8,7 @@ from typing import Any, Final
 from model.common.errors import KernelFileError
 from model.kernels.kernel_file.arms import FileArm, Insert, arms_of, place_of_memcg
 from model.kernels.kernel_file.cutting import Cut, Function
-from model.kernels.kernel_file.given import FILES
+from model.kernels.kernel_file.given import FILES, known_files
 from model.kernels.kernel_file.image import FileImage, Loops, boot_digest, joined
 from model.kernels.kernel_file.survey import Survey, way_of
 from model.kernels.variants import Variant
@@ -160,22 +160,17 @@ def add(path: str, changes: str = "") -> KnownFile:
     KernelFileError, UsageError
     """
     kernel_file = read(path)
-    if any(kernel_file.origin.sha256 == known.kernel_file.origin.sha256 for known in FILES.values()):
+    if any(kernel_file.origin.sha256 == known.kernel_file.origin.sha256 for known in known_files()):
         raise KernelFileError("is given twice: the two files have one SHA-256, so nothing differs")
     if not RELEASE.fullmatch(kernel_file.release):
         raise KernelFileError(f"is of release {kernel_file.release!r}, which is no version of Linux")
-    again = sum(kernel_file.release == known.kernel_file.release for known in FILES.values())
+    again = sum(kernel_file.release == known.kernel_file.release for known in known_files())
     suffix = f"-file{again + 1}" if again else ""
     known = KnownFile(kernel_file, as_booted(kernel_file, changes), len(FILES), suffix)
-    for first in list(FILES.values())[:1]:
+    for first in known_files()[:1]:
         first.beside.append(known)
     FILES[known.name] = known
     return known
-
-
-def known_files() -> list[KnownFile]:
-    """In the order of the command line."""
-    return list(FILES.values())
 
 
 def file_called(name: str) -> KnownFile | None:
@@ -191,7 +186,8 @@ def make(image: Spec, loops: Any) -> dict[str, Any]:
     KernelFileError
         When none of them is the image's.
     """
-    for known in known_files():
+    files: list[KnownFile] = known_files()
+    for known in files:
         if isinstance(image, FileImage) and known.kernel_file.origin.sha256 == image.file:
             return known.make(image, loops)
     raise KernelFileError(f"{image.name} is of a kernel file that this command was not given")
