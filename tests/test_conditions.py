@@ -273,7 +273,7 @@ def another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_folder_of_a_run_has_its_time_and_commit(another: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """UTC, wherever this is, and the commit of the checkout, whatever repository the environment names."""
-    monkeypatch.setenv("TZ", "XXX-9")  # nine hours ahead of UTC
+    monkeypatch.setenv("TZ", "JST-9")  # nine hours ahead of UTC
     done = subprocess.run(["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, check=True)
     (name,) = set(re.findall(r"mkdir -p '?results/runs/([^\s']+)", done.stdout))
     assert name.endswith(f"-{commit(ROOT)}")
